@@ -1,0 +1,1 @@
+"""sparsight: see what pruning does to the representations of a neural network."""

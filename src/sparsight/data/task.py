@@ -1,0 +1,162 @@
+"""A task: train and test inputs with labels and geometry, and the batch of every step."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.streams import generator
+
+Draw = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A classification task on inputs with a geometry.
+
+    Attributes
+    ----------
+    name : str
+        For tables and file names.
+    geometry : Geometry
+    num_classes : int
+        Labels are 0 … num_classes − 1. At least 2.
+    train_inputs, test_inputs : numpy.ndarray of float32 or uint8, (n, channels, *size)
+        float32 is used as it is. uint8 (memory-mapped if large) is standardised batch by batch with
+        `channel_mean` and `channel_sd`, which are in units of the raw values.
+    train_labels, test_labels : numpy.ndarray of int64, (n,)
+    channel_mean, channel_sd : numpy.ndarray of float32, (channels,), or None
+        Only with uint8 inputs.
+    draw : callable or None
+        ``draw(seed, step, batch_size) -> (inputs, labels)``: fresh samples for every step, in place of
+        the training set (online learning). A pure function of its arguments.
+    card : mapping
+        What a reader of the report should know: source, licence, counts, rejected samples. Values are
+        plain numbers, strings, lists and dictionaries.
+
+    Raises
+    ------
+    InputError
+        If shapes, dtypes, labels or pixel values do not fit; the message names the attribute.
+    """
+
+    name: str
+    geometry: Geometry
+    num_classes: int
+    train_inputs: np.ndarray
+    train_labels: np.ndarray
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+    channel_mean: np.ndarray | None = None
+    channel_sd: np.ndarray | None = None
+    draw: Draw | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2:
+            raise InputError(f"task {self.name!r} has {self.num_classes} class; a task needs at least 2")
+        for split in ("train", "test"):
+            self._check_split(split, getattr(self, f"{split}_inputs"), getattr(self, f"{split}_labels"))
+        if len(np.unique(self.train_labels)) < 2:
+            raise InputError(
+                f"task {self.name!r}: train_labels hold one class only; training needs at least two"
+            )
+
+    def _check_split(self, split: str, inputs: np.ndarray, labels: np.ndarray) -> None:
+        where = f"task {self.name!r}: {split}"
+        if inputs.dtype not in (np.float32, np.uint8):
+            raise InputError(f"{where}_inputs have dtype {inputs.dtype}; float32 or uint8 is allowed")
+        if (inputs.dtype == np.uint8) != (self.channel_mean is not None and self.channel_sd is not None):
+            raise InputError(
+                f"{where}_inputs: channel_mean and channel_sd go with uint8 inputs, and only then"
+            )
+        if inputs.shape[1:] != self.geometry.shape:
+            raise InputError(
+                f"{where}_inputs have shape {inputs.shape}; (n, {', '.join(map(str, self.geometry.shape))}) "
+                "is what the geometry says"
+            )
+        if labels.shape != inputs.shape[:1] or labels.dtype != np.int64 or not len(labels):
+            raise InputError(
+                f"{where}_labels are {labels.dtype}{labels.shape}; int64, one for each of the "
+                f"{len(inputs)} inputs (at least one) is needed"
+            )
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            raise InputError(
+                f"{where}_labels run from {labels.min()} to {labels.max()}; "
+                f"0 to {self.num_classes - 1} is allowed"
+            )
+        if inputs.dtype == np.float32 and not np.isfinite(inputs).all():
+            first = int(np.argmin(np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1)))
+            raise InputError(f"{where}_inputs hold NaN or infinite pixels (first in sample {first})")
+
+    def flat(self, inputs: np.ndarray) -> np.ndarray:
+        """Return raw inputs standardised and flattened: float32, (n, num_inputs)."""
+        if inputs.dtype == np.uint8:
+            assert self.channel_mean is not None
+            assert self.channel_sd is not None
+            per_channel = (-1,) + (1,) * len(self.geometry.size)
+            mean = self.channel_mean.reshape(per_channel).astype(np.float32)
+            sd = self.channel_sd.reshape(per_channel).astype(np.float32)
+            inputs = (inputs.astype(np.float32) - mean) / sd
+        return np.ascontiguousarray(inputs, dtype=np.float32).reshape(len(inputs), -1)
+
+    def samples(
+        self, split: Literal["train", "test"], start: int = 0, stop: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return samples ``start … stop − 1`` of a split: float32 (n, num_inputs) and int64 (n,)."""
+        inputs = self.train_inputs if split == "train" else self.test_inputs
+        labels = self.train_labels if split == "train" else self.test_labels
+        return torch.from_numpy(self.flat(inputs[start:stop])), torch.from_numpy(labels[start:stop].copy())
+
+    def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of a training step, a function of ``(seed, step)`` and the task alone.
+
+        The training set is gone through in epochs: each is an independent permutation, cut into
+        ⌊n / batch_size⌋ batches (what is left over sits out that epoch). With `draw` the samples are
+        fresh at every step.
+
+        Parameters
+        ----------
+        seed, step : int
+            `step` counts from 0 at the start of training of the dense network.
+        batch_size : int
+            At most the number of training samples.
+
+        Returns
+        -------
+        inputs : Tensor of float32, (batch_size, num_inputs)
+        labels : Tensor of int64, (batch_size,)
+
+        Raises
+        ------
+        InputError
+            If the batch is larger than the training set.
+        """
+        if self.draw is not None:
+            drawn, labels = self.draw(seed, step, batch_size)
+            return torch.from_numpy(self.flat(drawn)), torch.from_numpy(labels)
+        rows = self.batch_rows(seed, step, batch_size)
+        return torch.from_numpy(self.flat(self.train_inputs[rows])), torch.from_numpy(self.train_labels[rows])
+
+    def batch_rows(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Return which training samples are the batch of a step: int64, (batch_size,)."""
+        num_batches = len(self.train_labels) // batch_size
+        if num_batches == 0:
+            raise InputError(
+                f"training.batch_size is {batch_size}, but task {self.name!r} has "
+                f"{len(self.train_labels)} training samples; choose a smaller batch or more data"
+            )
+        epoch, position = divmod(step, num_batches)
+        order = _epoch_order(seed, epoch, len(self.train_labels))
+        return order[position * batch_size : (position + 1) * batch_size]
+
+
+@functools.lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
+    return generator(seed, "batches", epoch).permutation(num_samples)

@@ -1,0 +1,1 @@
+"""Instruments: what pruning does to receptive fields and pre-activations, as functions of arrays."""

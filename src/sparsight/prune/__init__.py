@@ -1,0 +1,1 @@
+"""Pruning: criteria give scores, masks say what stays, imp says when."""

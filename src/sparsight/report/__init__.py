@@ -1,0 +1,1 @@
+"""Reports: figures and the page that holds them."""

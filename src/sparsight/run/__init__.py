@@ -1,0 +1,1 @@
+"""Runs: from a validated recipe to levels on disk."""

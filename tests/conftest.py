@@ -1,0 +1,21 @@
+"""Array shapes and dtypes are checked at every call while the tests run."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the suite runs one process per core
+
+from jaxtyping import install_import_hook
+
+for room in ("measure", "data", "prune"):
+    install_import_hook(f"sparsight.{room}", "beartype.beartype")
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "sparsight",
+    deadline=None,  # a loaded machine is not a failure
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("sparsight")
