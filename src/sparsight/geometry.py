@@ -77,7 +77,8 @@ class Geometry:
 
     def distances(self) -> np.ndarray:
         """Return the Euclidean length of every displacement, float64, shape ``grid``, in pixels."""
-        return np.linalg.norm(self.displacements().astype(np.float64), axis=-1)
+        lengths: np.ndarray = np.linalg.norm(self.displacements().astype(np.float64), axis=-1)
+        return lengths
 
     @property
     def centre(self) -> tuple[int, ...]:

@@ -1,0 +1,180 @@
+"""The fully connected network that is trained and pruned."""
+
+import itertools
+import math
+import os
+from collections import OrderedDict
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from sparsight.errors import InputError
+from sparsight.settings import Settings
+from sparsight.streams import generator
+
+Activation = Literal["relu", "tanh", "erf", "sigmoid", "linear"]
+BatchNorm = Literal["none", "hidden", "input"]
+Initialisation = Literal["torch", "xavier", "he", "normal"]
+
+# Weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
+_COPIES_OF_WEIGHTS = 6
+
+
+class NetworkSettings(Settings):
+    """The ``[network]`` table of a recipe.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        Units of each hidden layer; empty for a single linear layer.
+    activation : {"relu", "tanh", "erf", "sigmoid", "linear"}
+    batch_norm : {"none", "hidden", "input"}
+        Where BatchNorm stands: nowhere, on hidden pre-activations, or on every layer's input.
+    batch_norm_eps : float
+        Added to the variance. The ancestor code uses 1e-10.
+    bias : bool
+    init : {"torch", "xavier", "he", "normal"}
+        See `initialise_`.
+    init_std : float or None
+        Standard deviation of ``init = "normal"``, and only of it.
+    """
+
+    widths: tuple[Annotated[int, Field(gt=0)], ...] = (256,)
+    activation: Activation = "relu"
+    batch_norm: BatchNorm = "none"
+    batch_norm_eps: float = Field(1e-5, gt=0)
+    bias: bool = True
+    init: Initialisation = "torch"
+    init_std: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _normal_has_std(self) -> "NetworkSettings":
+        if (self.init == "normal") != (self.init_std is not None):
+            raise ValueError("init_std is needed with init = 'normal' and allowed only there")
+        return self
+
+
+class _Erf(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.erf(x)
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "erf": _Erf,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
+}
+
+
+class FullyConnected(nn.Sequential):
+    """A plain ``torch.nn.Sequential`` of linear layers, activations and optional BatchNorm.
+
+    For ``widths = (256,)`` the modules are, in order,
+
+    ============  =====================================================
+    `batch_norm`  modules
+    ============  =====================================================
+    ``none``      linear_0, activation_0, linear_1
+    ``hidden``    linear_0, norm_0, activation_0, linear_1
+    ``input``     norm_0, linear_0, activation_0, norm_1, linear_1
+    ============  =====================================================
+
+    and for ``widths = ()`` linear_0 alone (after norm_0 with ``input``). Pre-activations λ are always
+    what ``linear_l`` returns. Parameters have torch's default values; call `initialise_` for seeded ones.
+
+    Parameters
+    ----------
+    num_inputs : int
+    num_classes : int
+        Width of the output layer.
+    settings : NetworkSettings
+
+    Raises
+    ------
+    InputError
+        If training such a network needs more memory than this machine has.
+    """
+
+    def __init__(self, num_inputs: int, num_classes: int, settings: NetworkSettings) -> None:
+        widths = (num_inputs, *settings.widths, num_classes)
+        _check_memory(widths)
+        modules: OrderedDict[str, nn.Module] = OrderedDict()
+        for depth, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+            is_output = depth == len(settings.widths)
+            if settings.batch_norm == "input":
+                modules[f"norm_{depth}"] = nn.BatchNorm1d(fan_in, eps=settings.batch_norm_eps)
+            modules[f"linear_{depth}"] = nn.Linear(fan_in, fan_out, bias=settings.bias)
+            if is_output:
+                break
+            if settings.batch_norm == "hidden":
+                modules[f"norm_{depth}"] = nn.BatchNorm1d(fan_out, eps=settings.batch_norm_eps)
+            modules[f"activation_{depth}"] = _ACTIVATIONS[settings.activation]()
+        super().__init__(modules)
+
+
+def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
+    """Return the ``torch.nn.Linear`` layers of a network by name, in the order they were defined."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+
+
+def initialise_(
+    network: nn.Module, init: Initialisation, seed: int, init_std: float | None = None
+) -> nn.Module:
+    """Draw the weights of every linear layer from a seeded stream of its own.
+
+    ==========  =========================================================  ==================
+    `init`      weights                                                    biases
+    ==========  =========================================================  ==================
+    ``torch``   U(−1/√fan_in, 1/√fan_in), as torch.nn.Linear               the same
+    ``xavier``  N(0, 2 / (fan_in + fan_out)), Glorot & Bengio 2010         0
+    ``he``      N(0, 2 / fan_in), He et al. 2015                           0
+    ``normal``  N(0, init_std²)                                            0
+    ==========  =========================================================  ==================
+
+    BatchNorm starts at γ = 1, β = 0 with fresh statistics.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place, and returned.
+    init : {"torch", "xavier", "he", "normal"}
+    seed : int
+        Each layer draws from the stream ``(seed, "init", layer name)``, so that adding a layer does not
+        change the others.
+    init_std : float, optional
+        With ``normal`` only.
+    """
+    for name, layer in linear_layers(network).items():
+        stream = generator(seed, "init", name)
+        fan_out, fan_in = layer.weight.shape
+        bound = 1 / math.sqrt(fan_in)
+        std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "he": math.sqrt(2 / fan_in)}.get(init, init_std)
+        with torch.no_grad():
+            if init == "torch":
+                layer.weight.copy_(torch.from_numpy(stream.uniform(-bound, bound, (fan_out, fan_in))))
+            else:
+                layer.weight.copy_(torch.from_numpy(stream.normal(0.0, std or 0.0, (fan_out, fan_in))))
+            if layer.bias is not None:
+                biases = stream.uniform(-bound, bound, fan_out) if init == "torch" else [0.0] * fan_out
+                layer.bias.copy_(torch.as_tensor(biases))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.reset_parameters()
+    return network
+
+
+def _check_memory(widths: tuple[int, ...]) -> None:
+    needed = 4 * _COPIES_OF_WEIGHTS * sum(a * b for a, b in itertools.pairwise(widths))
+    try:
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return
+    if needed > available:
+        raise InputError(
+            f"network.widths {list(widths[1:-1])} on {widths[0]} inputs needs about {needed / 2**30:.0f} GiB "
+            f"to train; this machine has {available / 2**30:.0f} GiB: make the network narrower"
+        )

@@ -1,0 +1,283 @@
+"""One training of one masked network."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsight.data.task import Task
+from sparsight.errors import InputError
+from sparsight.settings import Settings
+
+Masks = dict[str, Tensor]
+"""Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
+
+_EVALUATION_BATCH = 2048
+
+
+class TrainingSettings(Settings):
+    """The ``[training]`` table of a recipe.
+
+    Attributes
+    ----------
+    steps, epochs : int or None
+        Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps.
+    batch_size : int
+    optimizer : {"sgd", "adam", "adamw"}
+        Starts fresh at every level.
+    learning_rate : float
+        Peak value η.
+    momentum, nesterov
+        For ``sgd`` only.
+    weight_decay : float
+        Of all parameters; decoupled with ``adamw``.
+    schedule : {"constant", "step", "cosine"}
+        See `learning_rate`.
+    milestones : tuple of int
+        Steps at which ``step`` multiplies η by `decay`.
+    decay : float
+    warmup_steps : int
+        η rises linearly over these.
+    loss : {"cross_entropy", "mse"}
+        ``mse`` is against one-hot labels, averaged over classes.
+    evaluations : int
+        How often, evenly spaced, test loss and accuracy are taken; the last is after the last step.
+    """
+
+    steps: int | None = Field(None, gt=0)
+    epochs: int | None = Field(None, gt=0)
+    batch_size: int = Field(128, gt=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.05, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    milestones: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    decay: float = Field(0.1, gt=0, le=1)
+    warmup_steps: int = Field(0, ge=0)
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    evaluations: int = Field(10, gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingSettings":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs (and not both)")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs momentum above 0")
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError("milestones are needed with schedule = 'step' and allowed only there")
+        return self
+
+    def num_steps(self, num_samples: int) -> int:
+        """Return the number of steps of level 0 on a training set of this size."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return self.epochs * max(num_samples // self.batch_size, 1)
+
+
+class DivergenceError(RuntimeError):
+    """The loss became NaN or infinite: training of this replicate cannot go on."""
+
+
+@dataclass
+class Curve:
+    """What was seen along one training, a row an evaluation.
+
+    Attributes
+    ----------
+    step : list of int
+        Steps done.
+    train_loss, test_loss, test_accuracy, learning_rate : list of float
+        `train_loss` is the mean over the batches since the row before.
+    """
+
+    step: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+
+    def append(self, **row: float) -> None:
+        """Add one row; every column is named."""
+        for column, value in row.items():
+            getattr(self, column).append(value)
+
+
+def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> float:
+    """Return the learning rate of a step.
+
+    With peak η, warm-up length u and T steps in all: (t + 1)/u · η while t < u; then η (``constant``),
+    η · decay^(number of milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+    step, num_steps : int
+        t and T; 0 ≤ t < T.
+    """
+    peak = settings.learning_rate
+    warmup = settings.warmup_steps
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    if settings.schedule == "step":
+        return peak * settings.decay ** sum(milestone <= step for milestone in settings.milestones)
+    if settings.schedule == "cosine":
+        return 0.5 * peak * (1 + math.cos(math.pi * (step - warmup) / max(num_steps - warmup, 1)))
+    return peak
+
+
+def batch_loss(outputs: Tensor, labels: Tensor, loss: Literal["cross_entropy", "mse"]) -> Tensor:
+    """Return the mean loss of a batch; outputs (n, classes), labels (n,)."""
+    if loss == "cross_entropy":
+        return functional.cross_entropy(outputs, labels)
+    return functional.mse_loss(outputs, functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype))
+
+
+@torch.no_grad()
+def evaluate(
+    network: nn.Module, task: Task, settings: TrainingSettings, device: torch.device
+) -> tuple[float, float]:
+    """Return mean loss and accuracy on the whole test split, in evaluation mode."""
+    was_training = network.training
+    network.eval()
+    total_loss, num_correct, num_samples = 0.0, 0, len(task.test_labels)
+    for start in range(0, num_samples, _EVALUATION_BATCH):
+        inputs, labels = task.samples("test", start, start + _EVALUATION_BATCH)
+        outputs, labels = network(inputs.to(device)), labels.to(device)
+        total_loss += float(batch_loss(outputs, labels, settings.loss)) * len(labels)
+        num_correct += int((outputs.argmax(dim=1) == labels).sum())
+    network.train(was_training)
+    return total_loss / num_samples, num_correct / num_samples
+
+
+class Trainer:
+    """Training of one level, step by step.
+
+    Weights outside the masks are exactly 0 before, during and after: their gradient is cleared before
+    every step, so that neither momentum nor weight decay nor Adam's moments can move them.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place. On `device` already.
+    task : Task
+    settings : TrainingSettings
+    masks : dict of str to Tensor of bool
+        By parameter name. What lies outside is set to 0 here.
+    seed : int
+        Of the batches: the batch of step t is ``task.batch(seed, t, batch_size)``.
+    first_step : int
+        Where in the schedule and the sequence of batches this training starts (rewinding to step K
+        starts at K).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        settings: TrainingSettings,
+        masks: Mapping[str, Tensor],
+        seed: int,
+        *,
+        first_step: int = 0,
+    ) -> None:
+        self.network = network
+        self.task = task
+        self.settings = settings
+        self.seed = seed
+        self.step = first_step
+        self.num_steps = settings.num_steps(len(task.train_labels))
+        self.curve = Curve()
+        self.device = next(network.parameters()).device
+        self.optimizer = _optimizer(network, settings)
+        self._held_rate: float | None = None
+        self._losses: list[Tensor] = []
+        self._first_step = first_step
+        parameters = dict(network.named_parameters())
+        self._removed = [(parameters[name], ~mask.to(self.device)) for name, mask in masks.items()]
+        with torch.no_grad():
+            for parameter, removed in self._removed:
+                parameter.masked_fill_(removed, 0.0)
+
+    def run(self, until: int | None = None, on_step: Callable[["Trainer"], None] | None = None) -> None:
+        """Train up to step `until` (default: to the end), calling `on_step` after every step.
+
+        Raises
+        ------
+        DivergenceError
+            If the loss is NaN or infinite; the message names step, learning rate and mend.
+        """
+        until = self.num_steps if until is None else until
+        self.network.train()
+        while self.step < until:
+            self._take_step()
+            if self._is_evaluation_due():
+                self._evaluate()
+            if on_step is not None:
+                on_step(self)
+
+    def hold_final_rate(self) -> None:
+        """Train at the schedule's last learning rate throughout (fine-tuning)."""
+        self._held_rate = learning_rate(self.settings, self.num_steps - 1, self.num_steps)
+
+    def current_rate(self) -> float:
+        """Return the learning rate of the step that comes next."""
+        if self._held_rate is not None:
+            return self._held_rate
+        return learning_rate(self.settings, self.step, self.num_steps)
+
+    def _take_step(self) -> None:
+        inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
+        inputs, labels = inputs.to(self.device), labels.to(self.device)
+        rate = self.current_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = batch_loss(self.network(inputs), labels, self.settings.loss)
+        if not torch.isfinite(loss):
+            raise DivergenceError(
+                f"the loss became {float(loss)} at step {self.step} with learning rate {rate:g}: "
+                "lower training.learning_rate or lengthen training.warmup_steps"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        for parameter, removed in self._removed:
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(removed, 0.0)
+        self.optimizer.step()
+        self._losses.append(loss.detach())
+        self.step += 1
+
+    def _is_evaluation_due(self) -> bool:
+        done, total = self.step - self._first_step, self.num_steps - self._first_step
+        evaluations = self.settings.evaluations
+        return done * evaluations // total > (done - 1) * evaluations // total
+
+    def _evaluate(self) -> None:
+        test_loss, test_accuracy = evaluate(self.network, self.task, self.settings, self.device)
+        self.curve.append(
+            step=self.step,
+            train_loss=float(torch.stack(self._losses).mean()),
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+        )
+        self._losses.clear()
+
+
+def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **common
+        )
+    if settings.momentum:
+        raise InputError("training.momentum is for optimizer = 'sgd'; remove it or change the optimizer")
+    optimizer = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return optimizer(network.parameters(), **common)
