@@ -1,0 +1,254 @@
+"""The recipe: everything a run depends on, validated, completed, and hashed."""
+
+import copy
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+import sparsight.measure
+from sparsight.errors import InputError
+from sparsight.measure.instrument import INSTRUMENTS
+from sparsight.network import NetworkSettings
+from sparsight.prune.imp import PruningSettings
+from sparsight.run.data_settings import DataSettings
+from sparsight.run.discovery import import_modules_of
+from sparsight.settings import Settings
+from sparsight.streams import derived_seed
+from sparsight.train import TrainingSettings
+
+import_modules_of(sparsight.measure)
+
+_SettingsT = TypeVar("_SettingsT", bound=Settings)
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class MeasureSettings(Settings):
+    """The ``[measure]`` table of a recipe.
+
+    Attributes
+    ----------
+    instruments : tuple of str
+        Names of registered instruments.
+    num_samples : int
+        Test samples that the instruments see, at most.
+    """
+
+    instruments: tuple[str, ...] = ("locality", "gaussianity", "cavity")
+    num_samples: int = Field(2000, ge=2)
+
+    @field_validator("instruments")
+    @classmethod
+    def _are_registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in INSTRUMENTS:
+                raise ValueError(
+                    f"no instrument is called {name!r}; there are {', '.join(sorted(INSTRUMENTS))}"
+                )
+        return names
+
+
+class Condition(Settings):
+    """One condition, resolved: what a replicate of it depends on, together with its seed."""
+
+    data: DataSettings
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings
+    pruning: PruningSettings = PruningSettings()
+    measure: MeasureSettings = MeasureSettings()
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]+)?)$")
+
+
+class Recipe(Condition):
+    """A recipe: one condition, or several that differ in named fields.
+
+    Attributes
+    ----------
+    name : str
+        Names the run directory.
+    question : str
+        What the run is to find out, for the report.
+    replicates : int
+        Seeds per condition. Replicate r of every condition shares its seed, and so its data, its
+        initialisation and its batches, as far as the conditions allow.
+    seed : int
+    conditions : dict
+        Name → tables that override the recipe's, field by field. Without any there is one, ``base``.
+    """
+
+    schema_version: Literal[1] = 1
+    name: Name
+    question: str = ""
+    replicates: int = Field(2, ge=1)
+    seed: int = 0
+    conditions: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any], origin: str) -> "Recipe":
+        """Validate a recipe given as plain values, and each of its conditions.
+
+        Parameters
+        ----------
+        values : mapping
+        origin : str
+            Where they come from, for messages.
+
+        Raises
+        ------
+        InputError
+            If a field is unknown, missing or wrong.
+        """
+        recipe = _validate(cls, values, origin)
+        for name in recipe.condition_names():
+            recipe.condition(name)
+        return recipe
+
+    def condition_names(self) -> list[str]:
+        """Return the names of the conditions, in the recipe's order."""
+        return list(self.conditions) or ["base"]
+
+    def condition(self, name: str) -> Condition:
+        """Return one condition, resolved."""
+        base = self.model_dump(mode="json", include=set(Condition.model_fields), exclude_none=True)
+        return _validate(Condition, merged(base, self.conditions.get(name, {})), f"conditions.{name}")
+
+    def replicate_seed(self, replicate: int) -> int:
+        """Return the seed of a replicate, the same for every condition."""
+        return derived_seed(self.seed, "replicate", replicate)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every field, defaults included, as plain values; None is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def digest(self) -> str:
+        """Return the SHA-256 over every resolved field of every condition, in hexadecimal."""
+        conditions = {name: self.condition(name).model_dump(mode="json") for name in self.condition_names()}
+        text = json.dumps(self.resolved() | {"conditions": conditions}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the fields of `override` in place of its own, table by table.
+
+    A ``data`` table that names another source replaces the whole table, and ``steps`` and ``epochs``
+    replace each other.
+    """
+    result = copy.deepcopy(dict(base))
+    for key, value in override.items():
+        if not isinstance(value, Mapping) or not isinstance(result.get(key), Mapping):
+            result[key] = copy.deepcopy(value)
+        elif key == "data" and value.get("source", result[key].get("source")) != result[key].get("source"):
+            result[key] = copy.deepcopy(dict(value))
+        else:
+            result[key] = merged(result[key], value)
+    for given, other in (("steps", "epochs"), ("epochs", "steps")):
+        if given in override and other not in override:
+            result.pop(other, None)
+    return result
+
+
+def shipped_recipes() -> dict[str, str]:
+    """Return the TOML text of every recipe that is shipped, by name."""
+    folder = resources.files("sparsight.reproduce") / "recipes"
+    return {
+        Path(file.name).stem: file.read_text(encoding="utf-8")
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".toml")
+    }
+
+
+def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe, apply overrides, validate it.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a shipped recipe, or path of a TOML file.
+    overrides : iterable of str
+        ``key=value`` with a dotted key (``pruning.rate=0.2``) and a TOML value; what is no TOML value
+        is taken as a string.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it is no TOML, or a field is wrong; the message names the field.
+    """
+    text, origin = _recipe_text(name_or_path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{origin} is no valid TOML: {error}") from None
+    raw.setdefault("name", Path(name_or_path).stem)
+    for override in overrides:
+        raw = merged(raw, _parse_override(override))
+    return Recipe.from_values(raw, origin)
+
+
+def _recipe_text(name_or_path: str | Path) -> tuple[str, str]:
+    shipped = shipped_recipes()
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)], f"recipe {name_or_path}"
+    path = Path(name_or_path)
+    try:
+        return path.read_text(encoding="utf-8"), str(path)
+    except FileNotFoundError:
+        near = difflib.get_close_matches(str(name_or_path), shipped, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"no recipe or file is called {str(name_or_path)!r}{meant} (shipped: {', '.join(shipped)})"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"recipe {path} cannot be read: {error}") from None
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise InputError(f"--set {override!r} is not of the form key=value, as in pruning.rate=0.2")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for part in reversed(parts):
+        value = {part: value}
+    return dict(value)
+
+
+def _validate(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _SettingsT:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        problems = [_problem(details, model) for details in error.errors()]
+        raise InputError(f"{origin}: {'; '.join(problems)}") from None
+
+
+def _problem(details: ErrorDetails, model: type[Settings]) -> str:
+    where = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        allowed = _fields_at(model, details["loc"][:-1])
+        near = difflib.get_close_matches(str(details["loc"][-1]), allowed, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
+        return f"{where} is no field of a recipe; {meant}"
+    if details["type"] == "missing":
+        return f"{where} is missing"
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "value_error" and isinstance(details["input"], Mapping):
+        return f"{where}: {message}"
+    return f"{where} is {details['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(model: type[Settings], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, Settings)):
+            return []
+        model = annotation
+    return list(model.model_fields)

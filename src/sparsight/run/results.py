@@ -1,0 +1,177 @@
+"""A run opened for reading: a tidy frame of summaries, labelled arrays, and every level."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sparsight.data.task import Task
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.measure.instrument import Quantity
+from sparsight.run.level_files import StoredLevel, read_measures
+from sparsight.run.recipe import Recipe
+from sparsight.run.store import RunDirectory
+
+NETWORK = "network"
+"""What stands in the column `layer` for quantities of the whole network."""
+
+
+class Run:
+    """A run on disk, for reading.
+
+    Attributes
+    ----------
+    path : Path
+    recipe : Recipe
+    directory : RunDirectory
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+        self.path: Path = directory.path
+        self.recipe: Recipe = directory.recipe
+
+    def frame(self) -> pd.DataFrame:
+        """Return every summary as one tidy table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a number, with columns ``condition``, ``replicate``, ``level``, ``density``,
+            ``layer`` (``network`` for the whole), ``quantity`` (``test_accuracy``,
+            ``<instrument>.<quantity>``, …) and ``value`` (float64).
+        """
+        rows: list[dict[str, Any]] = []
+        for condition, replicate in self.directory.units():
+            for page in self.directory.pages(condition, replicate):
+                common = {
+                    "condition": condition,
+                    "replicate": replicate,
+                    "level": page["index"],
+                    "density": page["density"],
+                }
+                rows += [common | row for row in _numbers(page)]
+        columns = ["condition", "replicate", "level", "density", "layer", "quantity", "value"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def layers(self) -> list[str]:
+        """Return the names of the layers that were measured."""
+        for condition, replicate in self.directory.units():
+            for page in self.directory.pages(condition, replicate)[:1]:
+                return list(page["measures"])
+        return []
+
+    def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:
+        """Return what the instruments found in one layer, as labelled arrays.
+
+        Parameters
+        ----------
+        layer : str, optional
+            Default: the first that was measured.
+        maps : bool
+            Whether to include per-weight maps with dimensions (unit, input), which are large.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions ``condition``, ``replicate``, ``level`` and those of each quantity (``unit``,
+            ``class``, …). NaN where a level does not exist. Attributes ``definition`` and ``units``.
+
+        Raises
+        ------
+        InputError
+            If no level is stored yet, or no such layer was measured.
+        """
+        layer = self._layer(layer)
+        stored = {
+            (*unit, index): self.measures(*unit, index)[layer]
+            for unit in self.directory.units()
+            for index in range(self.directory.num_levels(*unit))
+        }
+        num_levels = 1 + max(index for _, _, index in stored)
+        outer = (self.recipe.condition_names(), range(self.recipe.replicates), range(num_levels))
+        shapes: dict[str, Quantity] = {}
+        for quantities in stored.values():
+            shapes |= {
+                name: quantity
+                for name, quantity in quantities.items()
+                if maps or quantity.dims != ("unit", "input")
+            }
+        variables = {}
+        for name, like in shapes.items():
+            values = np.full((*map(len, outer), *np.shape(like.value)), np.nan)
+            for (condition, replicate, index), quantities in stored.items():
+                if name in quantities and np.shape(quantities[name].value) == np.shape(like.value):
+                    values[outer[0].index(condition), replicate, index] = quantities[name].value
+            dims = ("condition", "replicate", "level", *like.dims)
+            variables[name] = (dims, values, {"definition": like.definition, "units": like.unit})
+        coordinates = dict(zip(("condition", "replicate", "level"), map(list, outer), strict=True))
+        return xr.Dataset(variables, coords=coordinates, attrs={"layer": layer, "recipe": self.recipe.name})
+
+    def level(self, condition: str, replicate: int, index: int) -> StoredLevel:
+        """Read one level: dense weights, masks, training curve.
+
+        Raises
+        ------
+        InputError
+            If it does not exist or is damaged.
+        """
+        return self.directory.read(condition, replicate, index)
+
+    def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
+        """Read everything the instruments found at one level, by layer and quantity."""
+        return read_measures(self.directory.level(condition, replicate, index))
+
+    def task(self, condition: str, replicate: int) -> Task:
+        """Make the data of a replicate again, from the recipe and its seed."""
+        return self.recipe.condition(condition).data.build(self.recipe.replicate_seed(replicate))
+
+    def geometry(self, condition: str, replicate: int = 0) -> Geometry:
+        """Return the geometry of a condition's inputs, as recorded."""
+        facts = self.directory.task_facts(condition, replicate).get("geometry")
+        if facts is None:
+            raise InputError(f"{self.path}: condition {condition!r} has not begun; run it first")
+        return Geometry(facts["channels"], tuple(facts["size"]), facts["wraps"])
+
+    def _layer(self, layer: str | None) -> str:
+        layers = self.layers()
+        if not layers:
+            raise InputError(f"{self.path} holds no level yet; run it first")
+        if layer is not None and layer not in layers:
+            raise InputError(f"layer: {layer!r} was not measured; there are {', '.join(layers)}")
+        return layer or layers[0]
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run directory for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    InputError
+        If there is no run at that path.
+    """
+    return Run(RunDirectory.open(path))
+
+
+def _numbers(page: dict[str, Any]) -> list[dict[str, Any]]:
+    curve = page["curve"]
+    whole = {
+        "test_accuracy": curve["test_accuracy"][-1],
+        "best_test_accuracy": max(curve["test_accuracy"]),
+        "test_loss": curve["test_loss"][-1],
+        "connected_units": page["connectivity"]["num_connected"],
+    }
+    rows = [{"layer": NETWORK, "quantity": name, "value": float(value)} for name, value in whole.items()]
+    for layer, quantities in page["measures"].items():
+        for name, entry in quantities.items():
+            if not entry["dims"]:
+                value = np.nan if entry["value"] is None else entry["value"]
+                rows.append({"layer": layer, "quantity": name, "value": value})
+    return rows
