@@ -124,25 +124,26 @@ def preactivations(
     Raises
     ------
     InputError
-        If shapes do not fit.
+        If shapes do not fit, or weight or inputs are not floating point.
     """
-    h = torch.as_tensor(inputs)
-    W = torch.as_tensor(weight).to(h)
+    h, W = _tensor(inputs), _tensor(weight)
     if W.ndim != 2 or h.ndim != 2 or W.shape[1] != h.shape[1]:
         raise InputError(
             f"weight has shape {tuple(W.shape)} and inputs {tuple(h.shape)}; (out, in) and (n, in) are needed"
         )
+    if not (h.is_floating_point() and W.is_floating_point()):
+        raise InputError(f"weight is {W.dtype} and inputs are {h.dtype}; floating point is needed in both")
     if bias is not None and tuple(bias.shape) != (len(W),):
         raise InputError(f"bias has shape {tuple(bias.shape)}; ({len(W)},), one for each unit, is needed")
     with torch.no_grad():
-        b = None if bias is None else torch.as_tensor(bias).to(h)
-        result: np.ndarray = torch.nn.functional.linear(h, W, b).cpu().numpy()  # (n, out)
+        b = None if bias is None else _tensor(bias).to(h)
+        result: np.ndarray = torch.nn.functional.linear(h, W.to(h), b).cpu().numpy()  # (n, out)
     return result
 
 
 def varying_inputs(inputs: np.ndarray | Tensor) -> np.ndarray:
     """Return which inputs are not the same number in all samples: bool, (in,)."""
-    h = torch.as_tensor(inputs)
+    h = _tensor(inputs)
     varying: np.ndarray = (h != h[:1]).any(dim=0).cpu().numpy()
     return varying
 
@@ -236,6 +237,11 @@ def random_mask_weight(
     # a whole row permuted, zeros included: places and values are uniform in one step
     drawn[:, varying] = random.permuted(drawn[:, varying], axis=1)
     return drawn
+
+
+def _tensor(values: np.ndarray | Tensor) -> Tensor:
+    # torch warns of arrays it could not write to; nothing here writes, but a copy is the plain way out
+    return values if isinstance(values, Tensor) else torch.from_numpy(np.require(values, requirements="CW"))
 
 
 def _checked_varying(varying: np.ndarray, mask: np.ndarray) -> np.ndarray:
