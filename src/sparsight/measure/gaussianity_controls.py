@@ -241,7 +241,11 @@ def random_mask_weight(
 
 def _tensor(values: np.ndarray | Tensor) -> Tensor:
     # torch warns of arrays it could not write to; nothing here writes, but a copy is the plain way out
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.require(values, requirements="CW"))
+    return (
+        values
+        if isinstance(values, Tensor)
+        else torch.from_numpy(np.require(values, requirements=("C", "W")))
+    )
 
 
 def _checked_varying(varying: np.ndarray, mask: np.ndarray) -> np.ndarray:
