@@ -1,1 +1,60 @@
 """sparsight: see what pruning does to the representations of a neural network."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsight.data.sources import data_source as data_source
+    from sparsight.data.task import Task as Task
+    from sparsight.errors import InputError as InputError
+    from sparsight.geometry import Geometry as Geometry
+    from sparsight.measure.cavity import cavity as cavity
+    from sparsight.measure.gaussianity import gaussianity as gaussianity
+    from sparsight.measure.instrument import instrument as instrument
+    from sparsight.measure.locality import locality as locality
+    from sparsight.network import FullyConnected as FullyConnected
+    from sparsight.network import NetworkSettings as NetworkSettings
+    from sparsight.network import initialise_ as initialise_
+    from sparsight.prune.criteria import criterion as criterion
+    from sparsight.prune.imp import Level as Level
+    from sparsight.prune.imp import PruningSettings as PruningSettings
+    from sparsight.prune.imp import imp as imp
+    from sparsight.run.recipe import load_recipe as load_recipe
+    from sparsight.run.results import open_run as open_run
+    from sparsight.run.runner import run as run
+    from sparsight.train import TrainingSettings as TrainingSettings
+
+# Loaded when first asked for: torch takes two seconds, and `sparsight --help` does not need it.
+_HOME_OF = {
+    "FullyConnected": "sparsight.network",
+    "Geometry": "sparsight.geometry",
+    "InputError": "sparsight.errors",
+    "Level": "sparsight.prune.imp",
+    "NetworkSettings": "sparsight.network",
+    "PruningSettings": "sparsight.prune.imp",
+    "Task": "sparsight.data.task",
+    "TrainingSettings": "sparsight.train",
+    "cavity": "sparsight.measure.cavity",
+    "criterion": "sparsight.prune.criteria",
+    "data_source": "sparsight.data.sources",
+    "gaussianity": "sparsight.measure.gaussianity",
+    "imp": "sparsight.prune.imp",
+    "initialise_": "sparsight.network",
+    "instrument": "sparsight.measure.instrument",
+    "load_recipe": "sparsight.run.recipe",
+    "locality": "sparsight.measure.locality",
+    "open_run": "sparsight.run.results",
+    "run": "sparsight.run.runner",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'sparsight' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

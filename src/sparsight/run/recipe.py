@@ -105,7 +105,7 @@ class Recipe(Condition):
         InputError
             If a field is unknown, missing or wrong.
         """
-        recipe = _validate(cls, values, origin)
+        recipe = validated(cls, values, origin)
         for name in recipe.condition_names():
             recipe.condition(name)
         return recipe
@@ -117,7 +117,7 @@ class Recipe(Condition):
     def condition(self, name: str) -> Condition:
         """Return one condition, resolved."""
         base = self.model_dump(mode="json", include=set(Condition.model_fields), exclude_none=True)
-        return _validate(Condition, merged(base, self.conditions.get(name, {})), f"conditions.{name}")
+        return validated(Condition, merged(base, self.conditions.get(name, {})), f"conditions.{name}")
 
     def replicate_seed(self, replicate: int) -> int:
         """Return the seed of a replicate, the same for every condition."""
@@ -187,7 +187,7 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
         raise InputError(f"{origin} is no valid TOML: {error}") from None
     raw.setdefault("name", Path(name_or_path).stem)
     for override in overrides:
-        raw = merged(raw, _parse_override(override))
+        raw = merged(raw, parse_override(override))
     return Recipe.from_values(raw, origin)
 
 
@@ -208,7 +208,14 @@ def _recipe_text(name_or_path: str | Path) -> tuple[str, str]:
         raise InputError(f"recipe {path} cannot be read: {error}") from None
 
 
-def _parse_override(override: str) -> dict[str, Any]:
+def parse_override(override: str) -> dict[str, Any]:
+    """Return the nested table of one ``key=value`` with a dotted key.
+
+    Raises
+    ------
+    InputError
+        If it is not of that form.
+    """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
@@ -222,7 +229,14 @@ def _parse_override(override: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _validate(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _SettingsT:
+def validated(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _SettingsT:
+    """Return the settings made of plain values.
+
+    Raises
+    ------
+    InputError
+        One line: where the values come from, which fields are wrong, and what is allowed.
+    """
     try:
         return model.model_validate(raw)
     except ValidationError as error:

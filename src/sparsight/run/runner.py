@@ -23,11 +23,11 @@ from sparsight.prune.imp import Level, check_settings, dense_masks, imp
 from sparsight.run.level_files import read_measures, write_level, write_page
 from sparsight.run.observe import measure_level
 from sparsight.run.recipe import Condition, Recipe
-from sparsight.run.store import RunDirectory
+from sparsight.run.store import RunDirectory, default_path
 from sparsight.train import DivergenceError
 
-OnLevel = Callable[[str, int, int], None]
-"""Called with condition, replicate and level once a level is stored."""
+OnLevel = Callable[[RunDirectory, str, int, int], None]
+"""Called with the run, condition, replicate and level once a level is stored."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -65,7 +65,7 @@ def run(
         Before anything is written, if the recipe cannot be run here; or if another process is writing.
     """
     check_recipe(recipe)
-    directory = RunDirectory.create(recipe, out)
+    directory = RunDirectory.create(recipe, out or default_path(recipe))
     units = directory.units()
     jobs = jobs or _default_jobs(recipe, len(units))
     threads = max((os.cpu_count() or 1) // jobs, 1)
@@ -213,7 +213,7 @@ def _measure_replicate(
         measures = {layer: before.get(layer, {}) | quantities for layer, quantities in found.items()}
         write_page(folder, stored.page, stored.masks, measures)
         if on_level is not None:
-            on_level(name, replicate, index)
+            on_level(directory, name, replicate, index)
 
 
 def _measure(
@@ -299,7 +299,7 @@ def _announcing(directory: RunDirectory, on_level: OnLevel | None) -> Iterator[N
             seen[unit] = directory.num_levels(*unit)
             for index in range(num_seen, seen[unit]):
                 if on_level is not None:
-                    on_level(*unit, index)
+                    on_level(directory, *unit, index)
 
     def watch() -> None:
         while not done.wait(_SECONDS_BETWEEN_LOOKS):

@@ -49,21 +49,19 @@ class RunDirectory:
         self.recipe = recipe
 
     @classmethod
-    def create(cls, recipe: Recipe, path: Path | None = None) -> "RunDirectory":
+    def create(cls, recipe: Recipe, path: Path) -> "RunDirectory":
         """Make the directory of a recipe, or open it if this recipe made it before.
 
         Parameters
         ----------
         recipe : Recipe
-        path : Path, optional
-            Default ``runs/<recipe>-<first 8 digits of its hash>``.
+        path : Path
 
         Raises
         ------
         InputError
             If another recipe made it, it holds other files, or it cannot be written.
         """
-        path = path or Path("runs") / f"{recipe.name}-{recipe.digest()[:8]}"
         if (path / "recipe.toml").exists():
             existing = cls.open(path)
             if existing.recipe.digest() != recipe.digest():
@@ -216,6 +214,20 @@ class RunDirectory:
         finally:
             owner.unlink(missing_ok=True)
             lock.release()
+
+
+def default_path(recipe: Recipe) -> Path:
+    """Return ``runs/<recipe>-<first 8 digits of its hash>``."""
+    return Path("runs") / f"{recipe.name}-{recipe.digest()[:8]}"
+
+
+def unused_path(path: Path) -> Path:
+    """Return the path itself if nothing is there, or the first of ``<path>-2``, ``<path>-3``, … free."""
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""The command line: what a user may ask for, handed on to the rooms that do it."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from sparsight.errors import InputError
+
+# Every command imports what it needs itself: torch takes two seconds, `--help` should not.
+
+app = App(
+    name="sparsight",
+    help="See what pruning does to the representations of a neural network, beside the controls.",
+    version=lambda: metadata.version("sparsight"),
+)
+
+Overrides = Annotated[
+    list[str],
+    Parameter(name="--set", negative="", help="Override a field: key=value, as in pruning.rate=0.2."),
+]
+Plugins = Annotated[
+    list[Path],
+    Parameter(
+        name="--plugin",
+        negative="",
+        help="A Python file that registers your own criteria, instruments or data sources.",
+    ),
+]
+
+
+@app.command
+def run(
+    recipe: str = "photographs",
+    *,
+    overrides: Overrides = [],  # noqa: B006 - cyclopts reads the default, nobody changes it
+    out: Path | None = None,
+    fresh: bool = False,
+    jobs: int | None = None,
+    plugins: Plugins = [],  # noqa: B006
+) -> int:
+    """Run a recipe: prune, measure, compare with controls, report. Goes on where it stopped.
+
+    Parameters
+    ----------
+    recipe
+        Name of a shipped recipe, or path of a TOML file.
+    out
+        The run directory [default: runs/<recipe>-<hash>].
+    fresh
+        Start another run beside an existing one.
+    jobs
+        Processes side by side [default: one for each core].
+    """
+    from sparsight.report.page import write_report
+    from sparsight.report.summary import announce_level, summary_table
+    from sparsight.run.recipe import load_recipe
+    from sparsight.run.results import Run
+    from sparsight.run.runner import load_plugins
+    from sparsight.run.runner import run as run_recipe
+    from sparsight.run.store import default_path, unused_path
+
+    load_plugins(plugins)
+    loaded = load_recipe(recipe, overrides)
+    path = out or default_path(loaded)
+    if fresh:
+        path = unused_path(path)
+    console = Console()
+    num_units = loaded.replicates * len(loaded.condition_names())
+    console.print(
+        f"{loaded.name}: {', '.join(loaded.condition_names())}; {num_units} trainings from dense to sparse "
+        f"in {path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    directory = run_recipe(
+        loaded,
+        path,
+        jobs=jobs,
+        plugins=plugins,
+        on_level=lambda *level: console.print(announce_level(*level), highlight=False),
+    )
+    opened = Run(directory)
+    console.print(summary_table(opened))
+    for (condition, replicate), reason in directory.failures().items():
+        console.print(f"missing: {condition}, replicate {replicate}: {reason}", highlight=False)
+    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+    return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.units()) else 0
+
+
+@app.command
+def recipes(name: str | None = None) -> None:
+    """List the shipped recipes, or print one as TOML to start your own from.
+
+    Parameters
+    ----------
+    name
+        The recipe to print.
+    """
+    from sparsight.run.recipe import load_recipe, shipped_recipes
+
+    shipped = shipped_recipes()
+    if name is None:
+        width = max(map(len, shipped))
+        for each in shipped:
+            print(f"{each:{width}}  {load_recipe(each).question.splitlines()[0]}")
+    elif name in shipped:
+        print(shipped[name], end="")
+    else:
+        raise InputError(f"no shipped recipe is called {name!r}; there are {', '.join(shipped)}")
+
+
+@app.command
+def measure(
+    run: Path,
+    *,
+    instruments: str | None = None,
+    plugins: Plugins = [],  # noqa: B006
+) -> None:
+    """Apply instruments to the stored levels of a run again.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    instruments
+        Names with commas between, as in cavity,locality [default: the recipe's].
+    """
+    from sparsight.report.page import write_report
+    from sparsight.report.summary import announce_level, summary_table
+    from sparsight.run.results import open_run
+    from sparsight.run.runner import load_plugins, measure_again
+
+    load_plugins(plugins)
+    opened = open_run(run)
+    console = Console()
+    measure_again(
+        opened.directory,
+        instruments.split(",") if instruments else None,
+        on_level=lambda *level: console.print(announce_level(*level), highlight=False),
+    )
+    console.print(summary_table(opened))
+    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+
+
+@app.command
+def report(run: Path) -> None:
+    """Write the report of a run: one HTML file that needs no network.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    """
+    from sparsight.report.page import write_report
+    from sparsight.report.summary import summary_table
+    from sparsight.run.results import open_run
+
+    opened = open_run(run)
+    console = Console()
+    console.print(summary_table(opened))
+    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+
+
+@app.command
+def data(
+    name: str | None = None,
+    *,
+    overrides: Overrides = [],  # noqa: B006
+    seed: int = 0,
+) -> None:
+    """Say which data are there and what is missing, or describe one source.
+
+    Parameters
+    ----------
+    name
+        A data source, as in photographs or fashion-mnist.
+    overrides
+        Options of the source, as in num_train=1000.
+    seed
+        Of what is drawn.
+    """
+    from sparsight.report.data_tables import availability_table, description_table
+
+    Console().print(description_table(name, overrides, seed) if name else availability_table())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit status 2."""
+    sys.exit(
+        _exit_status(
+            lambda: app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        )
+    )
+
+
+def _exit_status(call: Callable[[], Any]) -> int:
+    try:
+        status = call()
+    except (InputError, CycloptsError) as error:
+        print(f"sparsight: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("sparsight: stopped; the same command goes on from the last whole level", file=sys.stderr)
+        return 130
+    return status if isinstance(status, int) else 0
