@@ -204,36 +204,41 @@ def _of_block(values: np.ndarray, resolution: float, bias: bool) -> dict[str, np
     num_units, n = values.shape
     # a pivot makes the sums as exact for mean 1e3 as for mean 0; a scale keeps fourth powers in range
     pivot = values[:, :1] if n else np.zeros((num_units, 1))
-    largest = np.abs(values).max(axis=1, initial=0.0)
     centred = values - pivot
     shift = _mean(centred)
     centred -= shift[:, None]
     spread = np.abs(centred).max(axis=1, initial=0.0)
-    varies = spread > 4 * resolution * largest
+    varies = spread > 4 * resolution * np.abs(values).max(axis=1, initial=0.0)
     scale = np.where(varies, spread, 1.0)
     centred /= scale[:, None]
-    squares = centred * centred
-    second = _mean(squares)
     result = {name: np.full(num_units, np.nan) for name in _STATISTICS}
     result["mean"] = pivot[:, 0] + shift
     if n > 1:
-        result["variance"] = second * scale**2 * (1.0 if bias else n / (n - 1))
-    defined = varies & (n >= _MIN_SAMPLES)
-    if not defined.any():
-        return result
-    centred, squares, second = centred[defined], squares[defined], second[defined]
-    g1 = _mean(squares * centred) / second**1.5
-    g2 = _mean(squares * squares) / second**2 - 3.0
-    if not bias:
-        g1 = g1 * np.sqrt(n * (n - 1)) / (n - 2)
-        g2 = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * g2 + 6)
-    result["skewness"][defined] = g1
-    result["excess_kurtosis"][defined] = g2
-    result["negentropy"][defined] = g1**2 / 12 + g2**2 / 48
-    standardised = np.sort(centred, axis=1) / np.sqrt(second * n / (n - 1))[:, None]
-    result["anderson_darling"][defined] = _anderson_darling(standardised)
-    result["ks_distance"][defined] = _ks_distance(standardised)
+        result["variance"] = _mean(centred * centred) * scale**2 * (1.0 if bias else n / (n - 1))
+    if n >= _MIN_SAMPLES:
+        for name, shape in _shape_statistics(centred[varies], bias).items():
+            result[name][varies] = shape
     return result
+
+
+def _shape_statistics(centred: np.ndarray, bias: bool) -> dict[str, np.ndarray]:
+    """Return the statistics that neither shift nor scale changes; rows have mean 0 and some variance."""
+    n = centred.shape[1]
+    squares = centred * centred
+    second = _mean(squares)
+    skewness = _mean(squares * centred) / second**1.5
+    kurtosis = _mean(squares * squares) / second**2 - 3.0
+    if not bias:
+        skewness = skewness * np.sqrt(n * (n - 1)) / (n - 2)
+        kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
+    ordered = np.sort(centred, axis=1) / np.sqrt(second * n / (n - 1))[:, None]
+    return {
+        "skewness": skewness,
+        "excess_kurtosis": kurtosis,
+        "negentropy": skewness**2 / 12 + kurtosis**2 / 48,
+        "anderson_darling": _anderson_darling(ordered),
+        "ks_distance": _ks_distance(ordered),
+    }
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
