@@ -308,6 +308,8 @@ def _is_last(index: int, masks: Masks, network: nn.Module, pruning: PruningSetti
         return True
     if density(masks) <= pruning.min_density:
         return True
+    if pruning.min_connected_fraction == 0:  # and then the layers need not form a chain
+        return False
     shapes = {name: (layer.out_features, layer.in_features) for name, layer in linear_layers(network).items()}
     return connectivity(masks, shapes).connected_fraction < pruning.min_connected_fraction
 

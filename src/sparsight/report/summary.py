@@ -92,17 +92,17 @@ def summary_table(run: Run) -> Table:
     table = Table(title=f"{run.recipe.name}: {run.recipe.replicates} replicates", caption=CAPTION)
     for heading in ("condition", "level", "density %", *(column.heading for column in COLUMNS)):
         table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
-    cells = {
+    cells: dict[Column, dict[Any, Any]] = {
         column: {
-            (str(row.condition), int(row.level)): row
+            (row.condition, row.level): row
             for row in intervals_by_level(frame, column.quantity, _layer(column, layers)).itertuples()
         }
         for column in COLUMNS
     }
     for condition in run.recipe.condition_names():
         levels = frame[frame["condition"] == condition].groupby("level")["density"].mean()
-        for level, density in zip(levels.index.astype(int), levels, strict=True):
-            row = [_cell(cells[column].get((condition, level)), column.decimals) for column in COLUMNS]
+        for level, density in zip(levels.index.to_numpy(), levels.to_numpy(), strict=True):
+            row = [_cell(cells[column].get((condition, int(level))), column.decimals) for column in COLUMNS]
             table.add_row(condition if level == 0 else "", str(level), f"{100 * density:.2f}", *row)
         table.add_section()
     return table
