@@ -151,7 +151,7 @@ def evaluate(
     for start in range(0, num_samples, _EVALUATION_BATCH):
         inputs, labels = task.samples("test", start, start + _EVALUATION_BATCH)
         outputs, labels = network(inputs.to(device)), labels.to(device)
-        total_loss += float(batch_loss(outputs, labels, settings.loss)) * len(labels)
+        total_loss += batch_loss(outputs, labels, settings.loss).item() * len(labels)
         num_correct += int((outputs.argmax(dim=1) == labels).sum())
     network.train(was_training)
     return total_loss / num_samples, num_correct / num_samples
@@ -243,7 +243,7 @@ class Trainer:
         loss = batch_loss(self.network(inputs), labels, self.settings.loss)
         if not torch.isfinite(loss):
             raise DivergenceError(
-                f"the loss became {float(loss)} at step {self.step} with learning rate {rate:g}: "
+                f"the loss became {loss.item()} at step {self.step} with learning rate {rate:g}: "
                 "lower training.learning_rate or lengthen training.warmup_steps"
             )
         loss.backward()  # type: ignore[no-untyped-call]
