@@ -1,7 +1,11 @@
 """Small tasks that train in a blink, for every test that needs one."""
 
-import numpy as np
+from typing import Annotated
 
+import numpy as np
+from pydantic import Field
+
+from sparsight.data.sources import data_source
 from sparsight.data.task import Task
 from sparsight.geometry import Geometry
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
@@ -30,3 +34,9 @@ def small_network(task: Task, seed: int = 0, **settings: object) -> FullyConnect
     )
     initialise_(network, "torch", seed)
     return network
+
+
+@data_source("plane")
+def plane(*, num_inputs: Annotated[int, Field(gt=0)] = 24, num_train: int = 300, seed: int) -> Task:
+    """The same, for recipes."""
+    return linear_task(num_inputs, num_train, seed=seed % 2**32)
