@@ -82,6 +82,8 @@ def test_gaussianity_instrument_equals_the_functions():
             expected_classes = getattr(by_class, statistic)[:, defined].mean(axis=1)
             np.testing.assert_allclose(classes, expected_classes, rtol=1e-3, atol=1e-5)
             assert np.isnan(classes[2:]).all()
+            within_class = quantities[f"{statistic}{suffix}_within_class"].value
+            assert within_class == pytest.approx(expected_classes[:2].mean(), rel=1e-3, abs=1e-5)
             if suffix:
                 beyond = (getattr(own[0], statistic) - expected)[defined].mean()
                 assert quantities[f"{statistic}_beyond{suffix}"].value == pytest.approx(beyond, abs=1e-4)
@@ -94,6 +96,29 @@ def test_gaussianity_instrument_equals_the_functions():
     assert own is not None
     np.testing.assert_allclose(quantities["mean_per_unit"].value, own[0].mean, rtol=1e-4)
     np.testing.assert_allclose(quantities["variance_per_unit"].value, own[0].variance, rtol=1e-4, atol=1e-9)
+
+
+def test_gaussianity_instrument_separates_classes_that_are_gaussian_but_differ_in_variance():
+    random = generator(0, "mixture")
+    labels = random.integers(0, 2, 4000)
+    sds = np.array([1.0, 3.0])
+    inputs, twin = (
+        (sds[labels][:, None] * random.standard_normal((4000, NUM_INPUTS))).astype(np.float32)
+        for _ in range(2)
+    )
+    quantities = measure_gaussianity(
+        observation(
+            inputs=torch.from_numpy(inputs),
+            twin_inputs=torch.from_numpy(twin),
+            labels=torch.from_numpy(labels),
+            num_classes=2,
+        )
+    )
+    mixture = 3 * (sds**4).mean() / (sds**2).mean() ** 2 - 3  # of two equally frequent Gaussians
+    assert quantities["excess_kurtosis"].value == pytest.approx(mixture, abs=0.3)
+    assert quantities["excess_kurtosis_beyond_twin"].value == pytest.approx(0, abs=0.3)
+    assert quantities["excess_kurtosis_within_class"].value == pytest.approx(0, abs=0.1)
+    assert quantities["num_undefined"].value == 1  # input 7 varies here
 
 
 def test_gaussianity_instrument_counts_undefined_units():

@@ -38,11 +38,18 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     anderson_darling, ks_distance):
 
     * ``s``, ``s_per_unit``: all classes together; mean over defined units, and each unit.
-    * ``s_per_class``, ``s_per_class_unit``: within each class.
+    * ``s_within_class``, ``s_per_class``, ``s_per_class_unit``: within each class; mean over defined
+      classes, mean over units, and each unit.
     * ``s_twin``, ``s_shuffled``, ``s_random_mask`` and their ``…_per_unit``: the controls; the two drawn
-      ones (one draw: the mean over units averages already) also ``…_per_class``. The twin has no labels.
+      ones (one draw: the mean over units averages already) also ``…_within_class`` and ``…_per_class``.
+      An observation has no labels of its twin.
     * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask`` and, for the drawn ones,
-      ``…_per_class``: mean of ``s`` minus its control over the units in which both are defined.
+      ``…_within_class`` and ``…_per_class``: mean of ``s`` minus its control over the units in which both
+      are defined.
+
+    All classes together are a mixture: where their variances differ it has a positive kurtosis even if
+    each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` that is; ``s_within_class`` is
+    free of it.
 
     Further ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``:
     units whose pre-activation is constant (no kept input, or none that varies) or that have fewer than 4
@@ -117,22 +124,27 @@ def _class_quantities(
     statistic: str, meaning: str, by_class: Mapping[str, Gaussianity]
 ) -> Iterator[tuple[str, Quantity]]:
     own = getattr(by_class["own"], statistic)  # (class, unit)
-    yield f"{statistic}_per_class", Quantity(_mean_defined(own), ("class",), f"mean over units of, {meaning}")
     yield f"{statistic}_per_class_unit", Quantity(own, ("class", "unit"), meaning)
+    yield from _class_means(statistic, own, f"mean over units of, {meaning}")
     for control in (name for name in by_class if name != "own"):
         values, what = getattr(by_class[control], statistic), _CONTROL[control]
-        yield (
-            f"{statistic}_{control}_per_class",
-            Quantity(_mean_defined(values), ("class",), f"mean over units of, {meaning}; control: {what}"),
+        yield from _class_means(
+            f"{statistic}_{control}", values, f"mean over units of, {meaning}; control: {what}"
         )
-        yield (
-            f"{statistic}_beyond_{control}_per_class",
-            Quantity(
-                _mean_defined(own - values),
-                ("class",),
-                f"mean over units of, {meaning}, minus the same with {what} (none: 0)",
-            ),
+        yield from _class_means(
+            f"{statistic}_beyond_{control}",
+            own - values,
+            f"mean over units of, {meaning}, minus the same with {what} (none: 0)",
         )
+
+
+def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:
+    by_class = _mean_defined(by_class_unit)  # (class,)
+    yield f"{name}_per_class", Quantity(by_class, ("class",), meaning)
+    yield (
+        f"{name}_within_class",
+        Quantity(float(_mean_defined(by_class)), (), f"mean over classes of the {meaning}"),
+    )
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
