@@ -123,12 +123,12 @@ def test_product_sampler_has_the_covariance(size, length, power, wraps):
 
 def test_product_sampler_has_the_covariance_that_results_from_clipping():
     with pytest.warns(CovarianceWarning):
-        covariance = product_covariance((10,), 3.0, 2, True)
+        covariance = product_covariance((10,), 4.0, 2, True)
     samples = product_sampler(covariance)(generator(2, "t"), 200_000)
     valid = covariance_matrix(covariance.by_displacement(), True)
     assert_covariance(samples, valid)
     with pytest.raises(AssertionError):
-        assert_covariance(samples, dense_formula((10,), 3.0, 2, True))
+        assert_covariance(samples, dense_formula((10,), 4.0, 2, True))
 
 
 def test_product_sampler_of_a_near_singular_kernel_is_finite_and_smooth():

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from sparsight.data.clone_storage import CloneStorage
 from sparsight.data.task import Draw, Task
+from sparsight.data.white_noise import white_noise
 from sparsight.errors import InputError
 from sparsight.streams import generator
 
@@ -202,7 +203,7 @@ def _gaussian_sampler(mean: np.ndarray, factor: np.ndarray) -> _VectorSampler:
     offset, rows = torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(factor)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float32[np.ndarray, "n num_inputs"]:
-        white = torch.from_numpy(rng.standard_normal((num_samples, len(rows)), dtype=np.float32))
+        white = white_noise(rng, (num_samples, len(rows)))
         return torch.addmm(offset, white, rows).numpy()  # (n, num_inputs)
 
     return sample
@@ -253,7 +254,7 @@ def _with_random_phases(
 ) -> Float32[np.ndarray, "n channels *size"]:
     num_samples, _, *size = fields.shape
     axes = tuple(range(2, fields.ndim))
-    noise = rng.standard_normal((num_samples, 1, *size), dtype=np.float32)
+    noise = white_noise(rng, (num_samples, 1, *size)).numpy()
     rotation = scipy.fft.rfftn(noise, axes=axes)
     rotation /= np.abs(rotation)
     rotation.reshape(num_samples, -1)[:, 0] = 1  # the mean stays

@@ -13,6 +13,7 @@ import scipy.linalg
 import torch
 from jaxtyping import Float
 
+from sparsight.data.white_noise import white_noise
 from sparsight.errors import InputError
 
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
@@ -162,12 +163,13 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
     callable
         ``sampler(rng, n)``: float32, (n, *size).
     """
-    factors = [_axis_factor(row, covariance.wraps) for row in covariance.rows]
+    rows = {len(row): row for row in covariance.rows}  # axes of one extent have one row
+    by_extent = {extent: _axis_factor(row, covariance.wraps) for extent, row in rows.items()}
+    factors = [by_extent[extent] for extent in covariance.size]
     ranks = tuple(factor.shape[1] for factor in factors)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
-        white = torch.from_numpy(rng.standard_normal((num_samples, *ranks), dtype=np.float32))
-        fields = white @ factors[-1].T  # (n, rank, width), or (n, length)
+        fields = white_noise(rng, (num_samples, *ranks)) @ factors[-1].T  # (n, rank, width), or (n, length)
         if len(factors) == 2:
             fields = factors[0] @ fields  # (n, height, width)
         return fields.numpy()
@@ -215,7 +217,7 @@ def pointwise_sampler(
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
         # The real and the imaginary part of one complex transform are two independent fields.
         num_pairs = (num_samples + 1) // 2
-        white = rng.standard_normal((num_pairs, *grid, 2), dtype=np.float32).view(np.complex64)[..., 0]
+        white = torch.view_as_complex(white_noise(rng, (num_pairs, *grid, 2))).numpy()
         white *= amplitude
         pairs = scipy.fft.ifftn(white, axes=axes, overwrite_x=True)[(slice(None), *window)]
         fields = np.empty((2 * num_pairs, *covariance.size), dtype=np.float32)

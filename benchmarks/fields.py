@@ -1,0 +1,113 @@
+"""Field sampling: axis factors and FFT against the dense covariance, in time per image and in all.
+
+Run with ``python benchmarks/fields.py``. Three figures for 32x32 NLGP fields (gain 3, Gaussian kernel):
+
+- *many*: seconds for 100 000 images, set-up included;
+- *batch*: seconds for one batch of 256 from nothing, set-up included, as where a parameter changes
+  from one batch to the next;
+- *set-up*: seconds for the factor alone.
+
+The dense sampler is what one writes first, in float64: the covariance of all pixels from the formula,
+`scipy.linalg.eigh` (a Cholesky factor does not exist for so smooth a kernel), negative eigenvalues
+clipped, white noise times the factor, `scipy.special.erf`; `dense, default` is
+`numpy.random.Generator.multivariate_normal` (SVD) in its place. Both sides run on one thread.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import scipy.linalg
+import scipy.special
+import torch
+
+from sparsight.data.covariance import covariance_matrix, product_covariance
+from sparsight.data.fields import nlgp_sampler, nlgp_twin_sampler, nlgp_variance
+from sparsight.streams import generator
+
+SIZE, CORRELATION_LENGTH, GAIN = (32, 32), 4.0, 3.0
+NUM_MANY, NUM_BATCH, BLOCK = 100_000, 256, 1024
+
+
+def ours(wraps: bool, twin: bool = False) -> Callable[[np.random.Generator, int], np.ndarray]:
+    covariance = product_covariance(SIZE, CORRELATION_LENGTH, 2, wraps)
+    return (nlgp_twin_sampler if twin else nlgp_sampler)(covariance, GAIN)
+
+
+def dense(wraps: bool) -> Callable[[np.random.Generator, int], np.ndarray]:
+    matrix = covariance_matrix(
+        product_covariance(SIZE, CORRELATION_LENGTH, 2, wraps).by_displacement(), wraps
+    )
+    eigenvalues, vectors = scipy.linalg.eigh(matrix)
+    factor = vectors * np.sqrt(np.maximum(eigenvalues, 0))
+
+    def sample(rng: np.random.Generator, num_samples: int) -> np.ndarray:
+        white = rng.standard_normal((num_samples, len(factor)))
+        return scipy.special.erf(GAIN / math.sqrt(2) * white @ factor.T) / math.sqrt(nlgp_variance(GAIN))
+
+    return sample
+
+
+def dense_default(wraps: bool) -> Callable[[np.random.Generator, int], np.ndarray]:
+    matrix = covariance_matrix(
+        product_covariance(SIZE, CORRELATION_LENGTH, 2, wraps).by_displacement(), wraps
+    )
+
+    def sample(rng: np.random.Generator, num_samples: int) -> np.ndarray:
+        fields = rng.multivariate_normal(np.zeros(len(matrix)), matrix, num_samples)
+        return scipy.special.erf(GAIN / math.sqrt(2) * fields) / math.sqrt(nlgp_variance(GAIN))
+
+    return sample
+
+
+def seconds(action: Callable[[], object], repeats: int) -> tuple[float, float, float]:
+    """Return median, least and greatest duration."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times), min(times), max(times)
+
+
+def draw(make: Callable[[], Callable[[np.random.Generator, int], np.ndarray]], num_samples: int) -> None:
+    sampler, rng = make(), generator(0, "benchmark")
+    for start in range(0, num_samples, BLOCK):
+        sampler(rng, min(BLOCK, num_samples - start))
+
+
+def main(repeats: int = 3) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Time every sampler, print a table and the ratios, and return (median, least, greatest) seconds."""
+    torch.set_num_threads(1)
+    samplers = {
+        "ours, torus": lambda: ours(True),
+        "ours, open": lambda: ours(False),
+        "ours, twin on a torus": lambda: ours(True, twin=True),
+        "ours, twin of an open field": lambda: ours(False, twin=True),
+        "dense": lambda: dense(True),
+        "dense, default": lambda: dense_default(True),
+    }
+    results: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for name, make in samplers.items():
+        results[name] = {
+            "set-up": seconds(make, repeats),
+            "batch": seconds(lambda make=make: draw(make, NUM_BATCH), repeats),
+        }
+        if name != "dense, default":  # it factorises at every call
+            results[name]["many"] = seconds(
+                lambda make=make: draw(make, NUM_MANY), 1 if "dense" in name else repeats
+            )
+        cells = ", ".join(f"{k} {m:.4g} s ({a:.4g}–{b:.4g})" for k, (m, a, b) in results[name].items())
+        print(f"{name}: {cells}", flush=True)
+    for measure in ("set-up", "batch", "many"):
+        ratio = results["dense"][measure][0] / results["ours, torus"][measure][0]
+        print(f"{measure}: dense / ours on a torus = {ratio:.1f}")
+    ratio = results["dense, default"]["batch"][0] / results["ours, torus"]["batch"][0]
+    print(f"batch: dense, default / ours on a torus = {ratio:.1f}")
+    return results
+
+
+if __name__ == "__main__":
+    main()
