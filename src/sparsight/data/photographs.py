@@ -76,12 +76,8 @@ def photographs(
     InputError
         If hardly any patch of a region is not flat (for patches of a few pixels).
     """
-    splits = {
-        split: _patches(split, number, size, seed)
-        for split, number in (("train", num_train), ("test", num_test))
-    }
-    train, train_labels, train_rejected = splits["train"]
-    test, test_labels, test_rejected = splits["test"]
+    train, train_labels, train_rejected = _patches("train", num_train, size, seed)
+    test, test_labels, test_rejected = _patches("test", num_test, size, seed)
     mean = train.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
     sd = train.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
     return Task(

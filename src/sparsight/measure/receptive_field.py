@@ -1,0 +1,147 @@
+"""The shape of single receptive fields: concentration, centre, extent, pieces."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+from scipy import stats
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from sparsight.geometry import Geometry
+
+
+def ipr(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
+    """Return the inverse participation ratio Σw⁴ / (Σw²)² of each unit.
+
+    1/n if n weights are equally large, 1 if one weight is all; NaN for a unit without weights. It rises
+    when weights are removed at random, too: compare with `ipr_of_fan_in`.
+    """
+    squares = weights.astype(np.float64) ** 2
+    total = squares.sum(axis=1)
+    found = np.full(len(weights), np.nan)
+    np.divide((squares**2).sum(axis=1), total**2, out=found, where=total > 0)
+    return found
+
+
+def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
+    """Return the ipr that k independent Gaussian weights have on average: 3 / (k + 2).
+
+    Squares of Gaussians, divided by their sum, are Dirichlet(½, …, ½), whose second moments sum to
+    3 / (k + 2). NaN for k = 0.
+    """
+    return np.where(fan_in > 0, 3 / (fan_in + 2.0), np.nan)
+
+
+def participation_ratio(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
+    """Return (Σw²)² / Σw⁴ of each unit: how many weights carry it. NaN for a unit without weights."""
+    return np.asarray(1 / ipr(weights))
+
+
+def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
+    """Return −Σ p ln p with p = w² / Σw², in nats: ln n if n weights are equally large."""
+    squares = weights.astype(np.float64) ** 2
+    total = squares.sum(axis=1, keepdims=True)
+    shares = np.divide(squares, total, out=np.full_like(squares, np.nan), where=total > 0)
+    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return np.asarray(-(shares * logs).sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """Centre and extent of each unit's receptive field, channels summed.
+
+    Attributes
+    ----------
+    centre : numpy.ndarray of float64, (out, axes)
+        Mean position in pixels; on a torus the circular mean, in [0, extent). NaN for empty units.
+    covariance : numpy.ndarray of float64, (out, axes, axes)
+        Of the positions around the centre (on a torus: nearest images), in pixels². Its eigenvectors and
+        the roots of its eigenvalues are the axes of the ellipse.
+    radius_of_gyration : numpy.ndarray of float64, (out,)
+        √trace of the covariance, in pixels.
+    """
+
+    centre: np.ndarray
+    covariance: np.ndarray
+    radius_of_gyration: np.ndarray
+
+
+def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envelope:
+    """Return where each unit's receptive field lies and how far it reaches.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray of non-negative numbers or bool, (out, in)
+        A mask, or squared weights.
+    geometry : Geometry
+    """
+    mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, -1).sum(axis=1)  # (out, pixel)
+    total = mass.sum(axis=1, keepdims=True)
+    shares = np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
+    positions = geometry.positions().astype(np.float64)  # (pixel, axis)
+    extents = np.array(geometry.size, dtype=np.float64)
+    if geometry.wraps:
+        phases = shares @ np.exp(2j * np.pi * positions / extents)
+        centre = np.mod(np.angle(phases) * extents / (2 * np.pi), extents)
+    else:
+        centre = shares @ positions
+    offsets = positions[None] - centre[:, None]  # (out, pixel, axis)
+    if geometry.wraps:
+        offsets = (offsets + extents / 2) % extents - extents / 2
+    covariance = np.einsum("up,upa,upb->uab", shares, offsets, offsets)
+    radius = np.sqrt(np.trace(covariance, axis1=1, axis2=2))
+    return Envelope(centre, covariance, radius)
+
+
+def num_components(mask: Bool[np.ndarray, "out in"], geometry: Geometry) -> Int[np.ndarray, " out"]:
+    """Count the connected pieces of each unit's receptive field.
+
+    Channels are collapsed (a pixel is kept if any channel keeps it); pixels that touch by side or corner
+    are connected, across the border too if the geometry wraps.
+    """
+    pixels: np.ndarray = mask.reshape(len(mask), geometry.channels, -1).max(axis=1)  # (out, pixel)
+    first, second = _touching_pixels(geometry)
+    counts = np.zeros(len(mask), dtype=np.int64)
+    for unit, kept in enumerate(pixels):
+        joined = kept[first] & kept[second]
+        edges = (np.ones(joined.sum(), dtype=bool), (first[joined], second[joined]))
+        graph = coo_array(edges, shape=(len(kept), len(kept)))
+        # Every pixel that is not kept is a component of its own.
+        counts[unit] = connected_components(graph, directed=False)[0] - (~kept).sum()
+    return counts
+
+
+def _touching_pixels(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    index = np.arange(geometry.num_pixels).reshape(geometry.size)
+    pairs = []
+    for step in itertools.product((-1, 0, 1), repeat=len(geometry.size)):
+        neighbour = np.roll(index, step, axis=tuple(range(index.ndim)))
+        inside = np.ones(geometry.size, dtype=bool)
+        for axis, shift in enumerate(step):
+            if shift and not geometry.wraps:
+                border = 0 if shift == 1 else -1
+                np.moveaxis(inside, axis, 0)[border] = False
+        pairs.append((index[inside], neighbour[inside]))
+    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+
+
+def fan_in_histogram(mask: Bool[np.ndarray, "out in"]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many units keep 0, 1, … inputs, and what a binomial of the same density expects.
+
+    Returns
+    -------
+    counts : numpy.ndarray of int64, (largest fan-in + 1,)
+    expected : numpy.ndarray of float64, the same length
+        out · Binomial(in, density).
+    """
+    counts = np.bincount(mask.sum(axis=1))
+    num_units, num_inputs = mask.shape
+    expected = num_units * stats.binom.pmf(np.arange(len(counts)), num_inputs, mask.mean())
+    return counts, np.asarray(expected)
+
+
+def fan_out(mask: Bool[np.ndarray, "out in"]) -> Int[np.ndarray, " in"]:
+    """Return how many units keep each input."""
+    return np.asarray(mask.sum(axis=0))
