@@ -201,10 +201,12 @@ class Trainer:
         self._losses: list[Tensor] = []
         self._first_step = first_step
         parameters = dict(network.named_parameters())
-        self._removed = [(parameters[name], ~mask.to(self.device)) for name, mask in masks.items()]
-        with torch.no_grad():
-            for parameter, removed in self._removed:
-                parameter.masked_fill_(removed, 0.0)
+        self._masked: list[tuple[nn.Parameter, Tensor]] = []
+        for name, mask in masks.items():
+            if not mask.all():
+                parameter = parameters[name]
+                parameter.data.masked_fill_(~mask.to(self.device), 0.0)
+                self._masked.append((parameter, mask.to(self.device, parameter.dtype)))
 
     def run(self, until: int | None = None, on_step: Callable[["Trainer"], None] | None = None) -> None:
         """Train up to step `until` (default: to the end), calling `on_step` after every step.
@@ -247,9 +249,9 @@ class Trainer:
                 "lower training.learning_rate or lengthen training.warmup_steps"
             )
         loss.backward()  # type: ignore[no-untyped-call]
-        for parameter, removed in self._removed:
+        for parameter, kept in self._masked:
             if parameter.grad is not None:
-                parameter.grad.masked_fill_(removed, 0.0)
+                parameter.grad.mul_(kept)
         self.optimizer.step()
         self._losses.append(loss.detach())
         self.step += 1

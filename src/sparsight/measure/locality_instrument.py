@@ -11,7 +11,7 @@ from sparsight.measure.nulls import Null
 from sparsight.measure.receptive_field import fan_out, ipr, ipr_of_fan_in
 from sparsight.streams import derived_seed
 
-NUM_DRAWS = 5
+NUM_DRAWS = 4
 _NULLS: dict[Null, str] = {
     "fan_in": "each unit's number of inputs kept",
     "uniform": "the layer's number of weights kept",

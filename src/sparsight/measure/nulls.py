@@ -92,7 +92,7 @@ def trade(
         pair, column = np.nonzero(a ^ b)
         num_given = (a & ~b).sum(axis=1)
         # Random ranks within each pair's pool: the lowest num_given go to the first.
-        ranked = np.lexsort((stream.random(len(pair)), pair))
+        ranked = np.argsort(pair + stream.random(len(pair)))
         pool_sizes = np.bincount(pair, minlength=num_pairs)
         rank = np.arange(len(pair)) - np.repeat(np.cumsum(pool_sizes) - pool_sizes, pool_sizes)
         to_first = rank < num_given[pair]  # `pair` is sorted, so ranks and pairs are aligned
