@@ -47,9 +47,9 @@ def contrast(
     Raises
     ------
     InputError
-        If the groups overlap or shapes differ.
+        If the groups overlap.
     """
-    _check_groups(delta, kept, pruned)
+    _check_groups(kept, pruned)
     defined = ~np.isnan(delta)
     return _contrast(delta[kept & defined], delta[pruned & defined])
 
@@ -84,7 +84,7 @@ def matched_contrast(
     num_matched : int
         How many pairs of weights the average rests on: Σ size of the smaller group.
     """
-    _check_groups(delta, kept, pruned)
+    _check_groups(kept, pruned)
     defined = ~np.isnan(delta)
     results, sizes = [], []
     for unit in range(len(delta)):
@@ -126,10 +126,6 @@ def _contrast(kept: np.ndarray, pruned: np.ndarray) -> CavityContrast:
     )
 
 
-def _check_groups(delta: np.ndarray, kept: np.ndarray, pruned: np.ndarray) -> None:
-    if not delta.shape == kept.shape == pruned.shape:
-        raise InputError(
-            f"delta, kept and pruned have shapes {delta.shape}, {kept.shape}, {pruned.shape}; one is needed"
-        )
+def _check_groups(kept: np.ndarray, pruned: np.ndarray) -> None:
     if (kept & pruned).any():
         raise InputError("kept and pruned overlap; a weight is in one group at most")
