@@ -69,12 +69,11 @@ def run(
     path = out or default_path(loaded)
     if fresh:
         path = unused_path(path)
-    console = Console()
+    console = _console()
     num_units = loaded.replicates * len(loaded.condition_names())
     console.print(
         f"{loaded.name}: {', '.join(loaded.condition_names())}; {num_units} trainings from dense to sparse "
         f"in {path}",
-        highlight=False,
         soft_wrap=True,
     )
     directory = run_recipe(
@@ -82,13 +81,13 @@ def run(
         path,
         jobs=jobs,
         plugins=plugins,
-        on_level=lambda *level: console.print(announce_level(*level), highlight=False),
+        on_level=lambda *level: console.print(announce_level(*level)),
     )
     opened = Run(directory)
-    console.print(summary_table(opened))
+    console.print(summary_table(opened, console.width))
     for (condition, replicate), reason in directory.failures().items():
-        console.print(f"missing: {condition}, replicate {replicate}: {reason}", highlight=False)
-    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+        console.print(f"missing: {condition}, replicate {replicate}: {reason}")
+    console.print(f"report: {write_report(opened)}", soft_wrap=True)
     return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.units()) else 0
 
 
@@ -137,14 +136,14 @@ def measure(
 
     load_plugins(plugins)
     opened = open_run(run)
-    console = Console()
+    console = _console()
     measure_again(
         opened.directory,
         instruments.split(",") if instruments else None,
-        on_level=lambda *level: console.print(announce_level(*level), highlight=False),
+        on_level=lambda *level: console.print(announce_level(*level)),
     )
-    console.print(summary_table(opened))
-    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+    console.print(summary_table(opened, console.width))
+    console.print(f"report: {write_report(opened)}", soft_wrap=True)
 
 
 @app.command
@@ -161,9 +160,9 @@ def report(run: Path) -> None:
     from sparsight.run.results import open_run
 
     opened = open_run(run)
-    console = Console()
-    console.print(summary_table(opened))
-    console.print(f"report: {write_report(opened)}", highlight=False, soft_wrap=True)
+    console = _console()
+    console.print(summary_table(opened, console.width))
+    console.print(f"report: {write_report(opened)}", soft_wrap=True)
 
 
 @app.command
@@ -186,7 +185,13 @@ def data(
     """
     from sparsight.report.data_tables import availability_table, description_table
 
-    Console().print(description_table(name, overrides, seed) if name else availability_table())
+    _console().print(description_table(name, overrides, seed) if name else availability_table())
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    # A file or pipe has no width of its own: write tables whole.
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,7 +32,8 @@ def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
     }
     for name, meaning in _MAPS.items():
         delta = getattr(found, name)
-        quantities[name] = Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
+        if name == "delta_kurtosis":  # the other follows from it and the unit's κ
+            quantities[name] = Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
         plain = contrast(delta, kept, pruned)
         matched, num_matched = matched_contrast(delta, magnitude, kept, pruned)
         quantities |= {

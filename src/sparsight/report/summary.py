@@ -12,6 +12,9 @@ from sparsight.run.level_files import read_page
 from sparsight.run.results import NETWORK, Run
 from sparsight.run.store import RunDirectory
 
+FEW_REPLICATES = 10
+"""Below, bootstrap intervals are too short (coverage: docstring of `mean_interval`)."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -37,17 +40,20 @@ COLUMNS = (
     Column("test_accuracy", "accuracy", 3, NETWORK),
     Column("locality.near", "near", 2),
     Column("locality.far", "far", 2),
-    Column("gaussianity.excess_kurtosis", "κ", 3),
+    Column("gaussianity.excess_kurtosis", "κ", 2),
+    Column("gaussianity.excess_kurtosis_within_class", "κ in class", 2),
     Column("cavity.delta_kurtosis_kept", "Δκ kept", 4),
     Column("cavity.delta_kurtosis_pruned", "Δκ pruned", 4),
     Column("connected_units", "connected", 0, NETWORK),
 )
 
 CAPTION = (
-    "mean ± half the 95 % interval over replicates. near, far: how often two kept inputs of a unit lie "
-    "close together or far apart, 1 = chance. κ: excess kurtosis of the pre-activations, 0 = Gaussian. "
-    "Δκ: what a weight adds to its unit's κ, for the weights kept and pruned after the level."
+    "near, far: how often two kept inputs of a unit lie close together or far apart, 1 = chance. κ: excess "
+    "kurtosis of the pre-activations, 0 = Gaussian, over all inputs and within classes. Δκ: what a weight "
+    "adds to its unit's κ, for the weights kept and pruned after the level."
 )
+WIDE = 140
+"""Characters that the table needs with intervals; narrower terminals get means alone."""
 
 
 def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.DataFrame:
@@ -85,11 +91,16 @@ def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.Dat
     )
 
 
-def summary_table(run: Run) -> Table:
-    """Return the summary of a run as a table for the terminal."""
+def summary_table(run: Run, width: int = WIDE) -> Table:
+    """Return the summary of a run as a table for a terminal of so many characters."""
+    is_wide = width >= WIDE
+    shown = "mean ± half the 95 % interval over replicates" if is_wide else "means over replicates"
+    if 1 < run.recipe.replicates < FEW_REPLICATES:
+        shown += f" (with {run.recipe.replicates}, such an interval holds the truth far less often)"
     frame = run.frame()
     layers = run.layers()
-    table = Table(title=f"{run.recipe.name}: {run.recipe.replicates} replicates", caption=CAPTION)
+    title = f"{run.recipe.name}: {run.recipe.replicates} replicate{'s' * (run.recipe.replicates > 1)}"
+    table = Table(title=title, caption=f"{shown}. {CAPTION}", padding=(0, 1) if is_wide else 0)
     for heading in ("condition", "level", "density %", *(column.heading for column in COLUMNS)):
         table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
     cells: dict[Column, dict[Any, Any]] = {
@@ -102,7 +113,10 @@ def summary_table(run: Run) -> Table:
     for condition in run.recipe.condition_names():
         levels = frame[frame["condition"] == condition].groupby("level")["density"].mean()
         for level, density in zip(levels.index.to_numpy(), levels.to_numpy(), strict=True):
-            row = [_cell(cells[column].get((condition, int(level))), column.decimals) for column in COLUMNS]
+            row = [
+                _cell(cells[column].get((condition, int(level))), column.decimals, is_wide)
+                for column in COLUMNS
+            ]
             table.add_row(condition if level == 0 else "", str(level), f"{100 * density:.2f}", *row)
         table.add_section()
     return table
@@ -124,9 +138,11 @@ def _layer(column: Column, layers: list[str]) -> str:
     return layers[0]
 
 
-def _cell(row: Any, decimals: int) -> str:
-    if row is None:
+def _cell(row: Any, decimals: int, is_wide: bool) -> str:
+    if row is None or math.isnan(row.mean):
         return "–"
     text = f"{row.mean:.{decimals}f}"
+    if not is_wide:
+        return text
     half = (row.high - row.low) / 2
     return text if math.isnan(half) else f"{text} ±{half:.{decimals}f}"
