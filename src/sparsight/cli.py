@@ -1,6 +1,7 @@
 """The command line: what a user may ask for, handed on to the rooms that do it."""
 
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -100,13 +101,13 @@ def recipes(name: str | None = None) -> None:
     name
         The recipe to print.
     """
-    from sparsight.run.recipe import load_recipe, shipped_recipes
+    from sparsight.run.recipe import shipped_recipes
 
     shipped = shipped_recipes()
     if name is None:
         width = max(map(len, shipped))
-        for each in shipped:
-            print(f"{each:{width}}  {load_recipe(each).question.splitlines()[0]}")
+        for each, text in shipped.items():
+            print(f"{each:{width}}  {tomllib.loads(text)['question'].splitlines()[0]}")
     elif name in shipped:
         print(shipped[name], end="")
     else:
@@ -213,3 +214,7 @@ def _exit_status(call: Callable[[], Any]) -> int:
         print("sparsight: stopped; the same command goes on from the last whole level", file=sys.stderr)
         return 130
     return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    main()
