@@ -1,0 +1,145 @@
+"""One pass over the levels of a condition: what its pictures need, and no more than that in memory."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sparsight.geometry import Geometry
+from sparsight.measure.instrument import Quantity
+from sparsight.report.cavity_figures import quantiles_of
+from sparsight.report.explorer import LevelView, Packer, level_views
+from sparsight.run.results import Run
+
+PAIRS = ("same_channel", "different_channel")
+NULLS = ("fan_in", "configuration")
+_MOST_LEVELS = 255  # that one byte a weight can tell apart
+
+
+@dataclass(eq=False)
+class Evidence:
+    """What the pictures of one condition are made of.
+
+    Attributes
+    ----------
+    condition : str
+    geometry : Geometry
+    replicate : int
+        Whose single units are shown: the first with the most levels.
+    shows_fields : bool
+        Whether the layer reads the network's input, so that its rows are receptive fields.
+    shown : dict of int to numpy.ndarray
+        First, middle and last level → weights, (unit, input).
+    order : numpy.ndarray of int
+        Units as they are sorted in pictures.
+    order_words : str
+        Says by what.
+    pairs : dict of (kind, level) to numpy.ndarray
+        S(d) summed over replicates; kind as in `PAIRS`.
+    expected : dict of (kind, null, level) to numpy.ndarray
+    fan_in, fan_out : numpy.ndarray or None
+        At the last level all conditions reached: of every unit of every replicate; summed over replicates.
+    cavity_rows : pandas.DataFrame
+        As `sparsight.report.cavity_figures.plot_cavity_distributions` takes it.
+    packer : Packer or None
+    """
+
+    condition: str
+    geometry: Geometry
+    replicate: int
+    shows_fields: bool = False
+    shown: dict[int, np.ndarray] = field(default_factory=dict)
+    order: np.ndarray = field(default_factory=lambda: np.arange(0))
+    order_words: str = ""
+    pairs: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+    expected: dict[tuple[str, str, int], np.ndarray] = field(default_factory=dict)
+    fan_in: np.ndarray | None = None
+    fan_out: np.ndarray | None = None
+    cavity_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    packer: Packer | None = None
+
+
+def gather(run: Run, condition: str, layer: str, common_level: int) -> Evidence:
+    """Read all levels of a condition once.
+
+    Parameters
+    ----------
+    run : Run
+    condition : str
+        With at least one level.
+    layer : str
+    common_level : int
+        The level at which conditions are compared.
+    """
+    num_levels = [run.directory.num_levels(condition, each) for each in range(run.recipe.replicates)]
+    replicate = int(np.argmax(num_levels))
+    evidence = Evidence(condition, run.geometry(condition, replicate), replicate)
+    _read_fields(evidence, run, layer, num_levels[replicate])
+    _read_maps(evidence, run, layer, num_levels, common_level)
+    return evidence
+
+
+def _read_fields(evidence: Evidence, run: Run, layer: str, num_levels: int) -> None:
+    kept = {0, num_levels // 2, num_levels - 1}
+    packer = Packer(evidence.condition, evidence.replicate)
+    rows: list[dict[str, Any]] = []
+    for view in level_views(run, evidence.condition, evidence.replicate, layer):
+        evidence.shows_fields = view.weight.shape[1] == evidence.geometry.num_inputs
+        rows += _cavity_rows(evidence.condition, view)
+        if not evidence.shows_fields:
+            continue
+        if view.index in kept:
+            evidence.shown[view.index] = view.weight
+        if num_levels <= _MOST_LEVELS:
+            packer.add(view)
+        if view.index == num_levels - 1:
+            evidence.order, evidence.order_words = _order(view)
+    evidence.cavity_rows = pd.DataFrame(rows)
+    if evidence.shows_fields and packer.sizes and packer.is_monotone:
+        evidence.packer = packer
+
+
+def _order(view: LevelView) -> tuple[np.ndarray, str]:
+    near = view.quantities.get("locality.near_per_unit")
+    if near is not None and np.isfinite(near.value).any():
+        falling = np.argsort(-np.nan_to_num(np.asarray(near.value), nan=-1.0), kind="stable")
+        return falling, f"units sorted by their near-locality at level {view.index}, most local first"
+    falling = np.argsort(-view.mask.sum(axis=1), kind="stable")
+    return falling, f"units sorted by their fan-in at level {view.index}, largest first"
+
+
+def _cavity_rows(condition: str, view: LevelView) -> list[dict[str, Any]]:
+    quantity = view.quantities.get("cavity.delta_kurtosis")
+    if quantity is None:
+        return []
+    delta = np.asarray(quantity.value)
+    groups = {"kept": view.next_mask, "pruned": view.mask & ~view.next_mask}
+    return [
+        {"condition": condition, "level": view.index, "density": view.density, "group": group}
+        | dict(zip(("q5", "q25", "q50", "q75", "q95"), quantiles_of(delta[chosen]), strict=True))
+        for group, chosen in groups.items()
+    ]
+
+
+def _read_maps(evidence: Evidence, run: Run, layer: str, num_levels: list[int], common_level: int) -> None:
+    fan_in: list[np.ndarray] = []
+    for replicate, number in enumerate(num_levels):
+        for level in range(number):
+            quantities = run.measures(evidence.condition, replicate, level).get(layer, {})
+            for kind in PAIRS:
+                _add(evidence.pairs, (kind, level), quantities.get(f"locality.pairs_{kind}"))
+                for null in NULLS:
+                    found = quantities.get(f"locality.pairs_{kind}_{null}")
+                    _add(evidence.expected, (kind, null, level), found)
+            if level == common_level and "locality.fan_in_per_unit" in quantities:
+                fan_in.append(np.asarray(quantities["locality.fan_in_per_unit"].value))
+                fan_out = np.asarray(quantities["locality.fan_out_per_input"].value)
+                evidence.fan_out = fan_out if evidence.fan_out is None else evidence.fan_out + fan_out
+    evidence.fan_in = np.concatenate(fan_in) if fan_in else None
+
+
+def _add(sums: dict[Any, np.ndarray], key: tuple[object, ...], quantity: Quantity | None) -> None:
+    if quantity is not None:
+        value = np.asarray(quantity.value, np.float64)
+        sums[key] = sums[key] + value if key in sums else value

@@ -1,0 +1,62 @@
+"""A figure as SVG to be set inside a page: it takes the page's colours, and asks for nothing from outside."""
+
+import io
+import re
+from collections.abc import Mapping
+from xml.sax.saxutils import escape, quoteattr
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparsight.report.palette import CONDITION_COLOURS, INK, MUTED, RULE
+
+_PAGE_COLOURS: Mapping[str, str] = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    RULE: "var(--rule)",
+    **{colour: f"var(--c{place})" for place, colour in enumerate(CONDITION_COLOURS)},
+}
+_HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+_OPENING = re.compile(r"<svg[^>]*>")
+_VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
+
+
+def inline_svg(ax: Axes, name: str, description: str) -> str:
+    """Return the figure of an Axes as an ``<svg>`` element for an HTML page.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    name : str
+        Letters, digits and hyphens; distinct within the page: it is put before every id.
+    description : str
+        What the figure shows, for those who cannot see it.
+
+    Returns
+    -------
+    str
+        As wide as its container. Text is text, in the page's font; the colours of `sparsight.report.palette`
+        are CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that dark pages recolour it.
+    """
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    file = io.StringIO()
+    # The salt makes the ids, and so the page, the same at every writing.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = _METADATA.sub("", _HEAD.sub("", file.getvalue()))
+    for colour, variable in _PAGE_COLOURS.items():
+        text = re.sub(re.escape(colour), variable, text, flags=re.IGNORECASE)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r"url\(#", f"url(#{name}-", text)
+    text = re.sub(r'href="#', f'href="#{name}-', text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", text)
+    view_box = _VIEW_BOX.search(text)
+    assert view_box is not None
+    opening = (
+        f'<svg viewBox="{view_box.group(1)}" role="img" aria-label={quoteattr(description)} class="figure">'
+        f"<title>{escape(description)}</title>"
+    )
+    return _OPENING.sub(lambda _: opening, text, count=1).strip()
