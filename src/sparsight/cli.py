@@ -1,5 +1,6 @@
 """The command line: what a user may ask for, handed on to the rooms that do it."""
 
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ app = App(
     name="sparsight",
     help="See what pruning does to the representations of a neural network, beside the controls.",
     version=lambda: metadata.version("sparsight"),
+    suppress_keyboard_interrupt=False,  # main says how to go on
 )
 
 Overrides = Annotated[
@@ -197,11 +199,20 @@ def _console() -> Console:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is one line on stderr and exit status 2."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(
         _exit_status(
             lambda: app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         )
     )
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as batch systems send it before they kill."""
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise _Terminated
 
 
 def _exit_status(call: Callable[[], Any]) -> int:
@@ -210,9 +221,9 @@ def _exit_status(call: Callable[[], Any]) -> int:
     except (InputError, CycloptsError) as error:
         print(f"sparsight: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print("sparsight: stopped; the same command goes on from the last whole level", file=sys.stderr)
-        return 130
+        return 143 if isinstance(interruption, _Terminated) else 130
     return status if isinstance(status, int) else 0
 
 

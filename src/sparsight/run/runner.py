@@ -71,18 +71,36 @@ def run(
     threads = max((os.cpu_count() or 1) // jobs, 1)
     with directory.writing(), _announcing(directory, on_level):
         Parallel(n_jobs=jobs)(
-            delayed(run_replicate)(directory.path, condition, replicate, threads=threads, plugins=plugins)
+            delayed(run_replicate)(
+                directory.path, condition, replicate, threads=threads, plugins=plugins, owner=os.getpid()
+            )
             for condition, replicate in units
         )
     return directory
 
 
 def run_replicate(
-    path: Path, condition_name: str, replicate: int, *, threads: int, plugins: Sequence[Path] = ()
+    path: Path,
+    condition_name: str,
+    replicate: int,
+    *,
+    threads: int,
+    plugins: Sequence[Path] = (),
+    owner: int | None = None,
 ) -> None:
     """Run one replicate of one condition to its end, from the last level that is whole.
 
     If training diverges, that is recorded in the run and the levels before it stay.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory, which the caller holds the right to write to.
+    condition_name : str
+    replicate, threads : int
+    plugins : sequence of Path
+    owner : int, optional
+        The process that started this one and holds that right: when it is gone, this one stops.
     """
     load_plugins(plugins)
     torch.set_num_threads(threads)
@@ -94,7 +112,15 @@ def run_replicate(
     network = build_network(condition, task, seed)
     start = _last_level(directory, condition_name, replicate, network)
     began = time.perf_counter()
-    levels = imp(network, task, condition.training, condition.pruning, seed=seed, start=start)
+    levels = imp(
+        network,
+        task,
+        condition.training,
+        condition.pruning,
+        seed=seed,
+        start=start,
+        on_step=lambda _level, _trainer: _stop_if_orphaned(owner),
+    )
     try:
         for level in levels:
             trained = time.perf_counter()
@@ -271,6 +297,11 @@ def _task_facts(task: Task) -> dict[str, Any]:
         "num_test": len(task.test_labels),
         "card": dict(task.card),
     }
+
+
+def _stop_if_orphaned(owner: int | None) -> None:
+    if owner is not None and owner not in (os.getpid(), os.getppid()):
+        raise SystemExit(f"process {owner}, which holds the run, is gone")
 
 
 def _check_device(device: str) -> None:

@@ -1,0 +1,98 @@
+"""A run that is killed and started again ends as one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_runner import digests
+
+import toy
+
+PLANE = Path(__file__).with_name("plane.toml")
+
+
+def command(path, jobs):
+    overrides = ["training.steps=400", "pruning.max_levels=3", "measure.instruments=['locality']"]
+    arguments = ["run", PLANE, "--plugin", toy.__file__, "--out", path, "--jobs", jobs]
+    for override in overrides:
+        arguments += ["--set", override]
+    return [sys.executable, "-m", "sparsight.cli", *map(str, arguments)]
+
+
+def start(path, jobs):
+    return subprocess.Popen(
+        command(path, jobs),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(condition, process):
+    for _ in range(600):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    raise AssertionError("nothing happened in 30 s")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("undisturbed") / "run"
+    began = time.monotonic()
+    subprocess.run(command(path, 1), check=True, capture_output=True)
+    return path, time.monotonic() - began
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_run_goes_on_bit_for_bit(undisturbed, tmp_path, seed):
+    """SIGKILL at a random moment, twice; then the same command to the end."""
+    expected, duration = undisturbed
+    moments = random.Random(seed)
+    for _ in range(2):
+        process = start(tmp_path / "run", 1)
+        try:
+            process.wait(timeout=moments.uniform(0.3, 0.95) * duration)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    subprocess.run(command(tmp_path / "run", 1), check=True, capture_output=True)
+    assert digests(tmp_path / "run") == digests(expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, status):
+    expected, duration = undisturbed
+    process = start(tmp_path / "run", 1)
+    wait_until(lambda: (tmp_path / "run" / ".writer.json").exists(), process)
+    time.sleep(0.05 * duration)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert errors.strip() == "sparsight: stopped; the same command goes on from the last whole level"
+    subprocess.run(command(tmp_path / "run", 1), check=True, capture_output=True)
+    assert digests(tmp_path / "run") == digests(expected)
+
+
+@pytest.mark.slow
+def test_workers_whose_owner_is_killed_stop_writing(tmp_path):
+    """Only the owner is killed: its workers must not go on behind the back of the next writer."""
+    path = tmp_path / "run"
+    process = start(path, 2)
+    wait_until(lambda: list(path.glob("*/replicate_*/task.json")), process)
+    process.kill()
+    process.communicate()
+    time.sleep(5)  # two levels' worth
+    before = sorted(path.rglob("level.json"))
+    time.sleep(5)
+    assert sorted(path.rglob("level.json")) == before
+    assert len(before) < 4 * 4
