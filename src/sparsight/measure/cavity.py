@@ -1,55 +1,31 @@
 """The cavity method: what each weight adds to the non-Gaussianity of its unit."""
 
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparsight.errors import InputError
+from sparsight.measure.cavity_effects import MAPS, Cavity, effects, undefined
+from sparsight.measure.moments import dtype_named
+from sparsight.measure.sample_blocks import Samples, read_once, sample_blocks
+from sparsight.measure.scaled_layer import KeptWeights, kept_weights, scaled_layer
 
-SMALLEST_VARIANCE = 1e-5
-"""A unit, or what is left of it without a weight, with less of the unit's variance than this has no kurtosis.
+__all__ = ["Cavity", "cavity", "cavity_by_class", "each_class_then_all"]
 
-Float32 moments carry a relative error near 1e-6 of the whole variance: below, it would be noise.
-"""
-
-
-@dataclass(frozen=True, eq=False)
-class Cavity:
-    """The effect of removing each weight of a layer, one at a time.
-
-    Every Δ is the statistic with the weight minus the statistic without it: positive means that this
-    weight raises it. 0 where the weight is 0 (removed already); NaN where the unit, or the unit without
-    the weight, has (almost) no variance.
-
-    Attributes
-    ----------
-    delta_kurtosis : numpy.ndarray of float64, (out, in)
-        Δκ of the excess kurtosis κ = E[(λ−μ)⁴]/Var² − 3 of the pre-activation.
-    delta_abs_kurtosis : numpy.ndarray of float64, (out, in)
-        Δ|κ|. Where pre-activations are sub-Gaussian (κ < 0) a weight that makes its unit less Gaussian has
-        Δκ < 0 and Δ|κ| > 0.
-    delta_skewness : numpy.ndarray of float64, (out, in)
-    delta_negentropy : numpy.ndarray of float64, (out, in)
-        Δ(skewness²/12 + κ²/48).
-    excess_kurtosis, skewness : numpy.ndarray of float64, (out,)
-        With all weights; NaN for a unit without variance.
-    num_undefined : int
-        How many entries are NaN.
-    """
-
-    delta_kurtosis: np.ndarray
-    delta_abs_kurtosis: np.ndarray
-    delta_skewness: np.ndarray
-    delta_negentropy: np.ndarray
-    excess_kurtosis: np.ndarray
-    skewness: np.ndarray
-    num_undefined: int
+_SAMPLES_FOR_SCALE = 256  # of which only the power of two of each sd is used
 
 
-def cavity(weight: Any, inputs: Any, *, dtype: torch.dtype = torch.float32) -> Cavity:
+def cavity(
+    weight: np.ndarray | Tensor,
+    inputs: Samples,
+    *,
+    mask: np.ndarray | Tensor | None = None,
+    dtype: str = "float32",
+) -> Cavity:
     """Compute what each weight of a layer adds to the non-Gaussianity of its unit.
 
     The pre-activation of unit k without input i is λ_k − W_ki h_i. With λ and h centred and
@@ -59,17 +35,19 @@ def cavity(weight: Any, inputs: Any, *, dtype: torch.dtype = torch.float32) -> C
         third   = m30 − 3W m21 + 3W² m12 − W³ m03
         fourth  = m40 − 4W m31 + 6W² m22 − 4W³ m13 + W⁴ m04,
 
-    so that six matrix products give every weight of the layer, exactly. λ and h are scaled to unit
-    variance first, which changes no Δ and keeps float32 moments near 1.
+    so that six matrix products give every weight of the layer, exactly, for the samples given.
 
     Parameters
     ----------
-    weight : array-like or Tensor, (out, in)
-        0 where removed. The bias changes nothing and is not asked for.
-    inputs : array-like or Tensor, (n, in)
-        The layer's inputs h.
-    dtype : torch.dtype
-        Of the matrix products: float32, or float64 for references.
+    weight : numpy.ndarray or Tensor of float, (out, in)
+        As in ``torch.nn.Linear``, on any device. The bias moves the mean only and is not asked for.
+    inputs : numpy.ndarray or Tensor, (n, in), or an iterable of such batches
+        The layer's inputs h. Memory does not grow with their number if they come in batches.
+    mask : numpy.ndarray or Tensor of bool, (out, in), optional
+        True = kept; weights elsewhere count as 0. Not needed if they are 0 already. Below a density of
+        8 % only kept weights are computed.
+    dtype : {"float32", "float64"}
+        Of the matrix products.
 
     Returns
     -------
@@ -78,97 +56,152 @@ def cavity(weight: Any, inputs: Any, *, dtype: torch.dtype = torch.float32) -> C
     Raises
     ------
     InputError
-        If shapes do not fit, there are fewer than two samples, or values are not finite.
+        If shapes or dtypes do not fit, there are fewer than two samples, or values are not finite.
 
     Notes
     -----
-    The paper's own definition of its cavity statistic was not at hand; this is ours (biased sample
-    moments, as scipy.stats.kurtosis with ``bias=True``).
+    The paper (arXiv 2412.06545) computes a cavity statistic, too; its definition was not at hand and this
+    one is ours: biased sample moments, as scipy.stats.kurtosis and skew with ``bias=True``.
+
+    *Undefined.* The terms above cancel where one weight carries its unit: their rounding errors, of some
+    10 ε of the largest term, grow as (Var/Var without)² in κ. Without the weight a unit has a kurtosis if
+    its variance is above 300 √ε of Var + W² m02, where κ is still good to about 1e-3: 4e-6 in float64. In
+    float32 that is 0.1; a unit with a weight below it is computed again in float64, unless `inputs` is an
+    iterator that can be read only once: then the entry is NaN. A unit has no variance if its sd is below
+    10⁴ ε of √(Σ W² Var h), which is rounding. An input is constant if its sd is below 64 roundings of its
+    mean; removing it changes nothing, Δ = 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sparsight.measure.cavity import cavity
+    >>> rng = np.random.default_rng(0)
+    >>> inputs = np.stack([rng.laplace(size=5000), rng.uniform(-1, 1, 5000)], axis=1)
+    >>> cavity(np.array([[1.0, 2.0]]), inputs).delta_kurtosis.round(1)  # heavy tails raise κ, flat lower it
+    array([[ 2. , -2.2]])
     """
-    weight, inputs = _checked(weight, inputs)
-    h = inputs.to(dtype)
-    h = h - inputs.mean(dim=0, dtype=torch.float64).to(dtype)
-    h -= h.mean(dim=0)  # what rounding of the mean has left
-    input_sd = h.square().mean(dim=0, dtype=torch.float64).sqrt()
-    h = torch.where(input_sd > 0, h / input_sd, 0.0).to(dtype)  # (n, in)
-    scaled = weight.double() * input_sd  # (out, in)
-    preactivation = (h @ scaled.to(dtype).T).double()
-    preactivation -= preactivation.mean(dim=0)
-    unit_sd = preactivation.square().mean(dim=0).sqrt()
-    # The scale that the weights set: a unit whose parts cancel has no variance of its own.
-    has_variance = unit_sd.square() > SMALLEST_VARIANCE * scaled.square().sum(dim=1) * torch.finfo(dtype).eps
-    lam = torch.where(has_variance, preactivation / unit_sd, 0.0)  # (n, out)
-    u = torch.where(has_variance, 1 / unit_sd, 0.0).unsqueeze(1) * scaled  # (out, in)
-    return _assemble(lam, h, u, has_variance)
+    kept, precision = kept_weights(weight, mask), dtype_named(dtype)
+    blocks = sample_blocks(inputs, kept.shape[1], kept.weight.device)
+    first = next(blocks, None)
+    if first is None:
+        raise InputError("inputs hold no sample; at least 2 are needed")
+    layer = scaled_layer(kept, first[:_SAMPLES_FOR_SCALE], precision)
+    moments = layer.moments(itertools.chain([first], blocks))
+    if moments.num_samples < 2:
+        raise InputError("inputs hold 1 sample; at least 2 are needed")
+    found, coarse = effects(layer, moments)
+    return found if read_once(inputs) else _refined(found, coarse, kept, inputs)
 
 
-def _assemble(lam: Tensor, h: Tensor, u: Tensor, has_variance: Tensor) -> Cavity:
-    rows, columns = u.nonzero(as_tuple=True)
-    w = u[rows, columns]
-    m = _moments_at(lam, h, rows, columns)
-    mean3, mean4 = (lam**2 * lam).mean(dim=0), (lam**2).square().mean(dim=0)
-    w2 = w * w
-    variance = 1 - 2 * w * m["11"] + w2
-    third = mean3[rows] - 3 * w * m["21"] + 3 * w2 * m["12"] - w2 * w * m["03"]
-    fourth = mean4[rows] - 4 * w * m["31"] + 6 * w2 * m["22"] - 4 * w2 * w * m["13"] + w2 * w2 * m["04"]
-    variance = torch.where(variance > SMALLEST_VARIANCE, variance, torch.nan)
-    skew_without, kurt_without = third / variance**1.5, fourth / variance**2 - 3
-    skewness = torch.where(has_variance, mean3, torch.nan)
-    kurtosis = torch.where(has_variance, mean4 - 3, torch.nan)
-    skew, kurt = skewness[rows], kurtosis[rows]
-    deltas = {
-        "delta_kurtosis": kurt - kurt_without,
-        "delta_abs_kurtosis": kurt.abs() - kurt_without.abs(),
-        "delta_skewness": skew - skew_without,
-        "delta_negentropy": (skew**2 - skew_without**2) / 12 + (kurt**2 - kurt_without**2) / 48,
-    }
-    return Cavity(
-        **{name: _spread(values, rows, columns, u.shape) for name, values in deltas.items()},
-        excess_kurtosis=kurtosis.cpu().numpy(),
-        skewness=skewness.cpu().numpy(),
-        num_undefined=int(deltas["delta_kurtosis"].isnan().sum()),
+def cavity_by_class(
+    weight: np.ndarray | Tensor,
+    inputs: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    *,
+    num_classes: int | None = None,
+    mask: np.ndarray | Tensor | None = None,
+    dtype: str = "float32",
+) -> dict[int, Cavity]:
+    """Compute the cavity effect within each class: no mixture of classes enters.
+
+    Parameters
+    ----------
+    weight, mask, dtype
+        As in `cavity`.
+    inputs : numpy.ndarray or Tensor, (n, in)
+    labels : numpy.ndarray or Tensor of int, (n,)
+        0 … `num_classes` − 1.
+    num_classes : int, optional
+        The largest label + 1 if not given.
+
+    Returns
+    -------
+    dict of int to Cavity
+        For every class. One with fewer than two samples has NaN at every weight (and counts them).
+
+    Raises
+    ------
+    InputError
+        As `cavity`; or if labels are not integers of that shape and range.
+    """
+    each = each_class_then_all(
+        weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype, all_together=False
     )
+    return {label: found for label, found in each if label is not None}
 
 
-def _moments_at(lam: Tensor, h: Tensor, rows: Tensor, columns: Tensor) -> dict[str, Tensor]:
-    """Return m_ab at the given entries, float64; `h` sets the dtype of the products."""
-    lam1 = lam.to(h.dtype)
-    lam2, h2 = lam1.square(), h.square()
-    lam3, h3 = lam2 * lam1, h2 * h
-    flat = rows * h.shape[1] + columns
-    powers = {
-        "11": (lam1, h),
-        "21": (lam2, h),
-        "31": (lam3, h),
-        "12": (lam1, h2),
-        "22": (lam2, h2),
-        "13": (lam1, h3),
-    }
-    found = {
-        name: (a.T @ b).reshape(-1)[flat].double() / len(h)  # (out, in) at the entries
-        for name, (a, b) in powers.items()
-    }
-    found["03"] = h3.mean(dim=0, dtype=torch.float64)[columns]
-    found["04"] = h2.square().mean(dim=0, dtype=torch.float64)[columns]
-    return found
+def each_class_then_all(
+    weight: np.ndarray | Tensor,
+    inputs: np.ndarray | Tensor,
+    labels: np.ndarray | Tensor,
+    *,
+    num_classes: int | None = None,
+    mask: np.ndarray | Tensor | None = None,
+    dtype: str = "float32",
+    all_together: bool = True,
+) -> Iterator[tuple[int | None, Cavity]]:
+    """Yield the cavity effect within each class, then, under None, of all samples together.
+
+    As `cavity_by_class` and `cavity`, for the price of one of them: the moments of all samples are those
+    of the classes, merged. One `Cavity` is held at a time.
+    """
+    kept, precision = kept_weights(weight, mask), dtype_named(dtype)
+    classes = _checked_labels(inputs, labels, num_classes)
+    device = kept.weight.device
+    first = next(sample_blocks(inputs[:_SAMPLES_FOR_SCALE], kept.shape[1], device))
+    layer = scaled_layer(kept, first, precision)
+    pooled = layer.no_moments()
+    for label, chosen in enumerate(classes):
+        moments = layer.moments(sample_blocks(inputs, kept.shape[1], device, chosen))
+        if all_together:
+            pooled.merge_(moments)
+        if len(chosen) < 2:
+            yield label, undefined(kept)
+            continue
+        found, coarse = effects(layer, moments)
+        yield label, _refined(found, coarse, kept, inputs, chosen)
+    if all_together:
+        found, coarse = effects(layer, pooled)
+        yield None, _refined(found, coarse, kept, inputs)
 
 
-def _spread(values: Tensor, rows: Tensor, columns: Tensor, shape: torch.Size) -> np.ndarray:
-    dense = torch.zeros(shape, dtype=torch.float64, device=values.device)
-    dense[rows, columns] = values
-    return dense.cpu().numpy()
+def _refined(
+    found: Cavity, coarse: Tensor, kept: KeptWeights, inputs: Samples, chosen: np.ndarray | None = None
+) -> Cavity:
+    """Compute some units, `coarse` among the kept, again in float64."""
+    if not len(coarse):
+        return found
+    weight = kept.weight.new_zeros(len(coarse), kept.shape[1])
+    weight[:, kept.columns] = kept.weight[coarse]
+    few = kept_weights(weight, None)
+    device = kept.weight.device
+    sample = next(sample_blocks(inputs, kept.shape[1], device, chosen))[:_SAMPLES_FOR_SCALE]
+    layer = scaled_layer(few, sample, torch.float64)
+    finer, _ = effects(layer, layer.moments(sample_blocks(inputs, kept.shape[1], device, chosen)))
+    rows = kept.rows[coarse].cpu().numpy()
+    improved = {}
+    for name in (*MAPS, "excess_kurtosis", "skewness"):
+        values = getattr(found, name)
+        values[rows] = getattr(finer, name)
+        improved[name] = values
+    return replace(found, **improved, num_undefined=int(np.isnan(found.delta_kurtosis).sum()))
 
 
-def _checked(weight: Any, inputs: Any) -> tuple[Tensor, Tensor]:
-    weight, inputs = torch.as_tensor(weight).detach(), torch.as_tensor(inputs).detach()
-    if weight.ndim != 2 or inputs.ndim != 2 or weight.shape[1] != inputs.shape[1]:
+def _checked_labels(
+    inputs: np.ndarray | Tensor, labels: np.ndarray | Tensor, num_classes: int | None
+) -> list[np.ndarray]:
+    """Return which samples each class has."""
+    if inputs.ndim != 2 or len(inputs) < 2:
+        raise InputError(f"inputs have shape {tuple(inputs.shape)}; (n, in) with n at least 2 is needed")
+    found = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    if found.shape != (len(inputs),) or found.dtype.kind not in "iu":
         raise InputError(
-            f"weight has shape {tuple(weight.shape)} and inputs {tuple(inputs.shape)}; "
-            "(out, in) and (n, in) are needed"
+            f"labels are {found.dtype} of shape {found.shape}; integers of shape ({len(inputs)},) are needed"
         )
-    if len(inputs) < 2:
-        raise InputError(f"inputs hold {len(inputs)} sample; at least 2 are needed")
-    for name, values in (("weight", weight), ("inputs", inputs)):
-        if not torch.isfinite(values).all():
-            raise InputError(f"{name} holds NaN or infinite values")
-    return weight, inputs.to(weight.device)
+    least, greatest = int(found.min()), int(found.max())
+    if least < 0 or (num_classes is not None and greatest >= num_classes):
+        raise InputError(
+            f"labels range from {least} to {greatest}; 0 to num_classes - 1 is allowed"
+            + ("" if num_classes is None else f", and num_classes is {num_classes}")
+        )
+    return [np.flatnonzero(found == label) for label in range(num_classes or greatest + 1)]

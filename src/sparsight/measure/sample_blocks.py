@@ -1,0 +1,66 @@
+"""Samples in blocks, from whatever holds them: an array, a tensor, a memory map, or batches."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsight.errors import InputError
+
+Samples = np.ndarray | Tensor | Iterable[np.ndarray | Tensor]
+BLOCK = 2048
+"""Samples in one matrix product: its float32 sums stay short; more is faster by a few per cent only."""
+
+
+def sample_blocks(
+    inputs: Samples, num_inputs: int, device: torch.device, chosen: np.ndarray | None = None
+) -> Iterator[Tensor]:
+    """Yield samples in blocks of at most 2048, float32 or float64, on a device; empty ones left out.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray or Tensor, (n, num_inputs), or an iterable of such
+        float32 and float64 stay as they are; smaller floats, booleans and small integers become float32,
+        wide integers float64. A memory map is read block by block.
+    num_inputs : int
+    device : torch.device
+    chosen : numpy.ndarray of int, optional
+        Which samples of an array to yield, ascending; all if not given.
+
+    Raises
+    ------
+    InputError
+        If a batch has another shape, or holds NaN or infinite values.
+    """
+    batches = [inputs] if isinstance(inputs, np.ndarray | Tensor) else inputs
+    for batch in batches:
+        if not isinstance(batch, np.ndarray | Tensor) or batch.ndim != 2 or batch.shape[1] != num_inputs:
+            found = f"shape {tuple(batch.shape)}" if hasattr(batch, "shape") else type(batch).__name__
+            raise InputError(
+                f"inputs: found {found}; give an array or tensor of shape (n, {num_inputs}) "
+                "(as many as weight has columns), or batches of them"
+            )
+        num_samples = len(batch) if chosen is None else len(chosen)
+        for start in range(0, num_samples, BLOCK):
+            part = slice(start, start + BLOCK)
+            block = _as_floats(batch[part if chosen is None else chosen[part]]).to(device)
+            if not torch.isfinite(block.sum(dtype=torch.float64)):
+                raise InputError("inputs hold NaN or infinite values; remove those samples")
+            yield block
+
+
+def read_once(inputs: Samples) -> bool:
+    """Return whether samples can be read a single time only, as from a generator."""
+    return not isinstance(inputs, np.ndarray | Tensor) and iter(inputs) is inputs
+
+
+def _as_floats(block: np.ndarray | Tensor) -> Tensor:
+    if isinstance(block, np.ndarray):
+        # read-only arrays, as memory maps are, make torch warn
+        block = torch.from_numpy(block if block.flags.writeable else block.copy())
+    block = block.detach()
+    if block.dtype in (torch.float32, torch.float64):
+        return block
+    wide = not block.is_floating_point() and block.element_size() >= 4
+    return block.to(torch.float64 if wide else torch.float32)
