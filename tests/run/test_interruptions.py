@@ -17,21 +17,16 @@ PLANE = Path(__file__).with_name("plane.toml")
 
 
 def command(path, jobs):
-    overrides = ["training.steps=400", "pruning.max_levels=3", "measure.instruments=['locality']"]
+    overrides = ["training.steps=1000", "pruning.max_levels=3", "measure.instruments=['locality']"]
     arguments = ["run", PLANE, "--plugin", toy.__file__, "--out", path, "--jobs", jobs]
     for override in overrides:
         arguments += ["--set", override]
     return [sys.executable, "-m", "sparsight.cli", *map(str, arguments)]
 
 
-def start(path, jobs):
-    return subprocess.Popen(
-        command(path, jobs),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(path, jobs, errors=subprocess.PIPE):
+    options = {"start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": errors, "text": True}
+    return subprocess.Popen(command(path, jobs), **options)
 
 
 def wait_until(condition, process):
@@ -87,12 +82,12 @@ def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, sta
 def test_workers_whose_owner_is_killed_stop_writing(tmp_path):
     """Only the owner is killed: its workers must not go on behind the back of the next writer."""
     path = tmp_path / "run"
-    process = start(path, 2)
+    process = start(path, 2, errors=subprocess.DEVNULL)  # workers would hold a pipe open
     wait_until(lambda: list(path.glob("*/replicate_*/task.json")), process)
     process.kill()
-    process.communicate()
-    time.sleep(5)  # two levels' worth
+    process.wait(timeout=10)
+    time.sleep(3)
     before = sorted(path.rglob("level.json"))
-    time.sleep(5)
+    time.sleep(3)
     assert sorted(path.rglob("level.json")) == before
     assert len(before) < 4 * 4

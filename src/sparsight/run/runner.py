@@ -301,7 +301,7 @@ def _task_facts(task: Task) -> dict[str, Any]:
 
 def _stop_if_orphaned(owner: int | None) -> None:
     if owner is not None and owner not in (os.getpid(), os.getppid()):
-        raise SystemExit(f"process {owner}, which holds the run, is gone")
+        os._exit(1)  # between two steps: no file is open, and nobody is left to report to
 
 
 def _check_device(device: str) -> None:
