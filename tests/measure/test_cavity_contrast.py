@@ -2,10 +2,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, rankdata, spearmanr
 
 from sparsight.errors import InputError
-from sparsight.measure.cavity_contrast import contrast, matched_contrast, mean_over
+from sparsight.geometry import Geometry
+from sparsight.measure.cavity import cavity
+from sparsight.measure.cavity_contrast import (
+    cavity_change,
+    contrast,
+    distance_from_centre,
+    matched_contrast,
+    mean_over,
+    rank_correlations,
+)
 
 
 def groups(seed, shape=(6, 40)):
@@ -47,7 +56,10 @@ def test_empty_groups_are_nan():
     found = contrast(delta, kept, np.zeros_like(kept))
     assert found.kept == delta[kept].mean()
     assert np.isnan([found.pruned, found.difference, found.auc]).all()
-    assert matched_contrast(delta, np.abs(delta), kept, np.zeros_like(kept))[1] == 0
+    matched = matched_contrast(delta, np.abs(delta), kept, np.zeros_like(kept))
+    assert matched.num_matched == 0
+    assert np.isnan([matched.kept, matched.difference, matched.auc, matched.magnitude_ratio]).all()
+    assert np.isnan(mean_over(delta, np.zeros_like(kept)))
 
 
 def test_matching_removes_an_effect_of_size_alone():
@@ -56,18 +68,19 @@ def test_matching_removes_an_effect_of_size_alone():
     magnitude = stream.random((20, 2000))
     kept = stream.random(magnitude.shape) < magnitude
     plain = contrast(magnitude, kept, ~kept)
-    matched, num_matched = matched_contrast(magnitude, magnitude, kept, ~kept, num_strata=100)
+    matched = matched_contrast(magnitude, magnitude, kept, ~kept, num_strata=100)
     assert plain.auc > 0.8
     assert matched.auc == pytest.approx(0.5, abs=0.02)
     assert abs(matched.difference) < 0.02 * plain.difference + 0.01
-    assert num_matched > 2000
+    assert matched.num_matched > 2000
+    assert matched.magnitude_ratio == pytest.approx(1, abs=0.02)
 
 
 def test_matching_leaves_an_effect_that_size_does_not_explain():
     stream = np.random.default_rng(0)
     magnitude, delta = stream.random((20, 2000)), stream.normal(size=(20, 2000))
     kept = stream.random(magnitude.shape) < magnitude
-    matched, _ = matched_contrast(delta + kept, magnitude, kept, ~kept)
+    matched = matched_contrast(delta + kept, magnitude, kept, ~kept)
     assert matched.difference == pytest.approx(1, abs=0.05)
 
 
@@ -75,3 +88,128 @@ def test_groups_that_overlap_are_refused():
     delta, kept, pruned = groups(0)
     with pytest.raises(InputError, match="overlap"):
         contrast(delta, kept, kept | pruned)
+
+
+def matched_by_loops(delta, magnitude, kept, pruned, num_strata):
+    """The definition, by unit and stratum: rows of (size of the smaller group, kept, pruned, auc)."""
+    rows = []
+    for unit in range(len(delta)):
+        entries = np.flatnonzero((kept | pruned)[unit] & ~np.isnan(delta[unit]))
+        ranks = rankdata(magnitude[unit, entries])
+        for stratum in range(num_strata):
+            low, high = (len(entries) * edge / num_strata + 0.5 for edge in (stratum, stratum + 1))
+            inside = entries[(ranks >= low) & (ranks < high)]
+            a, b = delta[unit, inside[kept[unit, inside]]], delta[unit, inside[pruned[unit, inside]]]
+            if len(a) and len(b):
+                auc = mannwhitneyu(a, b).statistic / (len(a) * len(b))
+                rows.append((min(len(a), len(b)), a.mean(), b.mean(), auc))
+    return np.array(rows)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 5, 10]))
+def test_matched_contrast_equals_the_definition(seed, num_strata):
+    delta, kept, pruned = groups(seed)
+    delta[np.random.default_rng(seed).random(delta.shape) < 0.1] = np.nan
+    magnitude = np.random.default_rng(seed + 1).integers(0, 12, delta.shape).astype(float)  # many ties
+    found = matched_contrast(delta, magnitude, kept, pruned, num_strata)
+    rows = matched_by_loops(delta, magnitude, kept, pruned, num_strata)
+    sizes, on_kept, on_pruned, auc = rows.T
+    assert found.num_matched == sizes.sum()
+    assert found.kept == pytest.approx(np.average(on_kept, weights=sizes))
+    assert found.pruned == pytest.approx(np.average(on_pruned, weights=sizes))
+    assert found.difference == pytest.approx(found.kept - found.pruned)
+    assert found.auc == pytest.approx(np.average(auc, weights=sizes))
+
+
+def test_a_threshold_leaves_one_stratum_of_each_unit():
+    """Magnitude pruning of a layer: sizes never match, and the ratio says so."""
+    magnitude = np.random.default_rng(0).random((8, 200))
+    kept = magnitude > 0.35  # inside the fourth of ten strata
+    found = matched_contrast(magnitude, magnitude, kept, ~kept)
+    assert found.auc == 1
+    assert found.magnitude_ratio > 1
+    assert 8 <= found.num_matched <= 8 * 10
+
+
+@given(st.integers(0, 10**6))
+def test_rank_correlations_are_spearmans_within_units(seed):
+    stream = np.random.default_rng(seed)
+    deltas = [stream.integers(0, 6, (5, 30)).astype(float) for _ in range(2)]
+    others = [stream.normal(size=(5, 30)) for _ in range(3)]
+    chosen = stream.random((5, 30)) < 0.6
+    deltas[1][0, :3] = others[2][1, 4] = np.nan
+    used = chosen.copy()
+    used[0, :3] = used[1, 4] = False
+    found = rank_correlations(deltas, others, chosen)
+    assert found.shape == (2, 3)
+    for i, delta in enumerate(deltas):
+        for j, other in enumerate(others):
+            rho = [spearmanr(d[u], o[u]).statistic for d, o, u in zip(delta, other, used, strict=True)]
+            assert found[i, j] == pytest.approx(np.average(rho, weights=used.sum(axis=1) - 1))
+
+
+def test_rank_correlations_need_three_weights_that_vary():
+    delta = np.array([[1.0, 2, 3, 4], [1, 1, 1, 1], [4, 3, 2, 1]])
+    other = np.tile(np.arange(4.0), (3, 1))
+    chosen = np.ones(delta.shape, bool)
+    both_signs = rank_correlations([delta], [other], chosen)  # +1 and −1; the constant unit is left out
+    assert both_signs == pytest.approx(0)
+    assert rank_correlations([delta[:1]], [other[:1]], chosen[:1]) == pytest.approx(1)
+    chosen[:, 2:] = False
+    assert np.isnan(rank_correlations([delta], [other], chosen)).all()
+
+
+@pytest.mark.parametrize("wraps", [False, True])
+def test_distance_from_centre_is_the_distance_to_a_single_pixel(wraps):
+    geometry = Geometry(2, (5, 8), wraps)
+    place = (4, 7)
+    weights = np.zeros((1, *geometry.shape))
+    weights[0, 1][place] = 2.0
+    found = distance_from_centre(weights.reshape(1, -1), geometry).reshape(geometry.shape)
+    for y in range(5):
+        for x in range(8):
+            dy, dx = abs(y - place[0]), abs(x - place[1])
+            if wraps:
+                dy, dx = min(dy, 5 - dy), min(dx, 8 - dx)
+            np.testing.assert_allclose(found[:, y, x], np.hypot(dy, dx), atol=1e-9)
+
+
+def test_distance_from_centre_straddles_the_border_of_a_torus():
+    weights = np.zeros((2, 10))
+    weights[0, [9, 1]] = 1.0
+    found = distance_from_centre(weights, Geometry(1, (10,), wraps=True))
+    np.testing.assert_allclose(found[0], [0, 1, 2, 3, 4, 5, 4, 3, 2, 1], atol=1e-9)
+    assert np.isnan(found[1]).all()
+
+
+def test_cavity_change_is_later_minus_earlier_where_a_weight_stays():
+    stream = np.random.default_rng(0)
+    inputs = stream.laplace(size=(400, 6))
+    weight, retrained = stream.normal(size=(3, 6)), stream.normal(size=(3, 6))
+    kept = stream.random((3, 6)) < 0.6
+    kept[0] = [True, False, False, False, False, False]  # without its only weight nothing is left
+    before, after = cavity(weight, inputs), cavity(retrained, inputs, mask=kept)
+    found = cavity_change(before, after, kept)
+    defined = kept & ~np.isnan(after.delta_kurtosis)
+    assert (np.isnan(found.delta_kurtosis) == ~defined).all()
+    assert not defined[0].any()
+    expected = (after.delta_kurtosis - before.delta_kurtosis)[defined]
+    assert (found.delta_kurtosis[defined] == expected).all()
+    assert found.mean_delta_kurtosis == pytest.approx(expected.mean())
+    assert found.mean_delta_abs_kurtosis == pytest.approx(np.nanmean(found.delta_abs_kurtosis))
+    assert (found.excess_kurtosis == after.excess_kurtosis - before.excess_kurtosis).all()
+
+
+def test_levels_of_different_layers_are_refused():
+    inputs = np.random.default_rng(0).normal(size=(20, 4))
+    a, b = cavity(np.ones((2, 4)), inputs), cavity(np.ones((3, 4)), inputs)
+    with pytest.raises(InputError, match="one layer is needed"):
+        cavity_change(a, b, np.ones((2, 4), bool))
+
+
+def test_what_does_not_fit_is_refused():
+    delta, kept, pruned = groups(0)
+    with pytest.raises(InputError, match="num_strata is 0"):
+        matched_contrast(delta, np.abs(delta), kept, pruned, 0)
+    with pytest.raises(InputError, match="geometry 12"):
+        distance_from_centre(delta, Geometry(1, (12,)))

@@ -1,12 +1,19 @@
 """The cavity effect of one layer's weights, kept against pruned, for recipes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from sparsight.measure.cavity import cavity
-from sparsight.measure.cavity_contrast import contrast, matched_contrast, mean_over
+from sparsight.measure.cavity import Cavity, each_class_then_all
+from sparsight.measure.cavity_contrast import (
+    contrast,
+    distance_from_centre,
+    matched_contrast,
+    mean_over,
+    rank_correlations,
+)
 from sparsight.measure.instrument import Observation, Quantity, instrument
+from sparsight.measure.joint_cavity import joint_cavity
 
 _MAPS = {
     "delta_kurtosis": "excess kurtosis of the unit with this weight minus without it",
@@ -18,71 +25,142 @@ _MAPS = {
 def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
     """Return Δκ and Δ|κ| of every weight, and both contrasted between kept and pruned weights.
 
-    Over all samples, and within each class (a mixture of classes is non-Gaussian even if none of them
-    is).
+    Kept and pruned is what pruning does after the level.
+
+    For both maps ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``):
+
+    * ``s``: the map. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
+    * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: as `matched_contrast`, at equal |w|.
+    * ``s_kept_per_class``, ``s_pruned_per_class``, and ``…_within_class``, their means over classes: a
+      mixture of classes is non-Gaussian even if none of them is.
+    * ``s_joint_per_unit``: of all that the level prunes from the unit at once; ``s_first_order_per_unit``:
+      the sum of the single effects; ``s_joint`` and ``s_first_order``: their means over the same units.
+    * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman, within units, over the
+      level's weights; the distance is that from the receptive field's centre, at depth 0 only.
+
+    Further ``num_undefined`` and ``num_undefined_per_class`` (entries of the maps that are NaN and enter
+    nothing), ``num_matched`` and ``matched_magnitude_ratio`` (how far sizes differ where they are matched).
     """
-    kept = observation.next_mask
-    pruned = observation.mask & ~observation.next_mask
+    per_class: list[dict[str, float]] = []
+    pooled: Cavity | None = None
+    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
+    for label, found in each_class_then_all(
+        observation.weight,
+        observation.inputs,
+        observation.labels,
+        num_classes=observation.num_classes,
+        mask=observation.mask,
+    ):
+        if label is None:
+            pooled = found
+        else:
+            per_class.append(_group_means(found, kept, pruned))
+    assert pooled is not None  # the generator ends with it
+    return (
+        dict(_contrasts(pooled, observation, kept, pruned))
+        | dict(_classes(per_class))
+        | dict(_joint(pooled, observation, pruned))
+        | dict(_correlations(pooled, observation))
+    )
+
+
+def _contrasts(
+    found: Cavity, observation: Observation, kept: np.ndarray, pruned: np.ndarray
+) -> Iterator[tuple[str, Quantity]]:
     magnitude = np.abs(observation.weight)
-    found = cavity(observation.weight, observation.inputs)
-    quantities = {
-        "num_undefined": Quantity(
-            float(found.num_undefined), (), "weights without which their unit has (almost) no variance"
-        )
-    }
+    yield (
+        "num_undefined",
+        Quantity(float(found.num_undefined), (), "weights without which their unit has (almost) no variance"),
+    )
     for name, meaning in _MAPS.items():
         delta = getattr(found, name)
-        if name == "delta_kurtosis":  # the other follows from it and the unit's κ
-            quantities[name] = Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
+        yield name, Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
         plain = contrast(delta, kept, pruned)
-        matched, num_matched = matched_contrast(delta, magnitude, kept, pruned)
-        quantities |= {
-            f"{name}_kept": Quantity(
-                plain.kept, (), f"mean over the weights kept after the level: {meaning}"
-            ),
-            f"{name}_pruned": Quantity(
-                plain.pruned, (), f"mean over the weights pruned after the level: {meaning}"
-            ),
-            f"{name}_difference": Quantity(
-                plain.difference, (), f"kept minus pruned (no effect: 0): {meaning}"
-            ),
-            f"{name}_auc": Quantity(
-                plain.auc,
-                (),
-                f"probability that a kept weight's value exceeds a pruned one's (no effect: ½): {meaning}",
-            ),
-            f"{name}_matched_difference": Quantity(
-                matched.difference,
-                (),
-                f"kept minus pruned at equal |w| within units (no effect: 0): {meaning}",
-            ),
-            f"{name}_matched_auc": Quantity(
-                matched.auc, (), f"the same probability at equal |w| within units (no effect: ½): {meaning}"
-            ),
-            f"{name}_num_matched": Quantity(float(num_matched), (), "pairs of weights compared at equal |w|"),
-        }
-    return quantities | _within_classes(observation, kept, pruned)
+        matched = matched_contrast(delta, magnitude, kept, pruned)
+        for prefix, result, where in (
+            (name, plain, ""),
+            (f"{name}_matched", matched, ", at equal |w| within units"),
+        ):
+            for group in ("kept", "pruned"):
+                definition = f"mean over the weights {group} after the level{where}: {meaning}"
+                yield f"{prefix}_{group}", Quantity(getattr(result, group), (), definition)
+            yield (
+                f"{prefix}_difference",
+                Quantity(result.difference, (), f"kept minus pruned{where} (no effect: 0): {meaning}"),
+            )
+            chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
+            yield f"{prefix}_auc", Quantity(result.auc, (), f"{chance}: {meaning}")
+    # undefined entries are the same in both maps, so these two are, too
+    yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
+    yield (
+        "matched_magnitude_ratio",
+        Quantity(
+            matched.magnitude_ratio,
+            (),
+            "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)",
+        ),
+    )
 
 
-def _within_classes(observation: Observation, kept: np.ndarray, pruned: np.ndarray) -> dict[str, Quantity]:
-    labels = observation.labels.numpy()
-    rows: dict[str, list[float]] = {f"{name}_{group}": [] for name in _MAPS for group in ("kept", "pruned")}
-    for label in range(observation.num_classes):
-        inputs = observation.inputs[labels == label]
-        found = cavity(observation.weight, inputs) if len(inputs) > 1 else None
-        for name in _MAPS:
-            for group, chosen in (("kept", kept), ("pruned", pruned)):
-                rows[f"{name}_{group}"].append(mean_over(getattr(found, name), chosen) if found else np.nan)
-    quantities = {}
+def _group_means(found: Cavity, kept: np.ndarray, pruned: np.ndarray) -> dict[str, float]:
+    means = {"num_undefined": float(found.num_undefined)}
+    for name in _MAPS:
+        delta = getattr(found, name)
+        means[f"{name}_kept"], means[f"{name}_pruned"] = mean_over(delta, kept), mean_over(delta, pruned)
+    return means
+
+
+def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]]:
+    undefined = np.array([means["num_undefined"] for means in per_class])
+    yield (
+        "num_undefined_per_class",
+        Quantity(
+            undefined, ("class",), "weights without which their unit has (almost) no variance in the class"
+        ),
+    )
     for name, meaning in _MAPS.items():
         for group in ("kept", "pruned"):
-            values = np.array(rows[f"{name}_{group}"])
+            values = np.array([means[f"{name}_{group}"] for means in per_class])
             where = f"over the weights {group} after the level, within a class: {meaning}"
-            quantities[f"{name}_{group}_per_class"] = Quantity(values, ("class",), f"mean {where}")
-            defined = values[~np.isnan(values)]
-            quantities[f"{name}_{group}_within_class"] = Quantity(
-                float(defined.mean()) if len(defined) else np.nan,
-                (),
-                f"mean over classes of the mean {where}",
+            yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
+            yield (
+                f"{name}_{group}_within_class",
+                Quantity(_mean_defined(values), (), f"mean over classes of the mean {where}"),
             )
-    return quantities
+
+
+def _joint(found: Cavity, observation: Observation, pruned: np.ndarray) -> Iterator[tuple[str, Quantity]]:
+    joint = joint_cavity(observation.weight, observation.inputs, pruned, mask=observation.mask, single=found)
+    for name, meaning in _MAPS.items():
+        together = getattr(joint, name)
+        added = getattr(joint, name.replace("delta", "first_order"))
+        both = (joint.num_removed > 0) & ~np.isnan(together) & ~np.isnan(added)
+        of_all = f"{meaning}, removing all that the level prunes from the unit at once"
+        of_each = f"{meaning}, summed over the weights that the level prunes from the unit"
+        yield f"{name}_joint_per_unit", Quantity(together, ("unit",), of_all)
+        yield f"{name}_first_order_per_unit", Quantity(added, ("unit",), of_each)
+        units = "mean over the units that lose weights:"
+        yield f"{name}_joint", Quantity(_mean_defined(together[both]), (), f"{units} {of_all}")
+        yield (
+            f"{name}_first_order",
+            Quantity(_mean_defined(added[both]), (), f"{units} {of_each} (equal to joint if effects add up)"),
+        )
+
+
+def _correlations(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    weight, mask = observation.weight.astype(np.float64), observation.mask
+    others = {"magnitude": (np.abs(weight), "|w|")}
+    if observation.depth == 0:
+        distance = distance_from_centre(np.where(mask, weight**2, 0.0), observation.geometry)
+        others["distance"] = (distance, "the distance from the mean position of w² in the unit")
+    deltas = [getattr(found, name) for name in _MAPS]
+    values = rank_correlations(deltas, [map_ for map_, _ in others.values()], mask)
+    for of_map, (name, meaning) in zip(values, _MAPS.items(), strict=True):
+        for value, (other, (_, words)) in zip(of_map, others.items(), strict=True):
+            definition = f"Spearman correlation (within units; unrelated: 0) with {words}: {meaning}"
+            yield f"{name}_correlation_with_{other}", Quantity(float(value), (), definition)
+
+
+def _mean_defined(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

@@ -129,7 +129,8 @@ class ScaledLayer:
 def scaled_layer(kept: KeptWeights, sample: Tensor, dtype: torch.dtype) -> ScaledLayer:
     """Scale kept weights for moments, by the standard deviations of a sample of the inputs, (n, in)."""
     seen = sample if kept.has_all_inputs else sample[:, kept.columns]
-    input_scale = _power_of_two(seen.double().std(dim=0, correction=0))
+    deviations = seen.double() - seen.mean(dim=0, dtype=torch.float64)
+    input_scale = _power_of_two(deviations.square().mean(dim=0).sqrt())
     scaled = kept.weight * input_scale
     scaled = scaled / _power_of_two(scaled.square().sum(dim=1).sqrt())[:, None]
     nonzero = scaled != 0
