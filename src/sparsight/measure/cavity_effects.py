@@ -65,30 +65,35 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     terms = pairs.preactivations((inputs[2] * varies)[None], layer.weight.double() ** 2)[0]  # Σ W² Var h
     num_live = pairs.preactivations(varies.double()[None], kept.double())[0]
     has_variance = unit[2] > (1e4 * eps) ** 2 * terms
-    # in the same operations as below, so that removing nothing changes not even the last digit
+    # in the same operations as below, so that removing a constant changes not even the last digit
     inverse = torch.where(has_variance, unit[2], torch.nan).reciprocal()
     skewness, kurtosis = unit[3] * inverse * inverse.sqrt(), unit[4] * inverse * inverse - 3
-    of_unit = torch.stack([*unit[2:5], skewness, kurtosis, has_variance.double(), num_live])
-    of_input = inputs[2:5]
+    negentropy = (skewness.square() / 12).add_(kurtosis.square(), alpha=1 / 48)
+    of_unit = torch.stack(
+        [*unit[2:5], skewness, kurtosis, kurtosis.abs(), negentropy, has_variance.double(), num_live]
+    )
+    of_input = torch.stack([*inputs[2:5], varies.double()])
     deltas = torch.empty((4, *pairs.shape), dtype=torch.float64, device=unit.device)
     coarse = torch.zeros(pairs.num_units, dtype=torch.bool, device=unit.device)
     for part, cross in parts:
-        m20, m30, m40, skew, kurt, has, live = pairs.of_units(of_unit, part)
-        m02, m03, m04 = pairs.of_inputs(of_input, part)
-        w = layer.weight[part].double() * pairs.of_inputs(varies, part)
-        largest = m20 + w * w * m02
-        var = torch.addcmul(largest, w, cross[1, 1], value=-2)
-        third = m30 - w * (3 * cross[2, 1] - w * (3 * cross[1, 2] - w * m03))
-        fourth = m40 - w * (4 * cross[3, 1] - w * (6 * cross[2, 2] - w * (4 * cross[1, 3] - w * m04)))
-        resolved = (var > 300 * eps**0.5 * largest) & (has != 0)
-        inverse = torch.where(resolved, var, torch.nan).reciprocal()
-        skew0, kurt0 = third * inverse * inverse.sqrt(), fourth * inverse * inverse - 3
-        coarse[pairs.units_among(kept[part] & ~resolved & (live > 1), part)] = True
+        m20, m30, m40, skew, kurt, abs_kurt, negent, has, live = pairs.of_units(of_unit, part)
+        m02, m03, m04, varying = pairs.of_inputs(of_input, part)
+        v = (layer.weight[part].double() * varying).neg_()  # −W; polynomials in it by Horner's rule
+        var = (v * m02).add_(cross[1, 1], alpha=2).mul_(v).add_(m20)
+        third = (v * m03).add_(cross[1, 2], alpha=3).mul_(v).add_(cross[2, 1], alpha=3).mul_(v).add_(m30)
+        fourth = (v * m04).add_(cross[1, 3], alpha=4).mul_(v).add_(cross[2, 2], alpha=6).mul_(v)
+        fourth.add_(cross[3, 1], alpha=4).mul_(v).add_(m40)
+        largest = var.add(cross[1, 1].mul_(v), alpha=-2)  # Var + W² m02
+        resolved = (var > largest.mul_(300 * eps**0.5)).logical_and_(has)
+        unresolved = kept[part] & ~resolved
+        coarse[pairs.units_among(unresolved & (live > 1), part)] = True
+        inverse = var.masked_fill_(~resolved, torch.nan).reciprocal_()
+        skew0, kurt0 = third.mul_(inverse).mul_(inverse.sqrt()), fourth.mul_(inverse).mul_(inverse).sub_(3)
         here = deltas[:, part]
-        here[0] = kurt - kurt0
-        here[1] = kurt.abs() - kurt0.abs()
-        here[2] = skew - skew0
-        here[3] = (skew**2 - skew0**2) / 12 + (kurt**2 - kurt0**2) / 48
+        torch.sub(kurt, kurt0, out=here[0])
+        torch.sub(abs_kurt, kurt0.abs(), out=here[1])
+        torch.sub(skew, skew0, out=here[2])
+        torch.sub(negent, skew0.square_().div_(12).add_(kurt0.square_(), alpha=1 / 48), out=here[3])
         here.masked_fill_(~kept[part], 0.0)
     found = Cavity(
         delta_kurtosis=_whole(deltas[0], layer),

@@ -247,7 +247,7 @@ class Moments:
         unit_shift, input_shift = unit_pivot - unit_mean, input_pivot - input_mean
         count = self.num_samples
         parts = (
-            (part, {order: values / count for order, values in cross.items()})
+            (part, {order: values.div_(count) for order, values in cross.items()})
             for part, cross in self._shifted_parts(unit_shift, input_shift)
         )
         return _shifted(self._unit, unit_shift) / count, _shifted(self._input, input_shift) / count, parts
@@ -279,10 +279,13 @@ class Moments:
 def _binomial(sums: list[Tensor], shift: Tensor) -> Tensor:
     """Return Σ_j C(b, j) shift^(b−j) S_j: the sum of (x + shift)^b, from the sums S_j of x^j, j ≤ b."""
     order = len(sums) - 1
-    total, power = sums[order], shift
-    for j in range(order - 1, -1, -1):
-        total = torch.addcmul(total, power, sums[j], value=comb(order, j))
-        power = power * shift if j else power
+    if order == 0:
+        return sums[0]
+    power = shift
+    total = torch.addcmul(sums[order], power, sums[order - 1], value=order)
+    for j in range(order - 2, -1, -1):
+        power = power * shift
+        total.addcmul_(power, sums[j], value=comb(order, j))
     return total
 
 

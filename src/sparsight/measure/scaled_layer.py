@@ -13,6 +13,7 @@ from sparsight.measure.unit_input_pairs import AllPairs, ListedPairs, Pairs
 
 LISTING_PAYS_BELOW = 0.08
 """Density under which pairs are listed: there 6 products by pair cost as much as 6 matrix products."""
+SAMPLES_FOR_PIVOT = 256
 MOST_INPUTS = 0.7
 """Share of inputs with a weight above which leaving out the others costs more than it saves."""
 
@@ -102,7 +103,7 @@ class ScaledLayer:
         return Moments(self.pairs, dtype=name, highest_order=4, **pivots)
 
     def moments(self, blocks: Iterable[Tensor]) -> Moments:
-        """Return moments of pre-activations and inputs, both scaled; pivots are the first block's means.
+        """Return moments of pre-activations and inputs, both scaled; pivots are means of the first samples.
 
         Pre-activations are computed from the inputs' deviations: W h would lose the digits that a large
         mean takes.
@@ -116,7 +117,7 @@ class ScaledLayer:
             h = block if self.kept.has_all_inputs else block[:, self.kept.columns]
             h = h.to(torch.promote_types(h.dtype, self.dtype))
             if pivot is None:
-                pivot = h.mean(dim=0, dtype=torch.float64).to(h.dtype)  # exact as stored: no rounding below
+                pivot = h[:SAMPLES_FOR_PIVOT].mean(dim=0, dtype=torch.float64).to(h.dtype)
                 input_pivot = pivot.double() / self.input_scale
                 unit_pivot = self.pairs.preactivations(input_pivot[None], self.weight.double())[0]
                 found = self.no_moments(unit_pivot=unit_pivot, input_pivot=input_pivot)
