@@ -114,6 +114,18 @@ def facts_of(geometry):
 
 
 @pytest.fixture(scope="session")
+def hostile():
+    """What a foreign string may hold: it is in the question and in the data card of every stored run."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def store():
+    """`store_run`, for tests that change the run they look at."""
+    return store_run
+
+
+@pytest.fixture(scope="session")
 def stored_runs(tmp_path_factory):
     """One run a geometry, shared by tests that only read."""
     folder = tmp_path_factory.mktemp("stored")

@@ -37,8 +37,9 @@ def _replicates(run: Run, summaries: Summaries) -> Iterator[str]:
         yield "One replicate: there is no interval anywhere, and no difference is decided."
     elif asked < FEW_REPLICATES:
         yield (
-            f"{asked} replicates: below {FEW_REPLICATES}, read every interval as a range of the values seen, not "
-            "as 95 % (with two it holds the true mean about half of the time)."
+            f"{asked} replicates: intervals over fewer than {FEW_REPLICATES} are too short; read them as "
+            "ranges of what was seen (a 95 % interval over two replicates holds the true mean half of the "
+            "time)."
         )
     for condition in run.recipe.condition_names():
         missing = [
@@ -85,21 +86,22 @@ def _connectivity(run: Run, summaries: Summaries) -> Iterator[str]:
         for replicate in range(run.recipe.replicates):
             for page in run.directory.pages(condition, replicate):
                 facts = page["connectivity"]
+                where = f"{condition}, replicate {replicate}, level {page['index']}"
                 severed = facts["num_units"] - facts["num_connected"]
                 if severed > worst.get(page["index"], (0, 0))[0]:
                     worst[page["index"]] = (severed, facts["num_units"])
                 for layer in facts["severed_layers"]:
-                    yield f"Severed: {condition}, replicate {replicate}, level {page['index']}: no weight left in {layer}."
+                    yield f"Severed: {where}: no weight left in {layer}."
                 if not facts["has_path"]:
                     yield (
-                        f"No path: {condition}, replicate {replicate}, level {page['index']}: no kept path from "
-                        "input to output; the accuracy there is a constant guess."
+                        f"No path: {where}: no kept path from input to output; the accuracy there is that of "
+                        "a constant guess."
                     )
         if worst:
             first, last = min(worst), max(worst)
             yield (
-                f"Severed units: in {condition} units without a path from input to output appear at level {first}; "
-                f"at level {last} up to {worst[last][0]} of {worst[last][1]}."
+                f"Severed units: in {condition} units without a path from input to output appear at level "
+                f"{first}; at level {last} up to {worst[last][0]} of {worst[last][1]}."
             )
 
 
@@ -107,7 +109,7 @@ def _undefined(summaries: Summaries) -> Iterator[str]:
     for quantity, meaning in _UNDEFINED.items():
         chosen = summaries.frame[(summaries.frame["quantity"] == quantity) & (summaries.frame["value"] > 0)]
         for condition, rows in chosen.groupby("condition", sort=False):
-            worst = rows.loc[rows["value"].idxmax()]
+            worst = rows.sort_values("value").iloc[-1]
             yield (
                 f"Undefined: in {condition} up to {worst['value']:.0f} {meaning} (layer {worst['layer']}, "
                 f"level {worst['level']}); they are left out of the means."

@@ -14,8 +14,8 @@ from sparsight.report.field_figures import SATURATION, evenly_spaced
 from sparsight.run.results import Run
 
 # Bytes before base64. The whole page shall stay under 8 MB, and base64 takes 4 for 3.
-WEIGHT_BUDGET = 2_500_000
-CAVITY_BUDGET = 600_000
+WEIGHT_BUDGET = 2_450_000
+CAVITY_BUDGET = 400_000
 _COARSE, _FINE, _CAVITY = 3, 31, 7  # steps on either side of 0; the eye tells few apart in a dense field
 _FULL = 127
 _PER_UNIT = {
@@ -205,7 +205,7 @@ def _codes(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _coarser(codes: np.ndarray, steps: int) -> np.ndarray:
     """Return codes in so many steps on either side of 0 as uint8: 0 undefined, 1 + steps zero."""
     rounded = np.rint(codes.astype(np.float32) * (steps / _FULL)) + steps + 1
-    return np.where(codes < -_FULL, 0, rounded).astype(np.uint8)
+    return np.asarray(np.where(codes < -_FULL, 0, rounded), np.uint8)
 
 
 def _of(units: np.ndarray, mask: np.ndarray, kept_values: np.ndarray) -> np.ndarray:
@@ -213,7 +213,7 @@ def _of(units: np.ndarray, mask: np.ndarray, kept_values: np.ndarray) -> np.ndar
         return kept_values
     chosen = np.zeros(mask.shape, bool)
     chosen[units] = True
-    return kept_values[chosen[mask]]
+    return np.asarray(kept_values[chosen[mask]])
 
 
 def _bytes_per_value(steps: int) -> float:
@@ -232,7 +232,7 @@ def _smallest_within(sizes: Sequence[float], budget: float, bytes_per_value: flo
 
 
 def _compressed(values: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 6)).decode()
 
 
 def _rounded(values: Any) -> list[float | None]:

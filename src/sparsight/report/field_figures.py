@@ -5,6 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float, Num, UInt8
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
@@ -48,12 +49,12 @@ def field_colours(
     coloured = geometry.channels == 3 and len(geometry.size) == 2
     if weight.dtype == np.bool_:
         shares = channels if coloured else channels.mean(axis=1, keepdims=True).repeat(3, axis=1)
-        return np.rint(np.moveaxis(shares, 1, -1) * 255.0).astype(np.uint8)
+        return np.asarray(np.rint(np.moveaxis(shares, 1, -1) * 255.0), np.uint8)
     shown = channels.astype(np.float64) if coloured else channels.mean(axis=1, dtype=np.float64)[:, None]
     scaled = np.clip(shown / _limits(shown), -1, 1)
     if coloured:
-        return np.rint(127.5 + 127.5 * np.moveaxis(scaled, 1, -1)).astype(np.uint8)
-    return signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)]
+        return np.asarray(np.rint(127.5 + 127.5 * np.moveaxis(scaled, 1, -1)), np.uint8)
+    return np.asarray(signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)], np.uint8)
 
 
 def mosaic(
@@ -152,7 +153,7 @@ def plot_fan_out(
         image = ax.imshow(pixels, cmap="cividis", interpolation="nearest")
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
-        _colour_bar(ax, image, "kept weights on the pixel")
+        colour_bar(ax, image, "kept weights on the pixel")
     ax.set_title(title)
     return ax
 
@@ -170,10 +171,8 @@ def _limits(shown: np.ndarray) -> np.ndarray:
     return limits
 
 
-def _colour_bar(ax: Axes, image: object, label: str) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    assert isinstance(image, ScalarMappable)
+def colour_bar(ax: Axes, image: ScalarMappable, label: str) -> None:
+    """Add a small colour bar beside an Axes."""
     figure = ax.get_figure()
     assert figure is not None
     bar = figure.colorbar(image, ax=ax, shrink=0.85)

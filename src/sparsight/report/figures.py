@@ -5,7 +5,6 @@ Figure of its own. Nothing here touches pyplot or any other global state, and no
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,15 +132,23 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = (4.4, 3.0)) -> Axes:
         ax.spines[side].set_color(MUTED)
     ax.tick_params(labelsize=8, color=MUTED, labelcolor=INK)
     for label in (ax.xaxis.label, ax.yaxis.label, ax.title):
-        label.set_size(9)
+        label.set_fontsize(9)
         label.set_color(INK)
     return ax
 
 
-def add_legend(ax: Axes, **placement: Any) -> None:
-    """Add a legend if there is something to say in it."""
+def add_legend(ax: Axes, columns: int = 3) -> None:
+    """Add a legend below the x label, where it covers no line, if there is something to say in it."""
     if ax.get_legend_handles_labels()[0]:
-        legend = ax.legend(fontsize=7.5, frameon=False, handlelength=2.2, **placement)
+        legend = ax.legend(
+            fontsize=7.5,
+            frameon=False,
+            handlelength=2.2,
+            ncols=columns,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.2),
+            borderaxespad=0,
+        )
         for text in legend.get_texts():
             text.set_color(INK)
 
@@ -154,7 +161,7 @@ def density_axis(ax: Axes, table: pd.DataFrame) -> None:
     highest, lowest = positive["density"].max() * 1.12, positive["density"].min() / 1.12
     ax.set_xscale("log")
     ax.set_xlim(highest, lowest)
-    ticks = _TICKS[(lowest <= _TICKS) & (_TICKS <= highest)]
+    ticks = _TICKS[(lowest <= _TICKS) & (highest >= _TICKS)]
     ax.xaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sparsight.measure.effects import Interval, describe, mean_interval, paired_difference
-from sparsight.report.summary import intervals_by_level
+from sparsight.report.summary import FEW_REPLICATES, intervals_by_level
 from sparsight.run.results import NETWORK, Run
 
 
@@ -227,15 +227,19 @@ def verdict(interval: Interval, reference: float, above: str, below: str) -> str
     if interval.num_replicates == 0:
         return "no value"
     if interval.num_replicates == 1:
-        side = above if interval.mean > reference else below if interval.mean < reference else "no difference"
-        return f"{side}, in one replicate: no interval, so nothing is decided"
+        if interval.mean == reference:
+            return f"exactly {reference:g} in the one replicate"
+        side = above if interval.mean > reference else below
+        return f"{side}, in one replicate: no interval, nothing is decided"
     if math.isnan(interval.low):
         return "no interval"
-    if interval.low > reference:
-        return above
-    if interval.high < reference:
-        return below
-    return f"undecided: the interval holds {reference:g}"
+    if interval.low == interval.high == reference:
+        return f"exactly {reference:g} in every replicate"
+    if interval.low <= reference <= interval.high:
+        return f"undecided: the interval holds {reference:g}"
+    few = interval.num_replicates < FEW_REPLICATES
+    hint = f" (a hint: {interval.num_replicates} replicates are few)" if few else ""
+    return (above if interval.low > reference else below) + hint
 
 
 def _against_reference(aspect: Aspect, condition: str, values: pd.Series) -> Cell:

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.report.field_figures import _colour_bar
+from sparsight.report.field_figures import colour_bar
 from sparsight.report.figures import add_legend, new_axes
 from sparsight.report.palette import INK, MUTED, SIGNED, looks
 
@@ -74,7 +74,11 @@ def plot_locality_map(
         )
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
-        _colour_bar(ax, image, "log₂ S(d) / chance")
+        colour_bar(ax, image, "log₂ S(d) / chance")
+    if not np.isfinite(log_ratio).any():
+        ax.text(
+            0.5, 0.5, "under 5 pairs expected\nat every d", ha="center", transform=ax.transAxes, fontsize=8
+        )
     ax.set_title(title)
     return ax
 
@@ -101,7 +105,7 @@ def plot_locality_profile(
     -------
     matplotlib.axes.Axes
     """
-    ax = new_axes(ax)
+    ax = new_axes(ax, (3.0, 2.4))
     ring = np.rint(geometry.distances()).astype(int).ravel()
     ax.axhline(1, color=MUTED, lw=1, dashes=(6, 3), label="chance = 1")
     levels = sorted(counts)
@@ -121,7 +125,7 @@ def plot_locality_profile(
     ax.set_xlabel("distance |d| (pixels)")
     ax.set_ylabel("pairs at |d| / chance")
     ax.set_title(title)
-    add_legend(ax)
+    add_legend(ax, columns=2)
     return ax
 
 

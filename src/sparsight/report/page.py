@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens from disk, asks nothing of the network, and can be believed or doubted."""
+"""The report: one HTML file that opens from disk and asks nothing of the network."""
 
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -104,7 +104,7 @@ class _Row:
     condition: str
     level: int
     density: float
-    cells: list[dict[str, Any] | None]
+    cells: list[Any]
 
 
 def _rows(summaries: Summaries, layer: str) -> list[_Row]:

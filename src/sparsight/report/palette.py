@@ -56,4 +56,5 @@ def looks(conditions: Sequence[str]) -> dict[str, Look]:
 
 def signed_table() -> np.ndarray:
     """Return the colours of −1 … 1 in 255 steps: uint8, (255, 3); the middle row is 0."""
-    return np.rint(SIGNED(np.linspace(0, 1, 255))[:, :3] * 255).astype(np.uint8)
+    shades = np.asarray(SIGNED(np.linspace(0, 1, 255)))[:, :3]
+    return np.asarray(np.rint(shades * 255), np.uint8)

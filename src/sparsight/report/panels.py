@@ -21,7 +21,7 @@ from sparsight.report.locality_figures import plot_fan_in, plot_locality_map, pl
 from sparsight.report.svg import inline_svg
 from sparsight.run.results import NETWORK
 
-_UNITS_IN_MOSAIC = 36
+_UNITS_IN_MOSAIC = 25
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ CURVES = (
            "Mean over units; all classes together.", 0.0, "Gaussian"),
     _Curve("gaussianity.excess_kurtosis_within_class", "Kurtosis within classes", "excess kurtosis κ",
            "Within each class, then the mean: free of the mixture of classes.", 0.0, "Gaussian"),
-    _Curve("gaussianity.excess_kurtosis_beyond_random_mask", "Kurtosis beyond a random mask", "κ − κ of the control",
+    _Curve("gaussianity.excess_kurtosis_beyond_random_mask", "Kurtosis beyond a random mask",
+           "κ − κ of the control",
            "Minus κ of the same weights on as many randomly drawn inputs: few summands alone are "
            "less Gaussian.", 0.0, "no effect"),
     _Curve("cavity.delta_kurtosis_difference", "Cavity: kept minus pruned", "Δκ kept − Δκ pruned",
@@ -119,8 +120,9 @@ _FAMILIES: tuple[tuple[str, str, dict[str, str], str, float | None, str], ...] =
             "random mask": "gaussianity.excess_kurtosis_random_mask",
             "within classes": "gaussianity.excess_kurtosis_within_class",
         },
-        "own: the network's weights on its data. twin: the same weights on Gaussian data of equal covariance. "
-        "shuffled: weights exchanged among a unit's kept inputs. random mask: same weights, inputs drawn anew.",
+        "own: the network's weights on its data. twin: the same weights on Gaussian data of equal "
+        "covariance. shuffled: weights exchanged among a unit's kept inputs. random mask: same weights, "
+        "inputs drawn anew.",
         0.0,
         "Gaussian",
     ),
@@ -135,7 +137,7 @@ _FAMILIES: tuple[tuple[str, str, dict[str, str], str, float | None, str], ...] =
     (
         "ipr beside chance",
         "inverse participation ratio",
-        {"own": "locality.ipr", "random mask": "locality.ipr_null"},
+        {"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
         "Σw⁴/(Σw²)², beside that of as many independent Gaussian weights: it rises with sparsity alone.",
         None,
         "",
@@ -210,8 +212,8 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
             profile,
             f"profile-{name}",
             f"S(d) over distance: {name}",
-            "Same channel, all units and replicates, over random masks of equal fan-in; a line a level, dark to "
-            "light with pruning.",
+            "Same channel, all units and replicates, over random masks of equal fan-in; a line a level, dark "
+            "to light with pruning.",
         )
     ]
     words = {
@@ -231,7 +233,8 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
                     ax,
                     f"map-{kind}-{null}-{name}",
                     f"S(d), {kind.replace('_', ' ')}, {null.replace('_', '-')} null: {name}",
-                    f"Level {levels[-1]}, {meaning}. 0 is chance, 1 twice as often; blank: under 5 pairs expected.",
+                    f"Level {levels[-1]}, {meaning}. 0 is chance, 1 twice as often; blank: under 5 pairs "
+                    "expected.",
                 )
             )
     return panels
@@ -309,7 +312,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _panel(ax: Axes, name: str, title: str, caption: str) -> Panel:
     identifier = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name)
-    return Panel(title, Markup(inline_svg(ax, f"f-{identifier}", f"{title}. {caption}")), caption)  # noqa: S704
+    return Panel(title, Markup(inline_svg(ax, f"f-{identifier}", f"{title}. {caption}")), caption)
 
 
 def _png(picture: np.ndarray) -> str:

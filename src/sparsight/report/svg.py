@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from sparsight.report.palette import CONDITION_COLOURS, INK, MUTED, RULE
@@ -42,10 +43,14 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
     """
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
+    _lay_out(figure)
+    for patch in (figure.patch, *(each.patch for each in figure.axes)):
+        patch.set_alpha(0)
     file = io.StringIO()
     # The salt makes the ids, and so the page, the same at every writing.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        # Straight to the canvas: savefig would draw everything twice.
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = _METADATA.sub("", _HEAD.sub("", file.getvalue()))
     for colour, variable in _PAGE_COLOURS.items():
         text = re.sub(re.escape(colour), variable, text, flags=re.IGNORECASE)
@@ -60,3 +65,15 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
         f"<title>{escape(description)}</title>"
     )
     return _OPENING.sub(lambda _: opening, text, count=1).strip()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes by fixed margins: constrained layout costs as much as the drawing."""
+    if len(figure.axes) > 1:  # a colour bar: its place is the layout engine's
+        return
+    ax = figure.axes[0]
+    figure.set_layout_engine("none")
+    width, height = figure.get_size_inches()
+    left, right, top = 0.72, 0.12, 0.45  # inches: y labels of six digits, and the levels on top
+    bottom = 0.48 if ax.get_legend() is None else 0.9
+    ax.set_position((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))

@@ -1,0 +1,334 @@
+import base64
+import json
+import math
+import shutil
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import toy  # noqa: F401  (registers the data source of plane.toml)
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.measure.effects import Interval, mean_interval, paired_difference
+from sparsight.report.caveats import caveats
+from sparsight.report.explorer import Packer, level_views, pack
+from sparsight.report.findings import Summaries, findings, verdict
+from sparsight.report.page import render, write_report
+from sparsight.run.level_files import MEASURES, write_page
+from sparsight.run.recipe import load_recipe
+from sparsight.run.results import NETWORK, Run, open_run
+from sparsight.run.runner import run as run_recipe
+from sparsight.run.store import RunDirectory
+
+PLANE = Path(__file__).parents[1] / "run" / "plane.toml"
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and whether its tags match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.source, self.elements, self.open, self.text, self.script = text, [], [], [], ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+    def cells(self, **attributes):
+        wanted = {f"data-{key}": value for key, value in attributes.items()}
+        return [found for tag, found in self.elements if tag == "td" and wanted.items() <= found.items()]
+
+    def json(self, identifier):
+        start = self.source.index(f'id="{identifier}">') + len(f'id="{identifier}">')
+        return json.loads(self.source[start : self.source.index("</script>", start)])
+
+
+@pytest.fixture(scope="session")
+def pages(stored_runs):
+    return {name: Page(render(run)) for name, run in stored_runs.items()}
+
+
+@pytest.fixture
+def copied(stored_run, tmp_path):
+    shutil.copytree(stored_run.path, tmp_path / "run")
+    return open_run(tmp_path / "run")
+
+
+def test_write_report_leaves_one_file_that_depends_on_the_run_alone(copied, pages):
+    path = write_report(copied)
+    assert path == copied.directory.report
+    assert path.read_text(encoding="utf-8") == pages["colour"].source
+    assert not list(copied.path.glob(".report*"))
+
+
+def test_write_report_keeps_the_old_page_if_a_level_is_damaged(copied):
+    copied.directory.report.write_text("older")
+    (copied.directory.level("imp", 0, 1) / MEASURES).write_bytes(b"damaged")
+    with pytest.raises(InputError, match=r"measures\.safetensors"):
+        write_report(copied)
+    assert copied.directory.report.read_text() == "older"
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_summary_table_holds_the_stored_numbers(pages, stored_runs, name):
+    frame = stored_runs[name].frame()
+    cells = [cell for cell in pages[name].cells() if "data-level" in cell]
+    shown = {cell["data-quantity"] for cell in cells}
+    assert shown >= {"test_accuracy", "locality.near", "gaussianity.excess_kurtosis", "connected_units"}
+    assert len(cells) == 2 * 4 * len(shown)
+    for cell in cells:
+        rows = frame[
+            (frame["condition"] == cell["data-condition"])
+            & (frame["level"] == int(cell["data-level"]))
+            & (frame["quantity"] == cell["data-quantity"])
+        ]
+        expected = mean_interval(rows["value"].to_numpy())
+        for key in ("mean", "low", "high"):
+            np.testing.assert_equal(float(cell[f"data-{key}"]), getattr(expected, key))
+
+
+def test_the_numbers_of_the_curves_are_the_stored_ones(pages, stored_run):
+    frame = stored_run.frame()
+    rows = pages["colour"].json("numbers")
+    assert {row["quantity"] for row in rows} >= {"locality.near", "cavity.delta_kurtosis_auc", "locality.ipr"}
+    for row in rows:
+        values = frame[
+            (frame["condition"] == row["condition"])
+            & (frame["level"] == row["level"])
+            & (frame["layer"] == row["layer"])
+            & (frame["quantity"] == row["quantity"])
+        ]
+        expected = mean_interval(values["value"].to_numpy())
+        for key in ("mean", "low", "high"):
+            number = getattr(expected, key)
+            assert row[key] == (None if math.isnan(number) else number)
+        assert row["density"] == values["density"].mean()
+
+
+def test_findings_are_the_paired_differences_at_the_last_common_level(pages, stored_run):
+    frame = stored_run.frame()
+    last = frame[(frame["quantity"] == "locality.near") & (frame["level"] == 3)]
+    imp, random = (last[last["condition"] == name]["value"].to_numpy() for name in ("imp", "random"))
+    (value,) = pages["colour"].cells(kind="value", quantity="locality.near", condition="imp")
+    assert float(value["data-mean"]) == imp.mean()
+    (difference,) = pages["colour"].cells(kind="difference", quantity="locality.near")
+    expected = paired_difference(random, imp, [0, 1], [0, 1])
+    assert float(difference["data-mean"]) == expected.mean
+    words = pages["colour"].words()
+    assert "neighbours more often than chance (a hint: 2 replicates are few)" in words
+    assert "lower than imp (a hint: 2 replicates are few)" in words
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        (Interval(2.0, 1.5, 2.5, 0.95, 20), "above"),
+        (Interval(0.0, -0.5, 0.5, 0.95, 20), "below"),
+        (Interval(2.0, 1.5, 2.5, 0.95, 3), "above (a hint: 3 replicates are few)"),
+        (Interval(2.0, 0.5, 2.5, 0.95, 20), "undecided: the interval holds 1"),
+        (Interval(1.0, 1.0, 1.0, 0.95, 3), "exactly 1 in every replicate"),
+        (
+            Interval(2.0, math.nan, math.nan, 0.95, 1),
+            "above, in one replicate: no interval, nothing is decided",
+        ),
+        (
+            Interval(0.0, math.nan, math.nan, 0.95, 1),
+            "below, in one replicate: no interval, nothing is decided",
+        ),
+        (Interval(1.0, math.nan, math.nan, 0.95, 1), "exactly 1 in the one replicate"),
+        (Interval(math.nan, math.nan, math.nan, 0.95, 0), "no value"),
+    ],
+)
+def test_verdict_follows_the_interval(interval, words):
+    assert verdict(interval, 1.0, "above", "below") == words
+
+
+def test_verdict_flips_with_the_sign_of_the_effect():
+    for sign, words in ((1, "above"), (-1, "below")):
+        ends = sorted((sign * 0.5, sign * 1.5))
+        assert verdict(Interval(float(sign), *ends, 0.95, 20), 0.0, "above", "below") == words
+
+
+def test_one_replicate_has_no_interval_and_the_page_says_so(pages):
+    assert all(cell["data-low"] == "nan" for cell in pages["line"].cells() if "data-low" in cell)
+    words = pages["line"].words()
+    assert "One replicate: there is no interval anywhere" in words
+    assert "in one replicate: no interval, nothing is decided" in words
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_page_is_whole_and_asks_for_nothing(pages, name):
+    page = pages[name]
+    assert page.source.startswith("<!DOCTYPE html>")
+    assert len(page.source) < 2_000_000
+    ids = [found["id"] for _, found in page.elements if "id" in found]
+    assert len(ids) == len(set(ids))
+    for tag, found in page.elements:
+        assert tag not in ("iframe", "object", "embed", "base")
+        for key in ("src", "href", "xlink:href", "srcset", "poster", "action"):
+            assert found.get(key, "#").startswith(("#", "data:")), (tag, found)
+        if tag == "img":
+            assert found["alt"]
+        if tag == "svg":
+            assert found["aria-label"]
+    assert "@import" not in page.source
+    assert "default-src 'none'" in page.source
+
+
+def test_foreign_strings_are_shown_and_not_obeyed(pages, hostile):
+    for page in pages.values():
+        assert hostile not in page.source
+        assert page.words().count(hostile) >= 3  # question, data card, recipe
+        scripts = [found for tag, found in page.elements if tag == "script"]
+        assert [found.get("id") for found in scripts] == ["numbers", "explorer-data", None]
+
+
+def test_the_recipe_and_the_environment_are_there(pages, stored_run):
+    words = pages["colour"].words()
+    for line in (stored_run.path / "recipe.toml").read_text(encoding="utf-8").splitlines():
+        assert " ".join(line.split()) in words
+    assert stored_run.directory.environment()["packages"]["torch"] in words
+    assert "rejected flat patches" in words
+    assert "Save the recipe below as made-up.toml" in words
+
+
+def unpacked(text):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_explorer_holds_masks_exactly_and_weights_to_half_a_step(pages, stored_runs, name):
+    run, data = stored_runs[name], pages[name].json("explorer-data")
+    assert data["units"] == list(range(12))
+    for condition in data["conditions"]:
+        survival = unpacked(condition["survival"]).reshape(12, -1)
+        for level in condition["levels"]:
+            stored = run.level(condition["name"], condition["replicate"], level["index"])
+            mask, weight = stored.masks["linear_0.weight"].numpy(), stored.final["linear_0.weight"].numpy()
+            np.testing.assert_array_equal(survival > level["index"], mask)
+            codes = unpacked(level["weights"]).astype(float)
+            shown = (codes - level["steps"] - 1) / level["steps"]
+            limits = np.repeat(level["weightLimits"], mask.sum(axis=1))
+            error = np.abs(shown - np.clip(weight[mask] / limits, -1, 1))
+            assert error.max() <= 0.5 / level["steps"] + 0.01  # int8 in between
+            delta = run.measures(condition["name"], 0, level["index"])["linear_0"][
+                "cavity.delta_kurtosis"
+            ].value
+            assert ((unpacked(level["cavity"]) == 0) == np.isnan(delta[mask])).all()
+
+
+def test_pack_leaves_units_out_when_the_budget_is_small(stored_run, monkeypatch):
+    monkeypatch.setattr("sparsight.report.explorer.WEIGHT_BUDGET", 800)
+    monkeypatch.setattr("sparsight.report.explorer.CAVITY_BUDGET", 0)
+    packer = Packer("imp", 0)
+    for view in level_views(stored_run, "imp", 0, "linear_0"):
+        packer.add(view)
+    data = pack([packer])
+    assert 1 < len(data["units"]) < 12
+    assert data["numUnits"] == 12
+    level = data["conditions"][0]["levels"][1]
+    mask = stored_run.level("imp", 0, 1).masks["linear_0.weight"].numpy()
+    assert len(unpacked(level["weights"])) == mask[data["units"]].sum()
+    assert len(level["near"]) == len(data["units"])
+    assert "cavity" not in level
+    assert sum(len(base64.b64decode(each["weights"])) for each in data["conditions"][0]["levels"]) < 1200
+
+
+def test_an_empty_run_says_that_there_is_nothing(store, tmp_path):
+    run = store(tmp_path / "run", levels=1, replicates=1)
+    shutil.rmtree(run.directory.replicate("imp", 0))
+    shutil.rmtree(run.directory.replicate("random", 0))
+    assert "No level is stored yet" in Page(render(run)).words()
+
+
+def test_unfinished_failed_and_missing_replicates_are_named(copied, hostile):
+    shutil.rmtree(copied.directory.level("imp", 1, 3))
+    shutil.rmtree(copied.directory.replicate("random", 1))
+    copied.directory.note_failure("random", 1, f"loss became NaN at step 3 {hostile}")
+    page = Page(render(copied))
+    words = page.words()
+    assert f"Failed: random, replicate 1: loss became NaN at step 3 {hostile}" in words
+    assert "Not there: random, replicate(s) 1" in words
+    assert "Unfinished: imp, replicate 1 stops at level 2" in words
+    assert "In words, at level 2, the last that all conditions reached" in words
+    assert hostile not in page.source
+
+
+def test_severed_layers_and_undefined_values_are_named(copied):
+    directory = copied.directory
+    stored = directory.read("imp", 0, 3)
+    measures = copied.measures("imp", 0, 3)
+    facts = {"num_units": 12, "num_connected": 0, "severed_layers": ["linear_0"], "has_path": False}
+    write_page(directory.level("imp", 0, 3), stored.page | {"connectivity": facts}, stored.masks, measures)
+    words = " ".join(caveats(copied, Summaries(copied)))
+    assert "Severed: imp, replicate 0, level 3: no weight left in linear_0." in words
+    assert "No path: imp, replicate 0, level 3" in words
+    assert "at level 3 up to 12 of 12" in words
+
+
+def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copied):
+    for condition, replicate in copied.directory.units():
+        for index in range(4):
+            stored = copied.directory.read(condition, replicate, index)
+            locality = {
+                name: value
+                for name, value in copied.measures(condition, replicate, index)["linear_0"].items()
+                if name.startswith("locality.")
+            }
+            folder = copied.directory.level(condition, replicate, index)
+            write_page(folder, stored.page, stored.masks, {"linear_0": locality})
+    words = Page(render(copied)).words()
+    assert "Not measured: gaussianity." in words
+    assert "Not measured: cavity." in words
+    assert "κ beside its controls" not in words
+    assert "Radius of gyration" in words
+
+
+def test_a_real_run_with_two_layers_gets_its_page(tmp_path):
+    run = Run(run_recipe(load_recipe(PLANE, ["network.widths=[12, 8]"]), tmp_path / "plane", jobs=1))
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "Layer linear_1" in page.words()
+    assert {row["layer"] for row in page.json("numbers")} == {NETWORK, "linear_0", "linear_1"}
+
+
+def test_summaries_know_the_last_common_level(stored_run):
+    summaries = Summaries(stored_run)
+    assert summaries.last_common_level() == 3
+    assert summaries.conditions == ["imp", "random"]
+    assert not summaries.has("locality.nonsense", "linear_0")
+    assert len(findings(summaries, "linear_0")) == 9
+
+
+def test_a_run_that_has_not_begun_is_reported_too(stored_run, tmp_path):
+    run = Run(RunDirectory.create(stored_run.recipe, tmp_path / "new"))
+    words = Page(render(run)).words()
+    assert "no condition has begun" in words
+    assert "Not there: imp, replicate(s) 0, 1" in words
+
+
+def test_wrapped_geometry_is_carried_into_the_page(pages):
+    geometry = pages["line"].json("explorer-data")["geometry"]
+    assert Geometry(geometry["channels"], tuple(geometry["size"]), geometry["wraps"]) == Geometry(
+        1, (24,), True
+    )

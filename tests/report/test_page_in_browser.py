@@ -1,0 +1,119 @@
+"""The page as a reader meets it: in a browser, from disk. Skipped where there is no browser."""
+
+import shutil
+
+import pytest
+
+from sparsight.report.page import write_report
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+from playwright.sync_api import sync_playwright
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def addresses(stored_runs):
+    return {name: write_report(run).as_uri() for name, run in stored_runs.items()}
+
+
+@pytest.fixture
+def visit(browser, addresses):
+    """Open a report; afterwards nothing must have gone wrong or been asked for."""
+    opened, problems = [], []
+
+    def go(name, width=1400, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url == addresses[name] else problems.append(request.url[:80]),
+        )
+        page.goto(addresses[name])
+        page.wait_for_selector("#explorer[data-drawn]")
+        opened.append(page)
+        return page
+
+    yield go
+    for page in opened:
+        page.close()
+    assert not [problem for problem in problems if not problem.startswith("data:")]
+
+
+def drawn(page):
+    return page.evaluate("document.querySelector('#grid canvas').toDataURL()")
+
+
+def wait_drawn(page, state):
+    page.wait_for_selector(f'#explorer[data-drawn="{state}"]')
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_slider_the_view_and_the_condition_change_the_picture(visit, name):
+    page = visit(name)
+    seen = {drawn(page)}
+    page.locator("#level").press("ArrowLeft")
+    wait_drawn(page, "0 2 weights near")
+    seen.add(drawn(page))
+    page.select_option("#view", "mask")
+    wait_drawn(page, "0 2 mask near")
+    seen.add(drawn(page))
+    page.select_option("#view", "cavity")
+    wait_drawn(page, "0 2 cavity near")
+    seen.add(drawn(page))
+    page.select_option("#condition", "1")
+    wait_drawn(page, "1 2 cavity near")
+    seen.add(drawn(page))
+    page.select_option("#sort", "fan-in")
+    wait_drawn(page, "1 2 cavity fan-in")
+    seen.add(drawn(page))
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_a_click_and_the_keyboard_open_the_same_unit(visit, name):
+    page = visit(name)
+    page.select_option("#sort", "unit")
+    wait_drawn(page, "0 3 weights unit")
+    page.locator("#grid").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('#explorer[data-unit="1"]')
+    by_keyboard = page.inner_text("#unit")
+    assert page.inner_text("#unit-name").startswith("Unit 1 of imp, level 3")
+    assert page.locator("#over-levels canvas").count() == 4
+    page.keyboard.press("End")
+    page.wait_for_selector('#explorer[data-unit="11"]')
+    box = page.locator("#grid canvas").bounding_box()
+    row = name == "line"
+    page.mouse.click(box["x"] + (20 if row else 90), box["y"] + (box["height"] * 1.5 / 12 if row else 20))
+    page.wait_for_selector('#explorer[data-unit="1"]')
+    assert page.inner_text("#unit") == by_keyboard
+    page.locator("#grid").focus()
+    page.keyboard.press("-")
+    wait_drawn(page, "0 2 weights unit")
+    assert page.inner_text("#unit-name").endswith("level 2")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_nothing_overflows_and_text_stands_out(visit, name, width, scheme):
+    page = visit(name, width, scheme)
+    page.locator("#grid").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#unit:not([hidden])")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 28)")
+    ink = page.evaluate("getComputedStyle(document.querySelector('svg.figure')).color")
+    assert ink == page.evaluate("getComputedStyle(document.body).color")
