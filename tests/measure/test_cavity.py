@@ -136,7 +136,14 @@ def test_each_class_is_measured_alone_and_all_together():
         np.testing.assert_allclose(
             stacked(by_class[label]), brute_force(weight, inputs[labels == label]), rtol=0, atol=1e-9
         )
-    *_, (last, pooled) = each_class_then_all(weight, inputs, torch.from_numpy(labels), dtype="float64")
+    least = int((labels == 0).sum()) + 1  # too many for class 0, whose samples still count with all
+    each = list(
+        each_class_then_all(weight, inputs, torch.from_numpy(labels), dtype="float64", min_samples=least)
+    )
+    assert [(label, found is None) for label, found in each[:3]] == [
+        (label, (labels == label).sum() < least) for label in range(3)
+    ]
+    last, pooled = each[-1]
     assert last is None
     np.testing.assert_allclose(stacked(pooled), brute_force(weight, inputs), rtol=0, atol=1e-9)
 

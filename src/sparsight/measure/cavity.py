@@ -124,10 +124,9 @@ def cavity_by_class(
     InputError
         As `cavity`; or if labels are not integers of that shape and range.
     """
-    each = each_class_then_all(
-        weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype, all_together=False
-    )
-    return {label: found for label, found in each if label is not None}
+    kept = kept_weights(weight, mask)
+    each = each_class_then_all(weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype)
+    return {label: found or undefined(kept) for label, found in each if label is not None}
 
 
 def each_class_then_all(
@@ -138,31 +137,32 @@ def each_class_then_all(
     num_classes: int | None = None,
     mask: np.ndarray | Tensor | None = None,
     dtype: str = "float32",
-    all_together: bool = True,
-) -> Iterator[tuple[int | None, Cavity]]:
+    min_samples: int = 2,
+) -> Iterator[tuple[int | None, Cavity | None]]:
     """Yield the cavity effect within each class, then, under None, of all samples together.
 
-    As `cavity_by_class` and `cavity`, for the price of one of them: the moments of all samples are those
-    of the classes, merged. One `Cavity` is held at a time.
+    As `cavity_by_class` and `cavity`, for little more than the price of one: the moments of all samples are
+    those of the classes, merged. One `Cavity` is held at a time. Classes with fewer than `min_samples`
+    (at least 2) samples have None.
     """
     kept, precision = kept_weights(weight, mask), dtype_named(dtype)
     classes = _checked_labels(inputs, labels, num_classes)
     device = kept.weight.device
     first = next(sample_blocks(inputs[:_SAMPLES_FOR_SCALE], kept.shape[1], device))
     layer = scaled_layer(kept, first, precision)
-    pooled = layer.no_moments()
+    small = [chosen for chosen in classes if len(chosen) < max(2, min_samples)]
+    of_small = np.sort(np.concatenate([np.empty(0, np.int64), *small]))  # together: there may be many
+    pooled = layer.moments(sample_blocks(inputs, kept.shape[1], device, of_small))
     for label, chosen in enumerate(classes):
-        moments = layer.moments(sample_blocks(inputs, kept.shape[1], device, chosen))
-        if all_together:
-            pooled.merge_(moments)
-        if len(chosen) < 2:
-            yield label, undefined(kept)
+        if len(chosen) < max(2, min_samples):
+            yield label, None
             continue
+        moments = layer.moments(sample_blocks(inputs, kept.shape[1], device, chosen))
+        pooled.merge_(moments)
         found, coarse = effects(layer, moments)
         yield label, _refined(found, coarse, kept, inputs, chosen)
-    if all_together:
-        found, coarse = effects(layer, pooled)
-        yield None, _refined(found, coarse, kept, inputs)
+    found, coarse = effects(layer, pooled)
+    yield None, _refined(found, coarse, kept, inputs)
 
 
 def _refined(

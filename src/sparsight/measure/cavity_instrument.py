@@ -15,6 +15,8 @@ from sparsight.measure.cavity_contrast import (
 from sparsight.measure.instrument import Observation, Quantity, instrument
 from sparsight.measure.joint_cavity import joint_cavity
 
+SMALLEST_CLASS = 20
+"""Samples: with fewer the bias of sample kurtosis, −6/(n + 1) for a Gaussian, is larger than any effect."""
 _MAPS = {
     "delta_kurtosis": "excess kurtosis of the unit with this weight minus without it",
     "delta_abs_kurtosis": "absolute excess kurtosis of the unit with this weight minus without it",
@@ -32,7 +34,7 @@ def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
     * ``s``: the map. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
     * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: as `matched_contrast`, at equal |w|.
     * ``s_kept_per_class``, ``s_pruned_per_class``, and ``…_within_class``, their means over classes: a
-      mixture of classes is non-Gaussian even if none of them is.
+      mixture of classes is non-Gaussian even if none of them is. NaN for a class of fewer than 20 samples.
     * ``s_joint_per_unit``: of all that the level prunes from the unit at once; ``s_first_order_per_unit``:
       the sum of the single effects; ``s_joint`` and ``s_first_order``: their means over the same units.
     * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman, within units, over the
@@ -50,6 +52,7 @@ def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
         observation.labels,
         num_classes=observation.num_classes,
         mask=observation.mask,
+        min_samples=SMALLEST_CLASS,
     ):
         if label is None:
             pooled = found
@@ -102,7 +105,10 @@ def _contrasts(
     )
 
 
-def _group_means(found: Cavity, kept: np.ndarray, pruned: np.ndarray) -> dict[str, float]:
+def _group_means(found: Cavity | None, kept: np.ndarray, pruned: np.ndarray) -> dict[str, float]:
+    if found is None:
+        nothing = dict.fromkeys((f"{name}_{group}" for name in _MAPS for group in ("kept", "pruned")), np.nan)
+        return nothing | {"num_undefined": float((kept | pruned).sum())}
     means = {"num_undefined": float(found.num_undefined)}
     for name in _MAPS:
         delta = getattr(found, name)
@@ -121,7 +127,7 @@ def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]
     for name, meaning in _MAPS.items():
         for group in ("kept", "pruned"):
             values = np.array([means[f"{name}_{group}"] for means in per_class])
-            where = f"over the weights {group} after the level, within a class: {meaning}"
+            where = f"over the weights {group} after the level, within a class of at least {SMALLEST_CLASS} samples: {meaning}"
             yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
             yield (
                 f"{name}_{group}_within_class",
