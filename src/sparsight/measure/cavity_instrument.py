@@ -127,7 +127,9 @@ def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]
     for name, meaning in _MAPS.items():
         for group in ("kept", "pruned"):
             values = np.array([means[f"{name}_{group}"] for means in per_class])
-            where = f"over the weights {group} after the level, within a class of at least {SMALLEST_CLASS} samples: {meaning}"
+            where = (
+                f"over the weights {group} after the level, within a class (20 samples or more): {meaning}"
+            )
             yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
             yield (
                 f"{name}_{group}_within_class",
