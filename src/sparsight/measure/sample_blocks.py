@@ -33,22 +33,22 @@ def sample_blocks(
     InputError
         If a batch has another shape, or holds NaN or infinite values.
     """
-    batches = [inputs] if isinstance(inputs, np.ndarray | Tensor) else inputs
-    for batch in batches:
-        if not isinstance(batch, np.ndarray | Tensor) or batch.ndim != 2 or batch.shape[1] != num_inputs:
-            found = f"shape {tuple(batch.shape)}" if hasattr(batch, "shape") else type(batch).__name__
-            raise InputError(
-                f"inputs: found {found}; give an array or tensor of shape (n, {num_inputs}) "
-                "(as many as weight has columns), or batches of them"
-            )
-        num_samples = len(batch) if chosen is None else len(chosen)
+    if isinstance(inputs, np.ndarray | Tensor):
+        _check_shape(inputs, num_inputs)
+        num_samples = len(inputs) if chosen is None else len(chosen)
         for start in range(0, num_samples, BLOCK):
             part = slice(start, start + BLOCK)
-            block = _as_floats(batch[part if chosen is None else chosen[part]]).to(device)
-            # the sum is cheaper, and finite if nothing overflows
-            if not torch.isfinite(block.sum()) and not torch.isfinite(block).all():
-                raise InputError("inputs hold NaN or infinite values; remove those samples")
-            yield block
+            yield _as_floats(inputs[part if chosen is None else chosen[part]], device)
+        return
+    gathered: list[Tensor] = []  # small batches, joined: a matrix product of few samples is slow
+    for batch in inputs:
+        for block in sample_blocks(_check_shape(batch, num_inputs), num_inputs, device):
+            if sum(map(len, gathered)) + len(block) > BLOCK:
+                yield torch.cat(gathered)
+                gathered = []
+            gathered.append(block)
+    if gathered:
+        yield torch.cat(gathered)
 
 
 def read_once(inputs: Samples) -> bool:
@@ -56,12 +56,25 @@ def read_once(inputs: Samples) -> bool:
     return not isinstance(inputs, np.ndarray | Tensor) and iter(inputs) is inputs
 
 
-def _as_floats(block: np.ndarray | Tensor) -> Tensor:
+def _check_shape(batch: object, num_inputs: int) -> np.ndarray | Tensor:
+    if not isinstance(batch, np.ndarray | Tensor) or batch.ndim != 2 or batch.shape[1] != num_inputs:
+        found = f"shape {tuple(batch.shape)}" if hasattr(batch, "shape") else type(batch).__name__
+        raise InputError(
+            f"inputs: found {found}; give an array or tensor of shape (n, {num_inputs}) "
+            "(as many as weight has columns), or batches of them"
+        )
+    return batch
+
+
+def _as_floats(block: np.ndarray | Tensor, device: torch.device) -> Tensor:
     if isinstance(block, np.ndarray):
         # read-only arrays, as memory maps are, make torch warn
         block = torch.from_numpy(block if block.flags.writeable else block.copy())
     block = block.detach()
-    if block.dtype in (torch.float32, torch.float64):
-        return block
-    wide = not block.is_floating_point() and block.element_size() >= 4
-    return block.to(torch.float64 if wide else torch.float32)
+    if block.dtype not in (torch.float32, torch.float64):
+        wide = not block.is_floating_point() and block.element_size() >= 4
+        block = block.to(torch.float64 if wide else torch.float32)
+    # the sum is cheaper, and finite if nothing overflows
+    if not torch.isfinite(block.sum()) and not torch.isfinite(block).all():
+        raise InputError("inputs hold NaN or infinite values; remove those samples")
+    return block.to(device)
