@@ -17,7 +17,7 @@ PLANE = Path(__file__).with_name("plane.toml")
 
 
 def command(path, jobs):
-    overrides = ["training.steps=1000", "pruning.max_levels=3", "measure.instruments=['locality']"]
+    overrides = ["training.steps=500", "pruning.max_levels=3", "measure.instruments=['locality']"]
     arguments = ["run", PLANE, "--plugin", toy.__file__, "--out", path, "--jobs", jobs]
     for override in overrides:
         arguments += ["--set", override]

@@ -30,6 +30,8 @@ OnLevel = Callable[[RunDirectory, str, int, int], None]
 """Called with the run, condition, replicate and level once a level is stored."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_WEIGHTS_WORTH_THREADS = 100_000
+"""Below, a step is so short that a second thread costs more than it gives."""
 
 
 def run(
@@ -48,8 +50,8 @@ def run(
     out : Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
-        Processes side by side; the machine's cores are shared out among them. Default: as many as there
-        are cores, one replicate of one condition each; 1 on a GPU.
+        Processes side by side; the machine's cores are shared out among them (small networks get one
+        thread each). Default: as many as there are cores, one replicate of one condition each; 1 on a GPU.
     plugins : sequence of Path
         Python files that register criteria, instruments or data sources.
     on_level : callable, optional
@@ -64,11 +66,11 @@ def run(
     InputError
         Before anything is written, if the recipe cannot be run here; or if another process is writing.
     """
-    check_recipe(recipe)
+    num_weights = check_recipe(recipe)
     directory = RunDirectory.create(recipe, out or default_path(recipe))
     units = directory.units()
     jobs = jobs or _default_jobs(recipe, len(units))
-    threads = max((os.cpu_count() or 1) // jobs, 1)
+    threads = max((os.cpu_count() or 1) // jobs, 1) if num_weights >= _WEIGHTS_WORTH_THREADS else 1
     with directory.writing(), _announcing(directory, on_level):
         Parallel(n_jobs=jobs)(
             delayed(run_replicate)(
@@ -163,8 +165,13 @@ def measure_again(
                 _measure_replicate(directory, condition_name, replicate, condition, on_level)
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe) -> int:
     """Refuse a recipe that cannot be run on this machine, before anything is written.
+
+    Returns
+    -------
+    int
+        Parameters of the largest network among the conditions.
 
     Raises
     ------
@@ -172,6 +179,7 @@ def check_recipe(recipe: Recipe) -> None:
         If data are missing, settings do not fit the data, the device is absent, or memory is short.
     """
     sources: dict[str, Task] = {}
+    largest = 0
     for name in recipe.condition_names():
         condition = recipe.condition(name)
         _check_device(condition.device)
@@ -183,6 +191,8 @@ def check_recipe(recipe: Recipe) -> None:
         with torch.device("meta"):  # shapes are enough
             network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
         check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
+        largest = max(largest, sum(parameter.numel() for parameter in network.parameters()))
+    return largest
 
 
 def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:
