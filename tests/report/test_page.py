@@ -284,7 +284,7 @@ def test_severed_layers_and_undefined_values_are_named(copied):
     words = " ".join(caveats(copied, Summaries(copied)))
     assert "Severed: imp, replicate 0, level 3: no weight left in linear_0." in words
     assert "No path: imp, replicate 0, level 3" in words
-    assert "at level 3 up to 12 of 12" in words
+    assert "Severed units, without a path from input to output: imp from level 1, up to 12 of 12" in words
 
 
 def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copied):
@@ -306,7 +306,8 @@ def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copi
 
 
 def test_a_real_run_with_two_layers_gets_its_page(tmp_path):
-    run = Run(run_recipe(load_recipe(PLANE, ["network.widths=[12, 8]"]), tmp_path / "plane", jobs=1))
+    smaller = ["network.widths=[12, 8]", "replicates=1", "pruning.max_levels=1"]
+    run = Run(run_recipe(load_recipe(PLANE, smaller), tmp_path / "plane", jobs=1))
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert "Layer linear_1" in page.words()
     assert {row["layer"] for row in page.json("numbers")} == {NETWORK, "linear_0", "linear_1"}

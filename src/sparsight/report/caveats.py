@@ -1,6 +1,7 @@
 """What a reader must know before believing a run: what failed, is missing, undefined or too few."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sparsight.report.findings import Summaries
 from sparsight.report.summary import FEW_REPLICATES
@@ -12,9 +13,9 @@ _INSTRUMENTS = {
     "cavity": "cavity.delta_kurtosis_kept",
 }
 _UNDEFINED = {
-    "locality.num_undefined": "units have fewer than two kept inputs, so no locality",
-    "gaussianity.num_undefined": "units have a constant pre-activation, so no kurtosis",
-    "cavity.num_undefined": "weights are the only ones that make their unit vary, so have no cavity effect",
+    "locality.num_undefined": "the locality of units with fewer than two kept inputs",
+    "gaussianity.num_undefined": "the kurtosis of units with a constant pre-activation",
+    "cavity.num_undefined": "the cavity effect of weights without which their unit does not vary",
 }
 
 
@@ -81,36 +82,48 @@ def _instruments(summaries: Summaries) -> Iterator[str]:
 
 
 def _connectivity(run: Run, summaries: Summaries) -> Iterator[str]:
+    severed = []
     for condition in summaries.conditions:
-        worst: dict[int, tuple[int, int]] = {}
-        for replicate in range(run.recipe.replicates):
-            for page in run.directory.pages(condition, replicate):
-                facts = page["connectivity"]
-                where = f"{condition}, replicate {replicate}, level {page['index']}"
-                severed = facts["num_units"] - facts["num_connected"]
-                if severed > worst.get(page["index"], (0, 0))[0]:
-                    worst[page["index"]] = (severed, facts["num_units"])
-                for layer in facts["severed_layers"]:
-                    yield f"Severed: {where}: no weight left in {layer}."
-                if not facts["has_path"]:
-                    yield (
-                        f"No path: {where}: no kept path from input to output; the accuracy there is that of "
-                        "a constant guess."
-                    )
-        if worst:
-            first, last = min(worst), max(worst)
-            yield (
-                f"Severed units: in {condition} units without a path from input to output appear at level "
-                f"{first}; at level {last} up to {worst[last][0]} of {worst[last][1]}."
+        pages = [page for each in range(run.recipe.replicates) for page in _pages(run, condition, each)]
+        worst = max(pages, key=lambda page: _num_severed(page[1]))
+        if _num_severed(worst[1]):
+            first = min(page["index"] for _, page in pages if _num_severed(page))
+            severed.append(
+                f"{condition} from level {first}, up to {_num_severed(worst[1])} of "
+                f"{worst[1]['connectivity']['num_units']}"
             )
+        for where, page in pages:
+            for layer in page["connectivity"]["severed_layers"]:
+                yield f"Severed: {where}: no weight left in {layer}."
+            if not page["connectivity"]["has_path"]:
+                yield (
+                    f"No path: {where}: no kept path from input to output; the accuracy there is that of a "
+                    "constant guess."
+                )
+    if severed:
+        yield f"Severed units, without a path from input to output: {'; '.join(severed)}."
+
+
+def _pages(run: Run, condition: str, replicate: int) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{condition}, replicate {replicate}, level {page['index']}", page)
+        for page in run.directory.pages(condition, replicate)
+    ]
+
+
+def _num_severed(page: dict[str, Any]) -> int:
+    return int(page["connectivity"]["num_units"] - page["connectivity"]["num_connected"])
 
 
 def _undefined(summaries: Summaries) -> Iterator[str]:
+    frame = summaries.frame
     for quantity, meaning in _UNDEFINED.items():
-        chosen = summaries.frame[(summaries.frame["quantity"] == quantity) & (summaries.frame["value"] > 0)]
-        for condition, rows in chosen.groupby("condition", sort=False):
-            worst = rows.sort_values("value").iloc[-1]
+        counts = frame[(frame["quantity"] == quantity) & (frame["value"] > 0)]
+        worst = counts.groupby("condition", sort=False)["value"].max()
+        if len(worst):
+            which = ", ".join(f"{name} {count:.0f}" for name, count in worst.items())
+            first = counts["level"].min()
             yield (
-                f"Undefined: in {condition} up to {worst['value']:.0f} {meaning} (layer {worst['layer']}, "
-                f"level {worst['level']}); they are left out of the means."
+                f"Undefined, and left out of the means: {meaning} (from level {first}; at most, in one layer "
+                f"and level: {which})."
             )

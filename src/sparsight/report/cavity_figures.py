@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparsight.errors import InputError
 from sparsight.report.figures import add_legend, density_axis, new_axes
@@ -58,6 +59,10 @@ def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, le
     widest = float(np.nanmax(quartiles)) if np.isfinite(quartiles).any() else 0.0
     if widest > 0:
         ax.set_yscale("symlog", linthresh=widest)
+        powers = 10.0 ** np.arange(np.rint(np.log10(widest)), 4)
+        ax.yaxis.set_major_locator(FixedLocator([*(-powers[::-1]), 0.0, *powers]))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+        ax.yaxis.set_minor_locator(NullLocator())
     density_axis(ax, table)
     ax.set_ylabel("Δκ of a weight")
     if legend:

@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.report.figures import new_axes
-from sparsight.report.palette import signed_table
+from sparsight.report.palette import INK, MUTED, signed_table
 
 SATURATION = 2.5
 """Colours are full at this many times the root mean square of a unit's kept weights: 1 % of Gaussian weights
@@ -172,9 +172,9 @@ def _limits(shown: np.ndarray) -> np.ndarray:
 
 
 def colour_bar(ax: Axes, image: ScalarMappable, label: str) -> None:
-    """Add a small colour bar beside an Axes."""
+    """Add a small colour bar beside an Axes, inside its own bounds so that it moves with it."""
     figure = ax.get_figure()
     assert figure is not None
-    bar = figure.colorbar(image, ax=ax, shrink=0.85)
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
+    bar = figure.colorbar(image, cax=ax.inset_axes((1.04, 0.1, 0.05, 0.8)))
+    bar.set_label(label, fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=7, color=MUTED, labelcolor=INK)

@@ -11,10 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from sparsight.errors import InputError
 from sparsight.report.palette import INK, MUTED, RULE, looks
 
+BELOW_AXIS = 0.46
+"""Inches that tick labels and x label take."""
 _TICKS = np.array([m * 10.0**e for e in range(-6, 1) for m in (1, 3)])
 _NEEDED = ("condition", "level", "density", "mean", "low", "high")
 _LINES = {
@@ -139,18 +142,21 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = (4.4, 3.0)) -> Axes:
 
 def add_legend(ax: Axes, columns: int = 3) -> None:
     """Add a legend below the x label, where it covers no line, if there is something to say in it."""
-    if ax.get_legend_handles_labels()[0]:
-        legend = ax.legend(
-            fontsize=7.5,
-            frameon=False,
-            handlelength=2.2,
-            ncols=columns,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.2),
-            borderaxespad=0,
-        )
-        for text in legend.get_texts():
-            text.set_color(INK)
+    figure = ax.get_figure()
+    if figure is None or not ax.get_legend_handles_labels()[0]:
+        return
+    legend = ax.legend(
+        fontsize=7.5,
+        frameon=False,
+        handlelength=2.2,
+        ncols=columns,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=ax.transAxes + ScaledTranslation(0, -BELOW_AXIS, figure.dpi_scale_trans),
+        borderaxespad=0,
+    )
+    for text in legend.get_texts():
+        text.set_color(INK)
 
 
 def density_axis(ax: Axes, table: pd.DataFrame) -> None:

@@ -105,7 +105,7 @@ def plot_locality_profile(
     -------
     matplotlib.axes.Axes
     """
-    ax = new_axes(ax, (3.0, 2.4))
+    ax = new_axes(ax, (3.0, 2.6))
     ring = np.rint(geometry.distances()).astype(int).ravel()
     ax.axhline(1, color=MUTED, lw=1, dashes=(6, 3), label="chance = 1")
     levels = sorted(counts)
@@ -118,7 +118,7 @@ def plot_locality_profile(
         ax.plot(
             np.arange(len(ratio)),
             ratio,
-            color=colormaps["viridis"](0.9 * place / max(len(levels) - 1, 1)),
+            color=colormaps["viridis"](0.3 + 0.55 * place / max(len(levels) - 1, 1)),
             lw=1.2,
             label=f"level {level}" if labelled else None,
         )
@@ -149,7 +149,7 @@ def plot_fan_in(
         Share of units, on bins common to all conditions. The black line is the binomial with the mean
         density of the first condition.
     """
-    ax = new_axes(ax)
+    ax = new_axes(ax, (3.0, 2.6))
     values = np.concatenate([np.asarray(each, np.float64) for each in fan_in.values()])
     if not len(values):
         raise InputError("fan_in holds no unit; give at least one")
@@ -166,5 +166,5 @@ def plot_fan_in(
     ax.set_ylabel("share of units")
     ax.set_ylim(bottom=0)
     if legend:
-        add_legend(ax)
+        add_legend(ax, columns=1)
     return ax

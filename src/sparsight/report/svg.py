@@ -1,6 +1,7 @@
 """A figure as SVG to be set inside a page: it takes the page's colours, and asks for nothing from outside."""
 
 import io
+import math
 import re
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
@@ -9,7 +10,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
+from sparsight.report.figures import BELOW_AXIS
 from sparsight.report.palette import CONDITION_COLOURS, INK, MUTED, RULE
 
 _PAGE_COLOURS: Mapping[str, str] = {
@@ -68,12 +71,17 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the axes by fixed margins: constrained layout costs as much as the drawing."""
-    if len(figure.axes) > 1:  # a colour bar: its place is the layout engine's
-        return
-    ax = figure.axes[0]
+    """Place the axes by fixed margins: constrained layout costs as much as the drawing itself."""
+    (ax,) = figure.axes
     figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
-    left, right, top = 0.72, 0.12, 0.45  # inches: y labels of six digits, and the levels on top
-    bottom = 0.48 if ax.get_legend() is None else 0.9
+    # Inches: y labels of six digits; a colour bar with its label; the levels on top.
+    left, right, top = 0.72, 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
+    legend = ax.get_legend()
+    num_rows = 0 if legend is None else math.ceil(len(legend.get_texts()) / _columns(legend))
+    bottom = BELOW_AXIS + 0.05 + 0.17 * num_rows
     ax.set_position((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
+
+
+def _columns(legend: Legend) -> int:
+    return int(legend._ncols)  # type: ignore[attr-defined]
