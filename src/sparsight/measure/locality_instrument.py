@@ -6,16 +6,28 @@ import numpy as np
 
 from sparsight.geometry import Geometry
 from sparsight.measure.instrument import Observation, Quantity, instrument
-from sparsight.measure.locality import Locality, locality, unit_locality
+from sparsight.measure.locality import SUMMARIES, Locality, localities, locality
 from sparsight.measure.nulls import Null
 from sparsight.measure.receptive_field import fan_out, ipr, ipr_of_fan_in
 from sparsight.streams import derived_seed
 
-NUM_DRAWS = 4
+_DRAWS, _FEW_DRAWS = 10, 4
+_MANY_TO_TRADE = 100_000
+"""Above so many weights to trade a layer gets few draws: the more there are, the less the draws vary."""
+
 _NULLS: dict[Null, str] = {
     "fan_in": "each unit's number of inputs kept",
     "uniform": "the layer's number of weights kept",
     "configuration": "each unit's and each input's number kept",
+}
+_MEANINGS = {
+    "near": "pairs of inputs of one unit at |d| ≤ 1.5 pixels, same channel, over their expectation",
+    "far": "pairs of inputs of one unit at |d| ≥ D/4, same channel, over their expectation",
+    "near_different_channel": "pairs of inputs of one unit at |d| ≤ 1.5 pixels, different channels, "
+    "over their expectation",
+    "far_different_channel": "pairs of inputs of one unit at |d| ≥ D/4, different channels, "
+    "over their expectation",
+    "radius_of_gyration": "root mean squared distance of pairs of inputs of a unit, over its expectation",
 }
 
 
@@ -24,43 +36,56 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
     """Return locality under three nulls, maps of pair counts, ipr and fan-in.
 
     Deeper layers are looked at through the product of masks: an input belongs to a unit's receptive
-    field if any kept path leads from it to the unit. ``near`` and ``far`` alone are under ``fan_in``.
+    field if any kept path leads from it to the unit. Their units share paths, so random pruning spreads
+    more than the nulls, which take units to be independent; no z is given for them. ``near`` and ``far``
+    alone are under ``fan_in``.
     """
     mask = observation.paths > 0
     geometry = observation.geometry
     seed = derived_seed(observation.seed, "locality", observation.layer, observation.level)
+    to_trade = min(int(mask.sum()), int((~mask).sum()))
+    num_samples = _FEW_DRAWS if to_trade > _MANY_TO_TRADE else _DRAWS if to_trade else 1
     quantities: dict[str, Quantity] = {}
-    for null, kept in _NULLS.items():
-        num_samples = NUM_DRAWS if null == "configuration" else 0
-        found = locality(mask, geometry, null=null, num_samples=num_samples, seed=seed)
-        quantities |= _ratios(
-            found, "" if null == "fan_in" else f"_{null}", f"null: random masks with {kept}"
-        )
+    under_nulls = localities(mask, geometry, tuple(_NULLS), num_samples=num_samples, seed=seed)
+    for found in under_nulls:
+        quantities |= _ratios(found, with_z=observation.depth == 0)
         quantities |= _maps(found, geometry)
-    quantities |= _per_unit(observation, mask)
+    quantities |= _weighted(observation)
+    quantities |= _per_unit(observation, mask, under_nulls[0])
     return quantities
 
 
-def _ratios(found: Locality, suffix: str, null: str) -> dict[str, Quantity]:
-    distances = {"near": "|d| ≤ 1.5 pixels", "far": "|d| ≥ D/4"}
+def _ratios(found: Locality, with_z: bool) -> dict[str, Quantity]:
+    suffix = "" if found.null == "fan_in" else f"_{found.null}"
+    null = f"null: random masks with {_NULLS[found.null]}"
     quantities = {}
-    for name, where in distances.items():
-        meaning = (
-            f"pairs of inputs of one unit at {where}, same channel, over their expectation "
-            f"(chance: 1; {null})"
+    for name in SUMMARIES:
+        quantities[f"{name}{suffix}"] = Quantity(
+            getattr(found, name), (), f"{_MEANINGS[name]} (chance: 1; {null})"
         )
-        quantities[f"{name}{suffix}"] = Quantity(getattr(found, name), (), meaning)
-        quantities[f"{name}_different_channel{suffix}"] = Quantity(
-            getattr(found, f"{name}_different_channel"),
-            (),
-            meaning.replace("same channel", "different channels"),
-        )
-    quantities[f"radius_of_gyration{suffix}"] = Quantity(
-        found.radius_of_gyration,
-        (),
-        f"root mean squared distance of pairs of inputs of a unit, over its expectation (chance: 1; {null})",
-    )
+        if with_z:
+            quantities[f"{name}_z{suffix}"] = Quantity(
+                found.z[name], (), f"({name} − 1) over its sd under the null (chance: 0 ± 1; {null})"
+            )
     return quantities
+
+
+def _weighted(observation: Observation) -> dict[str, Quantity]:
+    """Return near and far of squared weights, or, in deeper layers, of numbers of paths."""
+    if observation.depth == 0:
+        values, words, name = observation.weight.astype(np.float64) ** 2, "squared weights", "squared_weights"
+    else:
+        values, words, name = observation.paths, "numbers of kept paths", "paths"
+    found = locality(values, observation.geometry)
+    return {
+        f"{where}_{name}": Quantity(
+            getattr(found, where),
+            (),
+            f"{_MEANINGS[where]}, a pair counting as the product of its {words} "
+            "(chance: 1; null: each unit's values on random inputs)",
+        )
+        for where in ("near", "far")
+    }
 
 
 def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
@@ -82,10 +107,9 @@ def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
     return quantities
 
 
-def _per_unit(observation: Observation, mask: np.ndarray) -> dict[str, Quantity]:
+def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> dict[str, Quantity]:
     fan_in = mask.sum(axis=1)
     connected = fan_in > 0
-    near, far = unit_locality(mask, observation.geometry)
     own_fan_in = observation.mask.sum(axis=1)
     concentration, by_chance = ipr(observation.weight), ipr_of_fan_in(own_fan_in)
     weighted = own_fan_in > 0
@@ -93,13 +117,15 @@ def _per_unit(observation: Observation, mask: np.ndarray) -> dict[str, Quantity]
     return {
         "connected_units": Quantity(float(connected.sum()), (), "units with at least one kept input"),
         "num_undefined": Quantity(
-            float((fan_in < 2).sum()), (), "units with fewer than two inputs: near, far NaN"
+            float(found.num_undefined), (), "units with fewer than two inputs: near, far NaN"
         ),
         "fan_in_per_unit": Quantity(
             fan_in.astype(np.float64), ("unit",), "inputs in the unit's receptive field"
         ),
-        "near_per_unit": Quantity(near, ("unit",), "near of each unit, under fan_in (chance: 1)"),
-        "far_per_unit": Quantity(far, ("unit",), "far of each unit, under fan_in (chance: 1)"),
+        "near_per_unit": Quantity(
+            found.near_per_unit, ("unit",), "near of each unit, under fan_in (chance: 1)"
+        ),
+        "far_per_unit": Quantity(found.far_per_unit, ("unit",), "far of each unit, under fan_in (chance: 1)"),
         "ipr_per_unit": Quantity(concentration, ("unit",), meaning),
         "ipr": Quantity(
             float(concentration[weighted].mean()) if weighted.any() else np.nan,

@@ -1,6 +1,7 @@
 """Exact counts of pairs of inputs at every displacement, by FFT autocorrelation."""
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,19 @@ NEAR_DISTANCE = 1.5
 FAR_SHARE = 0.25
 """Pixels at least this share of the extent D apart are far."""
 
-_UNITS_PER_BLOCK = 64
+_NUMBERS_PER_BLOCK = 2**18
+"""Padded numbers that are transformed together, at least one unit: 2 MiB, which stays in the cache."""
 
 
-def unit_pair_counts(
-    weights: Shaped[np.ndarray, "out in"], geometry: Geometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count the pairs of inputs of each unit at each displacement.
+def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Count the pairs of inputs of one unit at each displacement, summed over units.
 
     With w_c(x) the row of a unit as an array over channels c and pixels x,
 
         S^sc(d) = Σ_c Σ_x w_c(x) w_c(x + d) − [d = 0] Σ w²,    S^dc(d) = Σ_{c ≠ c'} Σ_x w_c(x) w_c'(x + d)
 
-    where x + d wraps if the geometry does, and leaves the image (and counts nothing) otherwise.
+    where x + d wraps if the geometry does, and leaves the image (and counts nothing) otherwise. Memory does
+    not grow with the number of units: their power spectra are added up, and transformed back once.
 
     Parameters
     ----------
@@ -36,48 +37,88 @@ def unit_pair_counts(
 
     Returns
     -------
-    same_channel, different_channel : numpy.ndarray of float64, (out, *grid of displacements)
+    same_channel, different_channel : numpy.ndarray of float64, grid of displacements
         Ordered pairs, an input with itself left out. Rounded to integers for bool.
     """
-    fields = weights.reshape(len(weights), *geometry.shape).astype(np.float64)
-    axes = tuple(range(1, 1 + len(geometry.size)))
-    lengths = [n if geometry.wraps else fft.next_fast_len(2 * n - 1, real=True) for n in geometry.size]
-    spectrum = fft.rfftn(fields, lengths, axes=tuple(axis + 1 for axis in axes))  # (out, channel, *half)
-    same_power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
-    total = spectrum.sum(axis=1)
-    all_power = total.real**2 + total.imag**2
-    counts = []
-    for power in (same_power, all_power - same_power):
-        grid = fft.irfftn(power, lengths, axes=axes)
-        # Negative displacements stand at the end of each axis; the padding between is dropped.
-        for axis, (length, extent) in enumerate(zip(lengths, geometry.size, strict=True), start=1):
-            lowest = -(extent // 2) if geometry.wraps else -(extent - 1)
-            number = extent if geometry.wraps else 2 * extent - 1
-            grid = np.take(grid, (np.arange(number) + lowest) % length, axis=axis)
-        counts.append(grid)
-    at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
-    counts[0][at_zero] -= (fields**2).reshape(len(fields), -1).sum(axis=1)
+    powers = np.zeros((2, *_spectrum_shape(geometry)))
+    for _, same_power, all_power in _power_blocks(weights, geometry):
+        powers[0] += same_power.sum(axis=0)
+        powers[1] += (all_power - same_power).sum(axis=0)
+    same, different = _grids(powers, geometry)
+    same[geometry.centre] -= (weights.astype(np.float64) ** 2).sum()
     if weights.dtype == np.bool_:
-        counts = [np.rint(grid) for grid in counts]
-    return counts[0], counts[1]
-
-
-def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return `unit_pair_counts` summed over units, in memory that does not grow with their number."""
-    same = np.zeros(geometry.distances().shape)
-    different = np.zeros_like(same)
-    for start in range(0, len(weights), _UNITS_PER_BLOCK):
-        block = unit_pair_counts(weights[start : start + _UNITS_PER_BLOCK], geometry)
-        same += block[0].sum(axis=0)
-        different += block[1].sum(axis=0)
+        return np.rint(same), np.rint(different)
     return same, different
+
+
+def unit_pair_counts(
+    weights: Shaped[np.ndarray, "out in"], geometry: Geometry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `pair_counts` of each unit: two arrays of float64, (out, *grid of displacements)."""
+    same = np.zeros((len(weights), *geometry.distances().shape))
+    different = np.zeros_like(same)
+    for block, same_power, all_power in _power_blocks(weights, geometry):
+        same[block] = _grids(same_power, geometry)
+        different[block] = _grids(all_power - same_power, geometry)
+    at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
+    same[at_zero] -= (weights.astype(np.float64) ** 2).sum(axis=1)
+    if weights.dtype == np.bool_:
+        return np.rint(same), np.rint(different)
+    return same, different
+
+
+def unit_pair_sums(
+    weights: Shaped[np.ndarray, "out in"], geometry: Geometry, kernels: Shaped[np.ndarray, "kernel ..."]
+) -> Float[np.ndarray, "kernel out"]:
+    """Return Σ_d K(d) S^sc(d) of each unit for each kernel K, without forming S(d) of each unit.
+
+    By Parseval it is the sum of the unit's power spectrum times that of the kernel.
+
+    Parameters
+    ----------
+    weights, geometry
+        As in `pair_counts`.
+    kernels : numpy.ndarray of bool or float64, (kernel, *grid of displacements)
+        Even: K(−d) = K(d).
+    """
+    last = _lengths(geometry)[-1]
+    in_half = np.full(last // 2 + 1, 2.0)  # all frequencies but these stand for their negative, too
+    in_half[0] = 1
+    if last % 2 == 0:
+        in_half[-1] = 1
+    spectra = np.stack([kernel_spectrum(kernel, geometry) for kernel in kernels])
+    factors = (spectra * in_half / np.prod(_lengths(geometry))).reshape(len(kernels), -1)
+    sums = np.zeros((len(kernels), len(weights)))
+    for block, same_power, _ in _power_blocks(weights, geometry):
+        sums[:, block] = factors @ same_power.reshape(len(same_power), -1).T
+    at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
+    sums -= np.outer(kernels[at_zero], (weights.astype(np.float64) ** 2).sum(axis=1))
+    if weights.dtype == np.bool_ and kernels.dtype == np.bool_:
+        return np.asarray(np.rint(sums))
+    return sums
+
+
+def kernel_spectrum(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Float[np.ndarray, "..."]:
+    """Return the real half spectrum of an even function of displacement, on the padded lengths."""
+    lengths = _lengths(geometry)
+    padded = np.zeros(lengths)
+    places = np.ix_(*(_places(axis, geometry) for axis in range(len(lengths))))
+    padded[places] = kernel
+    return np.asarray(fft.rfftn(padded).real)
+
+
+def pairs_of_pixel(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Float[np.ndarray, " pixel"]:
+    """Return Σ_x' K(x' − x) over the pixels x' of the image, for every pixel x; K is even."""
+    lengths = _lengths(geometry)
+    ones = fft.rfftn(np.ones(geometry.size), lengths)
+    sums = fft.irfftn(ones * kernel_spectrum(kernel, geometry), lengths)
+    return np.asarray(sums[tuple(slice(extent) for extent in geometry.size)].reshape(-1))
 
 
 @functools.lru_cache(maxsize=8)
 def available_pairs(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Return A^sc(d) and A^dc(d): the pair counts of a unit that keeps every input."""
-    same, different = unit_pair_counts(np.ones((1, geometry.num_inputs), dtype=bool), geometry)
-    return same[0], different[0]
+    return pair_counts(np.ones((1, geometry.num_inputs), dtype=bool), geometry)
 
 
 def near_displacements(geometry: Geometry) -> Bool[np.ndarray, "..."]:
@@ -95,3 +136,47 @@ def mean_squared_displacement(counts: Float[np.ndarray, "..."], geometry: Geomet
     """Return Σ |d|² S(d) / Σ S(d), in pixels²; NaN without pairs."""
     total = float(counts.sum())
     return float((geometry.distances() ** 2 * counts).sum() / total) if total > 0 else float("nan")
+
+
+def _lengths(geometry: Geometry) -> tuple[int, ...]:
+    """Return the lengths of the transforms: without wrapping, enough zeros that no pair meets twice."""
+    if geometry.wraps:
+        return geometry.size
+    return tuple(fft.next_fast_len(2 * extent - 1, real=True) for extent in geometry.size)
+
+
+def _spectrum_shape(geometry: Geometry) -> tuple[int, ...]:
+    *others, last = _lengths(geometry)
+    return (*others, last // 2 + 1)
+
+
+def _places(axis: int, geometry: Geometry) -> np.ndarray:
+    """Return where the displacements of an axis stand in a transform: the negative ones at its end."""
+    extent, length = geometry.size[axis], _lengths(geometry)[axis]
+    lowest = -(extent // 2) if geometry.wraps else -(extent - 1)
+    number = extent if geometry.wraps else 2 * extent - 1
+    return (np.arange(number) + lowest) % length
+
+
+def _power_blocks(weights: np.ndarray, geometry: Geometry) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield for blocks of units the power spectra Σ_c |F w_c|² and |F Σ_c w_c|², (unit, *half)."""
+    lengths = _lengths(geometry)
+    units_per_block = max(1, _NUMBERS_PER_BLOCK // (geometry.channels * int(np.prod(lengths))))
+    for start in range(0, len(weights), units_per_block):
+        block = slice(start, start + units_per_block)
+        fields = weights[block].reshape(-1, *geometry.shape).astype(np.float64)
+        spectrum = fft.rfft(fields, lengths[-1], axis=-1, overwrite_x=True)
+        if len(lengths) == 2:  # the padding of this axis is added only now: half as many short transforms
+            spectrum = fft.fft(spectrum, lengths[0], axis=-2, overwrite_x=True)
+        same_power = np.square(spectrum.real).sum(axis=1) + np.square(spectrum.imag).sum(axis=1)
+        total = spectrum.sum(axis=1)
+        yield block, same_power, np.square(total.real) + np.square(total.imag)
+
+
+def _grids(powers: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Return the autocorrelations of power spectra, (…, *half) → (…, *grid)."""
+    axes = tuple(range(-len(geometry.size), 0))
+    grids: np.ndarray = fft.irfftn(powers, _lengths(geometry), axes=axes)
+    for axis in axes:
+        grids = np.take(grids, _places(axis, geometry), axis=axis)
+    return grids
