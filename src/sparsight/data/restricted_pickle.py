@@ -1,38 +1,39 @@
-"""One unpickler for data sets that are published as pickles: arrays, containers and numbers, nothing else."""
+"""Pickled data sets read by an interpreter that knows arrays, containers and numbers, and nothing else."""
 
-import io
-import pickle
 import pickletools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from sparsight.data.pickled_array import Rebuilder, Unfinished, rebuilders
 from sparsight.errors import InputError
 
 MAX_FILE_BYTES = 2**32
+MAX_OPERATIONS = 2**22
+"""A batch with a list of 10⁶ labels needs about 10⁶; each may make an object of some 200 bytes."""
 
-_NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
-_ADMITTED = {
-    *((module, name) for module in _NUMPY_MODULES for name in ("_reconstruct", "scalar")),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-    ("__builtin__", "bytes"),  # b"" in old protocols
-}
+_KEY_TYPES = (str, bytes, int, float, bool, type(None))
+_MARK = object()
 
 
 def read_restricted_pickle(path: Path) -> Any:
     """Read a pickle that holds numpy arrays, built-in containers, strings, bytes and numbers only.
 
-    Nothing that a hostile file names is imported or called: the only callables admitted are those that
-    rebuild numpy arrays, dtypes and scalars, and the encoding of byte strings that python 3 uses in old
-    protocols, each behind a check of its arguments. Declared lengths are compared with the file before
-    anything of that size is made. Strings of python 2 come out as bytes.
+    Nothing that a hostile file names is imported or called: the file is not given to Python's unpickler
+    but to an interpreter of the operations that data need. What it can call are five functions of its own
+    that rebuild numpy arrays, dtypes and scalars of numbers, and the byte strings and sets that python 3
+    writes as calls in old protocols. Memory is bounded by a few times the file's size, and by
+    `MAX_OPERATIONS` small objects.
 
     Parameters
     ----------
     path : Path
+        Written by python 2 or 3, numpy 1 or 2, protocol 0 to 5. Strings of python 2 come out as bytes.
+
+    Returns
+    -------
+    object
+        Arrays may be read-only.
 
     Raises
     ------
@@ -45,92 +46,203 @@ def read_restricted_pickle(path: Path) -> Any:
             raise InputError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} is no batch of a data set")
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        raise InputError(f"{path} cannot be read: {error.strerror}; check its name and permissions") from None
     return unpickle_restricted(content, str(path))
 
 
 def unpickle_restricted(content: bytes, origin: str) -> Any:
     """Read a pickle from memory; see `read_restricted_pickle`. `origin` is for messages."""
     try:
-        _check_opcodes(content, origin)
-        return _Restricted(content, origin).load()
-    except InputError:
-        raise
+        return _Interpreter(len(content)).run(content)
+    except _Refused as refusal:
+        raise InputError(
+            f"{origin} {refusal}: only numpy arrays and plain values are read; do not open it otherwise"
+        ) from None
     except Exception as error:  # a damaged pickle may fail in any way
-        raise InputError(f"{origin} is no pickle of arrays or is damaged ({error}); get it again") from None
+        reason = f"{type(error).__name__}: {error!s:.80}".replace("\n", " ")
+        raise InputError(f"{origin} is no pickle of arrays or is damaged ({reason}); get it again") from None
 
 
-def _check_opcodes(content: bytes, origin: str) -> None:
-    """Walk through the file without building anything; a length beyond its end fails here."""
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name in ("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"):
-            raise InputError(f"{origin} uses the pickle operation {opcode.name}, which no data set needs")
-        if opcode.name in ("LONG", "LONG1", "LONG4") and abs(int(argument or 0)) > 2**64:
-            raise InputError(f"{origin} holds a whole number of more than 64 bits, which no data set needs")
+class _Refused(Exception):  # noqa: N818 (never leaves this file)
+    pass
 
 
-class _Restricted(pickle.Unpickler):
-    def __init__(self, content: bytes, origin: str) -> None:
-        super().__init__(io.BytesIO(content), encoding="bytes")
-        self.origin = origin
-        self.num_bytes = len(content)
+class _Interpreter:
+    """The stack machine of the pickle protocols, less everything that reaches outside."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a checked stand-in for what the file names, or refuse."""
-        if (module, name) not in _ADMITTED:
-            raise InputError(
-                f"{self.origin} asks for {module}.{name}: only numpy arrays and plain values are read; "
-                "do not open this file with anything else"
-            )
-        if name == "_reconstruct":
-            return self._empty_array
-        if name == "scalar":
-            return self._scalar
-        if name == "encode":
-            return self._encode
-        if name == "bytes":
-            return self._no_bytes
-        return _Array if name == "ndarray" else self._dtype
+    def __init__(self, num_bytes: int) -> None:
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}  # not a list: the file chooses the numbers
+        self.rebuilders = rebuilders(num_bytes)
 
-    def _dtype(self, code: Any, *_: Any) -> np.dtype[Any]:
-        text = code.decode("ascii") if isinstance(code, bytes) else code
-        dtype = np.dtype(str(text))
-        if dtype.hasobject:
-            raise InputError(f"{self.origin} holds an array of Python objects; only numbers are read")
-        return dtype
+    def run(self, content: bytes) -> Any:
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if count > MAX_OPERATIONS:
+                raise _Refused(f"has more than {MAX_OPERATIONS} operations")
+            name = opcode.name
+            if name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[name](argument))
+            elif name in _CONTAINERS:
+                _CONTAINERS[name](self)
+            elif name in _WITH_ARGUMENT:
+                _WITH_ARGUMENT[name](self, argument)
+            elif name not in ("PROTO", "FRAME", "STOP"):
+                raise _Refused(f"uses the pickle operation {name}")
+        value = self.stack.pop()
+        if self.stack or not _is_value(value):
+            raise ValueError("it ends in the middle of a value")
+        return value
 
-    def _empty_array(self, _kind: Any, _shape: Any, _code: Any) -> "_Array":
-        array = np.ndarray.__new__(_Array, (0,))
-        array.num_bytes, array.origin = self.num_bytes, self.origin
-        return array
+    def pop(self, kind: type) -> Any:
+        value = self.stack.pop()
+        if type(value) is not kind:
+            raise ValueError(f"{kind.__name__} expected, {type(value).__name__} found")
+        return value
 
-    def _no_bytes(self) -> bytes:
-        return b""
+    def pop_values(self) -> list[Any]:
+        """Pop everything above the last mark."""
+        position = len(self.stack) - 1
+        while self.stack[position] is not _MARK:
+            position -= 1
+            if position < 0:
+                raise ValueError("mark expected")
+        values = self.stack[position + 1 :]
+        del self.stack[position:]
+        return values
 
-    def _scalar(self, dtype: np.dtype[Any], content: bytes) -> Any:
-        return np.frombuffer(content, dtype=dtype, count=1)[0]
+    def push_tuple(self, length: int) -> None:
+        values = [self.stack.pop() for _ in range(length)]
+        self.stack.append(tuple(reversed(values)))
 
-    def _encode(self, text: Any, encoding: Any = "latin1") -> bytes:
-        name = encoding.decode() if isinstance(encoding, bytes) else encoding
-        if name not in ("latin1", "ascii", "utf8", "utf-8") or not isinstance(text, str):
-            raise InputError(f"{self.origin} encodes text as {name!r}, which no data set needs")
-        return text.encode(name)
+    def extend(self, kind: type, values: list[Any]) -> None:
+        target = self.stack[-1]
+        fits = type(target) is kind and all(map(_is_value, values))
+        if not fits:
+            raise ValueError(f"values for a {kind.__name__} expected")
+        if kind is list:
+            target.extend(values)
+        elif kind is set:
+            target.update(map(_key, values))
+        else:
+            target.update(_dictionary(values))
+
+    def extend_by_one(self, kind: type, number: int) -> None:
+        values = [self.stack.pop() for _ in range(number)][::-1]
+        self.extend(kind, values)
+
+    def store(self, key: int | None) -> None:
+        key = len(self.memo) if key is None else int(key)
+        self.memo[key] = self.stack[-1]
+        if isinstance(self.stack[-1], Unfinished):
+            self.stack[-1].memo_keys.append(key)
+
+    def look_up(self, name: str) -> None:
+        if name not in self.rebuilders:
+            raise _Refused(f"asks for {name.replace(' ', '.')!r:.80}")
+        self.stack.append(self.rebuilders[name])
+
+    def look_up_from_stack(self) -> None:
+        name, module = self.pop(str), self.pop(str)
+        self.look_up(f"{module} {name}")
+
+    def call(self) -> None:
+        arguments, function = self.pop(tuple), self.pop(Rebuilder)
+        self.stack.append(function.rebuild(*arguments))
+
+    def finish(self) -> None:
+        """Give an array or dtype its state: the finished one takes the place of the announced one."""
+        state, announced = self.pop(tuple), self.stack.pop()
+        if not isinstance(announced, Unfinished):
+            raise ValueError("state for something that has none")
+        finished = announced.finish(*state)
+        for key in announced.memo_keys:
+            self.memo[key] = finished
+        self.stack.append(finished)
 
 
-class _Array(np.ndarray):
-    """An array while it is read: its declared size is checked before numpy makes room for it."""
+def _is_value(value: Any) -> bool:
+    return value is not _MARK and not isinstance(value, Rebuilder | Unfinished)
 
-    num_bytes: int
-    origin: str
 
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, _, content = state
-        declared = int(dtype.itemsize)
-        for extent in shape:
-            declared *= int(extent)
-        if dtype.hasobject or declared != len(content):
-            raise InputError(
-                f"{self.origin} holds an array that declares {declared} bytes and has {len(content)}; "
-                "get it again"
-            )
-        super().__setstate__(state)
+def _key(value: Any) -> Any:
+    # Nested tuples would be hashed by recursion, in a time exponential in the file's size.
+    if type(value) not in _KEY_TYPES:
+        raise ValueError(f"{type(value).__name__} as a key")
+    return value
+
+
+def _dictionary(values: list[Any]) -> dict[Any, Any]:
+    return {_key(key): value for key, value in zip(values[::2], values[1::2], strict=True)}
+
+
+def _whole_number(number: int) -> int:
+    if abs(number) > 2**64:
+        raise _Refused("holds a whole number of more than 64 bits")
+    return number
+
+
+def _python_2_string(text: str) -> bytes:
+    return text.encode("latin1")  # genops decoded it so
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_CONSTANTS: dict[str, Callable[[Any], Any]] = {
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "MARK": lambda _: _MARK,
+    "EMPTY_LIST": lambda _: [],
+    "EMPTY_TUPLE": lambda _: (),
+    "EMPTY_DICT": lambda _: {},
+    "EMPTY_SET": lambda _: set(),
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"), _whole_number),
+    **dict.fromkeys(("FLOAT", "BINFLOAT"), _same),
+    **dict.fromkeys(("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _same),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"), _same),
+    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), _python_2_string),
+}
+
+_CONTAINERS: dict[str, Callable[[_Interpreter], None]] = {
+    "TUPLE": lambda machine: machine.stack.append(tuple(machine.pop_values())),
+    "TUPLE1": lambda machine: machine.push_tuple(1),
+    "TUPLE2": lambda machine: machine.push_tuple(2),
+    "TUPLE3": lambda machine: machine.push_tuple(3),
+    "LIST": lambda machine: _collect(machine, list),
+    "DICT": lambda machine: _collect(machine, dict),
+    "FROZENSET": lambda machine: machine.stack.append(frozenset(map(_key, machine.pop_values()))),
+    "APPEND": lambda machine: machine.extend_by_one(list, 1),
+    "APPENDS": lambda machine: _extend_by_marked(machine, list),
+    "SETITEM": lambda machine: machine.extend_by_one(dict, 2),
+    "SETITEMS": lambda machine: _extend_by_marked(machine, dict),
+    "ADDITEMS": lambda machine: _extend_by_marked(machine, set),
+    "POP": lambda machine: machine.stack.pop(),
+    "POP_MARK": lambda machine: machine.pop_values().clear(),
+    "DUP": lambda machine: machine.stack.append(machine.stack[-1]),
+    "MEMOIZE": lambda machine: machine.store(None),
+    "STACK_GLOBAL": lambda machine: machine.look_up_from_stack(),
+    "REDUCE": lambda machine: machine.call(),
+    "BUILD": lambda machine: machine.finish(),
+}
+
+_WITH_ARGUMENT: dict[str, Callable[[_Interpreter, Any], None]] = {
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Interpreter.store),
+    **dict.fromkeys(
+        ("GET", "BINGET", "LONG_BINGET"),
+        lambda machine, key: machine.stack.append(machine.memo[int(key)]),
+    ),
+    "GLOBAL": _Interpreter.look_up,
+}
+
+
+def _collect(machine: _Interpreter, kind: type) -> None:
+    values = machine.pop_values()
+    machine.stack.append(kind())
+    machine.extend(kind, values)
+
+
+def _extend_by_marked(machine: _Interpreter, kind: type) -> None:
+    values = machine.pop_values()
+    machine.extend(kind, values)
