@@ -150,11 +150,11 @@ def test_findings_are_the_paired_differences_at_the_last_common_level(pages, sto
         (Interval(1.0, 1.0, 1.0, 0.95, 3), "exactly 1 in every replicate"),
         (
             Interval(2.0, math.nan, math.nan, 0.95, 1),
-            "above, in one replicate: no interval, nothing is decided",
+            "in this one replicate: above",
         ),
         (
             Interval(0.0, math.nan, math.nan, 0.95, 1),
-            "below, in one replicate: no interval, nothing is decided",
+            "in this one replicate: below",
         ),
         (Interval(1.0, math.nan, math.nan, 0.95, 1), "exactly 1 in the one replicate"),
         (Interval(math.nan, math.nan, math.nan, 0.95, 0), "no value"),
@@ -174,7 +174,7 @@ def test_one_replicate_has_no_interval_and_the_page_says_so(pages):
     assert all(cell["data-low"] == "nan" for cell in pages["line"].cells() if "data-low" in cell)
     words = pages["line"].words()
     assert "One replicate: there is no interval anywhere" in words
-    assert "in one replicate: no interval, nothing is decided" in words
+    assert "in this one replicate: neighbours more often than chance" in words
 
 
 @pytest.mark.parametrize("name", ["colour", "line"])

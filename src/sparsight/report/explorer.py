@@ -16,7 +16,7 @@ from sparsight.run.results import Run
 # Bytes before base64. The whole page shall stay under 8 MB, and base64 takes 4 for 3.
 WEIGHT_BUDGET = 2_450_000
 CAVITY_BUDGET = 400_000
-_COARSE, _FINE, _CAVITY = 3, 31, 7  # steps on either side of 0; the eye tells few apart in a dense field
+_COARSE, _FINE, _CAVITY = 2, 15, 7  # steps on either side of 0; the eye tells few apart in a dense field
 _FULL = 127
 _PER_UNIT = {
     "near": "locality.near_per_unit",
@@ -217,8 +217,9 @@ def _of(units: np.ndarray, mask: np.ndarray, kept_values: np.ndarray) -> np.ndar
 
 
 def _bytes_per_value(steps: int) -> float:
-    # Entropy of a Gaussian in steps of SATURATION / steps standard deviations, and 5 % for the packing.
-    return 1.05 * (0.5 * math.log2(2 * math.pi * math.e) + math.log2(steps / SATURATION)) / 8
+    # Entropy of a Gaussian in steps of SATURATION / steps standard deviations, clipped, and 5 % for packing.
+    gaussian = 0.5 * math.log2(2 * math.pi * math.e) + math.log2(steps / SATURATION)
+    return 1.05 * min(gaussian, math.log2(2 * steps + 1)) / 8
 
 
 def _smallest_within(sizes: Sequence[float], budget: float, bytes_per_value: float) -> list[bool]:

@@ -12,9 +12,9 @@ from sparsight.geometry import Geometry
 from sparsight.report.figures import new_axes
 from sparsight.report.palette import INK, MUTED, signed_table
 
-SATURATION = 2.5
-"""Colours are full at this many times the root mean square of a unit's kept weights: 1 % of Gaussian weights
-reach it, and one large weight does not darken all the others."""
+SATURATION = 1.5
+"""Colours are full at this many times the root mean square of a unit's kept weights: one large weight does
+not pale all the others, and the few weights of a sparse unit, all large, can be seen."""
 
 
 def field_colours(

@@ -229,8 +229,7 @@ def verdict(interval: Interval, reference: float, above: str, below: str) -> str
     if interval.num_replicates == 1:
         if interval.mean == reference:
             return f"exactly {reference:g} in the one replicate"
-        side = above if interval.mean > reference else below
-        return f"{side}, in one replicate: no interval, nothing is decided"
+        return f"in this one replicate: {above if interval.mean > reference else below}"
     if math.isnan(interval.low):
         return "no interval"
     if interval.low == interval.high == reference:

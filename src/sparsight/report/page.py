@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sparsight.report.caveats import caveats
 from sparsight.report.evidence import Evidence, gather
 from sparsight.report.explorer import pack
+from sparsight.report.field_figures import SATURATION
 from sparsight.report.findings import Summaries, findings
 from sparsight.report.palette import CONDITION_COLOURS, looks, signed_table
 from sparsight.report.panels import (
@@ -90,6 +91,7 @@ def _content(run: Run) -> dict[str, Any]:
         "order_words": gathered[0].order_words if gathered else "",
         "mosaics": _mosaics(summaries, gathered),
         "has_three_channels": any(each.geometry.channels == 3 for each in gathered),
+        "saturation": SATURATION,
         "explorer": _explorer(gathered),
         "locality": [panels for each in gathered if (panels := locality_panels(each))],
         "connections": connection_panels(gathered, level or 0),

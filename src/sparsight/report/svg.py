@@ -76,7 +76,7 @@ def _lay_out(figure: Figure) -> None:
     figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
     # Inches: y labels of six digits; a colour bar with its label; the levels on top.
-    left, right, top = 0.72, 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
+    left, right, top = 0.85, 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
     legend = ax.get_legend()
     num_rows = 0 if legend is None else math.ceil(len(legend.get_texts()) / _columns(legend))
     bottom = BELOW_AXIS + 0.05 + 0.17 * num_rows
