@@ -4,10 +4,11 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
+from numpy.lib import format as npy_format
 from platformdirs import user_cache_dir
 from pydantic import Field
 
@@ -23,7 +24,9 @@ from sparsight.geometry import Geometry
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
 TEST_FILES = ("val_data",)
 NUM_CLASSES = 1000
-_MAX_BATCH_BYTES = 2**33
+NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
+_MAX_BATCH_BYTES = 2**32
+_MAX_GROUPS_CHARACTERS = 2**16
 _HEAD = 2**20
 
 Groups = Annotated[int, Field(ge=2, le=NUM_CLASSES)]
@@ -93,8 +96,9 @@ def _downsampled(
     seed: int,
 ) -> Task:
     groups = _class_groups(num_groups, groups_file)
-    train_images, train_labels = converted(_batch_paths(Path(folder), TRAIN_FILES, name), size)
-    test_images, test_labels = converted(_batch_paths(Path(folder), TEST_FILES, name), size)
+    paths = _batch_paths(Path(folder), name)
+    train_images, train_labels = converted(paths[:-1], size, NUM_TRAIN)
+    test_images, test_labels = converted(paths[-1:], size, NUM_TEST)
     return image_task(
         name,
         Geometry(3, (size, size)),
@@ -108,56 +112,111 @@ def _downsampled(
     )
 
 
-def converted(paths: Sequence[Path], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images and labels of batch files, as memory-mapped arrays in the cache.
+def converted(paths: Sequence[Path], size: int, num_images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images and labels of batch files, as arrays in the cache, made there if need be.
+
+    A second process waits until the first has converted. What is in the cache is complete: files are
+    written under another name, flushed to disk and renamed, the labels last.
 
     Parameters
     ----------
     paths : sequence of Path
+        Read one at a time.
     size : int
         Height and width.
+    num_images : int
+        So many must be in the files together.
 
     Returns
     -------
-    images : numpy.memmap of uint8, (n, 3, size, size)
-    labels : numpy.ndarray of int64, (n,)
+    images : numpy.memmap of uint8, (num_images, 3, size, size)
+    labels : numpy.ndarray of int64, (num_images,)
         From 0.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, the number is another, or the cache cannot be written.
     """
     cache = Path(os.environ.get("SPARSIGHT_CACHE") or user_cache_dir("sparsight"))
-    cache.mkdir(parents=True, exist_ok=True)
     stem = cache / f"images-{size}-{_key(paths)}"
-    images_path, labels_path = stem.with_suffix(".images.npy"), stem.with_suffix(".labels.npy")
-    with FileLock(stem.with_suffix(".lock")):
-        if not labels_path.exists():  # written last: it vouches for the images
-            labels = _convert(paths, size, images_path)
-            _save_atomically(labels_path, labels)
-    return np.load(images_path, mmap_mode="r"), np.load(labels_path)
-
-
-def _convert(paths: Sequence[Path], size: int, target: Path) -> np.ndarray:
-    temporary = target.with_suffix(".tmp")
-    labels: list[np.ndarray] = []
     try:
-        with temporary.open("wb") as raw:
-            for path in paths:
-                images, batch_labels = _read_batch(path, 3 * size * size)
-                raw.write(np.ascontiguousarray(images).tobytes())
-                labels.append(batch_labels)
-        total = sum(map(len, labels))
-        pixels = np.memmap(temporary, dtype=np.uint8, mode="r", shape=(total, 3, size, size))
-        _save_atomically(target, pixels)
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(stem.with_suffix(".lock")):
+            found = _cached(stem, size, num_images)
+            if found is None:
+                _convert(paths, stem, size, num_images)
+                found = _cached(stem, size, num_images)
+    except OSError as error:
+        raise InputError(
+            f"the converted images ({num_images * 3 * size**2} bytes) cannot be kept in {cache} "
+            f"({error.strerror}): make room, or name another folder in the variable SPARSIGHT_CACHE"
+        ) from None
+    if found is None:
+        raise InputError(f"{cache} does not keep what is written there; name another in SPARSIGHT_CACHE")
+    return found
+
+
+def _files(stem: Path) -> tuple[Path, Path]:
+    return stem.with_suffix(".images.npy"), stem.with_suffix(".labels.npy")
+
+
+def _cached(stem: Path, size: int, num_images: int) -> tuple[np.ndarray, np.ndarray] | None:
+    images_path, labels_path = _files(stem)
+    try:
+        images, labels = np.load(images_path, mmap_mode="r"), np.load(labels_path)
+    except (FileNotFoundError, ValueError, EOFError):  # absent or cut short: made again
+        return None
+    fits = images.shape == (num_images, 3, size, size) and images.dtype == np.uint8
+    fits = fits and labels.shape == (num_images,) and labels.dtype == np.int64
+    return (images, labels) if fits else None
+
+
+def _convert(paths: Sequence[Path], stem: Path, size: int, num_images: int) -> None:
+    images_path, labels_path = _files(stem)
+    # Under the lock nobody else writes these names; what a killed process left is overwritten.
+    temporary = stem.with_suffix(".images.tmp")
+    try:
+        with temporary.open("wb") as file:
+            shape = (num_images, 3, size, size)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            npy_format.write_array_header_1_0(file, header)
+            labels = np.concatenate([_append(file, path, 3 * size**2) for path in paths])
+            if len(labels) != num_images:
+                raise InputError(
+                    f"{', '.join(path.name for path in paths)} in {paths[0].parent} hold {len(labels)} "
+                    f"images; the set has {num_images}: a file is truncated or another one, get it again"
+                )
+            _flush_to_disk(file)
+        temporary.replace(images_path)
+        temporary = stem.with_suffix(".labels.tmp")
+        with temporary.open("wb") as file:
+            np.save(file, labels)
+            _flush_to_disk(file)
+        temporary.replace(labels_path)  # last: it vouches for the images
+        _flush_folder_to_disk(stem.parent)
     finally:
         temporary.unlink(missing_ok=True)
-    return np.concatenate(labels)
 
 
-def _save_atomically(path: Path, array: np.ndarray) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.save(file, array)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _append(file: BinaryIO, path: Path, num_pixels: int) -> np.ndarray:
+    """Write the images of a batch, forget them, and return its labels."""
+    images, labels = _read_batch(path, num_pixels)
+    file.write(np.ascontiguousarray(images).data)
+    return labels
+
+
+def _flush_to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder_to_disk(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +233,8 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
     return images, labels - 1
 
 
-def _batch_paths(folder: Path, names: Sequence[str], data_set: str) -> list[Path]:
+def _batch_paths(folder: Path, data_set: str) -> list[Path]:
+    names = (*TRAIN_FILES, *TEST_FILES)
     found = [
         next((path for path in (folder / name, folder / f"{name}.npz") if path.is_file()), None)
         for name in names
@@ -182,8 +242,8 @@ def _batch_paths(folder: Path, names: Sequence[str], data_set: str) -> list[Path
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if missing:
         raise InputError(
-            f"data.folder {str(folder)!r} has no {', '.join(missing)} (or .npz): get {data_set} from the "
-            "download page of the ImageNet project, where it is called downsampled ImageNet"
+            f"data.folder {str(folder)!r} has no {', '.join(missing)} (or .npz): get {data_set} where it is "
+            "published, by the ImageNet project's download page as downsampled ImageNet, and name its folder"
         )
     return [path for path in found if path is not None]
 
@@ -191,10 +251,13 @@ def _batch_paths(folder: Path, names: Sequence[str], data_set: str) -> list[Path
 def _key(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {path.stat().st_size}".encode())
-            digest.update(file.read(_HEAD))
-    return digest.hexdigest()[:16]
+        try:
+            with path.open("rb") as file:
+                digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+                digest.update(file.read(_HEAD))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
+    return digest.hexdigest()[:32]
 
 
 def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray:
@@ -203,12 +266,21 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
     if groups_file is None:
         return np.arange(NUM_CLASSES) % (num_groups or NUM_CLASSES)
     try:
-        numbers = np.array([int(word) for word in Path(groups_file).read_text(encoding="utf-8").split()])
-    except (OSError, ValueError) as error:
-        raise InputError(f"data.groups_file {groups_file!r} cannot be read: {error}") from None
-    if len(numbers) != NUM_CLASSES or numbers.min() < 0:
+        with Path(groups_file).open(encoding="utf-8") as file:
+            numbers = [int(word) for word in file.read(_MAX_GROUPS_CHARACTERS).split()]
+    except OSError as error:
+        raise InputError(f"data.groups_file {groups_file!r} cannot be read: {error.strerror}") from None
+    except ValueError as error:
         raise InputError(
-            f"data.groups_file {groups_file!r} holds {len(numbers)} numbers; "
-            f"{NUM_CLASSES} from 0 up are needed"
+            f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"
+        ) from None
+    if len(numbers) != NUM_CLASSES or not all(0 <= number < NUM_CLASSES for number in numbers):
+        raise InputError(
+            f"data.groups_file {groups_file!r} holds {len(numbers)} numbers, {min(numbers, default=None)} to "
+            f"{max(numbers, default=None)}; {NUM_CLASSES} from 0 to {NUM_CLASSES - 1} are needed"
         )
-    return numbers
+    if len(set(numbers)) < 2:
+        raise InputError(
+            f"data.groups_file {groups_file!r} names one super-class only; at least 2 are needed"
+        )
+    return np.array(numbers, dtype=np.int64)
