@@ -57,6 +57,7 @@ def test_missing_files_are_listed_with_where_they_are_published(folder):
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, r"int64\(1,\); one whole number for each"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [[1], [1, 2]]}, "labels are a list"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0.5, 1.0]}, "labels are a list"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [True, 1]}, "labels are a list"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [2**40, 1]}, "labels are a list"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": "ab"}, "labels are a str"),
         ({b"data": np.zeros((0, 3072), np.uint8), b"labels": []}, "at least one"),
@@ -85,6 +86,17 @@ def test_a_binary_batch_of_another_size_is_refused(folder, num_bytes, message):
     (folder / "data_batch_2.bin").write_bytes(b"\1" * num_bytes)
     with pytest.raises(InputError, match=message):
         cifar10(folder=str(folder), seed=0)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, tuple])
+def test_labels_may_be_numbers_of_numpy_in_a_list_or_an_array(kind):
+    data, labels = np.zeros((2, 4), np.uint8), kind([np.int64(3), np.int64(1)])
+    if kind is tuple:
+        with pytest.raises(InputError, match="labels are a tuple"):
+            batch_arrays({"data": data, "labels": labels}, Path("f"), 4)
+    else:
+        _, found = batch_arrays({"data": data, "labels": labels}, Path("f"), 4)
+        assert found.tolist() == [3, 1]
 
 
 def test_foreign_keys_are_shown_escaped_and_short():

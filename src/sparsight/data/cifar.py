@@ -141,7 +141,7 @@ def batch_arrays(batch: object, path: Path, num_pixels: int) -> tuple[np.ndarray
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (num_pixels,):
         raise InputError(f"{path}: data are {_description(images)}; uint8 (n, {num_pixels}) is needed")
     # Only a flat list becomes an array: what a nested one would unpack to has no bound.
-    if isinstance(labels, list) and all(type(label) is int and abs(label) < _MAX_LABEL for label in labels):
+    if isinstance(labels, list) and all(map(_is_label, labels)):
         labels = np.array(labels, dtype=np.int64)
     is_whole = isinstance(labels, np.ndarray) and labels.dtype.kind in "iu"
     if not is_whole or labels.shape != images.shape[:1] or not len(images):
@@ -150,6 +150,11 @@ def batch_arrays(batch: object, path: Path, num_pixels: int) -> tuple[np.ndarray
             f"{len(images)} images (at least one) is needed"
         )
     return images, labels.astype(np.int64)
+
+
+def _is_label(label: object) -> bool:
+    is_whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+    return is_whole and abs(int(label)) < _MAX_LABEL  # type: ignore[call-overload]
 
 
 def _description(found: object) -> str:
