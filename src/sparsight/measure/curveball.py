@@ -31,7 +31,7 @@ def trade(
     """
     num_units, num_inputs = mask.shape
     flipped = mask.mean() > 0.5 if mask.size else False
-    units, inputs = np.nonzero(~mask if flipped else mask)
+    units, inputs = np.divmod(np.flatnonzero(mask != flipped), max(num_inputs, 1))
     input_bits = max(num_inputs - 1, 1).bit_length()
     for _ in range(num_rounds if num_units > 1 else 0):
         seats = stream.permutation(num_units)  # seats 2p and 2p + 1 are the two sides of pair p

@@ -200,9 +200,9 @@ def unit_locality(mask: Any, geometry: Geometry) -> tuple[np.ndarray, np.ndarray
     weights = _checked(mask, geometry)
     kernels = np.stack([near_displacements(geometry), far_displacements(geometry)])
     observed = unit_pair_sums(weights, geometry, kernels)
-    moments = value_moments(weights, "fan_in")
-    share = moments.products / max(moments.num_places * (moments.num_places - 1), 1)
-    share[(weights > 0).sum(axis=1) < 2] = 0  # of a single real value the difference of squares leaves dust
+    products = weights.sum(axis=1, dtype=np.float64) ** 2 - np.square(weights, dtype=np.float64).sum(axis=1)
+    share = products / max(weights.shape[1] * (weights.shape[1] - 1), 1)
+    share[(weights > 0).sum(axis=1) < 2] = 0  # where a difference of squares could leave dust
     available = available_pairs(geometry)[0]
     near, far = _ratio(observed, np.outer([available[kernel].sum() for kernel in kernels], share))
     return near, far

@@ -7,14 +7,16 @@ import numpy as np
 from sparsight.geometry import Geometry
 from sparsight.measure.instrument import Observation, Quantity, instrument
 from sparsight.measure.locality import SUMMARIES, Locality, localities, locality
-from sparsight.measure.nulls import Null
-from sparsight.measure.receptive_field import fan_out, ipr, ipr_of_fan_in
+from sparsight.measure.nulls import Null, sample_masks
+from sparsight.measure.receptive_field import envelope, fan_out, ipr, ipr_of_fan_in, num_components
+from sparsight.measure.shape_fits import fit_gabor, fit_gaussian, shuffled_over_kept
 from sparsight.streams import derived_seed
 
 _DRAWS, _FEW_DRAWS = 10, 4
 _MANY_TO_TRADE = 100_000
 """Above so many weights to trade a layer gets few draws: the more there are, the less the draws vary."""
 
+_FITTED_SHARE = 0.125
 _NULLS: dict[Null, str] = {
     "fan_in": "each unit's number of inputs kept",
     "uniform": "the layer's number of weights kept",
@@ -52,6 +54,46 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
         quantities |= _maps(found, geometry)
     quantities |= _weighted(observation)
     quantities |= _per_unit(observation, mask, under_nulls[0])
+    quantities |= _pieces(mask, geometry, seed)
+    return quantities
+
+
+@instrument("shape_fits")
+def observe_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
+    """Return r² of Gaussian and Gabor fits to an eighth of the units of the first layer, and of a control.
+
+    The control fits the same weights, shuffled over the same kept inputs. Deeper layers have no weights in
+    the geometry of the input: nothing is returned for them.
+    """
+    if observation.depth > 0:
+        return {}
+    seed = derived_seed(observation.seed, "shape fits", observation.layer)  # the same units at every level
+    weight = observation.weight.astype(np.float64)
+    quantities: dict[str, Quantity] = {}
+    for shape, fit in (("gaussian", fit_gaussian), ("gabor", fit_gabor)):
+        for suffix, values in (("", weight), ("_shuffled", shuffled_over_kept(weight, seed))):
+            found = fit(values, observation.geometry, share=_FITTED_SHARE, seed=seed)
+            whose = "weights shuffled over the unit's kept inputs" if suffix else "weights"
+            per_unit = np.full(len(weight), np.nan)
+            per_unit[found.units] = found.r_squared
+            quantities |= {
+                f"{shape}_r_squared{suffix}": Quantity(
+                    _mean(found.r_squared),
+                    (),
+                    f"mean r² of the {shape} fits to {whose}, of an eighth of the units",
+                ),
+                f"{shape}_r_squared_per_unit{suffix}": Quantity(
+                    per_unit, ("unit",), f"r² of the {shape} fit to {whose}; NaN: not fitted"
+                ),
+                f"{shape}_num_failed{suffix}": Quantity(
+                    float(found.num_failed), (), f"{shape} fits to {whose} that did not converge"
+                ),
+                f"{shape}_num_undefined{suffix}": Quantity(
+                    float(found.num_undefined),
+                    (),
+                    f"units with no more kept pixels than the {shape} has parameters",
+                ),
+            }
     return quantities
 
 
@@ -107,12 +149,37 @@ def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
     return quantities
 
 
+def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quantity]:
+    connected = mask.any(axis=1)
+    (random,) = sample_masks(mask, "fan_in", 1, seed)
+    pieces = num_components(mask, geometry)
+    radius = envelope(mask, geometry).radius_of_gyration
+    meaning = "connected pieces of a unit's kept pixels (touching by side or corner, channels collapsed)"
+    return {
+        "num_pieces_per_unit": Quantity(pieces.astype(np.float64), ("unit",), meaning),
+        "num_pieces": Quantity(_mean(pieces[connected]), (), f"mean over connected units of {meaning}"),
+        "num_pieces_fan_in": Quantity(
+            _mean(num_components(random, geometry)[connected]),
+            (),
+            "the same of one random mask with each unit's number of inputs kept",
+        ),
+        "radius_per_unit": Quantity(
+            radius, ("unit",), "root mean squared distance of a unit's inputs from their centre", "pixel"
+        ),
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of what is defined; NaN if nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
 def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> dict[str, Quantity]:
     fan_in = mask.sum(axis=1)
     connected = fan_in > 0
     own_fan_in = observation.mask.sum(axis=1)
     concentration, by_chance = ipr(observation.weight), ipr_of_fan_in(own_fan_in)
-    weighted = own_fan_in > 0
     meaning = "Σw⁴/(Σw²)² of the unit's weights (1/n … 1)"
     return {
         "connected_units": Quantity(float(connected.sum()), (), "units with at least one kept input"),
@@ -128,12 +195,12 @@ def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> di
         "far_per_unit": Quantity(found.far_per_unit, ("unit",), "far of each unit, under fan_in (chance: 1)"),
         "ipr_per_unit": Quantity(concentration, ("unit",), meaning),
         "ipr": Quantity(
-            float(concentration[weighted].mean()) if weighted.any() else np.nan,
+            _mean(concentration),
             (),
             f"mean over units of {meaning}",
         ),
         "ipr_null": Quantity(
-            float(by_chance[weighted].mean()) if weighted.any() else np.nan,
+            _mean(by_chance),
             (),
             "mean over units of 3/(k + 2): the ipr of k independent Gaussian weights, k the unit's fan-in",
         ),

@@ -26,6 +26,9 @@ ROUNDS_BETWEEN = 4
 """Rounds between draws: successive draws correlate by 2⁻⁴."""
 
 
+_ROWS_PER_BLOCK = 16
+
+
 @dataclass(frozen=True, eq=False)
 class PairStatistic:
     """What a sum X = Σ_{i≠j} a_ij w_i w_j over pairs of inputs needs, to know its mean and variance.
@@ -95,8 +98,11 @@ def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform"
     rows = weights if null == "fan_in" else weights.reshape(1, -1)
     if weights.dtype == np.bool_:
         return _moments_of_counts(rows.sum(axis=1, dtype=np.float64), rows.shape[1])
-    each = [_moments_of_values(row.astype(np.float64)) for row in rows]
-    products, linear, quadratic = np.array(each, dtype=np.float64).reshape(-1, 3).T
+    blocks = [
+        _moments_of_values(rows[start : start + _ROWS_PER_BLOCK].astype(np.float64))
+        for start in range(0, len(rows), _ROWS_PER_BLOCK)
+    ]
+    products, linear, quadratic = np.concatenate([np.zeros((3, 0)), *blocks], axis=1)
     return ValueMoments(rows.shape[1], products, linear, quadratic)
 
 
@@ -109,26 +115,25 @@ def _moments_of_counts(kept: np.ndarray, num_places: int) -> ValueMoments:
     return ValueMoments(num_places, products, linear, quadratic / falling if falling > 0 else 0 * kept)
 
 
-def _moments_of_values(values: np.ndarray) -> tuple[float, float, float]:
-    number = len(values)
-    total = values.sum()
-    products = total**2 - (values**2).sum()
-    with_others = values * (total - values)
-    linear = with_others.var() * number / max(number - 1, 1)
-    falling = [float(number)]
-    for less in (1, 2, 3):
-        falling.append(falling[-1] * (number - less))
+def _moments_of_values(values: np.ndarray) -> np.ndarray:
+    """Return products, linear and quadratic of each row, (3, row)."""
+    number = values.shape[1]
+    totals = values.sum(axis=1, keepdims=True)
+    products = totals[:, 0] ** 2 - np.square(values).sum(axis=1)
+    linear = (values * (totals - values)).var(axis=1) * number / max(number - 1, 1)
     if number < 4:
-        return products, linear, 0.0
+        return np.stack([products, linear, np.zeros(len(values))])
+    pairs = float(number) * (number - 1)
+    triples, quadruples = pairs * (number - 2), pairs * (number - 2) * (number - 3)
     # Centring changes nothing in this combination, and makes the sums over distinct places short.
-    centred = values - values.mean()
-    second, fourth = (centred**2).sum(), (centred**4).sum()
+    squares = np.square(values - totals / number)
+    second, fourth = squares.sum(axis=1), np.square(squares).sum(axis=1)
     quadratic = (
-        (second**2 - fourth) / falling[1]
-        - 2 * (2 * fourth - second**2) / falling[2]
-        + (3 * second**2 - 6 * fourth) / falling[3]
+        (second**2 - fourth) / pairs
+        - 2 * (2 * fourth - second**2) / triples
+        + (3 * second**2 - 6 * fourth) / quadruples
     )
-    return products, linear, max(float(quadratic), 0.0)
+    return np.stack([products, linear, np.maximum(quadratic, 0.0)])
 
 
 def expected_products(moments: ValueMoments) -> float:

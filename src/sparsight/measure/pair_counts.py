@@ -40,10 +40,13 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
     same_channel, different_channel : numpy.ndarray of float64, grid of displacements
         Ordered pairs, an input with itself left out. Rounded to integers for bool.
     """
-    powers = np.zeros((2, *_spectrum_shape(geometry)))
-    for _, same_power, all_power in _power_blocks(weights, geometry):
-        powers[0] += same_power.sum(axis=0)
-        powers[1] += (all_power - same_power).sum(axis=0)
+    same_power = np.zeros(2 * _num_frequencies(geometry))
+    all_power = np.zeros_like(same_power)
+    for _, spectra in _spectra(weights, geometry):
+        same_power += np.einsum("ucf,ucf->f", spectra, spectra)
+        total = spectra.sum(axis=1)
+        all_power += np.einsum("uf,uf->f", total, total)
+    powers = np.stack([same_power, all_power - same_power])
     same, different = _grids(powers, geometry)
     same[geometry.centre] -= (weights.astype(np.float64) ** 2).sum()
     if weights.dtype == np.bool_:
@@ -57,7 +60,9 @@ def unit_pair_counts(
     """Return `pair_counts` of each unit: two arrays of float64, (out, *grid of displacements)."""
     same = np.zeros((len(weights), *geometry.distances().shape))
     different = np.zeros_like(same)
-    for block, same_power, all_power in _power_blocks(weights, geometry):
+    for block, spectra in _spectra(weights, geometry):
+        same_power = np.einsum("ucf,ucf->uf", spectra, spectra)
+        all_power = np.square(spectra.sum(axis=1))
         same[block] = _grids(same_power, geometry)
         different[block] = _grids(all_power - same_power, geometry)
     at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
@@ -86,11 +91,12 @@ def unit_pair_sums(
     in_half[0] = 1
     if last % 2 == 0:
         in_half[-1] = 1
-    spectra = np.stack([kernel_spectrum(kernel, geometry) for kernel in kernels])
-    factors = (spectra * in_half / np.prod(_lengths(geometry))).reshape(len(kernels), -1)
+    kernel_spectra = np.stack([kernel_spectrum(kernel, geometry) for kernel in kernels])
+    factors = (kernel_spectra * in_half / np.prod(_lengths(geometry))).reshape(len(kernels), -1)
+    factors = np.repeat(factors, 2, axis=1)  # real and imaginary parts
     sums = np.zeros((len(kernels), len(weights)))
-    for block, same_power, _ in _power_blocks(weights, geometry):
-        sums[:, block] = factors @ same_power.reshape(len(same_power), -1).T
+    for block, spectra in _spectra(weights, geometry):
+        sums[:, block] = factors @ np.einsum("ucf,ucf->uf", spectra, spectra).T
     at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
     sums -= np.outer(kernels[at_zero], (weights.astype(np.float64) ** 2).sum(axis=1))
     if weights.dtype == np.bool_ and kernels.dtype == np.bool_:
@@ -145,9 +151,9 @@ def _lengths(geometry: Geometry) -> tuple[int, ...]:
     return tuple(fft.next_fast_len(2 * extent - 1, real=True) for extent in geometry.size)
 
 
-def _spectrum_shape(geometry: Geometry) -> tuple[int, ...]:
+def _num_frequencies(geometry: Geometry) -> int:
     *others, last = _lengths(geometry)
-    return (*others, last // 2 + 1)
+    return int(np.prod(others)) * (last // 2 + 1)
 
 
 def _places(axis: int, geometry: Geometry) -> np.ndarray:
@@ -158,23 +164,23 @@ def _places(axis: int, geometry: Geometry) -> np.ndarray:
     return (np.arange(number) + lowest) % length
 
 
-def _power_blocks(weights: np.ndarray, geometry: Geometry) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Yield for blocks of units the power spectra Σ_c |F w_c|² and |F Σ_c w_c|², (unit, *half)."""
+def _spectra(weights: np.ndarray, geometry: Geometry) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield F w_c of blocks of units, (unit, channel, 2 · frequencies): real and imaginary parts in turn."""
     lengths = _lengths(geometry)
     units_per_block = max(1, _NUMBERS_PER_BLOCK // (geometry.channels * int(np.prod(lengths))))
     for start in range(0, len(weights), units_per_block):
         block = slice(start, start + units_per_block)
         fields = weights[block].reshape(-1, *geometry.shape).astype(np.float64)
-        spectrum = fft.rfft(fields, lengths[-1], axis=-1, overwrite_x=True)
+        spectra = fft.rfft(fields, lengths[-1], axis=-1, overwrite_x=True)
         if len(lengths) == 2:  # the padding of this axis is added only now: half as many short transforms
-            spectrum = fft.fft(spectrum, lengths[0], axis=-2, overwrite_x=True)
-        same_power = np.square(spectrum.real).sum(axis=1) + np.square(spectrum.imag).sum(axis=1)
-        total = spectrum.sum(axis=1)
-        yield block, same_power, np.square(total.real) + np.square(total.imag)
+            spectra = fft.fft(spectra, lengths[0], axis=-2, overwrite_x=True)
+        yield block, np.ascontiguousarray(spectra).view(np.float64).reshape(*fields.shape[:2], -1)
 
 
 def _grids(powers: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Return the autocorrelations of power spectra, (…, *half) → (…, *grid)."""
+    """Return the autocorrelations of squared parts of spectra, (map, 2 · frequencies) → (map, *grid)."""
+    *others, last = _lengths(geometry)
+    powers = powers.reshape(len(powers), *others, last // 2 + 1, 2).sum(axis=-1)
     axes = tuple(range(-len(geometry.size), 0))
     grids: np.ndarray = fft.irfftn(powers, _lengths(geometry), axes=axes)
     for axis in axes:

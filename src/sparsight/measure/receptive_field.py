@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy import stats
+from scipy import ndimage, stats
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -29,7 +29,9 @@ def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
     """Return the ipr that k independent Gaussian weights have on average: 3 / (k + 2).
 
     Squares of Gaussians, divided by their sum, are Dirichlet(½, …, ½), whose second moments sum to
-    3 / (k + 2). NaN for k = 0.
+    3 / (k + 2). NaN for k = 0. Where weights lie plays no part in ipr: values moved to random inputs have
+    the same one. So what this null asks is whether few weights dominate beyond what the fan-in and a
+    Gaussian spread give.
     """
     return np.where(fan_in > 0, 3 / (fan_in + 2.0), np.nan)
 
@@ -40,7 +42,11 @@ def participation_ratio(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarra
 
 
 def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
-    """Return −Σ p ln p with p = w² / Σw², in nats: ln n if n weights are equally large."""
+    """Return −Σ p ln p with p = w² / Σw² of each unit, in nats: ln n if n weights are equally large.
+
+    NaN for a unit without weights. It falls when weights are removed at random, too: ln k is the most that k
+    weights can have.
+    """
     squares = weights.astype(np.float64) ** 2
     total = squares.sum(axis=1, keepdims=True)
     shares = np.divide(squares, total, out=np.full_like(squares, np.nan), where=total > 0)
@@ -101,29 +107,34 @@ def num_components(mask: Bool[np.ndarray, "out in"], geometry: Geometry) -> Int[
     Channels are collapsed (a pixel is kept if any channel keeps it); pixels that touch by side or corner
     are connected, across the border too if the geometry wraps.
     """
-    pixels: np.ndarray = mask.reshape(len(mask), geometry.channels, -1).max(axis=1)  # (out, pixel)
-    first, second = _touching_pixels(geometry)
-    counts = np.zeros(len(mask), dtype=np.int64)
-    for unit, kept in enumerate(pixels):
-        joined = kept[first] & kept[second]
-        edges = (np.ones(joined.sum(), dtype=bool), (first[joined], second[joined]))
-        graph = coo_array(edges, shape=(len(kept), len(kept)))
-        # Every pixel that is not kept is a component of its own.
-        counts[unit] = connected_components(graph, directed=False)[0] - (~kept).sum()
-    return counts
+    pixels = mask.reshape(len(mask), geometry.channels, *geometry.size).max(axis=1)  # (out, *size)
+    structure = np.zeros((3,) * pixels.ndim, dtype=bool)
+    structure[1] = True  # neighbours within a unit, none across units
+    labels, number = ndimage.label(pixels, structure)
+    unit_of = np.zeros(number, dtype=np.int64)
+    unit_of[labels[pixels] - 1] = np.nonzero(pixels)[0]
+    if geometry.wraps:
+        labels = labels.reshape(len(mask), -1)
+        first, second = _touching_across_the_border(geometry)
+        touching = (labels[:, first] > 0) & (labels[:, second] > 0)
+        edges = (labels[:, first][touching] - 1, labels[:, second][touching] - 1)
+        graph = coo_array((np.ones(len(edges[0]), dtype=bool), edges), shape=(number, number))
+        number, piece_of = connected_components(graph, directed=False)
+        unit_of_label, unit_of = unit_of, np.zeros(number, dtype=np.int64)
+        unit_of[piece_of] = unit_of_label
+    return np.bincount(unit_of, minlength=len(mask))
 
 
-def _touching_pixels(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def _touching_across_the_border(geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of pixels that touch only because the geometry wraps."""
     index = np.arange(geometry.num_pixels).reshape(geometry.size)
     pairs = []
     for step in itertools.product((-1, 0, 1), repeat=len(geometry.size)):
-        neighbour = np.roll(index, step, axis=tuple(range(index.ndim)))
-        inside = np.ones(geometry.size, dtype=bool)
+        crosses = np.zeros(geometry.size, dtype=bool)
         for axis, shift in enumerate(step):
-            if shift and not geometry.wraps:
-                border = 0 if shift == 1 else -1
-                np.moveaxis(inside, axis, 0)[border] = False
-        pairs.append((index[inside], neighbour[inside]))
+            if shift:
+                np.moveaxis(crosses, axis, 0)[0 if shift == 1 else -1] = True
+        pairs.append((index[crosses], np.roll(index, step, axis=tuple(range(index.ndim)))[crosses]))
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 

@@ -1,0 +1,103 @@
+"""S(d) of a whole layer: FFT autocorrelation against loops over pairs; and the trades of a null.
+
+Run with ``python benchmarks/locality.py``. A random mask of 1024 units on 3x32x32 inputs (no wrapping),
+density 10 %, one thread:
+
+- *S(d)*: both grids (same and different channels), all displacements, all units;
+- *loop in numpy*: for one unit after the other, all pairs of its kept inputs at once, their displacements
+  counted with `numpy.bincount`: what one writes first; timed on some units and multiplied;
+- *loop over pairs*: the definition, pair by pair in Python; timed on one unit and multiplied;
+- *trades*: one round of the configuration null, at several densities.
+
+The three agree on the units that all have seen, to the last integer. Each time is a median; the least and
+greatest of the repeats are printed beside it.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from sparsight.geometry import Geometry
+from sparsight.measure.curveball import trade
+from sparsight.measure.pair_counts import pair_counts
+from sparsight.streams import generator
+
+GEOMETRY = Geometry(3, (32, 32))
+NUM_UNITS, DENSITY = 1024, 0.1
+NUM_TIMED_UNITS = 24
+REPEATS = 3
+
+
+def seconds(action: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def described(times: list[float], factor: float = 1.0) -> str:
+    times = [factor * each for each in times]
+    return f"{statistics.median(times):.3g} s ({min(times):.3g} to {max(times):.3g})"
+
+
+def random_mask(density: float) -> np.ndarray:
+    return generator(0, "benchmark", "locality").random((NUM_UNITS, GEOMETRY.num_inputs)) < density
+
+
+def loop_in_numpy(mask: np.ndarray) -> list[np.ndarray]:
+    grid = np.array(GEOMETRY.distances().shape)
+    counts = np.zeros((2, grid.prod()))
+    for row in mask:
+        channel, y, x = np.unravel_index(np.flatnonzero(row), GEOMETRY.shape)
+        place = (y - y[:, None] + GEOMETRY.centre[0]) * grid[1] + x - x[:, None] + GEOMETRY.centre[1]
+        same = channel == channel[:, None]
+        counts[1] += np.bincount(place[~same], minlength=grid.prod())
+        np.fill_diagonal(same, False)
+        counts[0] += np.bincount(place[same], minlength=grid.prod())
+    return list(counts.reshape(2, *grid))
+
+
+def loop_over_pairs(mask: np.ndarray) -> list[np.ndarray]:
+    counts = [[[0] * 63 for _ in range(63)] for _ in range(2)]
+    for row in mask:
+        kept = [divmod(i, 1024) for i in np.flatnonzero(row).tolist()]
+        places = [(channel, *divmod(pixel, 32)) for channel, pixel in kept]
+        for a in places:
+            for b in places:
+                if a is not b:
+                    counts[a[0] != b[0]][b[1] - a[1] + 31][b[2] - a[2] + 31] += 1
+    return [np.array(grid, dtype=float) for grid in counts]
+
+
+def main() -> None:
+    mask = random_mask(DENSITY)
+    few = mask[:NUM_TIMED_UNITS]
+    for slow in (loop_in_numpy, loop_over_pairs):
+        for ours, theirs in zip(pair_counts(few[:1], GEOMETRY), slow(few[:1]), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    print(f"{GEOMETRY.num_inputs}x{NUM_UNITS} mask, density {DENSITY}, all displacements, one thread")
+    # alternating, so that a busy neighbour slows all
+    ours, in_numpy, over_pairs = [], [], []
+    for _ in range(REPEATS):
+        ours += seconds(lambda: pair_counts(mask, GEOMETRY), 1)
+        in_numpy += seconds(lambda: loop_in_numpy(few), 1)
+        over_pairs += seconds(lambda: loop_over_pairs(few[:1]), 1)
+    print(f"S(d)              {described(ours)}")
+    for name, times, factor, target in (
+        ("loop in numpy    ", in_numpy, NUM_UNITS / NUM_TIMED_UNITS, ""),
+        ("loop over pairs  ", over_pairs, float(NUM_UNITS), " (target: 100)"),
+    ):
+        ratio = statistics.median(factor * slow / fast for slow, fast in zip(times, ours, strict=True))
+        print(f"{name} {described(times, factor)}: {ratio:.0f} times ours{target}")
+    for density in (0.02, 0.1, 0.3):
+        traded = random_mask(density)
+        times = seconds(lambda m=traded: trade(m, 4, generator(0, "benchmark", "trades")))
+        print(f"a round of trades at density {density}: {described(times, 0.25)}")
+
+
+if __name__ == "__main__":
+    main()
