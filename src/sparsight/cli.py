@@ -45,6 +45,7 @@ def run(
     fresh: bool = False,
     jobs: int | None = None,
     plugins: Plugins = [],  # noqa: B006
+    checkpoint_seconds: float = 60.0,
 ) -> int:
     """Run a recipe: prune, measure, compare with controls, report. Goes on where it stopped.
 
@@ -58,6 +59,8 @@ def run(
         Start another run beside an existing one.
     jobs
         Processes side by side [default: one for each core].
+    checkpoint_seconds
+        How often, at least, the middle of a level is saved.
     """
     from sparsight.report.page import write_report
     from sparsight.report.summary import announce_level, summary_table
@@ -84,6 +87,7 @@ def run(
         path,
         jobs=jobs,
         plugins=plugins,
+        checkpoint_seconds=checkpoint_seconds,
         on_level=lambda *level: console.print(announce_level(*level)),
     )
     opened = Run(directory)
@@ -199,20 +203,11 @@ def _console() -> Console:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake is one line on stderr and exit status 2."""
-    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(
         _exit_status(
             lambda: app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         )
     )
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as batch systems send it before they kill."""
-
-
-def _terminate(_signal: int, _frame: object) -> None:
-    raise _Terminated
 
 
 def _exit_status(call: Callable[[], Any]) -> int:
@@ -222,8 +217,8 @@ def _exit_status(call: Callable[[], Any]) -> int:
         print(f"sparsight: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interruption:
-        print("sparsight: stopped; the same command goes on from the last whole level", file=sys.stderr)
-        return 143 if isinstance(interruption, _Terminated) else 130
+        print("sparsight: stopped; the same command goes on from there", file=sys.stderr)
+        return 128 + getattr(interruption, "signal_number", signal.SIGINT)
     return status if isinstance(status, int) else 0
 
 

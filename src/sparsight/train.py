@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
@@ -224,6 +224,43 @@ class Trainer:
                 self._evaluate()
             if on_step is not None:
                 on_step(self)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that the rest of the training depends on.
+
+        Returns
+        -------
+        tensors : dict of str to Tensor
+            On the CPU: ``network/…``, ``optimizer/<parameter>/<name>``, and ``losses`` since the last
+            evaluation.
+        facts : dict
+            Plain values: ``step`` and ``curve``.
+        """
+        tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        for index, entries in self.optimizer.state_dict()["state"].items():
+            for name, value in entries.items():
+                if value is not None:
+                    tensors[f"optimizer/{index}/{name}"] = torch.as_tensor(value)
+        tensors["losses"] = torch.stack(self._losses) if self._losses else torch.zeros(0)
+        copied = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+        return copied, {"step": self.step, "curve": asdict(self.curve)}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned, for the same network, task, settings, masks and seed."""
+        network, moments = {}, dict[int, dict[str, Tensor]]()
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
+            if kind == "network":
+                network[name] = value
+            elif kind == "optimizer":
+                index, _, entry = name.partition("/")
+                moments.setdefault(int(index), {})[entry] = value
+        self.network.load_state_dict(network)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self._losses = list(tensors["losses"].to(self.device))
+        self.step = int(facts["step"])
+        self.curve = Curve(**facts["curve"])
 
     def hold_final_rate(self) -> None:
         """Train at the schedule's last learning rate throughout (fine-tuning)."""

@@ -17,8 +17,23 @@ PLANE = Path(__file__).with_name("plane.toml")
 
 
 def command(path, jobs):
-    overrides = ["training.steps=500", "pruning.max_levels=3", "measure.instruments=['locality']"]
-    arguments = ["run", PLANE, "--plugin", toy.__file__, "--out", path, "--jobs", jobs]
+    overrides = [
+        "training.steps=500",
+        "pruning.max_levels=3",
+        "measure.instruments=['locality']",
+    ]
+    arguments = [
+        "run",
+        PLANE,
+        "--plugin",
+        toy.__file__,
+        "--out",
+        path,
+        "--jobs",
+        jobs,
+        "--checkpoint-seconds",
+        0.1,
+    ]
     for override in overrides:
         arguments += ["--set", override]
     return [sys.executable, "-m", "sparsight.cli", *map(str, arguments)]
@@ -64,7 +79,9 @@ def test_a_killed_run_goes_on_bit_for_bit(undisturbed, tmp_path, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
+)
 def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, status):
     expected, duration = undisturbed
     process = start(tmp_path / "run", 1)
@@ -73,7 +90,7 @@ def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, sta
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
-    assert errors.strip() == "sparsight: stopped; the same command goes on from the last whole level"
+    assert errors.strip() == "sparsight: stopped; the same command goes on from there"
     subprocess.run(command(tmp_path / "run", 1), check=True, capture_output=True)
     assert digests(tmp_path / "run") == digests(expected)
 

@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -23,8 +23,44 @@ from sparsight.train import Curve, Masks, Trainer, TrainingSettings
 State = dict[str, Tensor]
 """A state dict on the CPU: parameters and buffers by name."""
 
-OnStep = Callable[[int, Trainer], None]
-"""Called after every training step with the level's index and its trainer."""
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a run is, after a training step.
+
+    Attributes
+    ----------
+    level : int
+    trainer : Trainer
+    rewind : dict of str to Tensor or None
+        What surviving weights will go back to, once level 0 has passed that step.
+    """
+
+    level: int
+    trainer: Trainer
+    rewind: State | None
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What is needed to go on in the middle of a level.
+
+    Attributes
+    ----------
+    level : int
+    tensors, facts
+        As from ``Trainer.state``.
+    rewind : dict of str to Tensor or None
+    """
+
+    level: int
+    tensors: State
+    facts: dict[str, Any]
+    rewind: State | None
+
+
+OnStep = Callable[[Progress], None]
+"""Called after every training step."""
 
 
 class PruningSettings(Settings):
@@ -143,6 +179,7 @@ def imp(
     seed: int = 0,
     layers: Sequence[str] | None = None,
     start: Level | None = None,
+    checkpoint: Checkpoint | None = None,
     on_step: OnStep | None = None,
 ) -> Iterator[Level]:
     """Train, prune, rewind, train again: yield every level once it is trained and pruned.
@@ -162,8 +199,10 @@ def imp(
     start : Level, optional
         Go on after this level (of the same network, task, settings and seed), as if the loop had never
         stopped.
+    checkpoint : Checkpoint, optional
+        Go on in the middle of the level after `start` (or of level 0). One of another level is ignored.
     on_step : callable, optional
-        Called as ``on_step(level_index, trainer)`` after every training step.
+        Called with a `Progress` after every training step.
 
     Yields
     ------
@@ -191,10 +230,13 @@ def imp(
     while not (start and start.is_last):
         trainer = _trainer(network, task, training, pruning, masks, seed, index)
         initial = snapshot(network)
-        if index == 0 and pruning.rewind_step is not None:
-            trainer.run(pruning.rewind_step, _with_index(on_step, index))
+        if checkpoint is not None and checkpoint.level == index:
+            trainer.restore(checkpoint.tensors, checkpoint.facts)
+            rewind = checkpoint.rewind if index == 0 else rewind
+        if index == 0 and pruning.rewind_step is not None and rewind is None:
+            trainer.run(pruning.rewind_step, _reporting(on_step, index, None))
             rewind = snapshot(network)
-        trainer.run(on_step=_with_index(on_step, index))
+        trainer.run(on_step=_reporting(on_step, index, rewind))
         network.eval()
         scores = CRITERIA[pruning.criterion](Trained(network, masks, task, index, seed))
         next_masks = prune(scores, masks, pruning.rate, pruning.scope, _rounds(masks, pruning, index))
@@ -314,7 +356,7 @@ def _is_last(index: int, masks: Masks, network: nn.Module, pruning: PruningSetti
     return connectivity(masks, shapes).connected_fraction < pruning.min_connected_fraction
 
 
-def _with_index(on_step: OnStep | None, index: int) -> Callable[[Trainer], None] | None:
+def _reporting(on_step: OnStep | None, index: int, rewind: State | None) -> Callable[[Trainer], None] | None:
     if on_step is None:
         return None
-    return lambda trainer: on_step(index, trainer)
+    return lambda trainer: on_step(Progress(index, trainer, rewind))

@@ -3,10 +3,8 @@
 import importlib.util
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,15 @@ from sparsight.measure.instrument import Quantity
 from sparsight.network import FullyConnected, initialise_, linear_layers
 from sparsight.prune.connectivity import connectivity
 from sparsight.prune.imp import Level, check_settings, dense_masks, imp
+from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint
 from sparsight.run.level_files import read_measures, write_level, write_page
 from sparsight.run.observe import measure_level
 from sparsight.run.recipe import Condition, Recipe
+from sparsight.run.stopping import ignore_terminal, is_stop_requested, stopping_on_signals
 from sparsight.run.store import RunDirectory, default_path
+from sparsight.run.watching import OnLevel, StepWatch, Stop, announcing
 from sparsight.train import DivergenceError
 
-OnLevel = Callable[[RunDirectory, str, int, int], None]
-"""Called with the run, condition, replicate and level once a level is stored."""
-
-_SECONDS_BETWEEN_LOOKS = 0.5
 _WEIGHTS_WORTH_THREADS = 100_000
 """Below, a step is so short that a second thread costs more than it gives."""
 
@@ -40,6 +37,7 @@ def run(
     *,
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
+    checkpoint_seconds: float = 60.0,
     on_level: OnLevel | None = None,
 ) -> RunDirectory:
     """Run every replicate of every condition, and go on where an earlier run stopped.
@@ -54,6 +52,8 @@ def run(
         thread each). Default: as many as there are cores, one replicate of one condition each; 1 on a GPU.
     plugins : sequence of Path
         Python files that register criteria, instruments or data sources.
+    checkpoint_seconds : float
+        How often, at least, the middle of a level is saved.
     on_level : callable, optional
 
     Returns
@@ -65,16 +65,25 @@ def run(
     ------
     InputError
         Before anything is written, if the recipe cannot be run here; or if another process is writing.
+    Interrupted
+        If SIGINT, SIGTERM or SIGUSR1 came: every replicate has stopped after its next step and saved where
+        it was, and the same call goes on from there.
     """
     num_weights = check_recipe(recipe)
     directory = RunDirectory.create(recipe, out or default_path(recipe))
     units = directory.units()
     jobs = jobs or _default_jobs(recipe, len(units))
     threads = max((os.cpu_count() or 1) // jobs, 1) if num_weights >= _WEIGHTS_WORTH_THREADS else 1
-    with directory.writing(), _announcing(directory, on_level):
+    with directory.writing(), announcing(directory, on_level), stopping_on_signals(directory.path):
         Parallel(n_jobs=jobs)(
             delayed(run_replicate)(
-                directory.path, condition, replicate, threads=threads, plugins=plugins, owner=os.getpid()
+                directory.path,
+                condition,
+                replicate,
+                threads=threads,
+                plugins=plugins,
+                checkpoint_seconds=checkpoint_seconds,
+                owner=os.getpid(),
             )
             for condition, replicate in units
         )
@@ -88,6 +97,7 @@ def run_replicate(
     *,
     threads: int,
     plugins: Sequence[Path] = (),
+    checkpoint_seconds: float = 60.0,
     owner: int | None = None,
 ) -> None:
     """Run one replicate of one condition to its end, from the last level that is whole.
@@ -101,12 +111,18 @@ def run_replicate(
     condition_name : str
     replicate, threads : int
     plugins : sequence of Path
+    checkpoint_seconds : float
     owner : int, optional
         The process that started this one and holds that right: when it is gone, this one stops.
     """
+    if owner not in (None, os.getpid()):
+        ignore_terminal()
+    if is_stop_requested(path):
+        return
     load_plugins(plugins)
     torch.set_num_threads(threads)
     directory = RunDirectory.open(path)
+    folder = directory.replicate(condition_name, replicate)
     condition = directory.recipe.condition(condition_name)
     seed = directory.recipe.replicate_seed(replicate)
     task, twin = build_tasks(condition, seed)
@@ -121,7 +137,8 @@ def run_replicate(
         condition.pruning,
         seed=seed,
         start=start,
-        on_step=lambda _level, _trainer: _stop_if_orphaned(owner),
+        checkpoint=read_checkpoint(folder),
+        on_step=StepWatch(folder, directory.path, owner, checkpoint_seconds),
     )
     try:
         for level in levels:
@@ -129,9 +146,12 @@ def run_replicate(
             measures = _measure(level, task, twin, condition)
             facts = _facts(level, trained - began, time.perf_counter() - trained, threads)
             write_level(directory.level(condition_name, replicate, level.index), level, measures, facts)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
             began = time.perf_counter()
     except DivergenceError as error:
         directory.note_failure(condition_name, replicate, str(error))
+    except Stop:
+        return
 
 
 def measure_again(
@@ -309,11 +329,6 @@ def _task_facts(task: Task) -> dict[str, Any]:
     }
 
 
-def _stop_if_orphaned(owner: int | None) -> None:
-    if owner is not None and owner not in (os.getpid(), os.getppid()):
-        os._exit(1)  # between two steps: no file is open, and nobody is left to report to
-
-
 def _check_device(device: str) -> None:
     if device.startswith("cuda"):
         present = torch.cuda.device_count()
@@ -327,30 +342,3 @@ def _default_jobs(recipe: Recipe, num_units: int) -> int:
     if any(recipe.condition(name).device != "cpu" for name in recipe.condition_names()):
         return 1
     return max(min(num_units, os.cpu_count() or 1), 1)
-
-
-@contextmanager
-def _announcing(directory: RunDirectory, on_level: OnLevel | None) -> Iterator[None]:
-    """Watch the run directory, where workers of any kind leave their levels, and call `on_level`."""
-    seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.units()}
-    done = threading.Event()
-
-    def announce() -> None:
-        for unit, num_seen in list(seen.items()):
-            seen[unit] = directory.num_levels(*unit)
-            for index in range(num_seen, seen[unit]):
-                if on_level is not None:
-                    on_level(directory, *unit, index)
-
-    def watch() -> None:
-        while not done.wait(_SECONDS_BETWEEN_LOOKS):
-            announce()
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-        announce()

@@ -1,0 +1,73 @@
+"""Stopping between two steps: signals, and what they leave for the workers to see."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+STOP = ".stop"
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was asked to stop, has saved where it was, and can go on from there.
+
+    Attributes
+    ----------
+    signal_number : int
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+@contextmanager
+def stopping_on_signals(folder: Path) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGUSR1 into a request that every worker sees after its next step.
+
+    The request is a file in the run directory, so that it reaches processes of any kind. A second signal
+    of the same kind does what it always does.
+
+    Raises
+    ------
+    Interrupted
+        At the end of the block, if a signal came.
+    """
+    received: list[int] = []
+    request = folder / STOP
+    request.unlink(missing_ok=True)
+    before: dict[int, Any] = {}
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        request.touch()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():
+        for name in _SIGNALS:
+            if hasattr(signal, name):
+                number = getattr(signal, name)
+                before[number] = signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        request.unlink(missing_ok=True)
+    if received:
+        raise Interrupted(received[0])
+
+
+def ignore_terminal() -> None:
+    """Leave Ctrl-C, which a terminal sends to every process of a job, to the process that holds the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def is_stop_requested(folder: Path) -> bool:
+    """Return whether the process that holds the run was asked to stop."""
+    return os.path.exists(folder / STOP)  # noqa: PTH110 - called after every step: the cheapest there is

@@ -1,0 +1,83 @@
+"""Watching a run: workers look out for a request to stop, the holder for the levels they leave."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparsight.prune.imp import Progress
+from sparsight.run.checkpoint_file import write_checkpoint
+from sparsight.run.stopping import is_stop_requested
+from sparsight.run.store import RunDirectory
+
+OnLevel = Callable[[RunDirectory, str, int, int], None]
+"""Called with the run, condition, replicate and level once a level is stored."""
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Stop(Exception):  # noqa: N818 - a request, not an error
+    """The holder of the run was asked to stop; where this replicate is has been saved."""
+
+
+class StepWatch:
+    """What a worker does after every step: see whether it should stop, and save where it is.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the replicate; checkpoints go there.
+    run : Path
+        The run directory; a request to stop appears there.
+    owner : int or None
+        The process that holds the run. When it is gone, this one ends at once.
+    seconds : float
+        Between checkpoints.
+    """
+
+    def __init__(self, folder: Path, run: Path, owner: int | None, seconds: float) -> None:
+        self.folder = folder
+        self.run = run
+        self.owner = owner
+        self.seconds = seconds
+        self.last_saved = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Raise `Stop` if the run is to stop, after saving `progress`."""
+        if self.owner is not None and self.owner not in (os.getpid(), os.getppid()):
+            os._exit(1)  # between two steps: no file is open, and nobody is left to report to
+        stop = is_stop_requested(self.run)
+        if stop or time.monotonic() - self.last_saved > self.seconds:
+            write_checkpoint(self.folder, progress)
+            self.last_saved = time.monotonic()
+        if stop:
+            raise Stop
+
+
+@contextmanager
+def announcing(directory: RunDirectory, on_level: OnLevel | None) -> Iterator[None]:
+    """Watch the run directory, where workers of any kind leave their levels, and call `on_level`."""
+    seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.units()}
+    done = threading.Event()
+
+    def announce() -> None:
+        for unit, num_seen in list(seen.items()):
+            seen[unit] = directory.num_levels(*unit)
+            for index in range(num_seen, seen[unit]):
+                if on_level is not None:
+                    on_level(directory, *unit, index)
+
+    def watch() -> None:
+        while not done.wait(_SECONDS_BETWEEN_LOOKS):
+            announce()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        announce()
