@@ -175,6 +175,12 @@ DAMAGED = {
     "name in a list": b"](cnumpy\ndtype\ne.",
     "deep key": b"\x80\x02})" + b"\x85" * 20_000 + b"K\x01s.",
     "key that hashes for ever": b"\x80\x02})" + b"2\x86" * 60 + b"K\x01s.",
+    "dtype code that prints for ever": b"cnumpy\ndtype\n)" + b"2\x86" * 60 + b"\x85R.",
+    "byte order that hashes for ever": FLOATS.replace(b"X\1\0\0\0<", b")" + b"2\x86" * 60) + b".",
+    "encoding that compares for ever": b"c_codecs\nencode\n(X\1\0\0\0a)" + b"2\x86" * 60 + b"tR.",
+    "deep list as a key": b"}" + b"]" * 20_000 + b"a" * 19_999 + b"K\x01s.",
+    "something after the end": b"K\x01.K\x02.",
+    "unknown protocol": b"\x80\x06K\x01.",
     "strings encoded again and again": MANY_STRINGS,
     "many axes": b"cnumpy._core.numeric\n_frombuffer\n(C\0("
     + b"I18446744073709551615\n" * 40
@@ -201,6 +207,20 @@ def test_damaged_files_and_bombs_are_refused_in_one_short_line_without_taking_me
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
     assert peak < 2**20 + 100 * len(content)
+
+
+def test_lists_nested_a_hundred_thousand_deep_are_read_without_recursion():
+    read = unpickle_restricted(b"]" * 100_000 + b"a" * 99_999 + b".", "x")
+    depth = 1
+    while read:
+        (read,) = read
+        depth += 1
+    assert depth == 100_000
+
+
+def test_a_memo_loop_is_a_list_that_holds_itself():
+    read = unpickle_restricted(b"]q\x00h\x00a.", "x")
+    assert read[0] is read
 
 
 def test_a_huge_memo_number_takes_no_memory():

@@ -1,6 +1,8 @@
 """IDX files: MNIST, Fashion-MNIST and their like, gzipped or not."""
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +24,10 @@ FILES = {
 
 FASHION_MNIST_FOLDER = "/usr/share/datasets/fashion-mnist"
 MAX_BYTES = 2**31
-"""A file that declares or unpacks to more is refused."""
+"""A file that declares more is refused, and no more than it declares is ever unpacked."""
+
+DEFLATE_RATIO = 1032
+"""The most that the compression of gzip and zip can expand: 258 bytes for two bits."""
 
 _UNSIGNED_BYTE = 0x08
 
@@ -144,43 +149,55 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is no IDX file of that kind, is shorter or longer than it declares, or is larger than
-        `MAX_BYTES`.
+        If the file is no IDX file of that kind, is shorter or longer than it declares, or declares more
+        than `MAX_BYTES`.
     """
-    content = _content(path)
     header_size = 4 + 4 * num_axes
-    if len(content) < header_size or content[:2] != b"\0\0":
-        raise InputError(f"{path} is no IDX file: it should begin with two zero bytes and a header")
-    if content[2] != _UNSIGNED_BYTE or content[3] != num_axes:
-        raise InputError(
-            f"{path} has the IDX magic 0x{content[2]:02x}{content[3]:02x}; "
-            f"0x08{num_axes:02x} (unsigned bytes, {num_axes} axes) is needed: is it another file?"
-        )
-    shape = tuple(int(n) for n in np.frombuffer(content[4:header_size], dtype=">u4"))
-    declared = 1
-    for extent in shape:
-        declared *= extent
-    if declared != len(content) - header_size:
-        raise InputError(
-            f"{path} declares {declared} bytes of data and holds {len(content) - header_size}: "
-            "it is truncated or damaged, get it again"
-        )
-    if not declared:
-        raise InputError(f"{path} is empty; get it again")
-    return np.frombuffer(content, dtype=np.uint8, offset=header_size).reshape(shape)
-
-
-def _content(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            shape = _declared_shape(path, file.read(header_size), num_axes)
+            declared = math.prod(shape)
+            if declared > MAX_BYTES:
+                raise InputError(
+                    f"{path} declares {declared} bytes of data; more than {MAX_BYTES} are no such data set"
+                )
+            _check_file_can_hold(path, header_size, declared)
+            content = file.read(declared + 1)  # one more: at the end, gzip compares its checksum
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): it is truncated or damaged, get it again"
         ) from None
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{path} unpacks to more than {MAX_BYTES} bytes; that is no data set of this kind")
-    return content
+    if declared != len(content):
+        found = f"{len(content)}" if len(content) < declared else "more"
+        raise InputError(
+            f"{path} declares {declared} bytes of data and holds {found}: "
+            "it is truncated or damaged, get it again"
+        )
+    if not declared:
+        raise InputError(f"{path} is empty; get it again")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+
+
+def _declared_shape(path: Path, header: bytes, num_axes: int) -> tuple[int, ...]:
+    if len(header) < 4 + 4 * num_axes or header[:2] != b"\0\0":
+        raise InputError(f"{path} is no IDX file: it should begin with two zero bytes and a header")
+    if header[2] != _UNSIGNED_BYTE or header[3] != num_axes:
+        raise InputError(
+            f"{path} has the IDX magic 0x{header[2]:02x}{header[3]:02x}; "
+            f"0x08{num_axes:02x} (unsigned bytes, {num_axes} axes) is needed: is it another file?"
+        )
+    return struct.unpack(f">{num_axes}I", header[4:])
+
+
+def _check_file_can_hold(path: Path, header_size: int, declared: int) -> None:
+    """Refuse a file that cannot hold what it declares, before memory is taken for it."""
+    size = path.stat().st_size
+    is_gzipped = path.suffix == ".gz"
+    if declared > size * DEFLATE_RATIO or (not is_gzipped and declared != size - header_size):
+        held = f"has {size} bytes in all" if is_gzipped else f"holds {size - header_size}"
+        raise InputError(
+            f"{path} declares {declared} bytes of data and {held}: it is truncated or damaged, get it again"
+        )
 
 
 def _find(folder: Path, name: str) -> Path | None:

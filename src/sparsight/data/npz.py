@@ -8,12 +8,18 @@ import numpy as np
 from numpy.lib import format as npy_format
 from pydantic import Field
 
+from sparsight.data.idx import DEFLATE_RATIO
 from sparsight.data.sources import data_source
 from sparsight.data.standardise import image_task
 from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
+MAX_CLASSES = 2**16
+"""A larger label is a mistake, or would make a network too large for any machine."""
+
+_LARGEST_PIXEL = 1e18  # its square is a float32
+_EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATE_RATIO}
 ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
 
@@ -67,6 +73,15 @@ def npz(
                 f"{path}: {split}_labels are {labels.dtype}{labels.shape}; "
                 f"whole numbers, one for each of the {len(inputs)} inputs, are needed"
             )
+        if labels.size and labels.max() >= MAX_CLASSES:
+            raise InputError(
+                f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
+                f"{MAX_CLASSES - 1}"
+            )
+        if inputs.dtype.kind == "f" and np.abs(inputs).max() > _LARGEST_PIXEL:
+            raise InputError(
+                f"{where} hold {np.abs(inputs).max():g}; up to {_LARGEST_PIXEL:g} is allowed: rescale them"
+            )
         inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
         splits[split] = (inputs, labels.astype(np.int64))
     if splits["train"][0].dtype != splits["test"][0].dtype:
@@ -88,22 +103,35 @@ def npz(
 def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
     """Read named arrays, after checking what their headers declare.
 
+    What the file says of itself is compared before memory is taken for it: the arrays' shapes with the
+    members' sizes, those with what deflate can expand (1032 times), and the compressed sizes with the
+    file's (so that members cannot share their bytes).
+
+    Parameters
+    ----------
+    path : Path
+    names : tuple of str
+        Other members are not looked at.
+    max_bytes : int
+
     Raises
     ------
     InputError
-        If the file is no zip of npy files, an array is missing or holds Python objects, or they would
-        unpack to more than `max_bytes`.
+        If the file is no zip of npy files, an array is missing or holds Python objects, they would
+        unpack to more than `max_bytes`, or anything does not fit or fails its checksum.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            declared = sum(_declared_bytes(path, archive, name, names) for name in names)
+            members = {name: _member(path, archive, name, names) for name in names}
+            declared = sum(_declared_bytes(path, archive, name, member) for name, member in members.items())
             if declared > max_bytes:
                 raise InputError(
                     f"{path} would unpack to {declared} bytes; data.max_bytes is {max_bytes}: raise it if "
                     "you trust the file"
                 )
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in names}
+            if sum(member.compress_size for member in members.values()) > path.stat().st_size:
+                raise InputError(f"{path} has members that overlap: it is damaged or made to harm")
+            return {name: _read_member(archive, member) for name, member in members.items()}
     except FileNotFoundError:
         raise InputError(f"data.path {str(path)!r} does not exist; name an .npz file") from None
     except InputError:
@@ -113,22 +141,40 @@ def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np
         raise InputError(f"{path} is no .npz file or is damaged ({reason}); get it again") from None
 
 
-def _declared_bytes(path: Path, archive: zipfile.ZipFile, name: str, names: tuple[str, ...]) -> int:
+def _member(path: Path, archive: zipfile.ZipFile, name: str, names: tuple[str, ...]) -> zipfile.ZipInfo:
     try:
         member = archive.getinfo(f"{name}.npy")
     except KeyError:
         raise InputError(f"{path} has no array {name!r}; it needs {', '.join(names)}") from None
+    if member.compress_type not in _EXPANSION:
+        raise InputError(f"{path}: {name} is compressed in another way than numpy does; save it with numpy")
+    if member.file_size > member.compress_size * _EXPANSION[member.compress_type]:
+        raise InputError(
+            f"{path}: {name} declares {member.file_size} bytes and cannot hold them: it is damaged"
+        )
+    return member
+
+
+def _declared_bytes(path: Path, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> int:
     with archive.open(member) as file:
         version = npy_format.read_magic(file)
         read_header: Any = (
             npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         )
         shape, _, dtype = read_header(file)
+        held = member.file_size - file.tell()
     if dtype.hasobject:
         raise InputError(f"{path}: {name} holds Python objects; save plain numbers")
     size = int(dtype.itemsize)
     for extent in shape:
         size *= int(extent)
-    if size > member.file_size:
-        raise InputError(f"{path}: {name} declares {size} bytes and holds {member.file_size}: it is damaged")
+    if size != held:
+        raise InputError(f"{path}: {name} declares {size} bytes and holds {held}: it is damaged")
     return size
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as file:
+        array: np.ndarray = npy_format.read_array(file, allow_pickle=False)
+        file.read(1)  # the end: here the checksum is compared
+        return array

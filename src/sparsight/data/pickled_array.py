@@ -15,6 +15,7 @@ _MAX_AXES = 32
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _BUILTINS = ("__builtin__", "builtins")
+_LATIN1 = ("latin1", b"latin1")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
         return _array(shape, dtype, content, order, arrays)
 
     def reconstruct(kind: Any, shape: Any, code: Any) -> Unfinished:
-        if kind is not ndarray or shape != (0,) or code not in (b"b", "b"):
+        if kind is not ndarray or type(code) not in (str, bytes) or code not in (b"b", "b") or shape != (0,):
             raise ValueError("an array of an unknown kind")
         return Unfinished(
             lambda _version, shape, dtype, fortran, content: array(
@@ -59,7 +60,7 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
         return array(shape, dtype, content, order)
 
     def encode(text: Any, encoding: Any = "latin1") -> bytes:
-        if type(text) is not str or encoding not in ("latin1", b"latin1"):
+        if type(text) is not str or type(encoding) not in (str, bytes) or encoding not in _LATIN1:
             raise ValueError("an unknown encoding")
         strings.spend(len(text))
         return text.encode("latin1")
@@ -98,12 +99,16 @@ class _Budget:
 
 
 def _dtype(code: Any, _align: Any = False, _copy: Any = True) -> Unfinished:
+    # Types first: to print, compare or hash nested tuples can take a time exponential in the file's size.
+    if type(code) not in (str, bytes):
+        raise ValueError("a dtype without a code")
     text = code.decode("ascii") if type(code) is bytes else code
-    if type(text) is not str or not _NUMBERS.fullmatch(text):
-        raise ValueError(f"an array of {text!r:.20}, not of numbers")
+    if not _NUMBERS.fullmatch(text):
+        raise ValueError(f"an array of {text[:20]!r}, not of numbers")
 
     def finish(_version: Any, byte_order: Any, subarray: Any, names: Any, fields: Any, *_: Any) -> Any:
-        if (subarray, names, fields) != (None, None, None) or byte_order not in _BYTE_ORDERS:
+        is_plain = subarray is None and names is None and fields is None
+        if not is_plain or type(byte_order) not in (str, bytes) or byte_order not in _BYTE_ORDERS:
             raise ValueError("an array of compound values, not of numbers")
         return np.dtype(text).newbyteorder(_BYTE_ORDERS[byte_order])
 
@@ -116,15 +121,17 @@ _BYTE_ORDERS: dict[Any, Any] = {order: order for order in "<>|="} | {
 
 
 def _array(shape: Any, dtype: Any, content: Any, order: Any, budget: _Budget) -> np.ndarray:
-    if not isinstance(dtype, np.dtype) or type(content) not in (bytes, bytearray) or order not in ("C", "F"):
+    if not isinstance(dtype, np.dtype) or type(content) not in (bytes, bytearray):
         raise ValueError("an array without dtype or content")
+    if type(order) is not str or order not in ("C", "F"):
+        raise ValueError("an array in an unknown order")
     if type(shape) is not tuple or len(shape) > _MAX_AXES or not all(map(_is_extent, shape)):
         raise ValueError("an array without shape")
     declared = math.prod(shape) * dtype.itemsize
     if declared != len(content):
         raise ValueError(f"an array declares {declared} bytes and has {len(content)}")
     budget.spend(declared)
-    return np.frombuffer(content, dtype=dtype).reshape(shape, order=order)
+    return np.frombuffer(content, dtype=dtype).reshape(shape, order="C" if order == "C" else "F")
 
 
 def _is_extent(extent: Any) -> bool:

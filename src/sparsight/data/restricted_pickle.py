@@ -12,6 +12,7 @@ MAX_FILE_BYTES = 2**32
 MAX_OPERATIONS = 2**22
 """A batch with a list of 10⁶ labels needs about 10⁶; each may make an object of some 200 bytes."""
 
+_MAX_PROTOCOL = 5
 _KEY_TYPES = (str, bytes, int, float, bool, type(None))
 _MARK = object()
 
@@ -76,7 +77,9 @@ class _Interpreter:
         self.rebuilders = rebuilders(num_bytes)
 
     def run(self, content: bytes) -> Any:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        last: int | None = None
+        for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
+            last = position
             if count > MAX_OPERATIONS:
                 raise _Refused(f"has more than {MAX_OPERATIONS} operations")
             name = opcode.name
@@ -86,11 +89,15 @@ class _Interpreter:
                 _CONTAINERS[name](self)
             elif name in _WITH_ARGUMENT:
                 _WITH_ARGUMENT[name](self, argument)
+            elif name == "PROTO" and int(argument or 0) > _MAX_PROTOCOL:
+                raise _Refused(f"is of protocol {argument}; up to {_MAX_PROTOCOL} is known")
             elif name not in ("PROTO", "FRAME", "STOP"):
                 raise _Refused(f"uses the pickle operation {name}")
         value = self.stack.pop()
         if self.stack or not _is_value(value):
             raise ValueError("it ends in the middle of a value")
+        if last != len(content) - 1:
+            raise ValueError("something follows its end")
         return value
 
     def pop(self, kind: type) -> Any:
