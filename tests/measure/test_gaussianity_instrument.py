@@ -4,9 +4,15 @@ import torch
 
 from sparsight.geometry import Geometry
 from sparsight.measure.gaussianity import gaussianity
-from sparsight.measure.gaussianity_controls import random_mask_weight, shuffled_weight, varying_inputs
+from sparsight.measure.gaussianity_controls import (
+    preactivations,
+    random_mask_weight,
+    shuffled_weight,
+    varying_inputs,
+)
 from sparsight.measure.gaussianity_instrument import measure_gaussianity
 from sparsight.measure.instrument import INSTRUMENTS, Observation
+from sparsight.measure.preactivation_histogram import preactivation_histogram
 from sparsight.streams import derived_seed, generator
 
 NUM_UNITS, NUM_INPUTS, NUM_SAMPLES = 6, 12, 400
@@ -46,7 +52,7 @@ def test_gaussianity_instrument_is_registered():
 
 
 def test_gaussianity_instrument_states_dims_and_definition():
-    sizes = {"unit": NUM_UNITS, "class": 4}
+    sizes = {"unit": NUM_UNITS, "class": 4, "bin": 40}
     for name, quantity in measure_gaussianity(observation()).items():
         assert np.shape(quantity.value) == tuple(sizes[dim] for dim in quantity.dims), name
         assert quantity.definition
@@ -144,3 +150,15 @@ def test_gaussianity_instrument_repeats_itself_and_draws_anew_at_every_level():
     )
     np.testing.assert_array_equal(first, again)
     assert (first[:2] != later[:2]).all()
+
+
+def test_gaussianity_instrument_keeps_the_histogram_of_every_defined_unit():
+    o = observation()
+    quantities = measure_gaussianity(o)
+    counts = quantities["histogram_per_unit"].value
+    expected = np.full(NUM_UNITS, NUM_SAMPLES)
+    expected[[DEAD, ONE_CONSTANT]] = 0
+    np.testing.assert_array_equal(counts.sum(axis=1), expected)
+    np.testing.assert_array_equal(
+        counts, preactivation_histogram(preactivations(o.weight, o.inputs, o.bias)) * (expected > 0)[:, None]
+    )

@@ -12,6 +12,7 @@ from sparsight.measure.gaussianity_controls import (
     varying_inputs,
 )
 from sparsight.measure.instrument import Observation, Quantity, instrument
+from sparsight.measure.preactivation_histogram import preactivation_histogram
 from sparsight.streams import derived_seed
 
 _MEANING = {
@@ -51,7 +52,8 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` that is; ``s_within_class`` is
     free of it.
 
-    Further ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``:
+    Further ``histogram_per_unit`` (`preactivation_histogram`, zeros where the kurtosis is undefined),
+    ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``:
     units whose pre-activation is constant (no kept input, or none that varies) or that have fewer than 4
     samples. They are NaN per unit and left out of every mean; a mean over no unit is NaN.
     """
@@ -67,6 +69,12 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     quantities = {
         "mean_per_unit": Quantity(own.mean, ("unit",), "mean of the pre-activation"),
         "variance_per_unit": Quantity(own.variance, ("unit",), "variance (ddof 0) of the pre-activation"),
+        "histogram_per_unit": Quantity(
+            preactivation_histogram(lambdas["own"]).astype(np.uint32),
+            ("unit", "bin"),
+            "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open",
+            "sample",
+        ),
         "num_undefined": Quantity(
             float(own.num_undefined), (), "units without a kurtosis: no kept input that varies"
         ),
