@@ -10,6 +10,7 @@ from sparsight.measure.cavity_contrast import (
     contrast,
     distance_from_centre,
     matched_contrast,
+    matched_shares,
     mean_over,
     rank_correlations,
 )
@@ -117,6 +118,20 @@ def test_matched_contrast_equals_the_definition(seed, num_strata):
     assert found.pruned == pytest.approx(np.average(on_pruned, weights=sizes))
     assert found.difference == pytest.approx(found.kept - found.pruned)
     assert found.auc == pytest.approx(np.average(auc, weights=sizes))
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1, 3, 5, 10]))
+def test_matched_shares_give_the_means_of_matched_contrast(seed, num_strata):
+    delta, kept, pruned = groups(seed)
+    delta[np.random.default_rng(seed).random(delta.shape) < 0.1] = np.nan
+    magnitude = np.random.default_rng(seed + 1).integers(0, 12, delta.shape).astype(float)
+    found = matched_contrast(delta, magnitude, kept, pruned, num_strata)
+    shares = matched_shares(delta, magnitude, kept, pruned, num_strata)
+    assert not shares[np.isnan(delta) | ~(kept | pruned)].any()
+    for group, mean in ((kept, found.kept), (pruned, found.pruned)):
+        chosen = group & (shares > 0)
+        assert shares[chosen].sum() == pytest.approx(found.num_matched)
+        assert np.average(delta[chosen], weights=shares[chosen]) == pytest.approx(mean)
 
 
 def test_a_threshold_leaves_one_stratum_of_each_unit():

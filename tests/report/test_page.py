@@ -15,8 +15,9 @@ from sparsight.geometry import Geometry
 from sparsight.measure.effects import Interval, mean_interval, paired_difference
 from sparsight.report.caveats import caveats
 from sparsight.report.explorer import Packer, level_views, pack
-from sparsight.report.findings import Summaries, findings, verdict
+from sparsight.report.findings import findings, verdict
 from sparsight.report.page import render, write_report
+from sparsight.report.subjects import Summaries
 from sparsight.run.level_files import MEASURES, write_page
 from sparsight.run.recipe import load_recipe
 from sparsight.run.results import NETWORK, Run, open_run
@@ -281,7 +282,7 @@ def test_severed_layers_and_undefined_values_are_named(copied):
     measures = copied.measures("imp", 0, 3)
     facts = {"num_units": 12, "num_connected": 0, "severed_layers": ["linear_0"], "has_path": False}
     write_page(directory.level("imp", 0, 3), stored.page | {"connectivity": facts}, stored.masks, measures)
-    words = " ".join(caveats(copied, Summaries(copied)))
+    words = " ".join(caveats(Summaries(copied)))
     assert "Severed: imp, replicate 0, level 3: no weight left in linear_0." in words
     assert "No path: imp, replicate 0, level 3" in words
     assert "Severed units, without a path from input to output: imp from level 1, up to 12 of 12" in words
@@ -315,7 +316,7 @@ def test_a_real_run_with_two_layers_gets_its_page(tmp_path):
 
 def test_summaries_know_the_last_common_level(stored_run):
     summaries = Summaries(stored_run)
-    assert summaries.last_common_level() == 3
+    assert summaries.compared_levels() == {"imp": 3, "random": 3}
     assert summaries.conditions == ["imp", "random"]
     assert not summaries.has("locality.nonsense", "linear_0")
     assert len(findings(summaries, "linear_0")) == 9

@@ -119,18 +119,8 @@ def matched_contrast(
     that is on weights just above against just below it, and even there sizes differ; ``magnitude_ratio``
     says by how much. Units wholly above or below the threshold do not enter.
     """
-    if num_strata < 1:
-        raise InputError(f"num_strata is {num_strata}; at least 1 is needed")
-    rows, columns = _defined_members(delta, kept, pruned)
-    is_kept, size = kept[rows, columns], magnitude[rows, columns]
-    fan_in = np.bincount(rows, minlength=len(delta))
-    rank = _ranks(size, rows)
-    stratum = rows * num_strata + ((rank - 0.5) * num_strata / fan_in[rows]).astype(np.int64)
-    num_groups = len(delta) * num_strata
-    smaller = np.minimum(
-        np.bincount(stratum[is_kept], minlength=num_groups),
-        np.bincount(stratum[~is_kept], minlength=num_groups),
-    )
+    rows, columns, stratum, smaller = _strata(delta, magnitude, kept, pruned, num_strata)
+    is_kept, size, num_groups = kept[rows, columns], magnitude[rows, columns], len(smaller)
     overlaps = smaller > 0
     if not overlaps.any():
         return MatchedContrast(np.nan, np.nan, np.nan, np.nan, 0, np.nan)
@@ -152,6 +142,41 @@ def matched_contrast(
         num_matched=int(weights.sum()),
         magnitude_ratio=float(ratio),
     )
+
+
+def matched_shares(
+    delta: Float[np.ndarray, "out in"],
+    magnitude: Float[np.ndarray, "out in"],
+    kept: Bool[np.ndarray, "out in"],
+    pruned: Bool[np.ndarray, "out in"],
+    num_strata: int = NUM_STRATA,
+) -> Float[np.ndarray, "out in"]:
+    """Return what each weight counts in the means of `matched_contrast`, for distributions at matched |w|.
+
+    Parameters
+    ----------
+    delta, magnitude, kept, pruned, num_strata
+        As in `matched_contrast`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (out, in)
+        The size of the smaller group of the weight's stratum over that of its own group: the mean of
+        `delta` over the kept weights with these as weights is ``matched_contrast(…).kept``, and likewise
+        for those pruned. 0 for weights that are not compared.
+
+    Raises
+    ------
+    InputError
+        As `matched_contrast`.
+    """
+    rows, columns, stratum, smaller = _strata(delta, magnitude, kept, pruned, num_strata)
+    is_kept = kept[rows, columns]
+    shares = np.zeros(delta.shape)
+    for group in (is_kept, ~is_kept):
+        size = np.bincount(stratum[group], minlength=len(smaller))
+        shares[rows[group], columns[group]] = (smaller / np.maximum(size, 1))[stratum[group]]
+    return shares
 
 
 def rank_correlations(
@@ -244,6 +269,25 @@ def _defined_members(
         raise InputError("kept and pruned overlap; a weight is in one group at most")
     rows, columns = np.nonzero((kept | pruned) & ~np.isnan(delta))
     return rows, columns
+
+
+def _strata(
+    delta: np.ndarray, magnitude: np.ndarray, kept: np.ndarray, pruned: np.ndarray, num_strata: int
+) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " member"], Int[np.ndarray, " stratum"]]:
+    """Return row, column and stratum of every weight that has a value, and each stratum's smaller group."""
+    if num_strata < 1:
+        raise InputError(f"num_strata is {num_strata}; at least 1 is needed")
+    rows, columns = _defined_members(delta, kept, pruned)
+    is_kept = kept[rows, columns]
+    fan_in = np.bincount(rows, minlength=len(delta))
+    rank = _ranks(magnitude[rows, columns], rows)
+    stratum = rows * num_strata + ((rank - 0.5) * num_strata / fan_in[rows]).astype(np.int64)
+    num_groups = len(delta) * num_strata
+    smaller = np.minimum(
+        np.bincount(stratum[is_kept], minlength=num_groups),
+        np.bincount(stratum[~is_kept], minlength=num_groups),
+    )
+    return rows, columns, stratum, smaller
 
 
 def _means(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sparsight.report.findings import Summaries
+from sparsight.report.subjects import Summaries
 from sparsight.report.summary import FEW_REPLICATES
 from sparsight.run.results import Run
 
@@ -19,18 +19,22 @@ _UNDEFINED = {
 }
 
 
-def caveats(run: Run, summaries: Summaries) -> list[str]:
-    """Return one sentence for each thing that limits what the run shows; empty if there is none."""
+def caveats(summaries: Summaries) -> list[str]:
+    """Return one sentence for each thing that limits what the runs show; empty if there is none."""
     return [
-        *_replicates(run, summaries),
-        *_levels(run, summaries),
+        *(
+            f"{name}: {sentence}" if len(summaries.runs) > 1 else sentence
+            for name, run in summaries.runs.items()
+            for sentence in (*_replicates(run), *_unfinished(run))
+        ),
+        *_densities(summaries),
         *_instruments(summaries),
-        *_connectivity(run, summaries),
+        *_connectivity(summaries),
         *_undefined(summaries),
     ]
 
 
-def _replicates(run: Run, summaries: Summaries) -> Iterator[str]:
+def _replicates(run: Run) -> Iterator[str]:
     for (condition, replicate), message in run.directory.failures().items():
         yield f"Failed: {condition}, replicate {replicate}: {message}"
     asked = run.recipe.replicates
@@ -49,11 +53,11 @@ def _replicates(run: Run, summaries: Summaries) -> Iterator[str]:
         if missing:
             which = ", ".join(map(str, missing))
             yield f"Not there: {condition}, replicate(s) {which}: no level is stored."
-    if not summaries.conditions:
+    if not any(run.directory.num_levels(*unit) for unit in run.directory.units()):
         yield "No level is stored yet: there is nothing to show."
 
 
-def _levels(run: Run, summaries: Summaries) -> Iterator[str]:
+def _unfinished(run: Run) -> Iterator[str]:
     for condition, replicate in run.directory.units():
         num_levels = run.directory.num_levels(condition, replicate)
         if num_levels:
@@ -63,13 +67,16 @@ def _levels(run: Run, summaries: Summaries) -> Iterator[str]:
                     f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; "
                     "the same command goes on from there."
                 )
-    level = summaries.last_common_level()
-    if level is None:
-        return
-    densities = {name: summaries.density(name, level) for name in summaries.conditions}
-    if max(densities.values()) > 1.01 * min(densities.values()):
-        which = ", ".join(f"{name} {100 * density:.3g} %" for name, density in densities.items())
-        yield f"At level {level} the conditions differ in density ({which}): compare them with care."
+
+
+def _densities(summaries: Summaries) -> Iterator[str]:
+    levels = summaries.compared_levels()
+    densities = {name: summaries.density(name, level) for name, level in levels.items()}
+    if densities and max(densities.values()) > 1.01 * min(densities.values()):
+        which = ", ".join(
+            f"{name} {100 * density:.3g} % (level {levels[name]})" for name, density in densities.items()
+        )
+        yield f"Where they are compared the conditions differ in density: {which}. Compare them with care."
 
 
 def _instruments(summaries: Summaries) -> Iterator[str]:
@@ -81,16 +88,20 @@ def _instruments(summaries: Summaries) -> Iterator[str]:
             )
 
 
-def _connectivity(run: Run, summaries: Summaries) -> Iterator[str]:
+def _connectivity(summaries: Summaries) -> Iterator[str]:
     severed = []
-    for condition in summaries.conditions:
-        pages = [page for each in range(run.recipe.replicates) for page in _pages(run, condition, each)]
-        worst = max(pages, key=lambda page: _num_severed(page[1]))
-        if _num_severed(worst[1]):
+    for name, subject in summaries.subjects.items():
+        pages = [
+            (f"{name}, replicate {replicate}, level {page['index']}", page)
+            for replicate in range(subject.run.recipe.replicates)
+            for page in subject.run.directory.pages(subject.condition, replicate)
+        ]
+        worst = max((page for _, page in pages), key=_num_severed)
+        if _num_severed(worst):
             first = min(page["index"] for _, page in pages if _num_severed(page))
             severed.append(
-                f"{condition} from level {first}, up to {_num_severed(worst[1])} of "
-                f"{worst[1]['connectivity']['num_units']}"
+                f"{name} from level {first}, up to {_num_severed(worst)} of "
+                f"{worst['connectivity']['num_units']}"
             )
         for where, page in pages:
             for layer in page["connectivity"]["severed_layers"]:
@@ -102,13 +113,6 @@ def _connectivity(run: Run, summaries: Summaries) -> Iterator[str]:
                 )
     if severed:
         yield f"Severed units, without a path from input to output: {'; '.join(severed)}."
-
-
-def _pages(run: Run, condition: str, replicate: int) -> list[tuple[str, dict[str, Any]]]:
-    return [
-        (f"{condition}, replicate {replicate}, level {page['index']}", page)
-        for page in run.directory.pages(condition, replicate)
-    ]
 
 
 def _num_severed(page: dict[str, Any]) -> int:

@@ -13,12 +13,23 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _GROUPS = {"kept": ("#0072b2", "o", 0.97), "pruned": ("#d55e00", "s", 1.03)}
 
 
-def quantiles_of(values: np.ndarray) -> list[float]:
-    """Return the 5, 25, 50, 75 and 95 % quantiles of the entries that are not NaN; NaN if there are none."""
-    defined = values[~np.isnan(values)]
-    if not len(defined):
+def quantiles_of(values: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
+    """Return the 5, 25, 50, 75 and 95 % quantiles of the entries that are not NaN; NaN if there are none.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float, (n,)
+    weights : numpy.ndarray of float, (n,), optional
+        How much each counts; 0: not at all. Quantiles are then values that occur (no interpolation).
+    """
+    defined = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
+    if not defined.any():
         return [float("nan")] * len(QUANTILES)
-    return [float(value) for value in np.quantile(defined, QUANTILES)]
+    if weights is None:
+        found = np.quantile(values[defined], QUANTILES)
+    else:
+        found = np.quantile(values[defined], QUANTILES, weights=weights[defined], method="inverted_cdf")
+    return [float(value) for value in found]
 
 
 def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -64,7 +75,7 @@ def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, le
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
         ax.yaxis.set_minor_locator(NullLocator())
     density_axis(ax, table)
-    ax.set_ylabel("Δκ of a weight")
+    ax.set_ylabel("Δκ = κ with − κ without a weight")
     if legend:
         add_legend(ax)
     return ax

@@ -10,19 +10,26 @@ from typing import Any
 import numpy as np
 
 from sparsight.measure.instrument import Quantity
+from sparsight.measure.preactivation_histogram import HISTOGRAM_EDGES
 from sparsight.report.field_figures import SATURATION, evenly_spaced
 from sparsight.run.results import Run
 
 # Bytes before base64. The whole page shall stay under 8 MB, and base64 takes 4 for 3.
-WEIGHT_BUDGET = 2_450_000
+WEIGHT_BUDGET = 1_800_000
 CAVITY_BUDGET = 400_000
-_COARSE, _FINE, _CAVITY = 2, 15, 7  # steps on either side of 0; the eye tells few apart in a dense field
+HISTOGRAM_BUDGET = 1_600_000  # before compression, which leaves less than half
+_COARSEST, _COARSE, _FINE, _CAVITY = 1, 2, 15, 7
+"""Steps on either side of 0: the eye tells few apart in a dense field, which is noise there."""
+_SPARSE_SHARE = 0.4
+"""Of what is left of the budget once all levels are in the coarsest steps; the rest is for denser levels."""
 _FULL = 127
 _PER_UNIT = {
     "near": "locality.near_per_unit",
     "kurtosis": "gaussianity.excess_kurtosis_per_unit",
     "ipr": "locality.ipr_per_unit",
+    "mean": "gaussianity.mean_per_unit",
 }
+_PEAK = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +90,7 @@ class Packer:
         self._levels: list[dict[str, Any]] = []
         self._weights: list[np.ndarray] = []
         self._cavities: list[np.ndarray | None] = []
+        self._histograms: list[np.ndarray | None] = []
         self._masks: list[np.ndarray] = []
 
     def add(self, view: LevelView) -> None:
@@ -99,6 +107,10 @@ class Packer:
             self._cavities.append(codes)
         else:
             self._cavities.append(None)
+        histogram = view.quantities.get("gaussianity.histogram_per_unit")
+        variance = view.quantities.get("gaussianity.variance_per_unit")
+        bars, peaks = (None, None) if histogram is None else _bars(np.asarray(histogram.value))
+        self._histograms.append(bars)
         self._weights.append(weights)
         self._masks.append(np.packbits(view.mask))
         self._levels.append(
@@ -108,6 +120,8 @@ class Packer:
                 "accuracy": view.accuracy,
                 "weightLimits": _rounded(weight_limits),
                 "cavityLimits": None if cavity_limits is None else _rounded(cavity_limits),
+                "peaks": None if peaks is None else _rounded(peaks),
+                "sd": None if variance is None else _rounded(np.sqrt(variance.value)),
                 **{name: _rounded(view.quantities[key].value) for name, key in _PER_UNIT.items()
                    if key in view.quantities},
             }
@@ -119,18 +133,29 @@ class Packer:
         return [len(codes) for codes in self._weights]
 
     @property
+    def histogram_bytes(self) -> int:
+        """What the histograms of all levels take before compression."""
+        return sum(bars.size for bars in self._histograms if bars is not None)
+
+    @property
     def num_units(self) -> int:
         """Units of the layer."""
         return len(self._survival)
 
-    def packed(self, units: np.ndarray, fine: Sequence[bool], with_cavity: Sequence[bool]) -> dict[str, Any]:
-        """Return plain values for the page, of some units, and at some levels in fine steps."""
+    def packed(
+        self,
+        units: np.ndarray,
+        steps_of: Sequence[int],
+        with_cavity: Sequence[bool],
+        with_histogram: Sequence[bool],
+    ) -> dict[str, Any]:
+        """Return plain values for the page, of some units, in so many steps a level."""
         levels = []
         for place, level in enumerate(self._levels):
             mask = np.unpackbits(self._masks[place], count=self._survival.size).astype(bool)
             mask = mask.reshape(self._survival.shape)
-            steps = _FINE if fine[place] else _COARSE
-            cavity = self._cavities[place]
+            steps = steps_of[place]
+            cavity, bars = self._cavities[place], self._histograms[place]
             levels.append(
                 {
                     name: [value[unit] for unit in units] if isinstance(value, list) else value
@@ -146,6 +171,11 @@ class Packer:
                         "cavity": _compressed(_coarser(_of(units, mask, cavity), _CAVITY)),
                     }
                     if cavity is not None and with_cavity[place]
+                    else {}
+                )
+                | (
+                    {"histogram": _compressed(bars[units])}
+                    if bars is not None and with_histogram[place]
                     else {}
                 )
             )
@@ -168,26 +198,31 @@ def pack(packers: Sequence[Packer]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``units`` (indices into the layer), ``numUnits`` of the layer, ``saturation``, ``conditions``.
+        ``units`` (indices into the layer), ``numUnits`` of the layer, ``saturation``, ``edges`` of the
+        histograms' bins, ``conditions``.
     """
     num_units = min((packer.num_units for packer in packers), default=0)
     sizes = [size for packer in packers for size in packer.sizes]
-    coarse = sum(sizes) * _bytes_per_value(_COARSE)
-    share = min(1.0, WEIGHT_BUDGET / coarse) if coarse else 1.0
+    coarsest = sum(sizes) * _bytes_per_value(_COARSEST)
+    share = min(1.0, WEIGHT_BUDGET / coarsest) if coarsest else 1.0
     units = evenly_spaced(num_units, max(1, math.floor(share * num_units)))
     kept = [size * len(units) / max(num_units, 1) for size in sizes]
-    rest = WEIGHT_BUDGET - sum(kept) * _bytes_per_value(_COARSE)
-    fine = _smallest_within(kept, rest, _bytes_per_value(_FINE) - _bytes_per_value(_COARSE))
+    steps = _steps_within(kept, WEIGHT_BUDGET)
     cavity = _smallest_within(kept, CAVITY_BUDGET, _bytes_per_value(_CAVITY))
+    most = max((len(packer.sizes) for packer in packers), default=0)
+    bars = sum(packer.histogram_bytes for packer in packers) * len(units) / max(num_units, 1)
+    num_histograms = most if bars <= HISTOGRAM_BUDGET else max(1, int(most * HISTOGRAM_BUDGET / bars))
     conditions, start = [], 0
     for packer in packers:
         stop = start + len(packer.sizes)
-        conditions.append(packer.packed(units, fine[start:stop], cavity[start:stop]))
+        shown = np.isin(np.arange(stop - start), evenly_spaced(stop - start, num_histograms))
+        conditions.append(packer.packed(units, steps[start:stop], cavity[start:stop], shown.tolist()))
         start = stop
     return {
         "units": units.tolist(),
         "numUnits": num_units,
         "saturation": SATURATION,
+        "edges": HISTOGRAM_EDGES.tolist(),
         "conditions": conditions,
     }
 
@@ -200,6 +235,13 @@ def _codes(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
     scaled = np.rint(np.clip(kept / limits[:, None], -1, 1) * _FULL)
     codes = np.where(np.isnan(values), -_FULL - 1, scaled).astype(np.int8)
     return codes[mask], limits
+
+
+def _bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts as bars of 0 … 255, 255 the unit's highest, and what share of samples that is."""
+    peak = counts.max(axis=1, keepdims=True)
+    bars = np.rint(_PEAK * counts / np.maximum(peak, 1)).astype(np.uint8)
+    return bars, peak[:, 0] / np.maximum(counts.sum(axis=1), 1)
 
 
 def _coarser(codes: np.ndarray, steps: int) -> np.ndarray:
@@ -222,6 +264,20 @@ def _bytes_per_value(steps: int) -> float:
     return 1.05 * min(gaussian, math.log2(2 * steps + 1)) / 8
 
 
+def _steps_within(sizes: Sequence[float], budget: float) -> list[int]:
+    """Return finer steps for sparser levels: these have few weights, and each can be seen."""
+    rest = budget - sum(sizes) * _bytes_per_value(_COARSEST)
+    to_fine = _bytes_per_value(_FINE) - _bytes_per_value(_COARSEST)
+    fine = _smallest_within(sizes, rest * _SPARSE_SHARE, to_fine)
+    rest -= to_fine * sum(size for size, is_fine in zip(sizes, fine, strict=True) if is_fine)
+    others = [math.inf if is_fine else size for size, is_fine in zip(sizes, fine, strict=True)]
+    coarse = _smallest_within(others, rest, _bytes_per_value(_COARSE) - _bytes_per_value(_COARSEST))
+    return [
+        _FINE if is_fine else _COARSE if is_coarse else _COARSEST
+        for is_fine, is_coarse in zip(fine, coarse, strict=True)
+    ]
+
+
 def _smallest_within(sizes: Sequence[float], budget: float, bytes_per_value: float) -> list[bool]:
     chosen = [False] * len(sizes)
     for place in np.argsort(sizes, kind="stable"):
@@ -237,4 +293,4 @@ def _compressed(values: np.ndarray) -> str:
 
 
 def _rounded(values: Any) -> list[float | None]:
-    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in np.asarray(values).tolist()]
+    return [float(f"{value:.3g}") if math.isfinite(value) else None for value in np.asarray(values).tolist()]

@@ -15,6 +15,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from sparsight.errors import InputError
 from sparsight.report.palette import INK, MUTED, RULE, looks
+from sparsight.report.quantities import curve_of
+from sparsight.report.summary import intervals_by_level
 
 BELOW_AXIS = 0.46
 """Inches that tick labels and x label take."""
@@ -32,10 +34,12 @@ _LINES = {
 
 
 def plot_over_density(
-    table: pd.DataFrame,
+    data: pd.DataFrame,
     ax: Axes | None = None,
     *,
-    ylabel: str = "",
+    quantity: str | None = None,
+    layer: str | None = None,
+    ylabel: str | None = None,
     null: float | None = None,
     null_label: str = "chance",
     legend: bool = True,
@@ -44,12 +48,18 @@ def plot_over_density(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Columns ``condition``, ``level``, ``density``, ``mean``, ``low``, ``high``, as from
-        `sparsight.report.summary.intervals_by_level`. A NaN mean breaks the line; a NaN end of the
-        interval draws none. Conditions get their colours in the order in which they occur.
+    data : pandas.DataFrame
+        Either ``run.frame()``, and `quantity` says what to draw: its mean and 95 % interval over
+        replicates. Or columns ``condition``, ``level``, ``density``, ``mean``, ``low``, ``high``. A NaN mean
+        breaks the line; a NaN end of the interval draws none. Conditions get their colours in the order in
+        which they occur.
     ax : matplotlib.axes.Axes, optional
-    ylabel : str
+    quantity : str, optional
+        As in the column ``quantity`` of a frame: ``"test_accuracy"``, ``"locality.near"``, …; its label and
+        its value without the effect are known.
+    layer : str, optional
+        Default: the first that the quantity was measured in.
+    ylabel : str, optional
         The quantity with its unit or definition.
     null : float, optional
         Value without the effect, drawn as a grey line.
@@ -65,8 +75,22 @@ def plot_over_density(
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or the quantity was not measured.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame(
+    ...     {"condition": "imp", "replicate": 0, "level": [0, 1, 2], "density": [1, 0.7, 0.49],
+    ...      "layer": "linear_0", "quantity": "locality.near", "value": [1.0, 1.1, 1.4]}
+    ... )
+    >>> plot_over_density(frame, quantity="locality.near").get_ylabel()
+    'pairs at |d| ≤ 1.5 pixels / chance'
     """
+    table = data
+    if quantity is not None:
+        table, known = _of_quantity(data, quantity, layer), curve_of(quantity)
+        ylabel = known.ylabel if ylabel is None else ylabel
+        null, null_label = (known.null, known.null_label) if null is None else (null, null_label)
     _check_columns(table)
     conditions = list(dict.fromkeys(table["condition"]))
     ax = new_axes(ax)
@@ -74,7 +98,7 @@ def plot_over_density(
     for condition, look in looks(conditions).items():
         _line(ax, table[table["condition"] == condition], (look.colour, look.marker, look.dashes), condition)
     density_axis(ax, table)
-    ax.set_ylabel(ylabel)
+    ax.set_ylabel(ylabel or "")
     if legend:
         add_legend(ax)
     return ax
@@ -84,7 +108,7 @@ def plot_controls(
     tables: Mapping[str, pd.DataFrame],
     ax: Axes | None = None,
     *,
-    ylabel: str = "excess kurtosis of pre-activations",
+    ylabel: str = "κ = E[(λ−μ)⁴]/σ⁴ − 3",
     null: float | None = 0.0,
     null_label: str = "Gaussian",
     legend: bool = True,
@@ -196,6 +220,21 @@ def _line(ax: Axes, table: pd.DataFrame, style: tuple[str, str, str], label: str
     if np.isfinite(low).any():
         ax.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
     ax.plot(x, mean, color=colour, marker=marker, ms=3.6, lw=1.5, ls=dashes, label=label)
+
+
+def _of_quantity(frame: pd.DataFrame, quantity: str, layer: str | None) -> pd.DataFrame:
+    if not {"quantity", "layer", "value"} <= set(frame.columns):
+        raise InputError(
+            "data has no columns quantity, layer, value: give run.frame(), or leave quantity out"
+        )
+    found = frame[frame["quantity"] == quantity]
+    layers = list(dict.fromkeys(found["layer"]))
+    if not layers or (layer is not None and layer not in layers):
+        raise InputError(
+            f"quantity {quantity!r} was not measured{f' in {layer}' if layer and layers else ''}; "
+            f"there are {', '.join(layers or sorted(set(frame['quantity']))[:40])}"
+        )
+    return intervals_by_level(frame, quantity, layer or layers[0])
 
 
 def _check_columns(table: pd.DataFrame) -> None:

@@ -1,15 +1,15 @@
-"""What came out of a run, in words and numbers computed from its summaries alone."""
+"""What came out, in words and numbers computed from the summaries alone."""
 
-import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sparsight.measure.effects import Interval, describe, mean_interval, paired_difference
-from sparsight.report.summary import FEW_REPLICATES, intervals_by_level
-from sparsight.run.results import NETWORK, Run
+from sparsight.measure.effects import Interval, describe, difference, mean_interval, paired_difference
+from sparsight.report.subjects import Summaries
+from sparsight.report.summary import FEW_REPLICATES
+from sparsight.run.results import NETWORK
 
 
 @dataclass(frozen=True)
@@ -111,33 +111,40 @@ ASPECTS = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of the comparison: of one condition, or of its difference to the first.
+    """A number of the comparison: of one subject, or of its difference to its reference.
 
     Attributes
     ----------
     condition : str
+        The subject.
     interval : Interval
     text : str
         With its interval, as `sparsight.measure.effects.describe` writes it.
     words : str
         What it says, in plain words.
+    reference : str or None
+        What was subtracted, in a difference.
+    is_paired : bool
+        Whether replicates of equal seeds were subtracted from each other.
     """
 
     condition: str
     interval: Interval
     text: str
     words: str
+    reference: str | None = None
+    is_paired: bool = False
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One aspect at the level that all conditions reached.
+    """One aspect at the density that all subjects reached.
 
     Attributes
     ----------
     aspect : Aspect
     conditions, differences : list of Cell
-        Each condition, and each condition but the first minus the first, paired by seed.
+        Each subject; and each that has a reference, minus that.
     """
 
     aspect: Aspect
@@ -145,78 +152,26 @@ class Finding:
     differences: list[Cell]
 
 
-class Summaries:
-    """The summaries of a run, one layer at a time; each interval is made once.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        As from `Run.frame`.
-    layers : list of str
-    conditions : list of str
-        Those with at least one level, in the recipe's order.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.frame = run.frame()
-        self.layers = run.layers()
-        present = set(self.frame["condition"])
-        self.conditions = [name for name in run.recipe.condition_names() if name in present]
-        self.intervals = functools.cache(self._intervals)
-
-    def last_common_level(self) -> int | None:
-        """Return the last level that every condition with levels reached in every replicate it began."""
-        if not self.conditions:
-            return None
-        return int(self.frame.groupby(["condition", "replicate"])["level"].max().min())
-
-    def last_level(self, condition: str) -> int:
-        """Return the last level of a condition in any replicate."""
-        return int(self.frame.loc[self.frame["condition"] == condition, "level"].max())
-
-    def density(self, condition: str, level: int) -> float:
-        """Return the mean density over replicates."""
-        rows = self.frame[(self.frame["condition"] == condition) & (self.frame["level"] == level)]
-        return float(rows["density"].mean())
-
-    def values(self, quantity: str, layer: str, condition: str, level: int) -> pd.Series:
-        """Return the values of one quantity by replicate; empty if it was not measured."""
-        chosen = self.frame[
-            (self.frame["quantity"] == quantity)
-            & (self.frame["layer"] == layer)
-            & (self.frame["condition"] == condition)
-            & (self.frame["level"] == level)
-        ]
-        return chosen.set_index("replicate")["value"]
-
-    def has(self, quantity: str, layer: str) -> bool:
-        """Return whether a quantity has at least one value."""
-        chosen = self.frame[(self.frame["quantity"] == quantity) & (self.frame["layer"] == layer)]
-        return bool(chosen["value"].notna().any())
-
-    def _intervals(self, quantity: str, layer: str) -> pd.DataFrame:
-        return intervals_by_level(self.frame, quantity, layer)
-
-
 def findings(summaries: Summaries, layer: str) -> list[Finding]:
-    """Return what every measured aspect says at the last level that all conditions reached."""
-    level = summaries.last_common_level()
-    if level is None:
-        return []
+    """Return what every measured aspect says at the density that all subjects reached."""
+    levels = summaries.compared_levels()
     found = []
     for aspect in ASPECTS:
         where = NETWORK if aspect.scope == NETWORK else layer
         if not summaries.has(aspect.quantity, where):
             continue
         values = {
-            name: summaries.values(aspect.quantity, where, name, level) for name in summaries.conditions
+            name: summaries.values(aspect.quantity, where, name, level) for name, level in levels.items()
         }
-        first = summaries.conditions[0]
         found.append(
             Finding(
                 aspect,
                 [_against_reference(aspect, name, values[name]) for name in values],
-                [_difference(name, values[name], first, values[first]) for name in values if name != first],
+                [
+                    _difference(name, values[name], subject.reference, values[subject.reference])
+                    for name, subject in summaries.subjects.items()
+                    if subject.reference is not None
+                ],
             )
         )
     return found
@@ -249,16 +204,12 @@ def _against_reference(aspect: Aspect, condition: str, values: pd.Series) -> Cel
     return Cell(condition, interval, describe(interval), words)
 
 
-def _difference(name: str, values: pd.Series, first: str, first_values: pd.Series) -> Cell:
-    shared = values.index.intersection(first_values.index)
-    if not len(shared):
-        nothing = Interval(math.nan, math.nan, math.nan, 0.95, 0)
-        return Cell(name, nothing, nothing.statement, "no replicate in common")
-    interval = paired_difference(
-        values.to_numpy(np.float64),
-        first_values.to_numpy(np.float64),
-        values.index.to_numpy(),
-        first_values.index.to_numpy(),
-    )
-    words = verdict(interval, 0.0, f"higher than {first}", f"lower than {first}")
-    return Cell(name, interval, describe(interval), words)
+def _difference(name: str, values: pd.Series, reference: str, others: pd.Series) -> Cell:
+    is_paired = bool(len(values.index.intersection(others.index)))
+    mine, theirs = values.to_numpy(np.float64), others.to_numpy(np.float64)
+    if is_paired:
+        interval = paired_difference(mine, theirs, list(values.index), list(others.index))
+    else:
+        interval = difference(mine, theirs)
+    words = verdict(interval, 0.0, f"higher than {reference}", f"lower than {reference}")
+    return Cell(name, interval, describe(interval), words, reference, is_paired)

@@ -14,8 +14,20 @@ from sparsight.report.field_figures import colour_bar
 from sparsight.report.figures import add_legend, new_axes
 from sparsight.report.palette import INK, MUTED, SIGNED, looks
 
-_MAP_LIMIT = 3.0  # log2: colours are full at 8 times and at 1/8 of chance
+MAP_LIMIT = 3.0
+"""log₂: colours are full at 8 times and at 1/8 of chance."""
 _FEWEST_PAIRS = 5.0  # a ratio to fewer expected pairs is mostly noise
+
+
+def log_ratio(
+    counts: Float[np.ndarray, "*grid"], expected: Float[np.ndarray, "*grid"]
+) -> Float[np.ndarray, "*grid"]:
+    """Return log₂ of counts over their expectation, −3 at least; NaN where under 5 pairs are expected."""
+    ratio = np.full(counts.shape, np.nan)
+    np.divide(counts, expected, out=ratio, where=expected >= _FEWEST_PAIRS)
+    with np.errstate(divide="ignore"):
+        found: np.ndarray = np.maximum(np.log2(ratio), -MAP_LIMIT)  # no pair at all: −∞
+    return found
 
 
 def plot_locality_map(
@@ -51,31 +63,28 @@ def plot_locality_map(
         raise InputError(
             f"counts and expected have shapes {counts.shape} and {expected.shape}; {grid} fits the geometry"
         )
-    ratio = np.full(grid, np.nan)
-    np.divide(counts, expected, out=ratio, where=expected >= _FEWEST_PAIRS)
-    with np.errstate(divide="ignore"):
-        log_ratio = np.maximum(np.log2(ratio), -_MAP_LIMIT)  # no pair at all: −∞
+    shown = log_ratio(counts, expected)
     ax = new_axes(ax, (3.0, 2.4))
     if len(grid) == 1:
         ax.axhline(0, color=MUTED, lw=1, dashes=(6, 3))
-        ax.plot(geometry.displacements()[:, 0], log_ratio, color="#0072b2", lw=1.2)
+        ax.plot(geometry.displacements()[:, 0], shown, color="#0072b2", lw=1.2)
         ax.set_xlabel("displacement d (pixels)")
         ax.set_ylabel("log₂ S(d) / chance")
     else:
         displacements = geometry.displacements()
         (bottom, left), (top, right) = displacements[0, 0] - 0.5, displacements[-1, -1] + 0.5
         image = ax.imshow(
-            log_ratio,
+            shown,
             cmap=SIGNED,
-            vmin=-_MAP_LIMIT,
-            vmax=_MAP_LIMIT,
+            vmin=-MAP_LIMIT,
+            vmax=MAP_LIMIT,
             extent=(float(left), float(right), float(top), float(bottom)),
             interpolation="nearest",
         )
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
         colour_bar(ax, image, "log₂ S(d) / chance")
-    if not np.isfinite(log_ratio).any():
+    if not np.isfinite(shown).any():
         ax.text(
             0.5, 0.5, "under 5 pairs expected\nat every d", ha="center", transform=ax.transAxes, fontsize=8
         )

@@ -1,5 +1,6 @@
 """The report: one HTML file that opens from disk and asks nothing of the network."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -7,24 +8,20 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sparsight.errors import InputError
 from sparsight.report.caveats import caveats
+from sparsight.report.curves import control_panels, curve_panels, interval_rows
 from sparsight.report.evidence import Evidence, gather
 from sparsight.report.explorer import pack
 from sparsight.report.field_figures import SATURATION
-from sparsight.report.findings import Summaries, findings
+from sparsight.report.findings import Finding, findings
+from sparsight.report.mosaics import level_maps, mosaics
 from sparsight.report.palette import CONDITION_COLOURS, looks, signed_table
-from sparsight.report.panels import (
-    cavity_panels,
-    connection_panels,
-    control_panels,
-    curve_panels,
-    interval_rows,
-    locality_panels,
-    mosaics,
-)
+from sparsight.report.panels import cavity_panels, connection_panels, difference_panels, locality_panels
+from sparsight.report.provenance import differing_settings, provenance
+from sparsight.report.subjects import Summaries
 from sparsight.report.summary import COLUMNS
 from sparsight.run.atomic import write_atomically
-from sparsight.run.recipe import load_recipe, shipped_recipes
 from sparsight.run.results import NETWORK, Run
 
 
@@ -48,13 +45,39 @@ def write_report(run: Run) -> Path:
     OSError
         If the run directory cannot be written; an older report is intact.
     """
-    path = run.directory.report
-    write_atomically(path, render(run).encode())
+    return write_page_of([run], run.directory.report)
+
+
+def write_page_of(runs: Sequence[Run], path: Path) -> Path:
+    """Write the page of one run, or of several side by side, to a path.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Colours and comparisons follow their order: the first is what the others are compared with.
+    path : Path
+        Replaced in one step.
+
+    Raises
+    ------
+    InputError
+        If there is no run, one is given twice, a stored level is damaged, or `path` cannot be written.
+    """
+    if not runs:
+        raise InputError("no run is given; name at least one run directory")
+    places = [run.path.resolve() for run in runs]
+    if len(set(places)) < len(places):
+        raise InputError("a run is given twice; name each run once")
+    text = render(*runs).encode()
+    try:
+        write_atomically(path, text)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
     return path
 
 
-def render(run: Run) -> str:
-    """Return the page as text. Every string from the run is escaped."""
+def render(*runs: Run) -> str:
+    """Return the page as text. Every string from the runs is escaped."""
     environment = Environment(
         loader=PackageLoader("sparsight.report", ""),
         autoescape=True,
@@ -62,29 +85,32 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("template.html.j2").render(_content(run))
+    return environment.get_template("template.html.j2").render(_content(Summaries(*runs)))
 
 
-def _content(run: Run) -> dict[str, Any]:
-    summaries = Summaries(run)
+def _content(summaries: Summaries) -> dict[str, Any]:
     first_layer = summaries.layers[0] if summaries.layers else NETWORK
-    level = summaries.last_common_level()
-    gathered = [gather(run, name, first_layer, level or 0) for name in summaries.conditions]
+    levels = summaries.compared_levels()
+    gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]
     found = findings(summaries, first_layer)
     return {
-        "recipe": run.recipe,
-        "digest": run.recipe.digest(),
-        "question": [line for line in run.recipe.question.strip().splitlines() if line.strip()],
+        "title": ", ".join(summaries.runs),
+        "runs": [provenance(name, run) for name, run in summaries.runs.items()],
+        "settings": differing_settings(summaries.runs),
+        "subjects": summaries.subjects,
         "conditions": summaries.conditions,
         "looks": looks(summaries.conditions),
         "num_colours": len(CONDITION_COLOURS),
+        "has_intervals": any(run.recipe.replicates > 1 for run in summaries.runs.values()),
         "layer": first_layer,
-        "level": level,
-        "densities": {name: summaries.density(name, level or 0) for name in summaries.conditions},
+        "levels": levels,
+        "densities": {name: summaries.density(name, level) for name, level in levels.items()},
         "findings": found,
+        "pairing": _pairing(found),
         "columns": COLUMNS,
         "rows": _rows(summaries, first_layer),
-        "caveats": caveats(run, summaries),
+        "caveats": caveats(summaries),
+        "differences": difference_panels(found, summaries.conditions),
         "curves": curve_panels(summaries, first_layer),
         "controls": control_panels(summaries, first_layer),
         "other_layers": _other_layers(summaries),
@@ -93,12 +119,22 @@ def _content(run: Run) -> dict[str, Any]:
         "has_three_channels": any(each.geometry.channels == 3 for each in gathered),
         "saturation": SATURATION,
         "explorer": _explorer(gathered),
-        "locality": [panels for each in gathered if (panels := locality_panels(each))],
-        "connections": connection_panels(gathered, level or 0),
+        "profiles": [panel for each in gathered for panel in locality_panels(each)],
+        "level_maps": _level_maps(gathered),
+        "connections": connection_panels(gathered),
         "cavity": cavity_panels(gathered),
         "numbers": interval_rows(summaries, summaries.layers),
-        **_how(run),
+        "version": metadata.version("sparsight"),
     }
+
+
+def _pairing(found: Sequence[Finding]) -> str:
+    pairs = {cell.is_paired for finding in found for cell in finding.differences}
+    if pairs == {True}:
+        return "Differences are paired by seed."
+    if pairs == {False}:
+        return "Differences are between independent replicates: no seed is shared."
+    return "Differences are paired by seed where seeds are shared, else between independent replicates."
 
 
 @dataclass(frozen=True)
@@ -144,33 +180,37 @@ def _mosaics(summaries: Summaries, gathered: list[Evidence]) -> list[list[Any]]:
     ]
 
 
+def _level_maps(gathered: list[Evidence]) -> list[dict[str, Any]]:
+    """Return the maps of every condition and kind of pair."""
+    return [
+        {
+            "condition": each.condition,
+            "kind": words,
+            "maps": maps,
+            "is_beside_both": (kind, "configuration", 0) in each.expected,
+            "is_open": kind == "same_channel",
+        }
+        for each in gathered
+        for kind, words in (("same_channel", "same channel"), ("different_channel", "different channels"))
+        if (maps := level_maps(each, kind))
+    ]
+
+
 def _explorer(gathered: list[Evidence]) -> dict[str, Any] | None:
-    packers = [each.packer for each in gathered if each.packer is not None]
-    if not packers or len({each.geometry for each in gathered}) > 1:
+    """Return the explorer's data, of all conditions whose fields are like the first's, if there are any."""
+    able = [each for each in gathered if each.packer is not None]
+    if not able:
         return None
-    if len({packer.num_units for packer in packers}) > 1:
-        return None
-    return pack(packers) | {"geometry": asdict(gathered[0].geometry), "signed": signed_table().tolist()}
-
-
-def _how(run: Run) -> dict[str, Any]:
-    facts: dict[str, list[str]] = {}
-    cards: dict[str, dict[str, Any]] = {}
-    for name in run.recipe.condition_names():
-        card = run.directory.task_facts(name, 0)
-        facts.setdefault(repr(card), []).append(name)
-        cards[repr(card)] = card
-    shipped = run.recipe.name in shipped_recipes()
-    return {
-        "cards": [(", ".join(names), cards[key]) for key, names in facts.items() if cards[key]],
-        "toml": (run.path / "recipe.toml").read_text(encoding="utf-8"),
-        "is_shipped": shipped and load_recipe(run.recipe.name).digest() == run.recipe.digest(),
-        "environment": run.directory.environment(),
-        "seconds": _seconds(run),
-        "version": metadata.version("sparsight"),
+    alike = [
+        each.packer
+        for each in able
+        if each.packer is not None
+        and able[0].packer is not None
+        and (each.geometry, each.packer.num_units) == (able[0].geometry, able[0].packer.num_units)
+    ]
+    shown = {packer.condition for packer in alike}
+    return pack(alike) | {
+        "geometry": asdict(able[0].geometry),
+        "signed": signed_table().tolist(),
+        "leftOut": [each.condition for each in gathered if each.condition not in shown],
     }
-
-
-def _seconds(run: Run) -> dict[str, float]:
-    pages = [page for unit in run.directory.units() for page in run.directory.pages(*unit)]
-    return {kind: sum(page[f"{kind}_seconds"] for page in pages) for kind in ("train", "measure")}

@@ -41,14 +41,14 @@ class Look:
 
 
 def looks(conditions: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each condition, in order; beyond six, colours repeat with other dashes."""
+    """Return the look of each condition, in order; beyond six, colours repeat with other markers, dashes."""
     num = len(CONDITION_COLOURS)
     return {
         name: Look(
             CONDITION_COLOURS[place % num],
-            MARKERS[place % num],
+            MARKERS[(place + place // num) % num],
             _DASHES[place // num % len(_DASHES)],
-            MARKER_SIGNS[place % num],
+            MARKER_SIGNS[(place + place // num) % num],
         )
         for place, name in enumerate(conditions)
     }

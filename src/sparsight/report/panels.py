@@ -1,201 +1,19 @@
-"""The panels of the page: which quantities are drawn, and what is written under them."""
+"""The panels of S(d), fan-in and fan-out, cavity effects, single units, and differences."""
 
-import base64
-import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.image import imsave
 
 from sparsight.report.cavity_figures import plot_cavity_distributions
-from sparsight.report.evidence import Evidence
-from sparsight.report.field_figures import evenly_spaced, field_colours, mosaic, plot_fan_out
-from sparsight.report.figures import plot_controls, plot_over_density
-from sparsight.report.findings import Summaries
+from sparsight.report.difference_figures import plot_differences
+from sparsight.report.evidence import PAIRS, Evidence
+from sparsight.report.field_figures import plot_fan_out
+from sparsight.report.findings import Finding
 from sparsight.report.locality_figures import plot_fan_in, plot_locality_map, plot_locality_profile
-from sparsight.report.svg import inline_svg
-from sparsight.run.results import NETWORK
-
-_UNITS_IN_MOSAIC = 25
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure with its heading and a caption.
-
-    Attributes
-    ----------
-    title : str
-    figure : Markup
-    caption : str
-    """
-
-    title: str
-    figure: Markup
-    caption: str
-
-
-@dataclass(frozen=True)
-class Mosaic:
-    """Receptive fields of one condition at one level, as an image.
-
-    Attributes
-    ----------
-    condition, level : str, int
-    density : float
-    source : str
-        A data URI.
-    width, height : int
-        In pixels.
-    is_line : bool
-        Whether units are heat rows.
-    """
-
-    condition: str
-    level: int
-    density: float
-    source: str
-    width: int
-    height: int
-    is_line: bool
-
-
-@dataclass(frozen=True)
-class _Curve:
-    quantity: str
-    title: str
-    ylabel: str
-    caption: str
-    null: float | None = None
-    null_label: str = "chance"
-    scope: str = "layer"
-
-
-_CHANCE = "1 is what random masks with the same fan-in give."
-CURVES = (
-    _Curve("test_accuracy", "Accuracy", "test accuracy", "Share of held-out samples classified correctly.",
-           scope=NETWORK),
-    _Curve("locality.near", "Near-locality", "near pairs / chance",
-           f"Pairs of kept inputs of one unit, same channel, at most 1.5 pixels apart. {_CHANCE}", 1.0),
-    _Curve("locality.near_configuration", "Near-locality, stricter null", "near pairs / chance",
-           "The same, over random masks that keep each input's number of weights too.", 1.0),
-    _Curve("locality.far", "Far-locality", "far pairs / chance",
-           f"Pairs at least a quarter of the image apart. {_CHANCE}", 1.0),
-    _Curve("locality.radius_of_gyration", "Radius of gyration", "radius / chance",
-           f"Root mean squared distance between kept inputs. {_CHANCE} Below 1: compact.", 1.0),
-    _Curve("gaussianity.excess_kurtosis", "Kurtosis of pre-activations", "excess kurtosis κ",
-           "Mean over units; all classes together.", 0.0, "Gaussian"),
-    _Curve("gaussianity.excess_kurtosis_within_class", "Kurtosis within classes", "excess kurtosis κ",
-           "Within each class, then the mean: free of the mixture of classes.", 0.0, "Gaussian"),
-    _Curve("gaussianity.excess_kurtosis_beyond_random_mask", "Kurtosis beyond a random mask",
-           "κ − κ of the control",
-           "Minus κ of the same weights on as many randomly drawn inputs: few summands alone are "
-           "less Gaussian.", 0.0, "no effect"),
-    _Curve("cavity.delta_kurtosis_difference", "Cavity: kept minus pruned", "Δκ kept − Δκ pruned",
-           "Δκ of a weight: κ of its unit with it minus without it.", 0.0, "no effect"),
-    _Curve("cavity.delta_kurtosis_matched_difference", "The same at equal |w|", "Δκ kept − Δκ pruned",
-           "Compared within units among weights of similar size; few pairs are left where pruning is "
-           "by size.", 0.0, "no effect"),
-    _Curve("cavity.delta_kurtosis_auc", "Cavity: rank-AUC", "P(Δκ kept > Δκ pruned)",
-           "Probability that a weight kept has a larger Δκ than one pruned.", 0.5, "no effect"),
-    _Curve("cavity.delta_abs_kurtosis_difference", "Cavity of |κ|: kept minus pruned", "Δ|κ| kept − pruned",
-           "The same for the absolute value: away from the Gaussian in either direction.", 0.0, "no effect"),
-    _Curve("connected_units", "Connected units", "units",
-           "Hidden units on a path from input to output.", scope=NETWORK),
-)  # fmt: skip
-
-_FAMILIES: tuple[tuple[str, str, dict[str, str], str, float | None, str], ...] = (
-    (
-        "κ beside its controls",
-        "excess kurtosis κ",
-        {
-            "own": "gaussianity.excess_kurtosis",
-            "twin": "gaussianity.excess_kurtosis_twin",
-            "shuffled": "gaussianity.excess_kurtosis_shuffled",
-            "random mask": "gaussianity.excess_kurtosis_random_mask",
-            "within classes": "gaussianity.excess_kurtosis_within_class",
-        },
-        "own: the network's weights on its data. twin: the same weights on Gaussian data of equal "
-        "covariance. shuffled: weights exchanged among a unit's kept inputs. random mask: same weights, "
-        "inputs drawn anew.",
-        0.0,
-        "Gaussian",
-    ),
-    (
-        "Δκ, kept and pruned",
-        "mean Δκ of a weight",
-        {"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
-        "Mean over the weights that pruning keeps after the level, and over those that it removes.",
-        0.0,
-        "no effect",
-    ),
-    (
-        "ipr beside chance",
-        "inverse participation ratio",
-        {"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
-        "Σw⁴/(Σw²)², beside that of as many independent Gaussian weights: it rises with sparsity alone.",
-        None,
-        "",
-    ),
-)
-
-
-def curve_panels(summaries: Summaries, layer: str, *, with_network: bool = True) -> list[Panel]:
-    """Return the curves over density of every quantity that was measured in a layer."""
-    panels = []
-    for curve in CURVES:
-        where = NETWORK if curve.scope == NETWORK else layer
-        if (curve.scope == NETWORK and not with_network) or not summaries.has(curve.quantity, where):
-            continue
-        ax = plot_over_density(
-            summaries.intervals(curve.quantity, where),
-            ylabel=curve.ylabel,
-            null=curve.null,
-            null_label=curve.null_label,
-            legend=False,
-        )
-        panels.append(_panel(ax, f"{layer}-{curve.quantity}", curve.title, curve.caption))
-    return panels
-
-
-def control_panels(summaries: Summaries, layer: str) -> list[list[Panel]]:
-    """Return, for κ, Δκ and ipr, one panel a condition beside its controls, on a common scale."""
-    return [panels for family in _FAMILIES if (panels := _family(summaries, layer, *family))]
-
-
-def _family(
-    summaries: Summaries,
-    layer: str,
-    title: str,
-    ylabel: str,
-    lines: dict[str, str],
-    caption: str,
-    null: float | None,
-    null_label: str,
-) -> list[Panel]:
-    present = {name: quantity for name, quantity in lines.items() if summaries.has(quantity, layer)}
-    drawn: dict[str, Axes] = {}
-    for condition in summaries.conditions if present else ():
-        tables = {}
-        for name, quantity in present.items():
-            table = summaries.intervals(quantity, layer)
-            mine = table[table["condition"] == condition]
-            if mine["mean"].notna().any():
-                tables[name] = mine
-        if tables:
-            drawn[condition] = plot_controls(tables, ylabel=ylabel, null=null, null_label=null_label)
-    limits = [ax.get_ylim() for ax in drawn.values()]
-    for ax in drawn.values():
-        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    return [
-        _panel(ax, f"{layer}-{title}-{condition}", f"{title}: {condition}", caption)
-        for condition, ax in drawn.items()
-    ]
+from sparsight.report.locality_levels import plot_locality_levels
+from sparsight.report.panel import Panel
+from sparsight.report.unit_figures import plot_cavity_map, plot_preactivations
 
 
 def locality_panels(evidence: Evidence) -> list[Panel]:
@@ -208,10 +26,10 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
     name = evidence.condition
     profile = plot_locality_profile(counts, expected, evidence.geometry)
     panels = [
-        _panel(
-            profile,
+        Panel(
             f"profile-{name}",
             f"S(d) over distance: {name}",
+            profile,
             "Same channel, all units and replicates, over random masks of equal fan-in; a line a level, dark "
             "to light with pruning.",
         )
@@ -229,10 +47,10 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
                 evidence.geometry,
             )
             panels.append(
-                _panel(
-                    ax,
+                Panel(
                     f"map-{kind}-{null}-{name}",
                     f"S(d), {kind.replace('_', ' ')}, {null.replace('_', '-')} null: {name}",
+                    ax,
                     f"Level {levels[-1]}, {meaning}. 0 is chance, 1 twice as often; blank: under 5 pairs "
                     "expected.",
                 )
@@ -240,82 +58,147 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
     return panels
 
 
-def connection_panels(gathered: Sequence[Evidence], level: int) -> list[Panel]:
-    """Return the fan-in of all conditions in one panel, and the fan-out of each."""
+def level_panels(evidence: Evidence) -> list[Panel]:
+    """Return S(d) of a condition at several levels beside the null that keeps fan-in, for paper."""
+    panels = []
+    for kind in PAIRS:
+        levels = sorted(level for each, level in evidence.pairs if each == kind)
+        if levels:
+            ax = plot_locality_levels(
+                {level: evidence.pairs[kind, level] for level in levels},
+                {level: evidence.expected[kind, "fan_in", level] for level in levels},
+                evidence.geometry,
+            )
+            words = kind.replace("_", " ")
+            panels.append(
+                Panel(
+                    f"levels-{kind}-{evidence.condition}",
+                    f"S(d) and its null over levels, {words}: {evidence.condition}",
+                    ax,
+                    "S(d) and its expectation over random masks of equal fan-in, on one scale; blue: fewer, "
+                    "vermilion: more than expected.",
+                )
+            )
+    return panels
+
+
+def connection_panels(gathered: Sequence[Evidence]) -> list[Panel]:
+    """Return the fan-in of all conditions in one panel (one a number of inputs), and the fan-out of each."""
     measured = [each for each in gathered if each.fan_in is not None and each.fan_out is not None]
-    if not measured:
-        return []
-    fan_in = {each.condition: each.fan_in for each in measured if each.fan_in is not None}
-    panels = [
-        _panel(
-            plot_fan_in(fan_in, measured[0].geometry.num_inputs),
-            "fan-in",
-            "Fan-in",
-            f"Kept inputs of each unit at level {level}, all replicates, and the binomial of random pruning.",
+    panels = []
+    for num_inputs in dict.fromkeys(each.geometry.num_inputs for each in measured):
+        alike = [each for each in measured if each.geometry.num_inputs == num_inputs]
+        fan_in = {each.condition: each.fan_in for each in alike if each.fan_in is not None}
+        panels.append(
+            Panel(
+                f"fan-in-{num_inputs}",
+                "Fan-in",
+                plot_fan_in(fan_in, num_inputs),
+                f"Kept inputs of each unit, of {num_inputs}, {_levels_of(alike)}, all replicates, and the "
+                "binomial of random pruning.",
+            )
         )
-    ]
     for each in measured:
         assert each.fan_out is not None
         panels.append(
-            _panel(
-                plot_fan_out(each.fan_out, each.geometry),
+            Panel(
                 f"fan-out-{each.condition}",
                 f"Fan-out: {each.condition}",
-                f"Kept weights on each pixel at level {level}, summed over channels and replicates.",
+                plot_fan_out(each.fan_out, each.geometry),
+                f"Kept weights on each pixel {_levels_of([each])}, summed over channels and replicates.",
             )
         )
     return panels
 
 
+def _levels_of(gathered: Sequence[Evidence]) -> str:
+    levels = {each.compared_level for each in gathered}
+    if len(levels) == 1:
+        return f"at level {levels.pop()}"
+    return "at " + ", ".join(f"level {each.compared_level} of {each.condition}" for each in gathered)
+
+
 def cavity_panels(gathered: Sequence[Evidence]) -> list[Panel]:
-    """Return the distribution of Δκ over weights at each level, one panel a condition."""
-    return [
-        _panel(
-            plot_cavity_distributions(each.cavity_rows),
-            f"cavity-{each.condition}",
-            f"Δκ of single weights: {each.condition}",
-            f"Replicate {each.replicate}. Thin: 5 to 95 %, thick: 25 to 75 %, mark: median.",
+    """Return the distribution of Δκ over weights at each level, of all and at equal |w|, by condition."""
+    panels = []
+    for each in gathered:
+        for name, rows, title, words in (
+            ("cavity", each.cavity_rows, "Δκ of single weights", ""),
+            ("cavity-matched", each.matched_rows, "Δκ at equal |w|", " Weights compared at equal |w| in "
+             "their unit, as they count in that comparison."),
+        ):  # fmt: skip
+            if len(rows) and np.isfinite(rows["q50"]).any():
+                panels.append(
+                    Panel(
+                        f"{name}-weights-{each.condition}",
+                        f"{title}: {each.condition}",
+                        plot_cavity_distributions(rows),
+                        f"Replicate {each.replicate}. Thin: 5 to 95 %, thick: 25 to 75 %, mark: median."
+                        f"{words}",
+                    )
+                )
+    return panels
+
+
+def unit_panels(evidence: Evidence) -> list[Panel]:
+    """Return what the explorer shows of a unit, for the first in the evidence's order at its last level."""
+    panels = []
+    where = f"unit {evidence.sample_unit}, replicate {evidence.replicate}, last level"
+    if evidence.sample_histogram is not None and evidence.sample_histogram.any():
+        panels.append(
+            Panel(
+                f"preactivations-{evidence.condition}",
+                f"Pre-activations of one unit: {evidence.condition}",
+                plot_preactivations(evidence.sample_histogram),
+                f"{where}, beside the Gaussian of equal mean and variance.",
+            )
         )
-        for each in gathered
-        if len(each.cavity_rows) and np.isfinite(each.cavity_rows["q50"]).any()
-    ]
+    if evidence.sample_cavity is not None and evidence.shows_fields:
+        panels.append(
+            Panel(
+                f"cavity-map-{evidence.condition}",
+                f"Cavity map of one unit: {evidence.condition}",
+                plot_cavity_map(evidence.sample_cavity, evidence.geometry),
+                f"{where}: what each weight adds to the unit's κ.",
+            )
+        )
+    return panels
 
 
-def mosaics(evidence: Evidence, density_of: Callable[[int], float]) -> Iterator[Mosaic]:
-    """Yield the receptive fields at the first, middle and last level, units in the evidence's order."""
-    for level, weight in sorted(evidence.shown.items()):
-        order = evidence.order
-        is_line = len(evidence.geometry.size) == 1
-        chosen = order if is_line else order[evenly_spaced(len(order), _UNITS_IN_MOSAIC)]
-        picture = mosaic(field_colours(weight[chosen], evidence.geometry))
-        height, width = picture.shape[:2]
-        yield Mosaic(evidence.condition, level, density_of(level), _png(picture), width, height, is_line)
+def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> list[Panel]:
+    """Return, for each aspect, the differences with their intervals."""
+    panels = []
+    for finding in found:
+        if not finding.differences:
+            continue
+        rows = [
+            {"condition": cell.condition, "reference": cell.reference}
+            | {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
+            for cell in finding.differences
+        ]
+        aspect = finding.aspect
+        panels.append(
+            Panel(
+                f"difference-{aspect.quantity}",
+                aspect.title,
+                plot_differences(
+                    pd.DataFrame(rows),
+                    xlabel=f"difference in {aspect.title[:1].lower()}{aspect.title[1:]}",
+                    conditions=conditions,
+                ),
+                f"{_capitalised(aspect.meaning)}. Differences of means over replicates, "
+                f"{_pairing(finding)}; bars: 95 % intervals.",
+            )
+        )
+    return panels
 
 
-def interval_rows(summaries: Summaries, layers: Sequence[str]) -> list[dict[str, Any]]:
-    """Return every interval that the page draws, as plain rows; NaN becomes None."""
-    names = {curve.quantity: curve.scope for curve in CURVES}
-    names |= {quantity: "layer" for *_, in_family, _, _, _ in _FAMILIES for quantity in in_family.values()}
-    rows: list[dict[str, Any]] = []
-    for quantity, scope in names.items():
-        for layer in (NETWORK,) if scope == NETWORK else layers:
-            if summaries.has(quantity, layer):
-                table = summaries.intervals(quantity, layer)
-                plain = table.astype(object).where(table.notna(), None)
-                rows += [{"quantity": quantity, "layer": layer} | row for row in _records(plain)]
-    return rows
+def _pairing(finding: Finding) -> str:
+    pairs = {cell.is_paired for cell in finding.differences}
+    if len(pairs) == 2:
+        return "paired where seeds are shared"
+    return "paired by seed" if pairs == {True} else "not paired, for no seed is shared"
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-
-
-def _panel(ax: Axes, name: str, title: str, caption: str) -> Panel:
-    identifier = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name)
-    return Panel(title, Markup(inline_svg(ax, f"f-{identifier}", f"{title}. {caption}")), caption)
-
-
-def _png(picture: np.ndarray) -> str:
-    file = io.BytesIO()
-    imsave(file, picture, format="png", pil_kwargs={"compress_level": 9})
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+def _capitalised(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -24,6 +24,8 @@ _PAGE_COLOURS: Mapping[str, str] = {
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _OPENING = re.compile(r"<svg[^>]*>")
+_PATH = re.compile(r'\bd="[^"]*"')
+_DECIMALS = re.compile(r"(\.\d\d)\d+")
 _VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
 
 
@@ -55,6 +57,8 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
         # Straight to the canvas: savefig would draw everything twice.
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = _METADATA.sub("", _HEAD.sub("", file.getvalue()))
+    # A hundredth of a point is finer than any screen: a fifth of the bytes less.
+    text = _PATH.sub(lambda path: _DECIMALS.sub(r"\1", path.group()), text)
     for colour, variable in _PAGE_COLOURS.items():
         text = re.sub(re.escape(colour), variable, text, flags=re.IGNORECASE)
     text = re.sub(r'\bid="', f'id="{name}-', text)
