@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A table of a recipe. Unknown keys are errors; defaults are validated; instances are frozen."""
+    """A table of a recipe. Unknown keys, NaN and infinity are errors; defaults are checked; it is frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)

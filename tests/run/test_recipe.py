@@ -124,9 +124,9 @@ def test_unknown_and_unreadable_recipes_are_named(tmp_path):
     with pytest.raises(InputError, match=r"broken.toml is no valid TOML"):
         load_recipe(tmp_path / "broken.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="binary.toml is no valid TOML: 'utf-8' codec"):
         load_recipe(tmp_path / "binary.toml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
         load_recipe(tmp_path)
     (tmp_path / "empty.toml").write_text("")
     with pytest.raises(InputError, match="data is missing; training is missing"):

@@ -47,7 +47,8 @@ class DataSettings(Settings):
             near = difflib.get_close_matches(raw["source"], SOURCES, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
             raise ValueError(
-                f"no data source is called {raw['source']!r}; {meant}there are {', '.join(sorted(SOURCES))}"
+                f"no data source is called {raw['source']!r:.80}; {meant}"
+                f"there are {', '.join(sorted(SOURCES))}"
             )
         given = {key: value for key, value in raw.items() if key not in cls.model_fields}
         options = _check_options(raw["source"], given)
@@ -83,12 +84,12 @@ def _check_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
         if key not in model.model_fields:
             near = difflib.get_close_matches(key, [*model.model_fields, "source", "clone"], n=1, cutoff=0.5)
             meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(model.model_fields)}"
-            raise ValueError(f"{key} is no field of data source {name!r}; {meant}")
+            raise ValueError(f"{key!s:.80} is no field of data source {name!r}; {meant}")
     try:
         return model.model_validate(options).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, details['loc']))} is {details['input']!r}: {details['msg']}"
+            f"{'.'.join(map(str, details['loc']))} is {details['input']!r:.80}: {details['msg']}"
             if details["type"] != "missing"
             else f"{'.'.join(map(str, details['loc']))} is missing"
             for details in error.errors()
@@ -108,4 +109,6 @@ def _options_model(name: str) -> type[BaseModel]:
     }
     if any(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters):
         raise InputError(f"data source {name!r} must take keyword-only arguments")
-    return create_model(f"{name}_options", __config__=ConfigDict(extra="forbid"), **fields)
+    return create_model(
+        f"{name}_options", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+    )

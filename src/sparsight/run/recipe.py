@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 import sparsight.measure
@@ -20,6 +20,8 @@ from sparsight.network import NetworkSettings
 from sparsight.prune.imp import PruningSettings
 from sparsight.run.data_settings import DataSettings
 from sparsight.run.discovery import import_modules_of
+from sparsight.run.folder_names import distinct_folders, folder_name
+from sparsight.run.toml_text import MAX_DEPTH, MAX_TOML_BYTES, parse_toml
 from sparsight.settings import Settings
 from sparsight.streams import derived_seed
 from sparsight.train import TrainingSettings
@@ -27,7 +29,12 @@ from sparsight.train import TrainingSettings
 import_modules_of(sparsight.measure)
 
 _SettingsT = TypeVar("_SettingsT", bound=Settings)
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, AfterValidator(folder_name)]
+MAX_UNITS = 100_000
+"""Replicates times conditions."""
+
+_SHOWN = 80  # characters of a wrong value, and of a wrong name
+_PROBLEMS = 5
 
 
 class MeasureSettings(Settings):
@@ -89,6 +96,14 @@ class Recipe(Condition):
     replicates: int = Field(2, ge=1)
     seed: int = 0
     conditions: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_distinct_and_not_too_many_units(self) -> "Recipe":
+        distinct_folders(self.conditions)
+        num_units = self.replicates * len(self.condition_names())
+        if num_units > MAX_UNITS:
+            raise ValueError(f"replicates times conditions are {num_units}; up to {MAX_UNITS} are allowed")
+        return self
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], origin: str) -> "Recipe":
@@ -180,32 +195,31 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     InputError
         If there is no such recipe, it is no TOML, or a field is wrong; the message names the field.
     """
-    text, origin = _recipe_text(name_or_path)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{origin} is no valid TOML: {error}") from None
+    content, origin = _recipe_content(name_or_path)
+    raw = parse_toml(content, origin)
     raw.setdefault("name", Path(name_or_path).stem)
     for override in overrides:
         raw = merged(raw, parse_override(override))
     return Recipe.from_values(raw, origin)
 
 
-def _recipe_text(name_or_path: str | Path) -> tuple[str, str]:
+def _recipe_content(name_or_path: str | Path) -> tuple[bytes, str]:
     shipped = shipped_recipes()
     if str(name_or_path) in shipped:
-        return shipped[str(name_or_path)], f"recipe {name_or_path}"
+        return shipped[str(name_or_path)].encode(), f"recipe {name_or_path}"
     path = Path(name_or_path)
     try:
-        return path.read_text(encoding="utf-8"), str(path)
+        with path.open("rb") as file:
+            return file.read(MAX_TOML_BYTES + 1), str(path)
     except FileNotFoundError:
         near = difflib.get_close_matches(str(name_or_path), shipped, n=1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise InputError(
             f"no recipe or file is called {str(name_or_path)!r}{meant} (shipped: {', '.join(shipped)})"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"recipe {path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"recipe {str(path)!r} cannot be read: {reason}") from None
 
 
 def parse_override(override: str) -> dict[str, Any]:
@@ -218,12 +232,14 @@ def parse_override(override: str) -> dict[str, Any]:
     """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(parts) or len(parts) > MAX_DEPTH:
         raise InputError(f"--set {override!r} is not of the form key=value, as in pruning.rate=0.2")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
+        tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        value: Any = text.strip()
+    else:
+        value = parse_toml(f"value = {text}".encode(), f"--set {key}")["value"]
     for part in reversed(parts):
         value = {part: value}
     return dict(value)
@@ -241,11 +257,12 @@ def validated(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _
         return model.model_validate(raw)
     except ValidationError as error:
         problems = [_problem(details, model) for details in error.errors()]
-        raise InputError(f"{origin}: {'; '.join(problems)}") from None
+        more = f"; and {len(problems) - _PROBLEMS} more" if len(problems) > _PROBLEMS else ""
+        raise InputError(f"{origin}: {'; '.join(problems[:_PROBLEMS])}{more}") from None
 
 
 def _problem(details: ErrorDetails, model: type[Settings]) -> str:
-    where = ".".join(str(part) for part in details["loc"])
+    where = ".".join(_shown(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         allowed = _fields_at(model, details["loc"][:-1])
         near = difflib.get_close_matches(str(details["loc"][-1]), allowed, n=1, cutoff=0.5)
@@ -256,7 +273,16 @@ def _problem(details: ErrorDetails, model: type[Settings]) -> str:
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "value_error" and isinstance(details["input"], Mapping):
         return f"{where}: {message}"
-    return f"{where} is {details['input']!r}: {message[:1].lower()}{message[1:]}"
+    return f"{where} is {_cut(repr(details['input']))}: {message[:1].lower()}{message[1:]}"
+
+
+def _shown(part: int | str) -> str:
+    # A foreign name could hold anything, a terminal's control characters among it.
+    return _cut(str(part) if str(part).isprintable() else repr(part))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _fields_at(model: type[Settings], location: tuple[int | str, ...]) -> list[str]:

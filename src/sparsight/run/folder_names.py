@@ -1,0 +1,56 @@
+"""Names that become folders: plain ones, that mean the same on every system and cannot lead elsewhere."""
+
+import re
+from collections.abc import Iterable
+
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+_FILES_OF_A_RUN = (
+    ".toml",
+    ".json",
+    ".html",
+    ".safetensors",
+    ".csv",
+    ".png",
+    ".svg",
+    ".lock",
+    ".tmp",
+    ".damaged",
+)
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+
+
+def folder_name(name: str) -> str:
+    """Return the name, if it may be a folder's.
+
+    Raises
+    ------
+    ValueError
+        If it has other characters than ASCII letters, digits, ``_ . -``, more than 64 of them, begins
+        or ends with a sign that some system reads otherwise, ends like a file of a run, or is a device's
+        name on Windows.
+    """
+    if not _PLAIN.fullmatch(name):
+        raise ValueError(
+            "a name has up to 64 ASCII letters, digits, '_', '-' and '.', begins with a letter or digit, and "
+            "does not end with '.'"
+        )
+    if name.lower().endswith(_FILES_OF_A_RUN):
+        raise ValueError(f"a name may not end like a file of a run ({', '.join(_FILES_OF_A_RUN)})")
+    if name.lower().partition(".")[0] in _DEVICES:
+        raise ValueError("Windows keeps this name for a device; choose another")
+    return name
+
+
+def distinct_folders(names: Iterable[str]) -> None:
+    """Refuse names that are one folder where capital letters do not count.
+
+    Raises
+    ------
+    ValueError
+        The message names the two.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise ValueError(f"{other!r} and {name!r} are one folder on some systems; choose another name")
