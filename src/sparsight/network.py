@@ -57,6 +57,8 @@ class NetworkSettings(Settings):
 
 
 class _Erf(nn.Module):
+    is_elementwise = True
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.erf(x)
 

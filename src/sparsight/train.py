@@ -1,9 +1,9 @@
 """One training of one masked network."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -13,6 +13,8 @@ from torch.nn import functional
 from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.settings import Settings
+from sparsight.sparse.crossover import Kernel, sparse_layers
+from sparsight.sparse.sequential import SparseSequential
 
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
@@ -47,6 +49,9 @@ class TrainingSettings(Settings):
         ``mse`` is against one-hot labels, averaged over classes.
     evaluations : int
         How often, evenly spaced, test loss and accuracy are taken; the last is after the last step.
+    kernel : {"auto", "dense", "csr"}
+        How pruned layers are multiplied: on kept weights only (``csr``), as dense matrices with zeros, or,
+        layer by layer, as is faster at their density. The mathematics is the same, the rounding is not.
     """
 
     steps: int | None = Field(None, gt=0)
@@ -63,6 +68,7 @@ class TrainingSettings(Settings):
     warmup_steps: int = Field(0, ge=0)
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     evaluations: int = Field(10, gt=0)
+    kernel: Kernel = "auto"
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSettings":
@@ -142,15 +148,22 @@ def batch_loss(outputs: Tensor, labels: Tensor, loss: Literal["cross_entropy", "
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, task: Task, settings: TrainingSettings, device: torch.device
+    network: nn.Module,
+    task: Task,
+    settings: TrainingSettings,
+    device: torch.device,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[float, float]:
-    """Return mean loss and accuracy on the whole test split, in evaluation mode."""
+    """Return mean loss and accuracy on the whole test split, in evaluation mode.
+
+    `forward` computes the network's outputs another way, if given.
+    """
     was_training = network.training
     network.eval()
     total_loss, num_correct, num_samples = 0.0, 0, len(task.test_labels)
     for start in range(0, num_samples, _EVALUATION_BATCH):
         inputs, labels = task.samples("test", start, start + _EVALUATION_BATCH)
-        outputs, labels = network(inputs.to(device)), labels.to(device)
+        outputs, labels = (forward or network)(inputs.to(device)), labels.to(device)
         total_loss += batch_loss(outputs, labels, settings.loss).item() * len(labels)
         num_correct += int((outputs.argmax(dim=1) == labels).sum())
     network.train(was_training)
@@ -161,7 +174,9 @@ class Trainer:
     """Training of one level, step by step.
 
     Weights outside the masks are exactly 0 before, during and after: their gradient is cleared before
-    every step, so that neither momentum nor weight decay nor Adam's moments can move them.
+    every step, so that neither momentum nor weight decay nor Adam's moments can move them. Layers that
+    take the sparse step have gradients and moments for their kept weights only; those are in the network
+    after every step.
 
     Parameters
     ----------
@@ -176,6 +191,9 @@ class Trainer:
     first_step : int
         Where in the schedule and the sequence of batches this training starts (rewinding to step K
         starts at K).
+    layers_on_kept_weights : collection of str, optional
+        The layers that take the sparse step. Default: what ``settings.kernel`` says, with the
+        fixed crossover.
     """
 
     def __init__(
@@ -187,6 +205,7 @@ class Trainer:
         seed: int,
         *,
         first_step: int = 0,
+        layers_on_kept_weights: Collection[str] | None = None,
     ) -> None:
         self.network = network
         self.task = task
@@ -196,17 +215,28 @@ class Trainer:
         self.num_steps = settings.num_steps(len(task.train_labels))
         self.curve = Curve()
         self.device = next(network.parameters()).device
-        self.optimizer = _optimizer(network, settings)
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self._first_step = first_step
-        parameters = dict(network.named_parameters())
-        self._masked: list[tuple[nn.Parameter, Tensor]] = []
+        if layers_on_kept_weights is None:
+            layers_on_kept_weights = sparse_layers(network, masks, settings.kernel)
+        self.layers_on_kept_weights = sorted(layers_on_kept_weights)
+        self._masked = self._clear_outside(masks)
+        self._sparse: SparseSequential | None = None
+        if layers_on_kept_weights:
+            self._sparse = SparseSequential(cast(nn.Sequential, network), masks, layers_on_kept_weights)
+        self.optimizer = _optimizer((self._sparse or network).parameters(), settings)
+
+    def _clear_outside(self, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
+        """Clear weights outside the masks; return parameters whose gradients need the same, with masks."""
+        masked = []
         for name, mask in masks.items():
             if not mask.all():
-                parameter = parameters[name]
+                parameter = self.network.get_parameter(name)
                 parameter.data.masked_fill_(~mask.to(self.device), 0.0)
-                self._masked.append((parameter, mask.to(self.device, parameter.dtype)))
+                if name.removesuffix(".weight") not in self.layers_on_kept_weights:
+                    masked.append((parameter, mask.to(self.device, parameter.dtype)))
+        return masked
 
     def run(self, until: int | None = None, on_step: Callable[["Trainer"], None] | None = None) -> None:
         """Train up to step `until` (default: to the end), calling `on_step` after every step.
@@ -234,7 +264,7 @@ class Trainer:
             On the CPU: ``network/…``, ``optimizer/<parameter>/<name>``, and ``losses`` since the last
             evaluation.
         facts : dict
-            Plain values: ``step`` and ``curve``.
+            Plain values: ``step``, ``curve`` and ``layers_on_kept_weights``.
         """
         tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
         for index, entries in self.optimizer.state_dict()["state"].items():
@@ -243,10 +273,11 @@ class Trainer:
                     tensors[f"optimizer/{index}/{name}"] = torch.as_tensor(value)
         tensors["losses"] = torch.stack(self._losses) if self._losses else torch.zeros(0)
         copied = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
-        return copied, {"step": self.step, "curve": asdict(self.curve)}
+        facts = {"step": self.step, "curve": asdict(self.curve)}
+        return copied, facts | {"layers_on_kept_weights": self.layers_on_kept_weights}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned, for the same network, task, settings, masks and seed."""
+        """Go on from what `state` returned, for the same network, task, settings, masks, seed and layers."""
         network, moments = {}, dict[int, dict[str, Tensor]]()
         for key, value in tensors.items():
             kind, _, name = key.partition("/")
@@ -256,6 +287,8 @@ class Trainer:
                 index, _, entry = name.partition("/")
                 moments.setdefault(int(index), {})[entry] = value
         self.network.load_state_dict(network)
+        if self._sparse is not None:
+            self._sparse.read()
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self._losses = list(tensors["losses"].to(self.device))
@@ -279,7 +312,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(self.network(inputs), labels, self.settings.loss)
+        loss = batch_loss((self._sparse or self.network)(inputs), labels, self.settings.loss)
         if not torch.isfinite(loss):
             raise DivergenceError(
                 f"the loss became {loss.item()} at step {self.step} with learning rate {rate:g}: "
@@ -290,6 +323,8 @@ class Trainer:
             if parameter.grad is not None:
                 parameter.grad.mul_(kept)
         self.optimizer.step()
+        if self._sparse is not None:
+            self._sparse.write_back()
         self._losses.append(loss.detach())
         self.step += 1
 
@@ -299,7 +334,7 @@ class Trainer:
         return done * evaluations // total > (done - 1) * evaluations // total
 
     def _evaluate(self) -> None:
-        test_loss, test_accuracy = evaluate(self.network, self.task, self.settings, self.device)
+        test_loss, test_accuracy = evaluate(self.network, self.task, self.settings, self.device, self._sparse)
         self.curve.append(
             step=self.step,
             train_loss=float(torch.stack(self._losses).mean()),
@@ -310,13 +345,11 @@ class Trainer:
         self._losses.clear()
 
 
-def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+def _optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            network.parameters(), momentum=settings.momentum, nesterov=settings.nesterov, **common
-        )
+        return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)
     if settings.momentum:
         raise InputError("training.momentum is for optimizer = 'sgd'; remove it or change the optimizer")
     optimizer = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return optimizer(network.parameters(), **common)
+    return optimizer(parameters, **common)

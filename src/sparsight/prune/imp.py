@@ -4,7 +4,7 @@ import copy
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -16,8 +16,9 @@ from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune.connectivity import connectivity
 from sparsight.prune.criteria import CRITERIA, Trained
-from sparsight.prune.masks import Scope, density, groups_of, num_kept_by_level, prune
+from sparsight.prune.masks import Scope, density, groups_of, layer_of, num_kept_by_level, prune
 from sparsight.settings import Settings
+from sparsight.sparse.crossover import Crossovers, sparse_layers
 from sparsight.train import Curve, Masks, Trainer, TrainingSettings
 
 State = dict[str, Tensor]
@@ -151,6 +152,8 @@ class Level:
     network : torch.nn.Module
         In evaluation mode, with the state `final`. Reused: it changes when the loop goes on.
     is_last : bool
+    kernels : dict of str to str
+        ``csr`` or ``dense`` for every layer with a mask: how it was multiplied in training.
     """
 
     index: int
@@ -163,6 +166,7 @@ class Level:
     seed: int
     network: nn.Module
     is_last: bool
+    kernels: dict[str, str] = field(default_factory=dict)
 
     @property
     def density(self) -> float:
@@ -181,6 +185,7 @@ def imp(
     start: Level | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: OnStep | None = None,
+    crossovers: Crossovers | None = None,
 ) -> Iterator[Level]:
     """Train, prune, rewind, train again: yield every level once it is trained and pruned.
 
@@ -203,6 +208,9 @@ def imp(
         Go on in the middle of the level after `start` (or of level 0). One of another level is ignored.
     on_step : callable, optional
         Called with a `Progress` after every training step.
+    crossovers : mapping of str to float, optional
+        Densities below which layers train on kept weights only, as ``sparse.crossover.measured_crossovers``
+        returns them. Default: the same fixed density on every machine.
 
     Yields
     ------
@@ -228,11 +236,15 @@ def imp(
         masks = start.next_masks
         _load_masked(network, start.rewind if start.rewind is not None else start.final, masks)
     while not (start and start.is_last):
-        trainer = _trainer(network, task, training, pruning, masks, seed, index)
+        resumed = checkpoint if checkpoint is not None and checkpoint.level == index else None
+        sparse = sparse_layers(network, masks, training.kernel, crossovers)
+        if resumed is not None:  # the same rounding to the end of the level
+            sparse = resumed.facts["layers_on_kept_weights"]
+        trainer = _trainer(network, task, training, pruning, masks, seed, index, sparse)
         initial = snapshot(network)
-        if checkpoint is not None and checkpoint.level == index:
-            trainer.restore(checkpoint.tensors, checkpoint.facts)
-            rewind = checkpoint.rewind if index == 0 else rewind
+        if resumed is not None:
+            trainer.restore(resumed.tensors, resumed.facts)
+            rewind = resumed.rewind if index == 0 else rewind
         if index == 0 and pruning.rewind_step is not None and rewind is None:
             trainer.run(pruning.rewind_step, _reporting(on_step, index, None))
             rewind = snapshot(network)
@@ -242,7 +254,19 @@ def imp(
         next_masks = prune(scores, masks, pruning.rate, pruning.scope, _rounds(masks, pruning, index))
         final = snapshot(network)
         is_last = _is_last(index, masks, network, pruning)
-        start = Level(index, masks, next_masks, initial, final, rewind, trainer.curve, seed, network, is_last)
+        start = Level(
+            index,
+            masks,
+            next_masks,
+            initial,
+            final,
+            rewind,
+            trainer.curve,
+            seed,
+            network,
+            is_last,
+            _kernels(masks, sparse),
+        )
         yield start
         masks, index = next_masks, index + 1
         _load_masked(network, rewind if rewind is not None else final, masks)
@@ -331,12 +355,23 @@ def _trainer(
     masks: Masks,
     seed: int,
     index: int,
+    sparse: Sequence[str],
 ) -> Trainer:
     first_step = 0 if index == 0 else pruning.rewind_step or 0
-    trainer = Trainer(network, task, training, masks, seed, first_step=first_step)
+    trainer = Trainer(
+        network, task, training, masks, seed, first_step=first_step, layers_on_kept_weights=sparse
+    )
     if index > 0 and pruning.rewind == "none":
         trainer.hold_final_rate()
     return trainer
+
+
+def _kernels(masks: Masks, sparse: Sequence[str]) -> dict[str, str]:
+    return {
+        layer_of(name): "csr" if layer_of(name) in sparse else "dense"
+        for name in masks
+        if name.endswith(".weight")
+    }
 
 
 def _rounds(masks: Masks, pruning: PruningSettings, index: int) -> int:

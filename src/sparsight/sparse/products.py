@@ -1,0 +1,115 @@
+"""A layer's product with its input, on kept weights only or dense, with its gradients.
+
+With tiles X_t (in, width), Y_t = W X_t + b. From G_t, the gradient of the loss by Y_t,
+
+    ∂W = Σ_t G_t X_tᵀ   (kept entries only),   ∂b = Σ_t G_t 1,   ∂X_t = Wᵀ G_t   (where somebody needs it).
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
+
+from sparsight.sparse.pattern import Pattern, Rows
+from sparsight.sparse.threads import in_parallel
+
+
+def sparse_product(values: Tensor, bias: Tensor, tiles: Tensor, pattern: Pattern) -> Tensor:
+    """Return W X + b from the kept weights' values.
+
+    Parameters
+    ----------
+    values : Tensor, (kept,)
+        In the order of ``weight[mask]``.
+    bias : Tensor, (out,)
+    tiles : Tensor, (tiles, in, width)
+    pattern : Pattern
+
+    Returns
+    -------
+    Tensor, (tiles, out, width)
+    """
+    return cast(Tensor, _SparseProduct.apply(values, bias, tiles, pattern))  # type: ignore[no-untyped-call]
+
+
+def dense_product(weight: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
+    """Return W X + b; weight (out, in), bias (out,), tiles (tiles, in, width)."""
+    return cast(Tensor, _DenseProduct.apply(weight, bias, tiles))  # type: ignore[no-untyped-call]
+
+
+class _SparseProduct(Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, bias: Tensor, tiles: Tensor, pattern: Pattern) -> Tensor:
+        ctx.save_for_backward(values, tiles)
+        ctx.pattern = pattern
+        return _times(pattern.rows, values, bias, tiles)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        values, tiles = ctx.saved_tensors
+        pattern: Pattern = ctx.pattern
+        gradient = gradients[0].contiguous()
+        by_values = _at_kept(pattern.rows, gradient, tiles) if ctx.needs_input_grad[0] else None
+        by_bias = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[1] else None
+        by_tiles = None
+        if ctx.needs_input_grad[2]:
+            nothing = values.new_zeros(pattern.shape[1])
+            by_tiles = _times(pattern.transposed, values[pattern.transposed_order], nothing, gradient)
+        return by_values, by_bias, by_tiles, None
+
+
+class _DenseProduct(Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, weight: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
+        ctx.save_for_backward(weight, tiles)
+        return torch.matmul(weight, tiles).add_(bias[:, None])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        weight, tiles = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        by_weight = None
+        if ctx.needs_input_grad[0]:
+            by_weight = torch.zeros_like(weight)
+            for output_gradient, inputs in zip(gradient, tiles, strict=True):
+                by_weight.addmm_(output_gradient, inputs.t())
+        by_bias = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[1] else None
+        by_tiles = torch.matmul(weight.t(), gradient) if ctx.needs_input_grad[2] else None
+        return by_weight, by_bias, by_tiles
+
+
+def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
+    if tiles.device.type != "cpu":
+        matrix = _matrix(rows, values, tiles.shape[1])
+        return torch.stack([torch.addmm(bias[:, None], matrix, inputs) for inputs in tiles])
+    from sparsight.sparse.kernels import product
+
+    outputs = tiles.new_empty(tiles.shape[0], len(bias), tiles.shape[2])
+    arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, values, bias, tiles, outputs)]
+    in_parallel(product, rows.shares(torch.get_num_threads()), *arrays)
+    return outputs
+
+
+def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> Tensor:
+    if tiles.device.type != "cpu":
+        total = _matrix(rows, tiles.new_zeros(len(rows.columns)), tiles.shape[1])
+        for output_gradient, inputs in zip(gradient, tiles, strict=True):
+            total = torch.sparse.sampled_addmm(total, output_gradient, inputs.t())
+        return total.values()
+    from sparsight.sparse.kernels import weight_gradient
+
+    by_values = tiles.new_empty(len(rows.columns))
+    arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values)]
+    in_parallel(weight_gradient, rows.shares(torch.get_num_threads()), *arrays)
+    return by_values
+
+
+def _matrix(rows: Rows, values: Tensor, num_columns: int) -> Tensor:
+    shape = (len(rows.starts) - 1, num_columns)
+    return torch.sparse_csr_tensor(rows.starts, rows.columns, values, shape, check_invariants=False)
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().numpy()

@@ -1,0 +1,107 @@
+"""A hundred sparse steps end where a hundred masked dense steps end."""
+
+import itertools
+
+import pytest
+import torch
+from test_train import OPTIMIZERS
+
+from sparsight.prune.imp import PruningSettings, dense_masks
+from sparsight.train import Trainer, TrainingSettings
+from toy import linear_task, small_network
+
+SCHEDULES = {
+    "constant": {},
+    "step": {"schedule": "step", "milestones": (40, 70), "warmup_steps": 10},
+    "cosine": {"schedule": "cosine", "warmup_steps": 5},
+}
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-10}
+CASES = [
+    (*case, schedule, prune_biases)
+    for case, (schedule, prune_biases) in zip(
+        itertools.product(OPTIMIZERS, ["none", "hidden", "input"]),
+        itertools.cycle(itertools.product(SCHEDULES, [False, True])),
+        strict=False,
+    )
+]
+
+
+class InPrecision:
+    """A task with batches of another dtype."""
+
+    def __init__(self, task, dtype):
+        self.task, self.dtype = task, dtype
+        self.train_labels, self.test_labels = task.train_labels, task.test_labels
+
+    def batch(self, *arguments):
+        inputs, labels = self.task.batch(*arguments)
+        return inputs.to(self.dtype), labels
+
+    def samples(self, *arguments):
+        inputs, labels = self.task.samples(*arguments)
+        return inputs.to(self.dtype), labels
+
+
+def random_masks(network, density, prune_biases):
+    masks = dense_masks(network, PruningSettings(prune_biases=prune_biases, prune_output=True))
+    stream = torch.Generator().manual_seed(0)
+    return {name: torch.rand(mask.shape, generator=stream) < density for name, mask in masks.items()}
+
+
+def trained(kernel, dtype, batch_norm, prune_biases, **settings):
+    task = linear_task(num_inputs=60)
+    # A bias right before a BatchNorm has gradient 0 up to rounding, and Adam divides that by its own size:
+    # where it drifts to is chance in the dense step too.
+    is_chance = batch_norm == "hidden" and settings.get("optimizer", "sgd") != "sgd"
+    network = small_network(task, widths=(40, 30), batch_norm=batch_norm, bias=not is_chance).to(dtype)
+    masks = random_masks(network, 0.2, prune_biases)
+    settings = TrainingSettings(steps=100, batch_size=50, evaluations=20, kernel=kernel, **settings)
+    trainer = Trainer(network, InPrecision(task, dtype), settings, masks, seed=1)
+    trainer.run()
+    return network, trainer
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize(("optimizer", "batch_norm", "schedule", "prune_biases"), CASES)
+def test_loss_and_parameters_agree_after_100_steps(optimizer, batch_norm, schedule, prune_biases, dtype):
+    settings = OPTIMIZERS[optimizer] | SCHEDULES[schedule]
+    dense, of_dense = trained("dense", dtype, batch_norm, prune_biases, **settings)
+    sparse, of_sparse = trained("csr", dtype, batch_norm, prune_biases, **settings)
+    assert of_dense.layers_on_kept_weights == []
+    assert of_sparse.layers_on_kept_weights == ["linear_0", "linear_1", "linear_2"]
+    tolerance = TOLERANCES[dtype]
+    assert of_sparse.curve.train_loss == pytest.approx(of_dense.curve.train_loss, rel=tolerance)
+    assert of_sparse.curve.test_loss == pytest.approx(of_dense.curve.test_loss, rel=tolerance)
+    for (name, theirs), ours in zip(dense.state_dict().items(), sparse.state_dict().values(), strict=True):
+        error = (ours - theirs).double().norm() / theirs.double().norm().clamp_min(1e-30)
+        assert error < tolerance, (name, float(error))
+
+
+def test_moments_are_kept_for_kept_weights_only():
+    network, trainer = trained("csr", torch.float32, "none", False, optimizer="adam", learning_rate=0.01)
+    kept = int(network.linear_0.weight.count_nonzero())
+    tensors, _ = trainer.state()
+    assert tensors["optimizer/0/exp_avg"].shape == (kept,)
+    assert tensors["optimizer/0/exp_avg_sq"].shape == (kept,)
+    assert kept < 0.3 * network.linear_0.weight.numel()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_going_on_from_a_saved_state_is_bit_identical(optimizer):
+    task = linear_task(num_inputs=60)
+    settings = TrainingSettings(steps=40, batch_size=50, kernel="csr", **OPTIMIZERS[optimizer])
+    ends = []
+    for interrupted in (False, True):
+        network = small_network(task, widths=(40, 30), batch_norm="hidden")
+        masks = random_masks(network, 0.2, prune_biases=True)
+        trainer = Trainer(network, task, settings, masks, seed=1)
+        trainer.run(17)
+        if interrupted:
+            state = trainer.state()
+            network = small_network(task, seed=5, widths=(40, 30), batch_norm="hidden")
+            trainer = Trainer(network, task, settings, masks, seed=1)
+            trainer.restore(*state)
+        trainer.run()
+        ends.append((network.state_dict(), trainer.curve))
+    assert ends[0][1] == ends[1][1]
+    assert all(torch.equal(ends[0][0][name], ends[1][0][name]) for name in ends[0][0])

@@ -1,0 +1,160 @@
+"""The sparse step is the masked dense one, computed another way."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sparsight.network import FullyConnected, NetworkSettings, initialise_
+from sparsight.sparse.sequential import SparseSequential, sparse_candidates
+
+
+def network_and_masks(density=0.2, widths=(40, 30), num_inputs=70, **settings):
+    network = FullyConnected(num_inputs, 5, NetworkSettings(widths=widths, **settings)).double()
+    initialise_(network, "torch", 0)
+    stream = np.random.default_rng(0)
+    masks = {}
+    for name in sparse_candidates(network):
+        weight = network.get_parameter(f"{name}.weight")
+        masks[f"{name}.weight"] = torch.from_numpy(stream.random(tuple(weight.shape)) < density)
+        weight.data *= masks[f"{name}.weight"]
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.weight.data = torch.from_numpy(stream.uniform(0.5, 2, module.num_features))
+            module.bias.data = torch.from_numpy(stream.normal(size=module.num_features))
+    return network, masks
+
+
+def batch(num_samples, num_inputs=70):
+    stream = np.random.default_rng(1)
+    inputs = torch.from_numpy(3 + 2 * stream.normal(size=(num_samples, num_inputs)))
+    return inputs, torch.from_numpy(stream.integers(0, 5, num_samples))
+
+
+def gradients(outputs, labels, parameters):
+    return torch.autograd.grad(nn.functional.cross_entropy(outputs, labels), parameters, allow_unused=True)
+
+
+@pytest.mark.parametrize("batch_norm", ["none", "hidden", "input"])
+@pytest.mark.parametrize(
+    ("activation", "bias"),
+    [("relu", True), ("relu", False), ("tanh", True), ("erf", False), ("sigmoid", True), ("linear", True)],
+)
+@pytest.mark.parametrize("sparse_layers", [["linear_0"], ["linear_1"], ["linear_0", "linear_1", "linear_2"]])
+def test_outputs_and_gradients_are_those_of_the_network(batch_norm, activation, bias, sparse_layers):
+    network, masks = network_and_masks(batch_norm=batch_norm, activation=activation, bias=bias)
+    dense = copy.deepcopy(network)
+    sparse = SparseSequential(network, masks, sparse_layers)
+    inputs, labels = batch(37)
+    outputs, expected = sparse(inputs), dense(inputs)
+    torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
+    ours = gradients(outputs, labels, sparse.parameters())
+    theirs = gradients(expected, labels, list(dense.parameters()))
+    for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
+        kept = whole[masks[name]] if name in sparse.values else whole
+        torch.testing.assert_close(mine, kept, rtol=1e-10, atol=1e-13, msg=name)
+    for mine, other in zip(network.buffers(), dense.buffers(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_samples", [2, 16, 127, 128, 129, 260, 1000])
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_any_batch_size_and_any_number_of_threads(num_samples, num_threads):
+    network, masks = network_and_masks(batch_norm="hidden")
+    dense = copy.deepcopy(network)
+    inputs, labels = batch(num_samples)
+    sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        ours = gradients(sparse(inputs), labels, list(sparse.values.values()))
+    finally:
+        torch.set_num_threads(before)
+    theirs = gradients(dense(inputs), labels, [dense.linear_0.weight, dense.linear_1.weight])
+    for name, mine, whole in zip(sparse.values, ours, theirs, strict=True):
+        torch.testing.assert_close(mine, whole[masks[name]], rtol=1e-9, atol=1e-13)
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    network, masks = network_and_masks(batch_norm="hidden")
+    inputs, labels = batch(300)
+    found = []
+    before = torch.get_num_threads()
+    for num_threads in (1, 2, 5):
+        torch.set_num_threads(num_threads)
+        sparse = SparseSequential(copy.deepcopy(network), masks, ["linear_0", "linear_1"])
+        found.append(gradients(sparse(inputs), labels, list(sparse.values.values())))
+    torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(map(torch.equal, found[0], other))
+
+
+def test_a_layer_without_any_weight_gives_its_bias():
+    network, masks = network_and_masks()
+    masks["linear_0.weight"][:] = False
+    sparse = SparseSequential(network, masks, ["linear_0"])
+    network.linear_0.weight.data.zero_()
+    inputs, _ = batch(20)
+    torch.testing.assert_close(sparse(inputs), network(inputs))
+
+
+def test_evaluation_uses_running_statistics():
+    network, masks = network_and_masks(batch_norm="input")
+    sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])
+    inputs, _ = batch(300)
+    sparse(inputs)
+    network.eval()
+    torch.testing.assert_close(sparse(inputs), network(inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_modules_of_any_other_kind_see_samples_by_features():
+    network = nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 8), nn.Softmax(dim=1), nn.Linear(8, 3)).double()
+    mask = torch.rand(8, 12, generator=torch.Generator().manual_seed(0)) < 0.3
+    network[1].weight.data *= mask
+    dense = copy.deepcopy(network)
+    sparse = SparseSequential(network, {"1.weight": mask}, ["1"])
+    inputs, labels = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 12))), torch.arange(20) % 3
+    ours = gradients(sparse(inputs), labels, sparse.parameters())
+    theirs = gradients(dense(inputs), labels, list(dense.parameters()))
+    for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
+        torch.testing.assert_close(mine, whole[mask] if name == "1.weight" else whole, rtol=1e-10, atol=1e-13)
+
+
+def test_a_loss_that_diverged_is_seen():
+    network, masks = network_and_masks(batch_norm="hidden")
+    sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])
+    sparse.values["linear_0.weight"].data[0] = float("nan")
+    assert sparse(batch(20)[0]).isnan().any()
+
+
+def test_values_travel_to_the_network_and_back():
+    network, masks = network_and_masks()
+    sparse = SparseSequential(network, masks, ["linear_0"])
+    values = sparse.values["linear_0.weight"]
+    values.data += 1
+    sparse.write_back()
+    assert torch.equal(network.linear_0.weight[masks["linear_0.weight"]], values)
+    assert not network.linear_0.weight[~masks["linear_0.weight"]].any()
+    network.linear_0.weight.data *= 2
+    sparse.read()
+    assert torch.equal(network.linear_0.weight[masks["linear_0.weight"]], values)
+
+
+class _Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear_0 = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.linear_0(x) + 1
+
+
+def test_networks_that_are_not_plain_chains_stay_dense():
+    tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    tied[1].weight = tied[0].weight
+    watched = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    watched[0].register_forward_hook(lambda *_: None)
+    assert sparse_candidates(_Other()) == sparse_candidates(tied) == sparse_candidates(watched) == []
+    assert sparse_candidates(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))) == ["0", "2"]
