@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 import torch
-from test_train import OPTIMIZERS
 
 from sparsight.prune.imp import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings
+from test_train import OPTIMIZERS
 from toy import linear_task, small_network
 
 SCHEDULES = {
