@@ -19,3 +19,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("sparsight")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=12, help="How often tests/run/test_kills.py kills.")

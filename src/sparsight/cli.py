@@ -1,5 +1,6 @@
 """The command line: what a user may ask for, handed on to the rooms that do it."""
 
+import os
 import signal
 import sys
 import tomllib
@@ -64,9 +65,9 @@ def run(
     """
     from sparsight.report.page import write_report
     from sparsight.report.summary import announce_level, summary_table
+    from sparsight.run.preparation import load_plugins
     from sparsight.run.recipe import load_recipe
     from sparsight.run.results import Run
-    from sparsight.run.runner import load_plugins
     from sparsight.run.runner import run as run_recipe
     from sparsight.run.store import default_path, unused_path
 
@@ -138,8 +139,9 @@ def measure(
     """
     from sparsight.report.page import write_report
     from sparsight.report.summary import announce_level, summary_table
+    from sparsight.run.measuring import measure_again
+    from sparsight.run.preparation import load_plugins
     from sparsight.run.results import open_run
-    from sparsight.run.runner import load_plugins, measure_again
 
     load_plugins(plugins)
     opened = open_run(run)
@@ -170,6 +172,27 @@ def report(run: Path) -> None:
     console = _console()
     console.print(summary_table(opened, console.width))
     console.print(f"report: {write_report(opened)}", soft_wrap=True)
+
+
+@app.command
+def check(run: Path) -> int:
+    """Verify every file of a run: what is damaged, the last good level, and what `run` will do about it.
+
+    Exit status 1 if anything is damaged.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    """
+    from sparsight.report.health import health_lines
+    from sparsight.run.integrity import check_run
+    from sparsight.run.store import RunDirectory
+
+    problems, replicates = check_run(RunDirectory.open(run))
+    for line in health_lines(problems, replicates):
+        print(line)
+    return 1 if problems or any(health.problems for health in replicates) else 0
 
 
 @app.command
@@ -219,6 +242,12 @@ def _exit_status(call: Callable[[], Any]) -> int:
     except KeyboardInterrupt as interruption:
         print("sparsight: stopped; the same command goes on from there", file=sys.stderr)
         return 128 + getattr(interruption, "signal_number", signal.SIGINT)
+    except BrokenPipeError:  # `sparsight … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(f"sparsight: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     return status if isinstance(status, int) else 0
 
 

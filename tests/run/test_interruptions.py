@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_runner import digests
+from run_digests import digests
 
 import toy
 

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from sparsight.measure.effects import Interval, mean_interval
-from sparsight.run.level_files import read_page
+from sparsight.run.level_page import read_page
 from sparsight.run.results import NETWORK, Run
 from sparsight.run.store import RunDirectory
 

@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
+
+_TEMPORARY = ".*.tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -18,21 +21,48 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_through(temporary, content)
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove_if_possible(temporary)
         raise
     _flush_folder(path.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left unfinished in a folder that nobody else writes to."""
+    for path in folder.glob(_TEMPORARY):
+        path.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a file is one that `write_atomically` had not finished."""
+    return path.match(_TEMPORARY)
 
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    # O_EXCL and O_NOFOLLOW: a link planted under the temporary name is not followed out of the folder.
+    _remove_if_possible(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_possible(path: Path) -> None:
+    with suppress(OSError):  # the error that led here, or follows, is the one to be told
+        path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """The file from which a level is gone on with in its middle."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,9 @@ def write_checkpoint(folder: Path, progress: Progress) -> None:
     arrays = {f"trainer/{name}": _array(value) for name, value in tensors.items()}
     arrays |= {f"rewind/{name}": _array(value) for name, value in (progress.rewind or {}).items()}
     facts |= {"level": progress.level, "has_rewind": progress.rewind is not None}
-    write_atomically(folder / CHECKPOINT, serialise(arrays, {"facts": json.dumps(facts)}))
+    described = json.dumps(facts)
+    metadata = {"facts": described, "sha256": _digest(described, arrays)}
+    write_atomically(folder / CHECKPOINT, serialise(arrays, metadata))
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
@@ -36,13 +40,17 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     path = folder / CHECKPOINT
     try:
         with safe_open(path, "numpy") as file:
-            facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-            arrays = {name: torch.from_numpy(file.get_tensor(name).copy()) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata()
+            arrays = {name: file.get_tensor(name).copy() for name in sorted(file.keys())}
+        if metadata["sha256"] != _digest(metadata["facts"], arrays):
+            return None
+        facts: dict[str, Any] = json.loads(metadata["facts"])
         level, has_rewind = int(facts.pop("level")), bool(facts.pop("has_rewind"))
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return Checkpoint(
-        level, _under("trainer/", arrays), facts, _under("rewind/", arrays) if has_rewind else None
+        level, _under("trainer/", tensors), facts, _under("rewind/", tensors) if has_rewind else None
     )
 
 
@@ -52,3 +60,11 @@ def _under(prefix: str, arrays: State) -> State:
 
 def _array(value: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(value.detach().cpu().numpy())
+
+
+def _digest(described: str, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(described.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()

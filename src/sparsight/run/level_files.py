@@ -8,7 +8,8 @@ exists when its ``level.json`` does.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,11 @@ from sparsight.errors import InputError
 from sparsight.measure.instrument import Quantity
 from sparsight.prune.imp import Level, State
 from sparsight.run.atomic import sha256_of, write_atomically
+from sparsight.run.level_page import PAGE, read_page
+from sparsight.run.sealed_json import NewerFormatError, write_sealed
 from sparsight.train import Curve, Masks
 
-FORMAT_VERSION = 1
-WEIGHTS, MASKS, MEASURES, PAGE = (
-    "weights.safetensors",
-    "masks.safetensors",
-    "measures.safetensors",
-    "level.json",
-)
+WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
 
 Measures = Mapping[str, Mapping[str, Quantity]]
 """Layer name → quantity name (``cavity.delta_kurtosis``) → quantity."""
@@ -84,13 +81,13 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Made if it is not there; the replicate's folder, in which it is, must be.
     level : Level
     measures : mapping
     facts : mapping
         Plain values for ``level.json`` beside what the level itself holds.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # in a replicate's folder that is there: a run that was moved is not remade
     write_atomically(folder / WEIGHTS, serialise(_pack_weights(level)))
     write_atomically(folder / MASKS, serialise(_pack_masks(level), _mask_shapes(level.masks)))
     write_page(folder, _page_of(level) | dict(facts), level.masks, measures)
@@ -101,75 +98,60 @@ def write_page(folder: Path, page: Mapping[str, Any], masks: Masks, measures: Me
     arrays, described = _pack_measures(masks, measures)
     write_atomically(folder / MEASURES, serialise(arrays))
     digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
-    content = dict(page) | {"measures": described, "files": digests}
-    write_atomically(folder / PAGE, json.dumps(content, indent=1, allow_nan=False).encode())
+    write_sealed(folder / PAGE, dict(page) | {"measures": described, "files": digests})
 
 
-def read_page(folder: Path) -> dict[str, Any]:
-    """Return the content of a level's ``level.json``.
+def check_level(folder: Path) -> dict[str, str]:
+    """Return what is wrong with a level's files, by file name; nothing if they are whole.
 
     Raises
     ------
-    InputError
-        If it is missing, damaged, or of a newer format.
+    NewerFormatError
+        If a newer version wrote them: they are not damaged.
     """
-    path = folder / PAGE
-    try:
-        page = json.loads(path.read_text(encoding="utf-8"))
-        version = page["format_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has format {version}; this sparsight reads up to {FORMAT_VERSION}: install a newer one"
-        )
-    return dict(page)
-
-
-def check_level(folder: Path) -> list[str]:
-    """Return what is wrong with a level's files, one line each; nothing if they are whole."""
     try:
         page = read_page(folder)
+    except NewerFormatError:
+        raise
     except InputError as error:
-        return [str(error)]
-    problems = []
+        return {PAGE: str(error)}
+    problems = {}
     for name in (WEIGHTS, MASKS, MEASURES):
         path = folder / name
-        if not path.is_file():
-            problems.append(f"{path} is missing")
-        elif sha256_of(path) != page.get("files", {}).get(name):
-            problems.append(f"{path} is damaged: its SHA-256 is not the one in {PAGE}")
+        if path.is_symlink() or not path.is_file():
+            problems[name] = f"{path} is missing"
+        elif sha256_of(path) != page["files"].get(name):
+            problems[name] = f"{path} is damaged: its SHA-256 is not the one in {PAGE}"
     return problems
 
 
 def read_level(folder: Path) -> StoredLevel:
-    """Read a level back, weights dense.
+    """Read a level back, weights dense. Its measures are not looked at.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged.
+        If a file of weights or masks, or the page, is missing or damaged.
     """
-    problems = check_level(folder)
+    problems = [problem for name, problem in check_level(folder).items() if name != MEASURES]
     if problems:
         raise InputError("; ".join(problems))
-    page = read_page(folder)
-    packed = _load(folder / MASKS)
-    masks = _unpack_masks(packed, page["mask_shapes"], "masks")
-    weights = _load(folder / WEIGHTS)
-    states = {
-        state: _unpack_state(weights, f"{state}/", masks if state == "final" else {})
-        for state in ("initial", "final", "rewind")
-    }
-    return StoredLevel(
-        index=page["index"],
-        masks=masks,
-        next_masks=_unpack_masks(packed, page["mask_shapes"], "next_masks"),
-        final=states["final"],
-        initial=states["initial"] or None,
-        rewind=states["rewind"] or None,
-        page=page,
-    )
+    page, packed, weights = read_page(folder), _load(folder / MASKS), _load(folder / WEIGHTS)
+    with _fitting_its_page(folder):
+        masks = _unpack_masks(packed, page["mask_shapes"], "masks")
+        states = {
+            state: _unpack_state(weights, f"{state}/", masks if state == "final" else {})
+            for state in ("initial", "final", "rewind")
+        }
+        return StoredLevel(
+            index=page["index"],
+            masks=masks,
+            next_masks=_unpack_masks(packed, page["mask_shapes"], "next_masks"),
+            final=states["final"],
+            initial=states["initial"] or None,
+            rewind=states["rewind"] or None,
+            page=page,
+        )
 
 
 def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
@@ -180,18 +162,35 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     InputError
         If a file is missing or damaged.
     """
-    page, arrays = read_page(folder), _load(folder / MEASURES)
-    masks = _unpack_masks(_load(folder / MASKS), page["mask_shapes"], "masks")
-    measures: dict[str, dict[str, Quantity]] = {}
-    for layer, quantities in page["measures"].items():
-        measures[layer] = {}
-        for name, entry in quantities.items():
-            dims = tuple(entry["dims"])
-            value = arrays[f"{layer}/{name}"] if dims else _number(entry["value"])
-            if dims == ("unit", "input"):
-                value = _spread(arrays[f"{layer}/{name}"], masks[f"{layer}.weight"].numpy())
-            measures[layer][name] = Quantity(value, dims, entry["definition"], entry["unit"])
-    return measures
+    problems = [problem for name, problem in check_level(folder).items() if name != WEIGHTS]
+    if problems:
+        raise InputError("; ".join(problems))
+    page, arrays, packed = read_page(folder), _load(folder / MEASURES), _load(folder / MASKS)
+    with _fitting_its_page(folder):
+        masks = _unpack_masks(packed, page["mask_shapes"], "masks")
+        return {
+            layer: {name: _quantity(f"{layer}/{name}", entry, arrays, masks) for name, entry in named.items()}
+            for layer, named in page["measures"].items()
+        }
+
+
+def _quantity(key: str, entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray], masks: Masks) -> Quantity:
+    dims = tuple(entry["dims"])
+    value = arrays[key] if dims else _number(entry["value"])
+    if dims == ("unit", "input"):
+        value = _spread(arrays[key], masks[f"{key.partition('/')[0]}.weight"].numpy())
+    return Quantity(value, dims, entry["definition"], entry["unit"])
+
+
+@contextmanager
+def _fitting_its_page(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise InputError(
+            f"{folder} is damaged: its files hold other arrays than {PAGE} says "
+            f"({type(error).__name__}: {error})"
+        ) from None
 
 
 def _spread(kept_values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -213,7 +212,6 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 def _page_of(level: Level) -> dict[str, Any]:
     return {
-        "format_version": FORMAT_VERSION,
         "index": level.index,
         "is_last": level.is_last,
         "seed": level.seed,

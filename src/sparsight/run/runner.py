@@ -1,10 +1,10 @@
 """Run a recipe: imp → instruments → store, one process for each replicate of each condition."""
 
-import importlib.util
+import logging
 import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,21 @@ from torch import nn
 
 from sparsight.data.task import Task
 from sparsight.errors import InputError
-from sparsight.measure.instrument import Quantity
-from sparsight.network import FullyConnected, initialise_, linear_layers
+from sparsight.network import linear_layers
 from sparsight.prune.connectivity import connectivity
-from sparsight.prune.imp import Level, check_settings, dense_masks, imp
+from sparsight.prune.imp import Level, imp
 from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint
-from sparsight.run.level_files import read_measures, write_level, write_page
-from sparsight.run.observe import measure_level
-from sparsight.run.recipe import Condition, Recipe
-from sparsight.run.stopping import ignore_terminal, is_stop_requested, stopping_on_signals
+from sparsight.run.integrity import check_replicate, set_aside_damaged
+from sparsight.run.level_files import write_level
+from sparsight.run.measuring import measure, measure_stored
+from sparsight.run.preparation import build_network, build_tasks, check_recipe, load_plugins
+from sparsight.run.recipe import Recipe
+from sparsight.run.stopping import ignore_terminal, is_stop_requested, request_stop, stopping_on_signals
 from sparsight.run.store import RunDirectory, default_path
 from sparsight.run.watching import OnLevel, StepWatch, Stop, announcing
 from sparsight.train import DivergenceError
+
+_log = logging.getLogger(__name__)
 
 _WEIGHTS_WORTH_THREADS = 100_000
 """Below, a step is so short that a second thread costs more than it gives."""
@@ -74,7 +77,12 @@ def run(
     units = directory.units()
     jobs = jobs or _default_jobs(recipe, len(units))
     threads = max((os.cpu_count() or 1) // jobs, 1) if num_weights >= _WEIGHTS_WORTH_THREADS else 1
-    with directory.writing(), announcing(directory, on_level), stopping_on_signals(directory.path):
+    with (
+        _explaining_storage(directory.path),
+        directory.writing(on_lost=lambda: request_stop(directory.path)),
+        announcing(directory, on_level),
+        stopping_on_signals(directory.path),
+    ):
         Parallel(n_jobs=jobs)(
             delayed(run_replicate)(
                 directory.path,
@@ -114,10 +122,17 @@ def run_replicate(
     checkpoint_seconds : float
     owner : int, optional
         The process that started this one and holds that right: when it is gone, this one stops.
+        Default: this one.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written or read; what was stored before is whole.
     """
-    if owner not in (None, os.getpid()):
+    owner = owner or os.getpid()
+    if owner != os.getpid():
         ignore_terminal()
-    if is_stop_requested(path):
+    if is_stop_requested(path, owner):
         return
     load_plugins(plugins)
     torch.set_num_threads(threads)
@@ -125,175 +140,76 @@ def run_replicate(
     folder = directory.replicate(condition_name, replicate)
     condition = directory.recipe.condition(condition_name)
     seed = directory.recipe.replicate_seed(replicate)
-    task, twin = build_tasks(condition, seed)
-    directory.begin(condition_name, replicate, _task_facts(task))
-    network = build_network(condition, task, seed)
-    start = _last_level(directory, condition_name, replicate, network)
-    began = time.perf_counter()
-    levels = imp(
-        network,
-        task,
-        condition.training,
-        condition.pruning,
-        seed=seed,
-        start=start,
-        checkpoint=read_checkpoint(folder),
-        on_step=StepWatch(folder, directory.path, owner, checkpoint_seconds),
-    )
-    try:
-        for level in levels:
-            trained = time.perf_counter()
-            measures = _measure(level, task, twin, condition)
-            facts = _facts(level, trained - began, time.perf_counter() - trained, threads)
-            write_level(directory.level(condition_name, replicate, level.index), level, measures, facts)
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-            began = time.perf_counter()
-    except DivergenceError as error:
-        directory.note_failure(condition_name, replicate, str(error))
-    except Stop:
-        return
-
-
-def measure_again(
-    directory: RunDirectory,
-    instruments: Sequence[str] | None = None,
-    *,
-    plugins: Sequence[Path] = (),
-    on_level: OnLevel | None = None,
-) -> None:
-    """Apply instruments to the stored levels of a run, and store what they find.
-
-    Parameters
-    ----------
-    directory : RunDirectory
-    instruments : sequence of str, optional
-        Default: the recipe's. What other instruments found before is kept.
-    plugins, on_level
-        As in `run`.
-    """
-    load_plugins(plugins)
-    with directory.writing():
-        for condition_name, replicate in directory.units():
-            condition = directory.recipe.condition(condition_name)
-            if instruments is not None:
-                condition = Condition.model_validate(
-                    condition.model_dump()
-                    | {"measure": condition.measure.model_dump() | {"instruments": tuple(instruments)}}
-                )
-            num_levels = directory.num_levels(condition_name, replicate)
-            if num_levels:
-                _measure_replicate(directory, condition_name, replicate, condition, on_level)
-
-
-def check_recipe(recipe: Recipe) -> int:
-    """Refuse a recipe that cannot be run on this machine, before anything is written.
-
-    Returns
-    -------
-    int
-        Parameters of the largest network among the conditions.
-
-    Raises
-    ------
-    InputError
-        If data are missing, settings do not fit the data, the device is absent, or memory is short.
-    """
-    sources: dict[str, Task] = {}
-    largest = 0
-    for name in recipe.condition_names():
-        condition = recipe.condition(name)
-        _check_device(condition.device)
-        original = condition.data.model_copy(update={"clone": "none"})
-        key = original.model_dump_json()
-        if key not in sources:
-            sources[key] = original.build(recipe.replicate_seed(0))
-        task = sources[key]
-        with torch.device("meta"):  # shapes are enough
-            network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
-        check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
-        largest = max(largest, sum(parameter.numel() for parameter in network.parameters()))
-    return largest
-
-
-def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:
-    """Return a condition's task and, unless it is a clone itself, its Gaussian twin."""
-    twin = condition.data.twin() if condition.measure.instruments else None
-    return condition.data.build(seed), twin.build(seed) if twin else None
-
-
-def build_network(condition: Condition, task: Task, seed: int) -> nn.Module:
-    """Return a condition's network, initialised, on its device."""
-    network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
-    initialise_(network, condition.network.init, seed, condition.network.init_std)
-    return network.to(condition.device)
-
-
-def load_plugins(paths: Sequence[Path]) -> None:
-    """Execute Python files that register criteria, instruments or data sources.
-
-    Raises
-    ------
-    InputError
-        If a file is not there or does not run.
-    """
-    for path in paths:
-        name = f"sparsight_plugin_{path.stem}"
-        if name in sys.modules:
-            continue
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise InputError(f"plugin {path} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+    with _explaining_storage(folder):
+        task, twin = build_tasks(condition, seed)
+        directory.begin(condition_name, replicate, _task_facts(task))
+        network = build_network(condition, task, seed)
+        start = _mended_start(directory, condition_name, replicate, network, task, twin)
+        levels = imp(
+            network,
+            task,
+            condition.training,
+            condition.pruning,
+            seed=seed,
+            start=start,
+            checkpoint=read_checkpoint(folder),
+            on_step=StepWatch(folder, directory.path, owner, checkpoint_seconds),
+        )
         try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise InputError(f"plugin {path} failed: {type(error).__name__}: {error}") from error
+            _store_levels(directory, condition_name, replicate, levels, task, twin, threads)
+        except DivergenceError as error:
+            directory.note_failure(condition_name, replicate, str(error))
+        except Stop:
+            return
 
 
-def _measure_replicate(
-    directory: RunDirectory, name: str, replicate: int, condition: Condition, on_level: OnLevel | None
+def _store_levels(
+    directory: RunDirectory,
+    name: str,
+    replicate: int,
+    levels: Iterable[Level],
+    task: Task,
+    twin: Task | None,
+    threads: int,
 ) -> None:
-    seed = directory.recipe.replicate_seed(replicate)
-    task, twin = build_tasks(condition, seed)
-    network = build_network(condition, task, seed)
-    rewind = directory.read(name, replicate, 0).rewind
-    for index in range(directory.num_levels(name, replicate)):
+    condition = directory.recipe.condition(name)
+    began = time.perf_counter()
+    for level in levels:
+        trained = time.perf_counter()
+        measures = measure(level, task, twin, condition)
+        facts = _facts(level, trained - began, time.perf_counter() - trained, threads)
+        write_level(directory.level(name, replicate, level.index), level, measures, facts)
+        (directory.replicate(name, replicate) / CHECKPOINT).unlink(missing_ok=True)
+        began = time.perf_counter()
+
+
+def _mended_start(
+    directory: RunDirectory, name: str, replicate: int, network: nn.Module, task: Task, twin: Task | None
+) -> Level | None:
+    """Return the level to go on after, damaged ones set aside and damaged measures made again."""
+    health = check_replicate(directory, name, replicate)
+    for problem in health.problems:
+        _log.warning("%s", problem)
+    for path in set_aside_damaged(directory, health):
+        _log.warning("set aside as %s, to be computed again", path)
+    for index in health.unmeasured:
         folder = directory.level(name, replicate, index)
-        stored = directory.read(name, replicate, index)
-        network.load_state_dict(stored.final)
-        level = stored.as_level(network, rewind)
-        found = _measure(level, task, twin, condition)
-        before = read_measures(folder)
-        measures = {layer: before.get(layer, {}) | quantities for layer, quantities in found.items()}
-        write_page(folder, stored.page, stored.masks, measures)
-        if on_level is not None:
-            on_level(directory, name, replicate, index)
-
-
-def _measure(
-    level: Level, task: Task, twin: Task | None, condition: Condition
-) -> dict[str, dict[str, Quantity]]:
-    return measure_level(
-        level.network,
-        level.masks,
-        level.next_masks,
-        task,
-        twin,
-        condition.measure.instruments,
-        level=level.index,
-        seed=level.seed,
-        num_samples=condition.measure.num_samples,
-    )
-
-
-def _last_level(directory: RunDirectory, condition: str, replicate: int, network: nn.Module) -> Level | None:
-    index = directory.last_good_level(condition, replicate)
-    if index is None:
+        measure_stored(folder, network, task, twin, directory.recipe.condition(name), before={})
+    if health.last_good is None:
         return None
-    rewind = directory.read(condition, replicate, 0).rewind
-    return directory.read(condition, replicate, index).as_level(network, rewind)
+    rewind = directory.read(name, replicate, 0).rewind
+    return directory.read(name, replicate, health.last_good).as_level(network, rewind)
+
+
+@contextmanager
+def _explaining_storage(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or folder} cannot be written or read: {error.strerror or error}; what was "
+            "stored before is whole: mend that, and the same command goes on from there"
+        ) from None
 
 
 def _facts(level: Level, train_seconds: float, measure_seconds: float, threads: int) -> dict[str, Any]:
@@ -327,15 +243,6 @@ def _task_facts(task: Task) -> dict[str, Any]:
         "num_test": len(task.test_labels),
         "card": dict(task.card),
     }
-
-
-def _check_device(device: str) -> None:
-    if device.startswith("cuda"):
-        present = torch.cuda.device_count()
-        if int(device.partition(":")[2] or 0) >= present:
-            raise InputError(
-                f"device is {device!r}, but {present} CUDA devices are here; choose 'cpu' or another"
-            )
 
 
 def _default_jobs(recipe: Recipe, num_units: int) -> int:

@@ -4,12 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-STOP = ".stop"
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
@@ -39,13 +38,12 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
         At the end of the block, if a signal came.
     """
     received: list[int] = []
-    request = folder / STOP
-    request.unlink(missing_ok=True)
+    _withdraw(folder)
     before: dict[int, Any] = {}
 
     def ask(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        request.touch()
+        request_stop(folder)
         signal.signal(number, before[number])
 
     if threading.current_thread() is threading.main_thread():
@@ -58,7 +56,7 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        request.unlink(missing_ok=True)
+        _withdraw(folder)
     if received:
         raise Interrupted(received[0])
 
@@ -68,6 +66,21 @@ def ignore_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def is_stop_requested(folder: Path) -> bool:
+def request_stop(folder: Path) -> None:
+    """Ask every worker of this process to stop after its next step."""
+    with suppress(OSError):  # a folder that is gone stops them too
+        _request(folder, os.getpid()).touch()
+
+
+def is_stop_requested(folder: Path, holder: int) -> bool:
     """Return whether the process that holds the run was asked to stop."""
-    return os.path.exists(folder / STOP)  # noqa: PTH110 - called after every step: the cheapest there is
+    return os.path.exists(_request(folder, holder))  # noqa: PTH110 - after every step: the cheapest there is
+
+
+def _withdraw(folder: Path) -> None:
+    with suppress(OSError):  # nobody else looks at the request of a process that is gone
+        _request(folder, os.getpid()).unlink(missing_ok=True)
+
+
+def _request(folder: Path, holder: int) -> Path:
+    return folder / f".stop-{holder}"

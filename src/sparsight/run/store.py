@@ -1,14 +1,13 @@
 """The run directory: every path in it, who may write to it, and what is in it."""
 
-import json
+import hashlib
 import os
 import platform
-import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,12 +15,16 @@ from typing import Any
 
 import tomli_w
 import torch
-from filelock import FileLock, Timeout
 
 from sparsight.errors import InputError
-from sparsight.run.atomic import write_atomically
-from sparsight.run.level_files import PAGE, StoredLevel, check_level, read_level, read_page
+from sparsight.run.atomic import is_temporary, remove_temporaries, write_atomically
+from sparsight.run.level_files import StoredLevel, read_level
+from sparsight.run.level_page import PAGE, read_page
+from sparsight.run.lock import exclusive_writing
 from sparsight.run.recipe import Recipe
+from sparsight.run.sealed_json import NewerFormatError, read_sealed, write_sealed
+
+RECIPE, ENVIRONMENT, TASK, FAILURE = "recipe.toml", "environment.json", "task.json", "failed.json"
 
 _RECORDED_PACKAGES = ("sparsight", "torch", "numpy", "scipy", "scikit-image", "pydantic", "safetensors")
 
@@ -62,23 +65,27 @@ class RunDirectory:
         InputError
             If another recipe made it, it holds other files, or it cannot be written.
         """
-        if (path / "recipe.toml").exists():
+        if (path / RECIPE).exists():
             existing = cls.open(path)
             if existing.recipe.digest() != recipe.digest():
                 raise InputError(
                     f"{path} was made by another recipe ({existing.recipe.name}, "
                     f"hash {existing.recipe.digest()[:8]}, not {recipe.digest()[:8]}): choose another --out"
                 )
+            existing._set_damaged_environment_aside()
             return existing
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and not all(_is_of_a_run_being_made(entry) for entry in path.iterdir()):
             raise InputError(f"{path} is not empty and holds no run: choose another --out")
+        directory = cls(path, recipe)
+        content = tomli_w.dumps(recipe.resolved()).encode()
         try:
             path.mkdir(parents=True, exist_ok=True)
-            write_atomically(path / "environment.json", json.dumps(environment(), indent=1).encode())
-            write_atomically(path / "recipe.toml", tomli_w.dumps(recipe.resolved()).encode())
+            remove_temporaries(path)
+            directory._record_environment(content)
+            write_atomically(path / RECIPE, content)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
-        return cls(path, recipe)
+        return directory
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -90,15 +97,21 @@ class RunDirectory:
             If there is no run at that path, or its recipe is damaged.
         """
         path = Path(path)
+        source = path / RECIPE
         try:
-            raw = tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+            content = source.read_bytes()
+            raw = tomllib.loads(content.decode())
+        except OSError as error:
+            raise InputError(f"{path} holds no run: {source} cannot be read ({error.strerror})") from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            raise InputError(f"{source} is damaged: {error}") from None
+        directory = cls(path, Recipe.from_values(raw, str(source)))
+        if not directory._was_made_by(content):
             raise InputError(
-                f"{path} holds no run: {path / 'recipe.toml'} cannot be read ({error})"
-            ) from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path / 'recipe.toml'} is damaged: {error}") from None
-        return cls(path, Recipe.from_values(raw, str(path / "recipe.toml")))
+                f"{source} is not the recipe that made this run: put the original back, or run the changed "
+                "one with another --out"
+            )
+        return directory
 
     @property
     def report(self) -> Path:
@@ -131,19 +144,6 @@ class RunDirectory:
         """Read one level back."""
         return read_level(self.level(condition, replicate, index))
 
-    def last_good_level(self, condition: str, replicate: int) -> int | None:
-        """Return the last level up to which every file is whole, or None.
-
-        What lies beyond it is set aside as ``level_NNN.damaged``, to be computed again.
-        """
-        stored = self.num_levels(condition, replicate)
-        for index in range(stored):
-            if check_level(self.level(condition, replicate, index)):
-                for later in range(index, stored):
-                    _set_aside(self.level(condition, replicate, later))
-                return index - 1 if index else None
-        return stored - 1 if stored else None
-
     def units(self) -> list[tuple[str, int]]:
         """Return every (condition, replicate) of the recipe, replicates first."""
         return [
@@ -154,66 +154,72 @@ class RunDirectory:
 
     def note_failure(self, condition: str, replicate: int, message: str) -> None:
         """Record that a replicate could not be finished, and why."""
-        folder = self.replicate(condition, replicate)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "failed.json", json.dumps({"message": message}).encode())
+        write_sealed(self.replicate(condition, replicate) / FAILURE, {"message": message})
 
     def failures(self) -> dict[tuple[str, int], str]:
         """Return why replicates failed, by (condition, replicate)."""
         found = {}
         for condition, replicate in self.units():
-            path = self.replicate(condition, replicate) / "failed.json"
+            path = self.replicate(condition, replicate) / FAILURE
             if path.is_file():
-                found[condition, replicate] = str(json.loads(path.read_text(encoding="utf-8"))["message"])
+                found[condition, replicate] = str(read_sealed(path).get("message"))
         return found
 
     def begin(self, condition: str, replicate: int, facts: dict[str, Any]) -> None:
-        """Record where a replicate's data came from, and forget an earlier failure."""
-        folder = self.replicate(condition, replicate)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "failed.json").unlink(missing_ok=True)
-        write_atomically(folder / "task.json", json.dumps(facts, indent=1).encode())
-
-    def task_facts(self, condition: str, replicate: int) -> dict[str, Any]:
-        """Return what `begin` recorded; empty if nothing was."""
-        path = self.replicate(condition, replicate) / "task.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-    def environment(self) -> dict[str, Any]:
-        """Return what is known of the machine and the versions that made the run."""
-        path = self.path / "environment.json"
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the right to write to this run; one process at a time has it.
+        """Record where a replicate's data came from, and forget an earlier failure.
 
         Raises
         ------
         InputError
-            If another process has it; the message says which.
+            If a folder in it is a link, through which a run from somebody else could write elsewhere.
         """
-        owner = self.path / ".writer.json"
-        lock = FileLock(self.path / ".lock")
+        folder = self.replicate(condition, replicate)
+        for each in (folder.parent, folder, *folder.glob("level_*")):
+            if each.is_symlink():
+                raise InputError(f"{each} is a link, which could lead out of the run: copy what it points to")
+        folder.parent.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        for each in (folder, *folder.glob("level_*")):
+            remove_temporaries(each)
+        (folder / FAILURE).unlink(missing_ok=True)
+        write_sealed(folder / TASK, facts)
+
+    def task_facts(self, condition: str, replicate: int) -> dict[str, Any]:
+        """Return what `begin` recorded; empty if nothing was."""
+        path = self.replicate(condition, replicate) / TASK
+        return read_sealed(path) if path.is_file() else {}
+
+    def environment(self) -> dict[str, Any]:
+        """Return what is known of the machine and the versions that made the run."""
+        path = self.path / ENVIRONMENT
+        return read_sealed(path) if path.is_file() else {}
+
+    def writing(self, on_lost: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+        """Hold the right to write to this run; see `sparsight.run.lock.exclusive_writing`."""
+        return exclusive_writing(self.path, on_lost)
+
+    def _record_environment(self, recipe: bytes) -> None:
+        digest = hashlib.sha256(recipe).hexdigest()
+        write_sealed(self.path / ENVIRONMENT, environment() | {"recipe_sha256": digest})
+
+    def _set_damaged_environment_aside(self) -> None:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(
-                f"{self.path} is being written by {_describe_owner(owner)}: wait for it"
-            ) from None
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be written: {error.strerror}") from None
+            self.environment()
+        except NewerFormatError:
+            raise
+        except InputError:
+            damaged = self.path / ENVIRONMENT
+            damaged.replace(damaged.with_name(f"{ENVIRONMENT}.damaged"))
+            self._record_environment((self.path / RECIPE).read_bytes())
+
+    def _was_made_by(self, recipe: bytes) -> bool:
         try:
-            facts = {
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "since": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            write_atomically(owner, json.dumps(facts).encode())
-            yield
-        finally:
-            owner.unlink(missing_ok=True)
-            lock.release()
+            recorded = self.environment().get("recipe_sha256")  # version 1 records none
+        except NewerFormatError:
+            raise
+        except InputError:
+            return True  # whether it was cannot be told: `check` reports the damaged file
+        return recorded in (None, hashlib.sha256(recipe).hexdigest())
 
 
 def default_path(recipe: Recipe) -> Path:
@@ -254,18 +260,5 @@ def _revision() -> str | None:
     return answer.stdout.strip()
 
 
-def _set_aside(folder: Path) -> None:
-    target = folder.with_name(f"{folder.name}.damaged")
-    number = 1
-    while target.exists():
-        number += 1
-        target = folder.with_name(f"{folder.name}.damaged{number}")
-    folder.rename(target)
-
-
-def _describe_owner(path: Path) -> str:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {facts['pid']} on {facts['host']} since {facts['since']}"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+def _is_of_a_run_being_made(entry: Path) -> bool:
+    return entry.name == ENVIRONMENT or is_temporary(entry)

@@ -31,13 +31,13 @@ class StepWatch:
         Of the replicate; checkpoints go there.
     run : Path
         The run directory; a request to stop appears there.
-    owner : int or None
+    owner : int
         The process that holds the run. When it is gone, this one ends at once.
     seconds : float
         Between checkpoints.
     """
 
-    def __init__(self, folder: Path, run: Path, owner: int | None, seconds: float) -> None:
+    def __init__(self, folder: Path, run: Path, owner: int, seconds: float) -> None:
         self.folder = folder
         self.run = run
         self.owner = owner
@@ -46,9 +46,9 @@ class StepWatch:
 
     def __call__(self, progress: Progress) -> None:
         """Raise `Stop` if the run is to stop, after saving `progress`."""
-        if self.owner is not None and self.owner not in (os.getpid(), os.getppid()):
+        if self.owner not in (os.getpid(), os.getppid()):
             os._exit(1)  # between two steps: no file is open, and nobody is left to report to
-        stop = is_stop_requested(self.run)
+        stop = is_stop_requested(self.run, self.owner)
         if stop or time.monotonic() - self.last_saved > self.seconds:
             write_checkpoint(self.folder, progress)
             self.last_saved = time.monotonic()

@@ -1,0 +1,91 @@
+"""From a recipe to what it runs on: plugins, data and networks, and whether this machine can run it."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from sparsight.data.task import Task
+from sparsight.errors import InputError
+from sparsight.network import FullyConnected, initialise_
+from sparsight.prune.imp import check_settings, dense_masks
+from sparsight.run.recipe import Condition, Recipe
+
+
+def check_recipe(recipe: Recipe) -> int:
+    """Refuse a recipe that cannot be run on this machine, before anything is written.
+
+    Returns
+    -------
+    int
+        Parameters of the largest network among the conditions.
+
+    Raises
+    ------
+    InputError
+        If data are missing, settings do not fit the data, the device is absent, or memory is short.
+    """
+    sources: dict[str, Task] = {}
+    largest = 0
+    for name in recipe.condition_names():
+        condition = recipe.condition(name)
+        _check_device(condition.device)
+        original = condition.data.model_copy(update={"clone": "none"})
+        key = original.model_dump_json()
+        if key not in sources:
+            sources[key] = original.build(recipe.replicate_seed(0))
+        task = sources[key]
+        with torch.device("meta"):  # shapes are enough
+            network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
+        check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
+        largest = max(largest, sum(parameter.numel() for parameter in network.parameters()))
+    return largest
+
+
+def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:
+    """Return a condition's task and, unless it is a clone itself, its Gaussian twin."""
+    twin = condition.data.twin() if condition.measure.instruments else None
+    return condition.data.build(seed), twin.build(seed) if twin else None
+
+
+def build_network(condition: Condition, task: Task, seed: int) -> nn.Module:
+    """Return a condition's network, initialised, on its device."""
+    network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
+    initialise_(network, condition.network.init, seed, condition.network.init_std)
+    return network.to(condition.device)
+
+
+def load_plugins(paths: Sequence[Path]) -> None:
+    """Execute Python files that register criteria, instruments or data sources.
+
+    Raises
+    ------
+    InputError
+        If a file is not there or does not run.
+    """
+    for path in paths:
+        name = f"sparsight_plugin_{path.stem}"
+        if name in sys.modules:
+            continue
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise InputError(f"plugin {path} is no Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise InputError(f"plugin {path} failed: {type(error).__name__}: {error}") from error
+
+
+def _check_device(device: str) -> None:
+    if device.startswith("cuda"):
+        present = torch.cuda.device_count()
+        if int(device.partition(":")[2] or 0) >= present:
+            raise InputError(
+                f"device is {device!r}, but {present} CUDA devices are here; choose 'cpu' or another"
+            )

@@ -1,0 +1,32 @@
+"""Short runs that the tests of this folder damage, kill and compare."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import toy  # noqa: F401 - registers the data source of plane.toml
+from sparsight.run.recipe import load_recipe
+from sparsight.run.runner import run
+
+PLANE = Path(__file__).with_name("plane.toml")
+SHORT = ("replicates=1", "measure.instruments=['locality']", "measure.num_samples=40")
+
+
+@pytest.fixture(scope="session")
+def short_recipe():
+    return load_recipe(PLANE, SHORT)
+
+
+@pytest.fixture(scope="session")
+def short_run(short_recipe, tmp_path_factory):
+    """Two conditions, one replicate, three levels; not to be changed."""
+    path = tmp_path_factory.mktemp("short") / "run"
+    run(short_recipe, path, jobs=1)
+    return path
+
+
+@pytest.fixture
+def short_copy(short_run, tmp_path):
+    shutil.copytree(short_run, tmp_path / "run")
+    return tmp_path / "run"
