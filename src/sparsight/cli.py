@@ -201,8 +201,10 @@ def data(
     *,
     overrides: Overrides = [],  # noqa: B006
     seed: int = 0,
+    download: bool = False,
+    mirrors: Annotated[list[str], Parameter(name="--mirror", negative="")] = [],  # noqa: B006
 ) -> None:
-    """Say which data are there and what is missing, or describe one source.
+    """Say which data are there and what is missing, describe one source, or download it.
 
     Parameters
     ----------
@@ -212,7 +214,20 @@ def data(
         Options of the source, as in num_train=1000.
     seed
         Of what is drawn.
+    download
+        Get fashion-mnist, mnist or cifar10 where it is published, into the user's cache folder.
+    mirrors
+        A folder of your own with the same files, https: or file:, tried first; their SHA-256 are known.
     """
+    if download:
+        from sparsight.data.published_sets import PUBLISHED, download_set
+
+        if name is None:
+            raise InputError(f"--download needs a name: {', '.join(PUBLISHED)}")
+        folder = download_set(name, mirrors, lambda url: print(f"getting {url}", file=sys.stderr))
+        print(f"{name} is in {folder}: use it with --set data.folder={folder}")
+        return
+
     from sparsight.report.data_tables import availability_table, description_table
 
     _console().print(description_table(name, overrides, seed) if name else availability_table())

@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from sparsight.data.published_sets import folder_or_downloaded
 from sparsight.data.restricted_pickle import read_restricted_pickle
 from sparsight.data.sources import data_source
 from sparsight.data.standardise import image_task
@@ -15,6 +16,7 @@ from sparsight.geometry import Geometry
 
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
+_DEFAULT_FOLDER = "cifar10"
 _FOLDERS = ("", "cifar-10-batches-py", "cifar-10-batches-bin")
 _NUM_PIXELS = 3 * 32 * 32
 _MAX_LABEL = 2**31
@@ -24,7 +26,7 @@ NUM_TRAIN, NUM_TEST = 50_000, 10_000
 @data_source("cifar10")
 def cifar10(
     *,
-    folder: str = "cifar10",
+    folder: str = _DEFAULT_FOLDER,
     num_train: Annotated[int, Field(ge=2)] | None = None,
     num_test: Annotated[int, Field(ge=2)] | None = None,
     seed: int,
@@ -36,6 +38,7 @@ def cifar10(
     folder : str
         Holds ``data_batch_1`` … ``data_batch_5`` and ``test_batch`` (python version, read without running
         anything that is in them), or the same names with ``.bin``; or the folder that the archive unpacks to.
+        Where the default is not there: what ``sparsight data cifar10 --download`` got.
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all.
     seed : int
@@ -45,7 +48,7 @@ def cifar10(
     InputError
         If a file is missing or damaged, or a label is out of range.
     """
-    paths = _batch_paths(Path(folder))
+    paths = _batch_paths(folder_or_downloaded(folder, _DEFAULT_FOLDER, "cifar10"))
     train, test = _read_all(paths[:-1], NUM_TRAIN), _read_all(paths[-1:], NUM_TEST)
     return image_task(
         "cifar10",
@@ -65,8 +68,8 @@ def _batch_paths(folder: Path) -> list[Path]:
     missing = [name for name, path in zip((*TRAIN_FILES, *TEST_FILES), found, strict=True) if path is None]
     if missing:
         raise InputError(
-            f"data.folder {str(folder)!r} has no {', '.join(missing)} (or .bin): get CIFAR-10 from Alex "
-            "Krizhevsky's page at the University of Toronto and name its folder"
+            f"data.folder {str(folder)!r} has no {', '.join(missing)} (or .bin): sparsight data cifar10 "
+            "--download gets CIFAR-10 from Alex Krizhevsky's page at the University of Toronto"
         )
     return [path for path in found if path is not None]
 

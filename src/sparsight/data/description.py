@@ -2,11 +2,11 @@
 
 import inspect
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from sparsight.data.published_sets import folder_or_downloaded
 from sparsight.data.sources import SOURCES
 from sparsight.data.task import Task
 
@@ -77,7 +77,8 @@ def _status(name: str) -> SourceStatus:
             continue
         if parameter.default is inspect.Parameter.empty:
             return SourceStatus(name, False, f"{what} Needs data.{parameter.name}.")
-        if not Path(str(parameter.default)).exists():
+        default = str(parameter.default)
+        if not folder_or_downloaded(default, default, name).exists():
             return SourceStatus(
                 name, False, f"{what} Not found: {parameter.default} (set data.{parameter.name})."
             )

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from sparsight.data.published_sets import folder_or_downloaded
 from sparsight.data.sources import data_source
 from sparsight.data.standardise import image_task
 from sparsight.data.task import Task
@@ -46,7 +47,7 @@ def fashion_mnist(
     ----------
     folder : str
         Holds the four IDX files, gzipped or not. The default is where Debian's package
-        ``dataset-fashion-mnist`` puts them.
+        ``dataset-fashion-mnist`` puts them, or else where ``sparsight data fashion-mnist --download`` does.
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all 60 000 and 10 000.
     seed : int
@@ -56,13 +57,15 @@ def fashion_mnist(
     InputError
         If a file is missing or damaged.
     """
-    missing = [name for pair in FILES.values() for name in pair if _find(Path(folder), name) is None]
+    found = folder_or_downloaded(folder, FASHION_MNIST_FOLDER, "fashion-mnist")
+    missing = [name for pair in FILES.values() for name in pair if _find(found, name) is None]
     if missing:
         raise InputError(
-            f"data.folder {folder!r} has no {', '.join(missing)} (or .gz): install Debian's package "
-            "dataset-fashion-mnist, or get the files where Zalando Research publishes Fashion-MNIST"
+            f"data.folder {folder!r} has no {', '.join(missing)} (or .gz): sparsight data fashion-mnist "
+            "--download gets them where Zalando Research publishes Fashion-MNIST, or install Debian's "
+            "package dataset-fashion-mnist"
         )
-    return idx_task("fashion-mnist", Path(folder), 10, num_train, num_test, seed)
+    return idx_task("fashion-mnist", found, 10, num_train, num_test, seed)
 
 
 @data_source("idx")

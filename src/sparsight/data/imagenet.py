@@ -9,9 +9,9 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 from filelock import FileLock
 from numpy.lib import format as npy_format
-from platformdirs import user_cache_dir
 from pydantic import Field
 
+from sparsight.data.cache import cache_folder
 from sparsight.data.cifar import batch_arrays
 from sparsight.data.npz import read_npz
 from sparsight.data.restricted_pickle import read_restricted_pickle
@@ -138,7 +138,7 @@ def converted(paths: Sequence[Path], size: int, num_images: int) -> tuple[np.nda
     InputError
         If a file is damaged, the number is another, or the cache cannot be written.
     """
-    cache = Path(os.environ.get("SPARSIGHT_CACHE") or user_cache_dir("sparsight"))
+    cache = cache_folder()
     stem = cache / f"images-{size}-{_key(paths)}"
     try:
         cache.mkdir(parents=True, exist_ok=True)

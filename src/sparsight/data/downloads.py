@@ -1,0 +1,204 @@
+"""Files from elsewhere: over https or from this machine, of a known SHA-256, whole or not at all."""
+
+import http.client
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib import error as url_error
+from urllib import parse as url_parse
+from urllib import request as url_request
+
+from filelock import FileLock
+
+from sparsight.errors import InputError
+
+STALL_SECONDS = 30.0
+MAX_SECONDS = 3600.0
+_BLOCK = 2**16
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that can be got from several places, all of which must give the same bytes.
+
+    Attributes
+    ----------
+    name : str
+        What it is called here: a plain file name.
+    urls : tuple of str
+        ``https:`` or ``file:``, tried in this order.
+    sha256 : str
+        Hexadecimal. What has another is thrown away.
+    max_bytes : int
+        More is not read.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    sha256: str
+    max_bytes: int
+
+
+class _MirrorError(Exception):
+    """A place does not give the file; the next one may."""
+
+
+def download(
+    file: RemoteFile,
+    folder: Path,
+    *,
+    stall_seconds: float = STALL_SECONDS,
+    max_seconds: float = MAX_SECONDS,
+    context: ssl.SSLContext | None = None,
+    on_attempt: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Return the path of a file in a folder, got from the first of its places that gives it.
+
+    The file takes its name only when it is whole and has its SHA-256; one that is there and has it is not got
+    again. Two processes that want the same file wait for each other.
+
+    Parameters
+    ----------
+    file : RemoteFile
+    folder : Path
+        Made if it is not there.
+    stall_seconds : float
+        A place that sends nothing for so long is given up.
+    max_seconds : float
+        One that takes longer in all is given up, too.
+    context : ssl.SSLContext, optional
+        For a server whose certificate only you trust. Default: the system's authorities.
+    on_attempt : callable
+        Called with each address before it is tried.
+
+    Raises
+    ------
+    InputError
+        If no place gives the file (with what each answered), the name or an address is not allowed, or
+        the folder cannot be written.
+    """
+    import pooch  # late: it takes a quarter of a second
+
+    _check(file)
+    pooch.get_logger().setLevel("ERROR")
+    path = folder / file.name
+    refusals = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{file.name}.lock"):
+            for url in file.urls:
+                on_attempt(url)
+                try:
+                    pooch.retrieve(
+                        url,
+                        f"sha256:{file.sha256}",
+                        fname=file.name,
+                        path=folder,
+                        downloader=_Fetch(file.max_bytes, stall_seconds, max_seconds, context),
+                    )
+                    return path
+                except _MirrorError as error:
+                    refusals.append(f"{url}: {error}")
+                except ValueError:  # pooch's word for another hash
+                    refusals.append(f"{url}: it has another SHA-256 than {file.sha256[:12]}…")
+    except OSError as error:
+        raise InputError(
+            f"{file.name} cannot be kept in {folder} ({error.strerror}): make room, or name another folder "
+            "in the variable SPARSIGHT_CACHE"
+        ) from None
+    raise InputError(f"{file.name} cannot be got, and nothing is kept: {'; '.join(refusals)}")
+
+
+def _check(file: RemoteFile) -> None:
+    if not file.name or Path(file.name).name != file.name or file.name.startswith("."):
+        raise InputError(f"file name {file.name!r} is not a plain one; use letters, digits, '-', '_' and '.'")
+    is_hexadecimal = len(file.sha256) == 64 and not set(file.sha256) - set("0123456789abcdef")
+    if not is_hexadecimal:
+        raise InputError(f"sha256 of {file.name} is {file.sha256!r:.80}; 64 hexadecimal digits are needed")
+    for url in file.urls:
+        if url_parse.urlsplit(url).scheme not in ("https", "file"):
+            raise InputError(f"{url!r:.200} is neither https: nor file:; only these are used")
+    if not file.urls:
+        raise InputError(f"{file.name} has no address; give one, https: or file:")
+
+
+class _HttpsRedirects(url_request.HTTPRedirectHandler):
+    """Follows a redirect only to https: never to a place that others can change, nor into this machine."""
+
+    def redirect_request(
+        self, req: url_request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> url_request.Request | None:
+        if url_parse.urlsplit(newurl).scheme != "https":
+            raise _MirrorError(f"it redirects to {newurl!r:.100}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Fetch:
+    """What pooch calls to get an address into a temporary file."""
+
+    def __init__(
+        self, max_bytes: int, stall_seconds: float, max_seconds: float, context: ssl.SSLContext | None
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._stall_seconds = stall_seconds
+        self._max_seconds = max_seconds
+        self._opener = url_request.OpenerDirector()  # build_opener would add http, ftp and data
+        for handler in (
+            url_request.ProxyHandler(),
+            url_request.HTTPSHandler(context=context),
+            url_request.FileHandler(),
+            url_request.HTTPDefaultErrorHandler(),
+            url_request.HTTPErrorProcessor(),
+            _HttpsRedirects(),
+            url_request.UnknownHandler(),
+        ):
+            self._opener.add_handler(handler)
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        until = time.monotonic() + self._max_seconds
+        with Path(output_file).open("wb") as target, self._open(url) as source:
+            declared = source.headers.get("Content-Length", "")
+            if declared.isdecimal() and int(declared) > self._max_bytes:
+                raise _MirrorError(f"it declares {declared} bytes; up to {self._max_bytes} are expected")
+            size = 0
+            while block := self._read(source):
+                size += len(block)
+                if size > self._max_bytes:
+                    raise _MirrorError(f"it sends more than {self._max_bytes} bytes")
+                if time.monotonic() > until:
+                    raise _MirrorError(f"it took longer than {self._max_seconds:g} s")
+                target.write(block)
+            if declared.isdecimal() and size != int(declared):
+                raise _MirrorError(f"it declared {declared} bytes and sent {size}")
+
+    def _open(self, url: str) -> Any:
+        try:
+            return self._opener.open(url, timeout=self._stall_seconds)
+        except url_error.HTTPError as error:
+            error.close()
+            raise _MirrorError(f"it answers {error.code} {error.reason}") from None
+        except url_error.URLError as error:
+            raise _MirrorError(_reason(error.reason)) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _MirrorError(_reason(error)) from None
+
+    def _read(self, source: Any) -> bytes:
+        try:
+            return bytes(source.read1(_BLOCK) if hasattr(source, "read1") else source.read(_BLOCK))
+        except (OSError, http.client.HTTPException) as error:
+            raise _MirrorError(_reason(error)) from None
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return "it sends nothing"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def mirrored(file: RemoteFile, mirrors: Sequence[str]) -> RemoteFile:
+    """Return the file with further places, tried first: folders that hold it under its own name."""
+    own = tuple(f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors)
+    return RemoteFile(file.name, own + file.urls, file.sha256, file.max_bytes)
