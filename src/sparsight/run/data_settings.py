@@ -4,10 +4,11 @@ import difflib
 import inspect
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 import sparsight.data
 from sparsight.data.clones import clone_task
+from sparsight.data.labels import with_label_noise, with_merged_classes
 from sparsight.data.sources import SOURCES, Source
 from sparsight.data.task import Task
 from sparsight.errors import InputError
@@ -29,6 +30,11 @@ class DataSettings(Settings):
     clone : {"none", "gaussian", "gaussian_shared", "phase"}
         Use a clone of the data in their place. A source that knows its own Gaussian twin exactly (the
         random fields) gives that one; others get it from the moments of their training split.
+    label_noise : float
+        Share of labels, in both splits, that are drawn anew; see `with_label_noise`. Inputs, and clones of
+        them, are made with the true labels.
+    merged_classes : int or None
+        Put neighbouring classes together to this many; see `with_merged_classes`.
     **options
         The keyword arguments of the source, completed with its defaults.
     """
@@ -37,6 +43,8 @@ class DataSettings(Settings):
 
     source: str
     clone: Clone = "none"
+    label_noise: float = Field(0.0, ge=0, le=1)
+    merged_classes: int | None = Field(None, ge=2)
 
     @model_validator(mode="before")
     @classmethod
@@ -65,8 +73,12 @@ class DataSettings(Settings):
         function = SOURCES[self.source]
         options = dict(self.model_extra or {})
         if self.clone in _own_clones(function):
-            return function(**options, clone=self.clone, seed=seed)
-        return clone_task(function(**options, seed=seed), self.clone, seed)
+            task = function(**options, clone=self.clone, seed=seed)
+        else:
+            task = clone_task(function(**options, seed=seed), self.clone, seed)
+        if self.merged_classes is not None:
+            task = with_merged_classes(task, self.merged_classes)
+        return with_label_noise(task, self.label_noise, seed)
 
     def twin(self) -> "DataSettings | None":
         """Return the settings of the Gaussian twin, or None if these data are a clone already."""
@@ -82,7 +94,7 @@ def _check_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
     model = _options_model(name)
     for key in options:
         if key not in model.model_fields:
-            near = difflib.get_close_matches(key, [*model.model_fields, "source", "clone"], n=1, cutoff=0.5)
+            near = difflib.get_close_matches(key, [*model.model_fields, *DataSettings.model_fields], n=1, cutoff=0.5)
             meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(model.model_fields)}"
             raise ValueError(f"{key!s:.80} is no field of data source {name!r}; {meant}")
     try:
