@@ -122,6 +122,57 @@ def recipes(name: str | None = None) -> None:
 
 
 @app.command
+def reproduce(
+    *claims: str,
+    scale: str = "smoke",
+    out: Path = Path("runs"),
+    results: Path | None = None,
+    jobs: int | None = None,
+    robustness: bool = True,
+) -> None:
+    """Run the papers' claims and give a verdict on each; without a name, list them.
+
+    Parameters
+    ----------
+    claims
+        Names, or all.
+    scale
+        smoke (minutes; verdicts mean nothing), laptop, or paper.
+    out
+        Where runs lie. Finished ones are read, unfinished ones go on.
+    results
+        Where result tables are written [default: <out>/claims/<scale>].
+    jobs
+        Processes side by side [default: one for each core].
+    robustness
+        Whether to repeat with width, learning rate and rewind step halved and doubled.
+    """
+    from sparsight.report.claims_summary import claims_table, findings_table, run_notice
+    from sparsight.reproduce.registry import all_claims, claims_named
+    from sparsight.reproduce.reproduction import Studies
+    from sparsight.reproduce.reproduction import reproduce as reproduce_claim
+    from sparsight.reproduce.study import scale_named
+    from sparsight.reproduce.tables import write_table
+
+    console = _console()
+    if not claims:
+        console.print(claims_table(all_claims().values()))
+        return
+    wanted = list(all_claims()) if claims == ("all",) else claims
+    studies = Studies(
+        scale_named(scale),
+        out,
+        jobs=jobs,
+        on_study=lambda name, path: console.print(run_notice(name, path), soft_wrap=True),
+    )
+    for claim in claims_named(wanted):
+        outcome = reproduce_claim(claim, studies, robustness=robustness)
+        console.print(findings_table(outcome))
+        path = write_table(outcome, results or out / "claims" / scale)
+        console.print(f"table: {path}", soft_wrap=True)
+
+
+@app.command
 def measure(
     run: Path,
     *,

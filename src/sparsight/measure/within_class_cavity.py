@@ -19,7 +19,7 @@ _MAPS = {
 
 @instrument("cavity_within_class")
 def observe_cavity_within_class(observation: Observation) -> Mapping[str, Quantity]:
-    """Return Δκ and Δ|κ| within classes, contrasted between the weights kept and those removed after the level.
+    """Return Δκ and Δ|κ| within classes, contrasted between weights kept and removed after the level.
 
     The effect of a weight is computed within each class of at least 20 samples and averaged over those
     classes, so that no mixture of classes enters; a weight without a value in one of them has none.

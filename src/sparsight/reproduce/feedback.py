@@ -1,4 +1,4 @@
-"""Does what a unit has at one level predict what it gains until the next?"""
+"""Whether what a unit has at one level predicts what it gains until the next."""
 
 from collections.abc import Sequence
 

@@ -62,7 +62,7 @@ def last_above_earlier(quantity: str, condition: str) -> Statistic:
 
 
 def rank_correlation_with_level(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: Spearman's correlation of the quantity with the level (1: rises at every step)."""
+    """Return the statistic: Spearman's correlation of the quantity with the level (1: always rises)."""
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         values = _by_level(results, quantity, condition)

@@ -10,16 +10,30 @@ import xarray as xr
 
 from sparsight.errors import InputError
 from sparsight.run.recipe import Recipe, merged
-from sparsight.run.results import NETWORK, Run
+from sparsight.run.results import Run
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
 LEAST_ACCURACY, GREATEST_ACCURACY = 0.8, 0.99
-"""Dense test accuracy that laptop settings were chosen for, with other seeds and before any pruning: a task that
-is neither unlearned nor trivial. Conditions outside are named with the results, not left out."""
+"""Dense test accuracy that laptop settings were chosen for, with other seeds and before any pruning: a task
+that is neither unlearned nor trivial. Conditions outside are named with the results, not left out."""
 
 _TABLES = ("scales", "variants", "every_variant")
+
+
+def scale_named(name: str) -> Scale:
+    """Return the scale of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for scale in SCALES:
+        if scale == name:
+            return scale
+    raise InputError(f"scale is {name!r}; {', '.join(SCALES)} are allowed")
 
 
 def study_names() -> list[str]:
@@ -78,15 +92,13 @@ def results_of(run: Run) -> xr.Dataset:
         and level (NaN where a level does not exist). Attribute ``seeds``: that of each replicate.
     """
     dataset = run.dataset()
-    frame = run.frame()
-    network = frame[(frame.layer == NETWORK) & (frame.quantity == "test_accuracy")]
     shape = tuple(dataset.sizes[dim] for dim in ("condition", "replicate", "level"))
     columns = {"test_accuracy": np.full(shape, np.nan), "density": np.full(shape, np.nan)}
-    conditions = list(dataset.condition.values)
-    for row in network.itertuples():
-        place = (conditions.index(row.condition), row.replicate, row.level)
-        columns["test_accuracy"][place] = row.value
-        columns["density"][place] = row.density
+    for place, condition in enumerate(run.recipe.condition_names()):
+        for replicate in range(run.recipe.replicates):
+            for page in run.directory.pages(condition, replicate):
+                columns["test_accuracy"][place, replicate, page["index"]] = page["curve"]["test_accuracy"][-1]
+                columns["density"][place, replicate, page["index"]] = page["density"]
     dims = ("condition", "replicate", "level")
     dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
     seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]

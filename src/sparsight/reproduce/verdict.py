@@ -29,7 +29,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.expects == "within" and not self.margin > 0:
-            raise InputError(f"margin is {self.margin}; an effect can be within ±margin only if that is above 0")
+            raise InputError(
+                f"margin is {self.margin}; an effect can be within ±margin only if that is above 0"
+            )
 
     def __str__(self) -> str:
         bound = f"±{self.margin:g}" if self.expects == "within" else f"{self.margin:g}"

@@ -94,7 +94,9 @@ def _check_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
     model = _options_model(name)
     for key in options:
         if key not in model.model_fields:
-            near = difflib.get_close_matches(key, [*model.model_fields, *DataSettings.model_fields], n=1, cutoff=0.5)
+            near = difflib.get_close_matches(
+                key, [*model.model_fields, *DataSettings.model_fields], n=1, cutoff=0.5
+            )
             meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(model.model_fields)}"
             raise ValueError(f"{key!s:.80} is no field of data source {name!r}; {meant}")
     try:

@@ -28,13 +28,13 @@ def _kept_minus_pruned(name: str, quantity: str, words: str, *, decisive: bool =
 CLAIM = Claim(
     name="cavity",
     statement=(
-        "The weights that iterative magnitude pruning keeps raise their unit's non-Gaussianity more than those it "
-        "prunes: over all classes, within classes, and at equal |w|; not so on the Gaussian twin."
+        "The weights that iterative magnitude pruning keeps raise their unit's non-Gaussianity more than "
+        "those it prunes: over all classes, within classes, and at equal |w|; not so on the Gaussian twin."
     ),
     source="arXiv 2412.06545 (the definition of the cavity statistic is ours)",
     scope=(
-        "Δ|κ| of single weights. Magnitude pruning leaves no true overlap in |w|: the comparison at equal |w| is of "
-        "weights just above with weights just below the threshold."
+        "Δ|κ| of single weights. Magnitude pruning leaves no true overlap in |w|: those compared at equal "
+        "|w| lie just above and just below the threshold."
     ),
     predictions=(
         _kept_minus_pruned("pooled", _POOLED, "Δ|κ| over all classes together"),

@@ -14,8 +14,8 @@ CLAIM = Claim(
     statement="The more data and the more meaningful the labels, the more local the receptive fields.",
     source="Pellegrini & Biroli, arXiv 2104.13343",
     scope=(
-        "Fashion-MNIST, one hidden layer, equal training steps and densities; near under the fan-in null. Two classes "
-        "are the ten put together five by five."
+        "Fashion-MNIST, one hidden layer, equal training steps and densities; near under the fan-in null. "
+        "Two classes are the ten put together five by five."
     ),
     predictions=(
         Prediction(

@@ -14,14 +14,14 @@ CLAIM = Claim(
     ),
     source="arXiv 2412.06545 (the feedback between non-Gaussianity and locality; the test is ours)",
     scope=(
-        "Rank correlations over the units of one replicate, averaged over levels. A unit that is local by chance is "
-        "less so next, so the correlation given the unit's present locality and fan-in is decisive, too."
+        "Rank correlations over the units of one replicate, averaged over levels. A unit that is local by "
+        "chance is less so next, so the correlation given its present locality and fan-in is decisive, too."
     ),
     predictions=(
         Prediction(
             name="predicts",
-            statement="Spearman's correlation over units of the cavity effect (Δ|κ| within classes, kept minus "
-            "pruned) at level t with the rise of near until t + 1",
+            statement="Spearman's correlation over units of the cavity effect (Δ|κ| within classes, kept "
+            "minus pruned) at level t with the rise of near until t + 1",
             study="ring",
             statistic=predicts_gain(_CAUSE, _NEAR, "imp"),
             rule=Rule("above", 0.0),

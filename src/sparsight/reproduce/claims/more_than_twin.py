@@ -30,13 +30,13 @@ def _on_images(name: str, study: str, clone: str, words: str, decisive: bool = F
 CLAIM = Claim(
     name="more-than-twin",
     statement=(
-        "Receptive fields become more local on non-Gaussian inputs than on Gaussian ones of equal covariance, "
-        "and the more so the less Gaussian the inputs."
+        "Receptive fields become more local on non-Gaussian inputs than on Gaussian ones of equal "
+        "covariance, and the more so the less Gaussian the inputs."
     ),
     source="arXiv 2412.06545, in the graded form",
     scope=(
-        "Decided on per-class twins: the ring's exact one, Fashion-MNIST's at matched accuracy (by label noise), "
-        "the photographs'. Other clones are reported beside them."
+        "Decided on per-class twins: the ring's exact one, Fashion-MNIST's at matched accuracy (by label "
+        "noise), the photographs'. Other clones are reported beside them."
     ),
     predictions=(
         Prediction(
@@ -52,7 +52,7 @@ CLAIM = Claim(
         Prediction(
             name="dose",
             statement=(
-                "slope over log₁₀ gain (0.3 to 10) of near on the field minus near on the twin of the same gain"
+                "slope over log₁₀ gain (0.3 to 10) of near on the field minus near on the twin of that gain"
             ),
             study="gains",
             statistic=slope(
@@ -72,7 +72,9 @@ CLAIM = Claim(
         ),
         _on_images("photographs_twin", "photographs", "twin", "the per-class twin", decisive=True),
         _on_images("fashion_twin", "fashion", "twin", "the per-class twin"),
-        _on_images("fashion_shared", "fashion", "twin_shared", "the twin with one covariance for all classes"),
+        _on_images(
+            "fashion_shared", "fashion", "twin_shared", "the twin with one covariance for all classes"
+        ),
         _on_images("fashion_phase", "fashion", "phase", "the phase clone"),
         _on_images("photographs_shared", "photographs", "twin_shared", "the twin with one covariance"),
         _on_images("photographs_phase", "photographs", "phase", "the phase clone"),

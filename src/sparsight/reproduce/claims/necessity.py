@@ -8,11 +8,13 @@ _NEAR = "locality.near"
 
 CLAIM = Claim(
     name="necessity",
-    statement="Non-Gaussian inputs are necessary: on Gaussian inputs pruning does not make receptive fields local.",
+    statement=(
+        "Non-Gaussian inputs are necessary: on Gaussian inputs pruning does not make receptive fields local."
+    ),
     source="arXiv 2412.06545",
     scope=(
-        "Gaussian twins with the mean and covariance of each class: exact on the ring, fitted to Fashion-MNIST "
-        "and photographs."
+        "Gaussian twins with the mean and covariance of each class: exact on the ring, fitted to "
+        "Fashion-MNIST and photographs."
     ),
     predictions=(
         Prediction(

@@ -46,8 +46,8 @@ def _beyond_random_pruning(statistic: str, words: str) -> Prediction:
 CLAIM = Claim(
     name="non-gaussianity",
     statement=(
-        "From level to level iterative magnitude pruning increases the non-Gaussianity of pre-activations, beyond "
-        "what fewer summands give."
+        "From level to level iterative magnitude pruning increases the non-Gaussianity of pre-activations, "
+        "beyond what fewer summands give."
     ),
     source='arXiv 2412.06545 (its first version: "maximizes")',
     scope=(

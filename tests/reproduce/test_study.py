@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import pytest
+from planted import planted
+
+from sparsight.errors import InputError
+from sparsight.reproduce.registry import all_claims, claims_named
+from sparsight.reproduce.reproduction import Studies, reproduce
+from sparsight.reproduce.study import (
+    SCALES,
+    load_study,
+    outside_accuracy_band,
+    study_names,
+    variants_of,
+)
+from sparsight.reproduce.tables import write_table
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_study_is_a_recipe_at_every_scale(name):
+    hashes = {load_study(name, scale).digest() for scale in SCALES}
+    assert len(hashes) == len(SCALES)
+    assert load_study(name, "laptop").replicates >= 10
+    for variant in variants_of(name):
+        assert load_study(name, "laptop", variant).digest() not in hashes
+
+
+def test_variants_halve_and_double_one_setting():
+    base = load_study("ring", "laptop")
+    wide = load_study("ring", "laptop", "double-width")
+    assert [2 * w for w in base.network.widths] == list(wide.network.widths)
+    assert base.training == wide.training
+    assert base.pruning == wide.pruning
+
+
+def test_paper_scale_has_the_ancestors_settings():
+    recipe = load_study("ring", "paper").condition("imp")
+    assert recipe.data.source == "imagenet32"
+    assert recipe.network.widths == (1024, 1024, 1024)
+    assert (recipe.training.steps, recipe.training.batch_size, recipe.training.learning_rate) == (
+        100_000,
+        1000,
+        0.1,
+    )
+    assert (recipe.pruning.rate, recipe.pruning.scope, recipe.pruning.rewind) == (0.3, "layer", "step:1000")
+    assert recipe.pruning.prune_biases
+
+
+def test_claims_read_only_conditions_that_their_studies_have():
+    for claim in all_claims().values():
+        for prediction in claim.predictions:
+            conditions = load_study(prediction.study, "laptop").condition_names()
+            with pytest.raises(KeyError) as missing:
+                prediction.statistic(planted({("density", c): 1.0 for c in conditions}))
+            assert "." in str(missing.value), (prediction.name, missing.value)  # a quantity, not a condition
+
+
+def test_accuracy_outside_the_band_is_named():
+    accuracy = {"easy": 0.999, "learned": 0.9, "hard": 0.5}
+    results = planted({("test_accuracy", c): a for c, a in accuracy.items()}, noise=0.0)
+    assert outside_accuracy_band(results) == pytest.approx({"easy": 0.999, "hard": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: claims_named(["localty"]), "no claim is called 'localty'; did you mean locality"),
+        (lambda: load_study("ring", "huge"), "scale is 'huge'"),
+        (lambda: load_study("rings", "smoke"), "no study is called 'rings'"),
+        (lambda: load_study("ring", "smoke", "thrice"), "no variant 'thrice'"),
+    ],
+)
+def test_wrong_names_are_answered_with_the_right_ones(call, match):
+    with pytest.raises(InputError, match=match):
+        call()
+
+
+def test_reproduction_shares_runs_and_writes_a_table_that_is_strict_json(tmp_path):
+    asked = []
+    studies = Studies("smoke", tmp_path, jobs=1, on_study=lambda name, path: asked.append(name))
+    outcomes = [reproduce(claim, studies, robustness=False) for claim in claims_named(["locality", "cavity"])]
+    assert asked == ["ring-smoke"]
+    table = json.loads(write_table(outcomes[0], tmp_path / "tables").read_text())
+    assert table["verdict"] == outcomes[0].verdict
+    assert [row["prediction"] for row in table["findings"]] == [p.name for p in outcomes[0].claim.predictions]
+    near = table["findings"][0]
+    assert near["effect"]["mean"] == pytest.approx(np.mean(near["values"]), rel=1e-5)
+    assert len(table["studies"][0]["seeds"]) == 2
