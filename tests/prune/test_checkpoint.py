@@ -1,0 +1,90 @@
+"""A run that stops between any two steps and goes on elsewhere ends the same, to the bit."""
+
+import itertools
+
+import pytest
+import torch
+
+from sparsight.prune.imp import Checkpoint, Progress, PruningSettings, imp
+from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint, write_checkpoint
+from sparsight.train import TrainingSettings
+from toy import linear_task, small_network
+
+STEPS = 20
+
+
+class PlugPulledError(Exception):
+    """Somebody pulled the plug."""
+
+
+def training(**settings):
+    chosen = {"steps": STEPS, "batch_size": 32, "learning_rate": 0.05, "evaluations": 3, **settings}
+    return TrainingSettings(**chosen)
+
+
+def run_stopping_at(folder, moment, settings, pruning, plug=True):
+    """Return the levels of a run that was stopped at a (level, step), and went on from its checkpoint."""
+    task = linear_task()
+
+    def stop(progress: Progress):
+        if plug and (progress.level, progress.trainer.step) == moment:
+            write_checkpoint(folder, progress)
+            raise PlugPulledError
+
+    arguments = (task, settings, pruning)
+    levels = []
+    try:
+        for level in imp(small_network(task, batch_norm="hidden"), *arguments, seed=5, on_step=stop):
+            levels.append(level)
+    except PlugPulledError:
+        checkpoint = read_checkpoint(folder)
+        assert isinstance(checkpoint, Checkpoint)
+        levels += imp(
+            small_network(task, batch_norm="hidden"),
+            *arguments,
+            seed=5,
+            start=levels[-1] if levels else None,
+            checkpoint=checkpoint,
+        )
+    return levels
+
+
+@pytest.mark.parametrize("rewind", ["init", "step:7", "lr", "none"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+        {"optimizer": "adam", "schedule": "cosine", "warmup_steps": 4},
+        {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "step", "milestones": (5, 12)},
+        {"momentum": 0.9, "kernel": "csr"},
+    ],
+    ids=["sgd", "adam", "adamw", "sgd on kept weights"],
+)
+def test_a_run_stopped_between_any_two_steps_ends_bit_for_bit(tmp_path, rewind, optimizer):
+    settings, pruning = training(**optimizer), PruningSettings(rewind=rewind, max_levels=2)
+    expected = run_stopping_at(tmp_path, None, settings, pruning, plug=False)
+    for moment in itertools.product((0, 1), (1, 6, 7, 8, 19)):
+        levels = run_stopping_at(tmp_path, moment, settings, pruning)
+        assert len(levels) == len(expected) == 3
+        for mine, other in zip(levels, expected, strict=True):
+            assert mine.curve == other.curve, moment
+            for name, value in other.final.items():
+                assert torch.equal(mine.final[name], value), (moment, name)
+            for name, mask in other.next_masks.items():
+                assert torch.equal(mine.next_masks[name], mask), (moment, name)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path, damage):
+    """Any single flipped byte is found: the level starts again instead of going on from nonsense."""
+    run_stopping_at(tmp_path, (0, 6), training(), PruningSettings(max_levels=1))
+    path = tmp_path / CHECKPOINT
+    whole = path.read_bytes()
+    assert read_checkpoint(tmp_path) is not None
+    if damage is not None:
+        path.write_bytes(damage)
+        assert read_checkpoint(tmp_path) is None
+        return
+    for position in range(0, len(whole), 97):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x20]) + whole[position + 1 :])
+        assert read_checkpoint(tmp_path) is None, position

@@ -1,0 +1,76 @@
+"""SIGKILL at random moments, again and again: the end is the same to the bit.
+
+``pytest tests/run/test_kills.py --kills 200`` kills 200 times; by default a dozen.
+"""
+
+import multiprocessing
+import random
+import time
+
+import pytest
+from run_digests import digests
+
+import toy  # noqa: F401 - registers the data source, in the children too
+from sparsight.run.integrity import check_run
+from sparsight.run.runner import run
+from sparsight.run.store import RECIPE, RunDirectory
+
+
+def run_in_a_child(recipe, path):
+    run(recipe, path, jobs=1, checkpoint_seconds=0.02)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that has torch loaded already: its children spend their short lives running."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sparsight.run.runner"])
+    return context
+
+
+@pytest.fixture(scope="module")
+def recipe(short_recipe):
+    return short_recipe.model_copy(
+        update={"training": short_recipe.training.model_copy(update={"steps": 120})}
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, recipe, tmp_path_factory):
+    """The digests of a run that was not killed, and how long a child takes for it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    seconds = []
+    for name in ("with the start of the server", "without"):
+        began = time.monotonic()
+        child = server.Process(target=run_in_a_child, args=(recipe, folder / name))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        seconds.append(time.monotonic() - began)
+    return digests(folder / name), seconds[-1]
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_leave_no_trace(server, recipe, undisturbed, tmp_path, request):
+    expected, duration = undisturbed
+    moments = random.Random(17)
+    num_kills, num_runs = 0, 0
+    while num_kills < request.config.getoption("--kills"):
+        path = tmp_path / f"run-{num_runs}"
+        num_runs += 1
+        finished = False
+        while not finished:
+            child = server.Process(target=run_in_a_child, args=(recipe, path))
+            child.start()
+            child.join(timeout=moments.uniform(0, 0.6 * duration))
+            finished = child.exitcode == 0
+            if child.exitcode is None:
+                child.kill()
+                num_kills += 1
+            child.join()
+            if (path / RECIPE).exists():
+                whole, replicates = check_run(RunDirectory.open(path))
+                assert whole == []
+                assert all(health.problems == () for health in replicates)
+        assert digests(path) == expected
+    print(f"{num_kills} kills over {num_runs} runs")
