@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, cast
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -225,6 +226,7 @@ class Trainer:
         self._sparse: SparseSequential | None = None
         if layers_on_kept_weights:
             self._sparse = SparseSequential(cast(nn.Sequential, network), masks, layers_on_kept_weights)
+        self._table = _table(task, self.device)
         self.optimizer = _optimizer((self._sparse or network).parameters(), settings)
 
     def _clear_outside(self, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
@@ -306,13 +308,12 @@ class Trainer:
         return learning_rate(self.settings, self.step, self.num_steps)
 
     def _take_step(self) -> None:
-        inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
-        inputs, labels = inputs.to(self.device), labels.to(self.device)
         rate = self.current_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss((self._sparse or self.network)(inputs), labels, self.settings.loss)
+        outputs, labels = self._outputs_of_batch()
+        loss = batch_loss(outputs, labels, self.settings.loss)
         if not torch.isfinite(loss):
             raise DivergenceError(
                 f"the loss became {loss.item()} at step {self.step} with learning rate {rate:g}: "
@@ -327,6 +328,15 @@ class Trainer:
             self._sparse.write_back()
         self._losses.append(loss.detach())
         self.step += 1
+
+    def _outputs_of_batch(self) -> tuple[Tensor, Tensor]:
+        """Return outputs and labels of the batch that is due."""
+        if self._sparse is not None and self._table is not None:
+            rows = self.task.batch_rows(self.seed, self.step, self.settings.batch_size)
+            labels = torch.from_numpy(self.task.train_labels[rows])
+            return self._sparse.of_rows(self._table, torch.from_numpy(rows)), labels
+        inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
+        return (self._sparse or self.network)(inputs.to(self.device)), labels.to(self.device)
 
     def _is_evaluation_due(self) -> bool:
         done, total = self.step - self._first_step, self.num_steps - self._first_step
@@ -343,6 +353,15 @@ class Trainer:
             learning_rate=self.optimizer.param_groups[0]["lr"],
         )
         self._losses.clear()
+
+
+def _table(task: Task, device: torch.device) -> Tensor | None:
+    """Return the training inputs, (n, features), if batches can be read off them as they are."""
+    if device.type != "cpu" or not isinstance(task, Task) or task.draw is not None:
+        return None
+    if task.train_inputs.dtype != np.float32 or not task.train_inputs.flags.c_contiguous:
+        return None
+    return torch.from_numpy(task.train_inputs).flatten(1)
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:

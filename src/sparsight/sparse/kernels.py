@@ -71,8 +71,11 @@ def weight_gradient(
     output_gradient: Array,
     inputs: Array,
     values_gradient: Array,
+    bias_gradient: Array,
 ) -> None:
     """Fill ``values_gradient[k, i] = Σ_t output_gradient[t, k] · inputs[t, i]`` at kept entries only.
+
+    And ``bias_gradient[k] = Σ_t output_gradient[t, k]``, since it is at hand.
 
     Parameters
     ----------
@@ -81,12 +84,19 @@ def weight_gradient(
     output_gradient : ndarray, (tiles, out, width)
         0 in columns that belong to no sample.
     values_gradient : ndarray, (kept,)
+    bias_gradient : ndarray, (out,)
     """
     zero = values_gradient.dtype.type(0)
     for j in range(starts[first], starts[last]):
         values_gradient[j] = zero
+    for k in range(first, last):
+        bias_gradient[k] = zero
     for tile in range(inputs.shape[0]):
         for k in range(first, last):
+            total = zero
+            for n in range(inputs.shape[2]):
+                total += output_gradient[tile, k, n]
+            bias_gradient[k] += total
             j = starts[k]
             while j + 4 <= starts[k + 1]:
                 i0, i1, i2, i3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
@@ -111,16 +121,13 @@ def weight_gradient(
 
 
 @_compiled
-def transpose_into_tiles(
-    rows: Array,
-    tiles: Array,
-) -> None:
-    """Fill tiles from samples by features; see `sparsight.sparse.tiles.Tiling.tiled`.
+def gather_into_tiles(table: Array, rows: Array, tiles: Array) -> None:
+    """Fill tiles from rows of a table, samples by features; see `sparsight.sparse.tiles.Tiling.gathered`.
 
     Eight samples by sixteen features at a time: rows that lie a multiple of 4096 bytes apart share one set
     of the first-level cache, which has room for eight.
     """
-    num_samples, num_features = rows.shape
+    num_samples, num_features = len(rows), table.shape[1]
     width = tiles.shape[2]
     for tile in range(tiles.shape[0]):
         for start in range(0, width, 8):
@@ -129,7 +136,7 @@ def transpose_into_tiles(
             for feature in range(0, num_features, 16):
                 for i in range(feature, min(feature + 16, num_features)):
                     for n in range(8):
-                        tiles[tile, i, start + n] = rows[first + n, i] if n < count else 0
+                        tiles[tile, i, start + n] = table[rows[first + n], i] if n < count else 0
 
 
 @_compiled

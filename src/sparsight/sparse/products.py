@@ -51,8 +51,7 @@ class _SparseProduct(Function):
         values, tiles = ctx.saved_tensors
         pattern: Pattern = ctx.pattern
         gradient = gradients[0].contiguous()
-        by_values = _at_kept(pattern.rows, gradient, tiles) if ctx.needs_input_grad[0] else None
-        by_bias = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[1] else None
+        by_values, by_bias = _at_kept(pattern.rows, gradient, tiles)
         by_tiles = None
         if ctx.needs_input_grad[2]:
             nothing = values.new_zeros(pattern.shape[1])
@@ -64,7 +63,7 @@ class _DenseProduct(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, weight: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
         ctx.save_for_backward(weight, tiles)
-        return torch.matmul(weight, tiles).add_(bias[:, None])
+        return _dense_times(weight, bias, tiles)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -76,8 +75,17 @@ class _DenseProduct(Function):
             for output_gradient, inputs in zip(gradient, tiles, strict=True):
                 by_weight.addmm_(output_gradient, inputs.t())
         by_bias = gradient.sum(dim=(0, 2)) if ctx.needs_input_grad[1] else None
-        by_tiles = torch.matmul(weight.t(), gradient) if ctx.needs_input_grad[2] else None
+        by_tiles = None
+        if ctx.needs_input_grad[2]:
+            by_tiles = _dense_times(weight.t(), weight.new_zeros(weight.shape[1]), gradient)
         return by_weight, by_bias, by_tiles
+
+
+def _dense_times(weight: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
+    outputs = tiles.new_empty(tiles.shape[0], weight.shape[0], tiles.shape[2])
+    for inputs, output in zip(tiles, outputs, strict=True):  # torch.matmul would copy the tiles first
+        torch.addmm(bias[:, None], weight, inputs, out=output)
+    return outputs
 
 
 def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
@@ -92,18 +100,18 @@ def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
     return outputs
 
 
-def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> Tensor:
+def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> tuple[Tensor, Tensor]:
     if tiles.device.type != "cpu":
         total = _matrix(rows, tiles.new_zeros(len(rows.columns)), tiles.shape[1])
         for output_gradient, inputs in zip(gradient, tiles, strict=True):
             total = torch.sparse.sampled_addmm(total, output_gradient, inputs.t())
-        return total.values()
+        return total.values(), gradient.sum(dim=(0, 2))
     from sparsight.sparse.kernels import weight_gradient
 
-    by_values = tiles.new_empty(len(rows.columns))
-    arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values)]
+    by_values, by_bias = tiles.new_empty(len(rows.columns)), tiles.new_empty(len(rows.starts) - 1)
+    arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values, by_bias)]
     in_parallel(weight_gradient, rows.shares(torch.get_num_threads()), *arrays)
-    return by_values
+    return by_values, by_bias
 
 
 def _matrix(rows: Rows, values: Tensor, num_columns: int) -> Tensor:

@@ -63,12 +63,29 @@ class SparseSequential:
             kept = weight.detach().view(-1)[pattern.positions]
             self._patterns[name] = pattern
             self.values[f"{name}.weight"] = nn.Parameter(kept, requires_grad=weight.requires_grad)
+        self._input_tiles: Tensor | None = None
         self._stages = self._build_stages()
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs, (n, classes), for inputs (n, features)."""
         tiling = Tiling.of(len(inputs), inputs.device)
-        tiles = tiling.tiled(inputs)
+        return self._through_stages(tiling.tiled(inputs), tiling)
+
+    def of_rows(self, table: Tensor, rows: Tensor) -> Tensor:
+        """Return the outputs for ``table[rows]``, on the CPU, without copying those first.
+
+        The tiles are the same memory at every call, so call ``backward`` before the next.
+
+        Parameters
+        ----------
+        table : Tensor, (samples, features)
+        rows : Tensor of int64, (n,)
+        """
+        tiling = Tiling.of(len(rows), table.device)
+        self._input_tiles = tiling.gathered(table, rows, self._input_tiles)
+        return self._through_stages(self._input_tiles, tiling)
+
+    def _through_stages(self, tiles: Tensor, tiling: Tiling) -> Tensor:
         for stage in self._stages:
             tiles = stage(tiles, tiling)
         return tiling.rows(tiles)
@@ -82,7 +99,8 @@ class SparseSequential:
         """Put the kept weights into the network."""
         for name, values in self.values.items():
             weight = self.network.get_parameter(name)
-            weight.view(-1)[self._patterns[name.removesuffix(".weight")].positions] = values
+            positions = self._patterns[name.removesuffix(".weight")].positions
+            weight.view(-1).index_copy_(0, positions, values)
 
     @torch.no_grad()
     def read(self) -> None:

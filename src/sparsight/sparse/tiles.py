@@ -44,13 +44,27 @@ class Tiling:
     def tiled(self, rows: Tensor) -> Tensor:
         """Return samples by features, (n, features), as tiles; what fills up is 0."""
         if rows.device.type == "cpu" and not rows.requires_grad:
-            from sparsight.sparse.kernels import transpose_into_tiles
-
-            tiles = rows.new_empty(self.num_tiles, rows.shape[1], self.width)
-            transpose_into_tiles(rows.contiguous().numpy(), tiles.numpy())
-            return tiles
+            return self.gathered(rows, torch.arange(self.num_samples))
         filled = functional.pad(rows, (0, 0, 0, self.num_tiles * self.width - self.num_samples))
         return filled.view(self.num_tiles, self.width, -1).transpose(1, 2).contiguous()
+
+    def gathered(self, table: Tensor, rows: Tensor, into: Tensor | None = None) -> Tensor:
+        """Return ``tiled(table[rows])`` in one pass over memory; on the CPU, without gradient.
+
+        Parameters
+        ----------
+        table : Tensor, (samples, features)
+        rows : Tensor of int64, (n,)
+        into : Tensor, optional
+            Filled and returned if it has the right shape and dtype.
+        """
+        from sparsight.sparse.kernels import gather_into_tiles
+
+        shape = (self.num_tiles, table.shape[1], self.width)
+        if into is None or into.shape != shape or into.dtype != table.dtype:
+            into = table.new_empty(shape)
+        gather_into_tiles(table.contiguous().numpy(), rows.numpy(), into.numpy())
+        return into
 
     def rows(self, tiles: Tensor) -> Tensor:
         """Return tiles as samples by features, (n, features)."""
