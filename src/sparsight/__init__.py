@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sparsight.run.recipe import load_recipe as load_recipe
     from sparsight.run.results import open_run as open_run
     from sparsight.run.runner import run as run
+    from sparsight.run.sweep_results import open_sweep as open_sweep
     from sparsight.train import TrainingSettings as TrainingSettings
 
 # Loaded when first asked for: torch takes two seconds, and `sparsight --help` does not need it.
@@ -44,6 +45,7 @@ _HOME_OF = {
     "load_recipe": "sparsight.run.recipe",
     "locality": "sparsight.measure.locality",
     "open_run": "sparsight.run.results",
+    "open_sweep": "sparsight.run.sweep_results",
     "run": "sparsight.run.runner",
 }
 

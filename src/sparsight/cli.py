@@ -100,6 +100,66 @@ def run(
 
 
 @app.command
+def sweep(
+    path: Path,
+    *,
+    out: Path | None = None,
+    jobs: int | None = None,
+    plugins: Plugins = [],  # noqa: B006
+    checkpoint_seconds: float = 60.0,
+    status: bool = False,
+    collect: bool = False,
+) -> int:
+    """Run a recipe over lists of values. Goes on where it stopped; new values run only what is new.
+
+    Parameters
+    ----------
+    path
+        The sweep file, or, to ask for --status or to --collect, the folder of a sweep.
+    out
+        The folder [default: sweeps/<name>].
+    jobs
+        Processes side by side [default: by the size of networks and machine].
+    checkpoint_seconds
+        How often, at least, the middle of a level is saved.
+    status
+        Say how far the sweep is, and end.
+    collect
+        Write results.csv with every number of every case, and end.
+    """
+    from sparsight.report.sweep_summary import announce_unit, sweep_table
+    from sparsight.run.preparation import load_plugins
+    from sparsight.run.sweep import plan_sweep
+    from sparsight.run.sweep import sweep as run_sweep
+    from sparsight.run.sweep_results import Sweep, open_sweep
+    from sparsight.run.sweep_settings import folder_of
+
+    load_plugins(plugins)
+    console = _console()
+    if status or collect:
+        opened = open_sweep(out or folder_of(path))
+        console.print(sweep_table(opened))
+        if collect:
+            opened.frame().to_csv(opened.path / "results.csv", index=False)
+            console.print(f"results: {opened.path / 'results.csv'}", soft_wrap=True)
+        return 0
+    plan = plan_sweep(path, out)
+    console.print(
+        f"{plan.directory.path}: {len(plan.cases)} cases, {len(plan.unfinished())} trainings to do",
+        soft_wrap=True,
+    )
+    outcomes = run_sweep(
+        plan,
+        jobs=jobs,
+        plugins=plugins,
+        checkpoint_seconds=checkpoint_seconds,
+        on_unit=lambda outcome: console.print(announce_unit(outcome), soft_wrap=True),
+    )
+    console.print(sweep_table(Sweep(plan.directory)))
+    return 1 if any(outcome.end == "error" for outcome in outcomes) else 0
+
+
+@app.command
 def recipes(name: str | None = None) -> None:
     """List the shipped recipes, or print one as TOML to start your own from.
 

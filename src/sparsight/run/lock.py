@@ -19,10 +19,15 @@ from sparsight.run.atomic import write_atomically
 
 LOCK, OWNER = ".lock", ".writer.json"
 HEARTBEAT_SECONDS = 5.0
+_SECONDS_FOR_OTHERS_TO_LOOK = 1.0
 STALE_SECONDS = 60.0
 """A writer on another host that has not touched its file for so long is taken for dead."""
 
 _log = logging.getLogger(__name__)
+
+
+class BusyError(InputError):
+    """Another process has the right to write."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,10 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
 
     Raises
     ------
+    BusyError
+        If another process has the right; the message says which.
     InputError
-        If another process has the right, or took it over; the message says which.
+        If another process took it over.
     """
     if (folder / LOCK).is_symlink():
         raise InputError(f"{folder / LOCK} is a link, which could lead out of the run: remove it")
@@ -82,7 +89,7 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
         lock.acquire(timeout=0)
         os.utime(folder / LOCK)
     except Timeout:
-        raise InputError(f"{folder} is being written by {owner_of(folder) or 'another process'}") from None
+        raise BusyError(f"{folder} is being written by {owner_of(folder) or 'another process'}") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
     try:
@@ -103,12 +110,30 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
         lock.release()
 
 
+def refuse_if_written(folder: Path) -> None:
+    """Raise `BusyError` if a living process has the right to write to a folder.
+
+    Two processes that write to a run as a whole and to a part of it each take their own right first and then
+    look for the other's with this: at least one sees the other.
+    """
+    owner = owner_of(folder)
+    if owner is None:
+        return
+    try:
+        with FileLock(folder / LOCK).acquire(timeout=_SECONDS_FOR_OTHERS_TO_LOOK):
+            os.utime(folder / LOCK)
+    except Timeout:
+        raise BusyError(f"{folder} is being written by {owner}") from None
+    if owner.host != socket.gethostname() and _is_alive_elsewhere(folder):
+        raise BusyError(f"{folder} is being written by {owner}")
+
+
 def _take_over_if_dead(folder: Path) -> None:
     owner = owner_of(folder)
     if owner is None:
         return
     if owner.host != socket.gethostname() and _is_alive_elsewhere(folder):
-        raise InputError(
+        raise BusyError(
             f"{folder} is being written by {owner}; if that process is gone, wait until it has given no "
             f"sign of life for {STALE_SECONDS:.0f} s"
         )

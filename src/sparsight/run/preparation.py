@@ -12,37 +12,78 @@ from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.network import FullyConnected, initialise_
 from sparsight.prune.imp import check_settings, dense_masks
+from sparsight.run.data_settings import DataSettings
+from sparsight.run.placement import Size
 from sparsight.run.recipe import Condition, Recipe
 
 
-def check_recipe(recipe: Recipe) -> int:
+def devices_of(recipe: Recipe) -> list[str]:
+    """Return the device of each condition."""
+    return [recipe.condition(name).device for name in recipe.condition_names()]
+
+
+def check_recipe(recipe: Recipe) -> Size:
     """Refuse a recipe that cannot be run on this machine, before anything is written.
 
     Returns
     -------
-    int
-        Parameters of the largest network among the conditions.
+    Size
+        The largest among the conditions.
 
     Raises
     ------
     InputError
         If data are missing, settings do not fit the data, the device is absent, or memory is short.
     """
-    sources: dict[str, Task] = {}
-    largest = 0
-    for name in recipe.condition_names():
-        condition = recipe.condition(name)
-        _check_device(condition.device)
-        original = condition.data.model_copy(update={"clone": "none"})
-        key = original.model_dump_json()
-        if key not in sources:
-            sources[key] = original.build(recipe.replicate_seed(0))
-        task = sources[key]
-        with torch.device("meta"):  # shapes are enough
-            network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
-        check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
-        largest = max(largest, sum(parameter.numel() for parameter in network.parameters()))
+    return check_recipes([recipe])[0]
+
+
+def check_recipes(recipes: Sequence[Recipe], *, runs_here: bool = True) -> list[Size]:
+    """Do what `check_recipe` does for several recipes, making data that they share once.
+
+    Parameters
+    ----------
+    recipes : sequence of Recipe
+    runs_here : bool
+        Whether they run on this machine: then it needs their devices.
+
+    Returns
+    -------
+    list of Size
+        The largest among the conditions of each recipe.
+
+    Raises
+    ------
+    InputError
+        As `check_recipe`.
+    """
+    uses: dict[str, list[tuple[int, Condition]]] = {}
+    for number, recipe in enumerate(recipes):
+        for name in recipe.condition_names():
+            condition = recipe.condition(name)
+            if runs_here:
+                _check_device(condition.device)
+            uses.setdefault(_original(condition).model_dump_json(), []).append((number, condition))
+    largest = [Size(0, 0)] * len(recipes)
+    for conditions in uses.values():
+        first, condition = conditions[0]
+        task = _original(condition).build(recipes[first].replicate_seed(0))
+        for number, condition in conditions:
+            largest[number] = largest[number].union(_size(condition, task))
     return largest
+
+
+def _original(condition: Condition) -> DataSettings:
+    return condition.data.model_copy(update={"clone": "none"})
+
+
+def _size(condition: Condition, task: Task) -> Size:
+    with torch.device("meta"):  # shapes are enough
+        network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
+    check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
+    num_weights = sum(parameter.numel() for parameter in network.parameters())
+    has_twin = bool(condition.measure.instruments) and condition.data.clone == "none"
+    return Size.of(num_weights, task, 2 if has_twin else 1)
 
 
 def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:

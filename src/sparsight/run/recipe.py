@@ -148,6 +148,15 @@ class Recipe(Condition):
         text = json.dumps(self.resolved() | {"conditions": conditions}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def identity(self) -> str:
+        """Return the SHA-256 over all that the numbers of a replicate depend on, in hexadecimal.
+
+        Unlike in `digest`, name, question and the number of replicates are left out.
+        """
+        conditions = {name: self.condition(name).model_dump(mode="json") for name in self.condition_names()}
+        facts = {"schema_version": self.schema_version, "seed": self.seed, "conditions": conditions}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
 
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with the fields of `override` in place of its own, table by table.
@@ -195,12 +204,24 @@ def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Reci
     InputError
         If there is no such recipe, it is no TOML, or a field is wrong; the message names the field.
     """
-    content, origin = _recipe_content(name_or_path)
-    raw = parse_toml(content, origin)
-    raw.setdefault("name", Path(name_or_path).stem)
+    raw, origin = recipe_values(name_or_path)
     for override in overrides:
         raw = merged(raw, parse_override(override))
     return Recipe.from_values(raw, origin)
+
+
+def recipe_values(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
+    """Return what a recipe says, as plain values not yet validated, and where it comes from.
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, or it is no TOML.
+    """
+    content, origin = _recipe_content(name_or_path)
+    raw = parse_toml(content, origin)
+    raw.setdefault("name", Path(name_or_path).stem)
+    return raw, origin
 
 
 def _recipe_content(name_or_path: str | Path) -> tuple[bytes, str]:
@@ -245,8 +266,10 @@ def parse_override(override: str) -> dict[str, Any]:
     return dict(value)
 
 
-def validated(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _SettingsT:
-    """Return the settings made of plain values.
+def validated(
+    model: type[_SettingsT], raw: Mapping[str, Any], origin: str, kind: str = "recipe"
+) -> _SettingsT:
+    """Return the settings made of plain values; `kind` says of what they are, for messages.
 
     Raises
     ------
@@ -256,18 +279,18 @@ def validated(model: type[_SettingsT], raw: Mapping[str, Any], origin: str) -> _
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(details, model) for details in error.errors()]
+        problems = [_problem(details, model, kind) for details in error.errors()]
         more = f"; and {len(problems) - _PROBLEMS} more" if len(problems) > _PROBLEMS else ""
         raise InputError(f"{origin}: {'; '.join(problems[:_PROBLEMS])}{more}") from None
 
 
-def _problem(details: ErrorDetails, model: type[Settings]) -> str:
+def _problem(details: ErrorDetails, model: type[Settings], kind: str) -> str:
     where = ".".join(_shown(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         allowed = _fields_at(model, details["loc"][:-1])
         near = difflib.get_close_matches(str(details["loc"][-1]), allowed, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
-        return f"{where} is no field of a recipe; {meant}"
+        return f"{where} is no field of a {kind}; {meant}"
     if details["type"] == "missing":
         return f"{where} is missing"
     message = details["msg"].removeprefix("Value error, ")

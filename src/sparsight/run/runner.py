@@ -21,7 +21,8 @@ from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint
 from sparsight.run.integrity import check_replicate, set_aside_damaged
 from sparsight.run.level_files import write_level
 from sparsight.run.measuring import measure, measure_stored
-from sparsight.run.preparation import build_network, build_tasks, check_recipe, load_plugins
+from sparsight.run.placement import place
+from sparsight.run.preparation import build_network, build_tasks, check_recipe, devices_of, load_plugins
 from sparsight.run.recipe import Recipe
 from sparsight.run.stopping import ignore_terminal, is_stop_requested, request_stop, stopping_on_signals
 from sparsight.run.store import RunDirectory, default_path
@@ -29,9 +30,6 @@ from sparsight.run.watching import OnLevel, StepWatch, Stop, announcing
 from sparsight.train import DivergenceError
 
 _log = logging.getLogger(__name__)
-
-_WEIGHTS_WORTH_THREADS = 100_000
-"""Below, a step is so short that a second thread costs more than it gives."""
 
 
 def run(
@@ -51,8 +49,8 @@ def run(
     out : Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
-        Processes side by side; the machine's cores are shared out among them (small networks get one
-        thread each). Default: as many as there are cores, one replicate of one condition each; 1 on a GPU.
+        Processes side by side; the machine's cores are shared out among them. Default: by the size of the
+        networks and of the machine, see `sparsight.run.placement.place`. Recorded in ``placement.json``.
     plugins : sequence of Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float
@@ -72,23 +70,23 @@ def run(
         If SIGINT, SIGTERM or SIGUSR1 came: every replicate has stopped after its next step and saved where
         it was, and the same call goes on from there.
     """
-    num_weights = check_recipe(recipe)
+    size = check_recipe(recipe)
     directory = RunDirectory.create(recipe, out or default_path(recipe))
     units = directory.units()
-    jobs = jobs or _default_jobs(recipe, len(units))
-    threads = max((os.cpu_count() or 1) // jobs, 1) if num_weights >= _WEIGHTS_WORTH_THREADS else 1
+    placement = place(size, len(units), devices_of(recipe), jobs)
     with (
         _explaining_storage(directory.path),
         directory.writing(on_lost=lambda: request_stop(directory.path)),
         announcing(directory, on_level),
         stopping_on_signals(directory.path),
     ):
-        Parallel(n_jobs=jobs)(
+        directory.note_placement(placement.facts())
+        Parallel(n_jobs=placement.jobs)(
             delayed(run_replicate)(
                 directory.path,
                 condition,
                 replicate,
-                threads=threads,
+                threads=placement.threads,
                 plugins=plugins,
                 checkpoint_seconds=checkpoint_seconds,
                 owner=os.getpid(),
@@ -107,6 +105,7 @@ def run_replicate(
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
     owner: int | None = None,
+    holder: Path | None = None,
 ) -> None:
     """Run one replicate of one condition to its end, from the last level that is whole.
 
@@ -123,16 +122,18 @@ def run_replicate(
     owner : int, optional
         The process that started this one and holds that right: when it is gone, this one stops.
         Default: this one.
+    holder : Path, optional
+        The folder in which a request to stop appears. Default: the run directory.
 
     Raises
     ------
     InputError
         If a file cannot be written or read; what was stored before is whole.
     """
-    owner = owner or os.getpid()
+    owner, holder = owner or os.getpid(), holder or path
     if owner != os.getpid():
         ignore_terminal()
-    if is_stop_requested(path, owner):
+    if is_stop_requested(holder, owner):
         return
     load_plugins(plugins)
     torch.set_num_threads(threads)
@@ -153,7 +154,7 @@ def run_replicate(
             seed=seed,
             start=start,
             checkpoint=read_checkpoint(folder),
-            on_step=StepWatch(folder, directory.path, owner, checkpoint_seconds),
+            on_step=StepWatch(folder, holder, owner, checkpoint_seconds),
         )
         try:
             _store_levels(directory, condition_name, replicate, levels, task, twin, threads)
@@ -243,9 +244,3 @@ def _task_facts(task: Task) -> dict[str, Any]:
         "num_test": len(task.test_labels),
         "card": dict(task.card),
     }
-
-
-def _default_jobs(recipe: Recipe, num_units: int) -> int:
-    if any(recipe.condition(name).device != "cpu" for name in recipe.condition_names()):
-        return 1
-    return max(min(num_units, os.cpu_count() or 1), 1)

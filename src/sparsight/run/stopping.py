@@ -66,10 +66,10 @@ def ignore_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def request_stop(folder: Path) -> None:
-    """Ask every worker of this process to stop after its next step."""
+def request_stop(folder: Path, holder: int | None = None) -> None:
+    """Ask every worker of a process, by default of this one, to stop after its next step."""
     with suppress(OSError):  # a folder that is gone stops them too
-        _request(folder, os.getpid()).touch()
+        _request(folder, holder or os.getpid()).touch()
 
 
 def is_stop_requested(folder: Path, holder: int) -> bool:

@@ -6,8 +6,8 @@ import platform
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,11 +20,12 @@ from sparsight.errors import InputError
 from sparsight.run.atomic import is_temporary, remove_temporaries, write_atomically
 from sparsight.run.level_files import StoredLevel, read_level
 from sparsight.run.level_page import PAGE, read_page
-from sparsight.run.lock import exclusive_writing
+from sparsight.run.lock import OWNER, exclusive_writing, refuse_if_written
 from sparsight.run.recipe import Recipe
 from sparsight.run.sealed_json import NewerFormatError, read_sealed, write_sealed
 
-RECIPE, ENVIRONMENT, TASK, FAILURE = "recipe.toml", "environment.json", "task.json", "failed.json"
+RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
+TASK, FAILURE = "task.json", "failed.json"
 
 _RECORDED_PACKAGES = ("sparsight", "torch", "numpy", "scipy", "scikit-image", "pydantic", "safetensors")
 
@@ -36,6 +37,7 @@ class RunDirectory:
 
         <path>/recipe.toml                the recipe, resolved
         <path>/environment.json           versions, machine, revision
+        <path>/placement.json             processes, threads and why, of the last call
         <path>/report.html
         <path>/<condition>/replicate_000/task.json     where the data came from, counts, rejected samples
         <path>/<condition>/replicate_000/failed.json   if its training diverged
@@ -133,6 +135,16 @@ class RunDirectory:
             index += 1
         return index
 
+    def is_finished(self, condition: str, replicate: int) -> bool:
+        """Return whether the page of a replicate's last level is stored; other files are not read."""
+        stored = self.num_levels(condition, replicate)
+        try:
+            return stored > 0 and bool(read_page(self.level(condition, replicate, stored - 1))["is_last"])
+        except NewerFormatError:
+            raise
+        except InputError:
+            return False
+
     def pages(self, condition: str, replicate: int) -> list[dict[str, Any]]:
         """Return ``level.json`` of every stored level, in order."""
         return [
@@ -158,12 +170,13 @@ class RunDirectory:
 
     def failures(self) -> dict[tuple[str, int], str]:
         """Return why replicates failed, by (condition, replicate)."""
-        found = {}
-        for condition, replicate in self.units():
-            path = self.replicate(condition, replicate) / FAILURE
-            if path.is_file():
-                found[condition, replicate] = str(read_sealed(path).get("message"))
-        return found
+        reasons = {unit: self.failure(*unit) for unit in self.units()}
+        return {unit: reason for unit, reason in reasons.items() if reason is not None}
+
+    def failure(self, condition: str, replicate: int) -> str | None:
+        """Return why a replicate could not be finished, or None."""
+        path = self.replicate(condition, replicate) / FAILURE
+        return str(read_sealed(path).get("message")) if path.is_file() else None
 
     def begin(self, condition: str, replicate: int, facts: dict[str, Any]) -> None:
         """Record where a replicate's data came from, and forget an earlier failure.
@@ -194,9 +207,53 @@ class RunDirectory:
         path = self.path / ENVIRONMENT
         return read_sealed(path) if path.is_file() else {}
 
-    def writing(self, on_lost: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """Hold the right to write to this run; see `sparsight.run.lock.exclusive_writing`."""
-        return exclusive_writing(self.path, on_lost)
+    @contextmanager
+    def writing(self, on_lost: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the right to write to this run; see `sparsight.run.lock.exclusive_writing`.
+
+        Raises
+        ------
+        BusyError
+            If another process has it, or that to write to one of the replicates.
+        """
+        with exclusive_writing(self.path, on_lost):
+            for owner in self.path.glob(f"*/replicate_*/{OWNER}"):
+                refuse_if_written(owner.parent)
+            yield
+
+    @contextmanager
+    def writing_replicate(
+        self, condition: str, replicate: int, on_lost: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Hold the right to write to one replicate, while others write to other replicates.
+
+        Raises
+        ------
+        BusyError
+            If another process has it, or that to write to the whole run.
+        """
+        folder = self.replicate(condition, replicate)
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive_writing(folder, on_lost):
+            refuse_if_written(self.path)
+            yield
+
+    def note_placement(self, facts: dict[str, Any]) -> None:
+        """Record how the machine was shared out among replicates, this time."""
+        write_sealed(self.path / PLACEMENT, facts)
+
+    def extend(self, replicates: int) -> None:
+        """Raise the recipe's number of replicates to this; a larger one stays."""
+        if replicates <= self.recipe.replicates:
+            return
+        self.recipe = self.recipe.model_copy(update={"replicates": replicates})
+        content = tomli_w.dumps(self.recipe.resolved()).encode()
+        facts = self.environment()
+        digest = hashlib.sha256(content).hexdigest()
+        # Whoever opens the run between two of these finds a recipe that is known.
+        write_sealed(self.path / ENVIRONMENT, facts | {"next_recipe_sha256": digest})
+        write_atomically(self.path / RECIPE, content)
+        write_sealed(self.path / ENVIRONMENT, facts | {"recipe_sha256": digest})
 
     def _record_environment(self, recipe: bytes) -> None:
         digest = hashlib.sha256(recipe).hexdigest()
@@ -214,12 +271,16 @@ class RunDirectory:
 
     def _was_made_by(self, recipe: bytes) -> bool:
         try:
-            recorded = self.environment().get("recipe_sha256")  # version 1 records none
+            facts = self.environment()
         except NewerFormatError:
             raise
         except InputError:
             return True  # whether it was cannot be told: `check` reports the damaged file
-        return recorded in (None, hashlib.sha256(recipe).hexdigest())
+        recorded = facts.get("recipe_sha256")  # version 1 records none
+        return recorded is None or hashlib.sha256(recipe).hexdigest() in (
+            recorded,
+            facts.get("next_recipe_sha256"),
+        )
 
 
 def default_path(recipe: Recipe) -> Path:

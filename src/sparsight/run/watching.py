@@ -29,17 +29,17 @@ class StepWatch:
     ----------
     folder : Path
         Of the replicate; checkpoints go there.
-    run : Path
-        The run directory; a request to stop appears there.
+    holder : Path
+        The folder in which a request to stop appears.
     owner : int
         The process that holds the run. When it is gone, this one ends at once.
     seconds : float
         Between checkpoints.
     """
 
-    def __init__(self, folder: Path, run: Path, owner: int, seconds: float) -> None:
+    def __init__(self, folder: Path, holder: Path, owner: int, seconds: float) -> None:
         self.folder = folder
-        self.run = run
+        self.holder = holder
         self.owner = owner
         self.seconds = seconds
         self.last_saved = time.monotonic()
@@ -48,7 +48,7 @@ class StepWatch:
         """Raise `Stop` if the run is to stop, after saving `progress`."""
         if self.owner not in (os.getpid(), os.getppid()):
             os._exit(1)  # between two steps: no file is open, and nobody is left to report to
-        stop = is_stop_requested(self.run, self.owner)
+        stop = is_stop_requested(self.holder, self.owner)
         if stop or time.monotonic() - self.last_saved > self.seconds:
             write_checkpoint(self.folder, progress)
             self.last_saved = time.monotonic()
