@@ -19,6 +19,22 @@ if TYPE_CHECKING:
     from sparsight.prune.imp import Level as Level
     from sparsight.prune.imp import PruningSettings as PruningSettings
     from sparsight.prune.imp import imp as imp
+    from sparsight.report.cavity_figures import plot_cavity_distributions as plot_cavity_distributions
+    from sparsight.report.difference_figures import plot_differences as plot_differences
+    from sparsight.report.field_figures import plot_fan_out as plot_fan_out
+    from sparsight.report.field_figures import plot_receptive_fields as plot_receptive_fields
+    from sparsight.report.figure_files import write_figures as write_figures
+    from sparsight.report.figures import plot_controls as plot_controls
+    from sparsight.report.figures import plot_over_density as plot_over_density
+    from sparsight.report.locality_figures import plot_fan_in as plot_fan_in
+    from sparsight.report.locality_figures import plot_locality_map as plot_locality_map
+    from sparsight.report.locality_figures import plot_locality_profile as plot_locality_profile
+    from sparsight.report.locality_levels import plot_locality_levels as plot_locality_levels
+    from sparsight.report.movie import write_movie as write_movie
+    from sparsight.report.page import write_report as write_report
+    from sparsight.report.summary import intervals_by_level as intervals_by_level
+    from sparsight.report.unit_figures import plot_cavity_map as plot_cavity_map
+    from sparsight.report.unit_figures import plot_preactivations as plot_preactivations
     from sparsight.run.recipe import load_recipe as load_recipe
     from sparsight.run.results import open_run as open_run
     from sparsight.run.runner import run as run
@@ -42,11 +58,27 @@ _HOME_OF = {
     "imp": "sparsight.prune.imp",
     "initialise_": "sparsight.network",
     "instrument": "sparsight.measure.instrument",
+    "intervals_by_level": "sparsight.report.summary",
     "load_recipe": "sparsight.run.recipe",
     "locality": "sparsight.measure.locality",
     "open_run": "sparsight.run.results",
     "open_sweep": "sparsight.run.sweep_results",
+    "plot_cavity_distributions": "sparsight.report.cavity_figures",
+    "plot_cavity_map": "sparsight.report.unit_figures",
+    "plot_controls": "sparsight.report.figures",
+    "plot_differences": "sparsight.report.difference_figures",
+    "plot_fan_in": "sparsight.report.locality_figures",
+    "plot_fan_out": "sparsight.report.field_figures",
+    "plot_locality_levels": "sparsight.report.locality_levels",
+    "plot_locality_map": "sparsight.report.locality_figures",
+    "plot_locality_profile": "sparsight.report.locality_figures",
+    "plot_over_density": "sparsight.report.figures",
+    "plot_preactivations": "sparsight.report.unit_figures",
+    "plot_receptive_fields": "sparsight.report.field_figures",
     "run": "sparsight.run.runner",
+    "write_figures": "sparsight.report.figure_files",
+    "write_movie": "sparsight.report.movie",
+    "write_report": "sparsight.report.page",
 }
 
 __all__ = sorted(_HOME_OF)

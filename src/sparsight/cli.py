@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
@@ -267,22 +267,102 @@ def measure(
 
 
 @app.command
-def report(run: Path) -> None:
-    """Write the report of a run: one HTML file that needs no network.
+def report(*runs: Path, out: Path | None = None) -> None:
+    """Write the report of a run, or of several side by side: one HTML file that needs no network.
+
+    Parameters
+    ----------
+    runs
+        Run directories; the others are compared with the first.
+    out
+        The file [default: report.html in the run directory; of several runs, comparison.html here].
+    """
+    from sparsight.report.page import write_page_of
+    from sparsight.report.summary import summary_table
+    from sparsight.run.results import open_run
+
+    opened = [open_run(path) for path in runs]
+    if not opened:
+        raise InputError("no run is given; name at least one run directory")
+    console = _console()
+    for each in opened:
+        console.print(summary_table(each, console.width))
+    path = out or (opened[0].directory.report if len(opened) == 1 else Path("comparison.html"))
+    console.print(f"report: {write_page_of(opened, path)}", soft_wrap=True)
+
+
+@app.command
+def figures(
+    run: Path, *, formats: Annotated[str, Parameter(name="--format")] = "svg,pdf,png", out: Path | None = None
+) -> None:
+    """Write every panel of a run's report as a figure of its own.
 
     Parameters
     ----------
     run
         The run directory.
+    formats
+        With commas between: svg, pdf, png.
+    out
+        The folder [default: figures in the run directory].
     """
-    from sparsight.report.page import write_report
-    from sparsight.report.summary import summary_table
+    from sparsight.report.figure_files import write_figures
+    from sparsight.run.results import open_run
+
+    folder = out or run / "figures"
+    written = write_figures(open_run(run), folder, [each.strip() for each in formats.split(",")])
+    _console().print(f"{len(written)} figures and captions.md: {folder}", soft_wrap=True)
+
+
+@app.command
+def movie(
+    run: Path,
+    *,
+    condition: str | None = None,
+    replicate: int = 0,
+    layer: str | None = None,
+    what: Literal["weights", "masks", "cavity"] = "weights",
+    units: int = 100,
+    fps: float = 2.0,
+    out: Path | None = None,
+) -> None:
+    """Write masks, weights or cavity maps over the levels as an animation.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    condition
+        One of the recipe's [default: its first].
+    replicate
+        Counted from 0.
+    layer
+        As in linear_0 [default: the first that was measured].
+    what
+        What is shown of each unit.
+    units
+        Units shown at most.
+    fps
+        Levels a second.
+    out
+        A .gif, .webp, or, with ffmpeg installed, .mp4 [default: movie-<condition>-<what>.gif in the run].
+    """
+    from sparsight.report.movie import write_movie
     from sparsight.run.results import open_run
 
     opened = open_run(run)
-    console = _console()
-    console.print(summary_table(opened, console.width))
-    console.print(f"report: {write_report(opened)}", soft_wrap=True)
+    shown = condition or opened.recipe.condition_names()[0]
+    path = write_movie(
+        opened,
+        out or run / f"movie-{shown}-{what}.gif",
+        condition=shown,
+        replicate=replicate,
+        layer=layer,
+        what=what,
+        num_units=units,
+        frames_per_second=fps,
+    )
+    _console().print(f"movie: {path}", soft_wrap=True)
 
 
 @app.command

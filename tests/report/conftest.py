@@ -42,7 +42,9 @@ def scores_of(network, geometry, condition, stream):
     return torch.from_numpy(-noisy.astype(np.float32))
 
 
-def store_run(path, *, geometry=None, replicates=2, conditions=("imp", "random"), levels=LEVELS, **recipe):
+def store_run(
+    path, *, geometry=None, replicates=2, conditions=("imp", "random"), levels=LEVELS, rate=0.5, **recipe
+):
     """Write a run of made-up levels; the numbers in it are what the instruments find."""
     geometry = geometry or Geometry(3, (8, 8))
     values = {
@@ -52,7 +54,7 @@ def store_run(path, *, geometry=None, replicates=2, conditions=("imp", "random")
         "data": {"source": "photographs"},
         "network": {"widths": [UNITS]},
         "training": {"steps": 10, "batch_size": 5},
-        "pruning": {"max_levels": levels - 1, "rate": 0.5},
+        "pruning": {"max_levels": levels - 1, "rate": rate},
         "measure": {"num_samples": SAMPLES},
         "conditions": {name: {} for name in conditions},
     } | recipe
@@ -72,7 +74,7 @@ def store_replicate(directory, condition, replicate, geometry, levels):
     masks = {"linear_0.weight": torch.ones(network.linear_0.weight.shape, dtype=torch.bool)}
     scores = {"linear_0.weight": scores_of(network, geometry, condition, stream)}
     for index in range(levels):
-        next_masks = prune(scores, masks, 0.5, "global")
+        next_masks = prune(scores, masks, directory.recipe.pruning.rate, "global")
         with torch.no_grad():
             network.linear_0.weight *= masks["linear_0.weight"]
         level = level_of(network, index, masks, next_masks, seed, index == levels - 1)

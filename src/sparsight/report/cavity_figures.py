@@ -70,7 +70,10 @@ def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, le
     widest = float(np.nanmax(quartiles)) if np.isfinite(quartiles).any() else 0.0
     if widest > 0:
         ax.set_yscale("symlog", linthresh=widest)
-        powers = 10.0 ** np.arange(np.rint(np.log10(widest)), 4)
+        largest = float(np.nanmax(table[["q5", "q95"]].abs().to_numpy(np.float64)))
+        # labels far enough from that of 0, and at least one of them on the axis
+        first = min(np.ceil(np.log10(0.3 * widest)), np.floor(np.log10(largest)))
+        powers = 10.0 ** np.arange(first, 4)
         ax.yaxis.set_major_locator(FixedLocator([*(-powers[::-1]), 0.0, *powers]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
         ax.yaxis.set_minor_locator(NullLocator())

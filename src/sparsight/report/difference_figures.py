@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sparsight.errors import InputError
 from sparsight.report.figures import new_axes
-from sparsight.report.palette import MUTED, looks
+from sparsight.report.palette import INK, MUTED, looks
 
 _NEEDED = ("condition", "reference", "mean", "low", "high")
 
@@ -46,7 +46,7 @@ def plot_differences(
     if not len(table):
         raise InputError("table has no row; give at least one difference")
     known = looks(list(conditions or dict.fromkeys(table["condition"])))
-    ax = new_axes(ax, (4.4, 1.0 + 0.42 * len(table)))
+    ax = new_axes(ax, (4.4, 0.75 + 0.42 * len(table)))
     ax.axvline(0, color=MUTED, lw=1, dashes=(6, 3))
     for place, row in enumerate(table.to_dict("records")):
         look = known[row["condition"]]
@@ -54,13 +54,19 @@ def plot_differences(
             ax.plot([row["low"], row["high"]], [place, place], color=look.colour, lw=2, alpha=0.6)
         if np.isfinite(row["mean"]):
             ax.plot(row["mean"], place, color=look.colour, marker=look.marker, ms=5, ls="none")
-    ax.set_yticks(
-        range(len(table)),
-        [f"{row['condition']}\n− {row['reference']}" for row in table.to_dict("records")],
-        fontsize=7,
-    )
-    ax.set_ylim(len(table) - 0.5, -0.5)
-    ax.grid(False, axis="y")
+        # above its bar, and not beside the axis: names of several runs are long
+        ax.text(
+            0,
+            place - 0.22,
+            f"{row['condition']} − {row['reference']}",
+            transform=ax.get_yaxis_transform(),
+            fontsize=7.5,
+            color=INK,
+            va="bottom",
+        )
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(len(table) - 0.5, -0.75)
     ax.xaxis.set_major_locator(MaxNLocator(4))  # labels of six digits stay apart
     ax.set_xlabel(xlabel)
     return ax

@@ -123,7 +123,7 @@ def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: i
 
 
 def _read_sample(evidence: Evidence, view: LevelView) -> None:
-    evidence.order, evidence.order_words = _order(view)
+    evidence.order, evidence.order_words = order_of_units(view)
     evidence.sample_unit = int(evidence.order[0])
     histogram = view.quantities.get("gaussianity.histogram_per_unit")
     cavity = view.quantities.get("cavity.delta_kurtosis")
@@ -133,7 +133,8 @@ def _read_sample(evidence: Evidence, view: LevelView) -> None:
         evidence.sample_cavity = np.asarray(cavity.value, np.float64)[evidence.sample_unit]
 
 
-def _order(view: LevelView) -> tuple[np.ndarray, str]:
+def order_of_units(view: LevelView) -> tuple[np.ndarray, str]:
+    """Return units by falling near-locality, or fan-in where that was not measured; and words that say so."""
     near = view.quantities.get("locality.near_per_unit")
     if near is not None and np.isfinite(near.value).any():
         falling = np.argsort(-np.nan_to_num(np.asarray(near.value), nan=-1.0), kind="stable")

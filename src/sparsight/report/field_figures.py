@@ -119,6 +119,11 @@ def plot_receptive_fields(
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
+    shape = "row" if picture.shape[0] == len(shown) else "picture"
+    what = (
+        "kept inputs" if weight.dtype == np.bool_ else f"weights, full colour at {SATURATION} rms of its own"
+    )
+    ax.set_xlabel(f"a {shape} a unit: its {what}")
     ax.set_title(title)
     return ax
 
@@ -153,6 +158,8 @@ def plot_fan_out(
         image = ax.imshow(pixels, cmap="cividis", interpolation="nearest")
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
+        ax.set_xlabel("pixel column")
+        ax.set_ylabel("pixel row")
         colour_bar(ax, image, "kept weights on the pixel")
     ax.set_title(title)
     return ax

@@ -201,7 +201,10 @@ def density_axis(ax: Axes, table: pd.DataFrame) -> None:
     top = ax.secondary_xaxis("top")
     top.set_xticks(shown["density"].to_list(), [str(level) for level in shown["level"]])
     top.xaxis.set_minor_locator(NullLocator())
-    top.set_xlabel("level", fontsize=7.5, color=MUTED)
+    by_level = positive.groupby("level")["density"]
+    same_rate = bool((by_level.max() < 1.01 * by_level.min()).all())
+    whose = "" if same_rate else f" of {positive['condition'].iloc[0]}"
+    top.set_xlabel(f"level{whose}", fontsize=7.5, color=MUTED)
     top.tick_params(labelsize=7, color=MUTED, labelcolor=MUTED, length=2)
     top.spines["top"].set_visible(False)
 

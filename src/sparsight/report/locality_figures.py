@@ -83,6 +83,8 @@ def plot_locality_map(
         )
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
+        ax.set_xlabel("displacement dx (pixels)")
+        ax.set_ylabel("dy (pixels)")
         colour_bar(ax, image, "log₂ S(d) / chance")
     if not np.isfinite(shown).any():
         ax.text(

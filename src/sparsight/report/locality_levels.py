@@ -114,7 +114,7 @@ def plot_locality_levels(
     if is_line:
         first = int(geometry.displacements()[0, 0])
         ticks = evenly_spaced(wide, 5)
-        ax.set_xticks(ticks.tolist(), [str(first + tick) for tick in ticks])
+        ax.set_xticks(ticks.tolist(), [f"{first + tick}".replace("-", "−") for tick in ticks])
         ax.set_xlabel(f"displacement d (pixels); rows: levels {levels[0]} (top) to {levels[-1]}")
     else:
         centres = [(wide + _GAP) / len(levels) * (place + 0.5) - _GAP / 2 for place in range(len(levels))]

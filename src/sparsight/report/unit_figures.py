@@ -109,6 +109,8 @@ def plot_cavity_map(
         image = ax.imshow(pixels, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="nearest")
         ax.grid(False)
         ax.tick_params(length=2, labelsize=7)
+        ax.set_xlabel("pixel column")
+        ax.set_ylabel("pixel row")
         colour_bar(ax, image, label)
     ax.set_title(title)
     return ax
