@@ -4,6 +4,8 @@ import itertools
 import math
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -20,6 +22,7 @@ Initialisation = Literal["torch", "xavier", "he", "normal"]
 
 # Weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
+_FORWARD_BATCH = 2048
 
 
 class NetworkSettings(Settings):
@@ -62,6 +65,8 @@ class _Erf(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.erf(x)
 
+
+_FORWARD_BATCH = 2048
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -121,6 +126,40 @@ class FullyConnected(nn.Sequential):
 def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
     """Return the ``torch.nn.Linear`` layers of a network by name, in the order they were defined."""
     return {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+
+
+@torch.no_grad()
+def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
+    """Return what each named linear layer receives when the network, evaluating, sees the inputs.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layers : sequence of str
+    inputs : Tensor of float32, (n, num_inputs)
+
+    Returns
+    -------
+    dict of str to Tensor of float32, (n, in)
+        On the CPU.
+    """
+    received: dict[str, list[Tensor]] = {name: [] for name in layers}
+
+    def keep(name: str, _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        received[name].append(arguments[0].detach().cpu())
+
+    modules = linear_layers(network)
+    hooks = [modules[name].register_forward_pre_hook(partial(keep, name)) for name in layers]
+    was_training, device = network.training, next(network.parameters()).device
+    network.eval()
+    try:
+        for batch in inputs.split(_FORWARD_BATCH):  # type: ignore[no-untyped-call]
+            network(batch.to(device))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return {name: torch.cat(pieces) for name, pieces in received.items()}
 
 
 def initialise_(

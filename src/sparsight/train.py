@@ -20,6 +20,8 @@ from sparsight.sparse.sequential import SparseSequential
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
 
+Loss = Literal["cross_entropy", "mse"]
+
 _EVALUATION_BATCH = 2048
 
 
@@ -67,7 +69,7 @@ class TrainingSettings(Settings):
     milestones: tuple[Annotated[int, Field(gt=0)], ...] = ()
     decay: float = Field(0.1, gt=0, le=1)
     warmup_steps: int = Field(0, ge=0)
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    loss: Loss = "cross_entropy"
     evaluations: int = Field(10, gt=0)
     kernel: Kernel = "auto"
 
@@ -140,7 +142,7 @@ def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> floa
     return peak
 
 
-def batch_loss(outputs: Tensor, labels: Tensor, loss: Literal["cross_entropy", "mse"]) -> Tensor:
+def batch_loss(outputs: Tensor, labels: Tensor, loss: Loss) -> Tensor:
     """Return the mean loss of a batch; outputs (n, classes), labels (n,)."""
     if loss == "cross_entropy":
         return functional.cross_entropy(outputs, labels)

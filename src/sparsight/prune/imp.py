@@ -70,7 +70,8 @@ class PruningSettings(Settings):
     Attributes
     ----------
     criterion : str
-        Name of a registered criterion: ``magnitude``, ``random``, or one of your own.
+        Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
+        ``synflow``, ``cavity``, ``cavity-reverse``, ``cavity-matched``, or one of your own.
     schedule : {"iterative", "one_shot"}
         ``one_shot`` goes from the dense level straight to the density that `max_levels` rounds give
         (or the first of them at or under `min_density`).
@@ -250,7 +251,9 @@ def imp(
             rewind = snapshot(network)
         trainer.run(on_step=_reporting(on_step, index, rewind))
         network.eval()
-        scores = CRITERIA[pruning.criterion](Trained(network, masks, task, index, seed))
+        scores = CRITERIA[pruning.criterion](
+            Trained(network, masks, task, initial, training.loss, index, seed)
+        )
         next_masks = prune(scores, masks, pruning.rate, pruning.scope, _rounds(masks, pruning, index))
         final = snapshot(network)
         is_last = _is_last(index, masks, network, pruning)

@@ -1,18 +1,15 @@
 """From a trained level to what the instruments see, and what they find."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from sparsight.data.task import Task
 from sparsight.measure.instrument import INSTRUMENTS, Observation, Quantity
-from sparsight.network import linear_layers
+from sparsight.network import layer_inputs, linear_layers
 from sparsight.prune.connectivity import paths
 from sparsight.train import Masks
-
-_FORWARD_BATCH = 2048
 
 
 def measure_level(
@@ -99,37 +96,3 @@ def observe(
             paths=paths(chain).numpy(),
             num_classes=task.num_classes,
         )
-
-
-@torch.no_grad()
-def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return what each named linear layer receives when the network, evaluating, sees the inputs.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-    layers : sequence of str
-    inputs : Tensor of float32, (n, num_inputs)
-
-    Returns
-    -------
-    dict of str to Tensor of float32, (n, in)
-        On the CPU.
-    """
-    received: dict[str, list[Tensor]] = {name: [] for name in layers}
-
-    def keep(name: str, _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        received[name].append(arguments[0].detach().cpu())
-
-    modules = linear_layers(network)
-    hooks = [modules[name].register_forward_pre_hook(partial(keep, name)) for name in layers]
-    was_training, device = network.training, next(network.parameters()).device
-    network.eval()
-    try:
-        for batch in inputs.split(_FORWARD_BATCH):  # type: ignore[no-untyped-call]
-            network(batch.to(device))
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return {name: torch.cat(pieces) for name, pieces in received.items()}

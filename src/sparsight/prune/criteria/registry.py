@@ -1,14 +1,13 @@
-"""Criteria: what says how much a weight is worth keeping."""
+"""What a criterion is: a function from a trained level to a score for every weight."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from sparsight.data.task import Task
 from sparsight.errors import InputError
-from sparsight.streams import generator
+from sparsight.train import Loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +21,10 @@ class Trained:
     masks : mapping of str to Tensor of bool
         The level's masks, by parameter name.
     task : Task
+    initial : mapping of str to Tensor
+        State dict with which the level began to train: at level 0 the initialisation. On the CPU.
+    loss : {"cross_entropy", "mse"}
+        What the level was trained with.
     level, seed : int
         For criteria that draw: use ``streams.generator(seed, "<criterion>", level)``.
     """
@@ -29,6 +32,8 @@ class Trained:
     network: nn.Module
     masks: Mapping[str, Tensor]
     task: Task
+    initial: Mapping[str, Tensor]
+    loss: Loss
     level: int
     seed: int
 
@@ -68,16 +73,3 @@ def criterion(name: str) -> Callable[[Criterion], Criterion]:
         return function
 
     return register
-
-
-@criterion("magnitude")
-def magnitude(trained: Trained) -> dict[str, Tensor]:
-    """Score |w|: iterative magnitude pruning (Frankle & Carbin, arXiv 1803.03635)."""
-    return {name: parameter.abs() for name, parameter in trained.parameters().items()}
-
-
-@criterion("random")
-def random(trained: Trained) -> dict[str, Tensor]:
-    """Score by a uniform draw, the control: same densities, no selection."""
-    stream = generator(trained.seed, "random criterion", trained.level)
-    return {name: torch.from_numpy(stream.random(tuple(mask.shape))) for name, mask in trained.masks.items()}
