@@ -88,3 +88,27 @@ def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path, damage):
     for position in range(0, len(whole), 97):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x20]) + whole[position + 1 :])
         assert read_checkpoint(tmp_path) is None, position
+
+
+def test_a_level_ends_with_the_kernel_it_began_with(tmp_path, monkeypatch):
+    """Even where the crossovers that were measured got lost in between."""
+    monkeypatch.setattr("sparsight.sparse.crossover.SMALLEST", 1)
+    task = linear_task()
+    arguments = (task, training(momentum=0.9), PruningSettings(max_levels=1))
+    everything_sparse = {"12x24": 1.0}
+
+    def stop(progress: Progress):
+        if (progress.level, progress.trainer.step) == (1, 7):
+            write_checkpoint(tmp_path, progress)
+
+    first, whole = imp(small_network(task), *arguments, on_step=stop, crossovers=everything_sparse)
+    checkpoint = read_checkpoint(tmp_path)
+    nothing_sparse = {"12x24": 0.0}
+    (rest,) = imp(
+        small_network(task), *arguments, start=first, checkpoint=checkpoint, crossovers=nothing_sparse
+    )
+    (dense,) = imp(small_network(task), *arguments, start=first, crossovers=nothing_sparse)
+    assert whole.kernels == rest.kernels == {"linear_0": "csr"}
+    assert dense.kernels == {"linear_0": "dense"}
+    assert whole.curve == rest.curve
+    assert all(torch.equal(whole.final[name], rest.final[name]) for name in whole.final)

@@ -18,6 +18,7 @@ from sparsight.network import linear_layers
 from sparsight.prune.connectivity import connectivity
 from sparsight.prune.imp import Level, imp
 from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint
+from sparsight.run.crossover_file import recorded_crossovers
 from sparsight.run.integrity import check_replicate, set_aside_damaged
 from sparsight.run.level_files import write_level
 from sparsight.run.measuring import measure, measure_stored
@@ -155,6 +156,7 @@ def run_replicate(
             start=start,
             checkpoint=read_checkpoint(folder),
             on_step=StepWatch(folder, holder, owner, checkpoint_seconds),
+            crossovers=recorded_crossovers(directory.path, network, condition.training.kernel),
         )
         try:
             _store_levels(directory, condition_name, replicate, levels, task, twin, threads)
@@ -225,6 +227,7 @@ def _facts(level: Level, train_seconds: float, measure_seconds: float, threads: 
             "severed_layers": list(connected.severed_layers),
             "has_path": connected.has_path,
         },
+        "kernels": level.kernels,
         "train_seconds": train_seconds,
         "measure_seconds": measure_seconds,
         "threads": threads,

@@ -27,7 +27,16 @@ from sparsight.run.sealed_json import NewerFormatError, read_sealed, write_seale
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
 TASK, FAILURE = "task.json", "failed.json"
 
-_RECORDED_PACKAGES = ("sparsight", "torch", "numpy", "scipy", "scikit-image", "pydantic", "safetensors")
+_RECORDED_PACKAGES = (
+    "sparsight",
+    "torch",
+    "numba",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pydantic",
+    "safetensors",
+)
 
 
 class RunDirectory:
@@ -38,6 +47,7 @@ class RunDirectory:
         <path>/recipe.toml                the recipe, resolved
         <path>/environment.json           versions, machine, revision
         <path>/placement.json             processes, threads and why, of the last call
+        <path>/crossovers.json            below which densities layers train on kept weights (once measured)
         <path>/report.html
         <path>/<condition>/replicate_000/task.json     where the data came from, counts, rejected samples
         <path>/<condition>/replicate_000/failed.json   if its training diverged

@@ -38,6 +38,11 @@ def shape_key(shape: Shape) -> str:
     return f"{shape[0]}x{shape[1]}"
 
 
+def is_worth_measuring(shape: Shape) -> bool:
+    """Whether a layer is large enough for a sparse step to pay at any density."""
+    return shape[0] * shape[1] >= SMALLEST
+
+
 def sparse_layers(
     network: nn.Module, masks: Mapping[str, Tensor], kernel: Kernel, crossovers: Crossovers | None = None
 ) -> list[str]:
@@ -72,9 +77,10 @@ def sparse_layers(
 
 
 def _pays(mask: Tensor, crossovers: Crossovers) -> bool:
-    if mask.numel() < SMALLEST:
+    shape = (mask.shape[0], mask.shape[1])
+    if not is_worth_measuring(shape):
         return False
-    crossover = crossovers.get(shape_key((mask.shape[0], mask.shape[1])), FIXED_CROSSOVER)
+    crossover = crossovers.get(shape_key(shape), FIXED_CROSSOVER)
     return int(mask.sum()) <= crossover * mask.numel()
 
 
@@ -93,7 +99,7 @@ def measured_crossovers(shapes: Collection[Shape], device: torch.device) -> dict
     """
     found = {}
     for shape in sorted(set(shapes)):
-        if shape[0] * shape[1] >= SMALLEST:
+        if is_worth_measuring(shape):
             dense, sparse = _probe(shape, device)
             found[shape_key(shape)] = crossover_of_times(
                 dense, dict(zip(_PROBED_DENSITIES, sparse, strict=True))
