@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint claims bench clean
 
 help: ## say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
@@ -21,6 +21,9 @@ lint: $(VENV)/installed-lint ## check style, types and the order of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+claims: $(VENV)/installed ## write docs/claims.md and its figures from the result tables in docs/claims
+	$(BIN)/python -m sparsight.report.claims_document docs/claims docs/claims.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
 	$(BIN)/python -m benchmarks

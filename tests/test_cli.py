@@ -115,6 +115,8 @@ def test_version_and_help_do_without_torch():
         (["measure", "/no/such/run"], "/no/such/run holds no run"),
         (["recipes", "photograph"], "no shipped recipe is called 'photograph'"),
         (["data", "photograph"], "did you mean photographs?"),
+        (["reproduce", "localty"], "did you mean locality?"),
+        (["reproduce", "locality", "--scale", "huge"], "scale is 'huge'"),
         (["run", "--no-such-option"], "no-such-option"),
         (["walk"], "walk"),
     ],
@@ -134,3 +136,10 @@ def test_mistakes_show_no_traceback_in_a_real_process(tmp_path):
     assert answer.returncode == 2
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
+
+
+def test_reproduce_without_a_name_lists_the_claims(capsys):
+    status, output, _ = call(capsys, "reproduce")
+    assert status == 0
+    assert "locality" in output
+    assert "feedback" in output

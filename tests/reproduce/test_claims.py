@@ -146,6 +146,17 @@ def test_sign_and_kind(sub, heavy, noise, verdict):
 
 
 @pytest.mark.parametrize(
+    ("large", "noise", "verdict"),
+    [(0.975, 0.005, "supported"), (0.3, 0.005, "contradicted"), (0.975, 0.3, "undecided")],
+)
+def test_one_neuron(large, noise, verdict):
+    values = {f"gain_{i}": 0.06 for i in range(4)} | {f"gain_{i}": large for i in range(4, 9)}
+    values["gain_9"] = 0.99
+    results = planted({("one_neuron.ipr", c): v for c, v in values.items()}, noise=noise)
+    assert _verdict("one-neuron", results) == verdict
+
+
+@pytest.mark.parametrize(
     ("effect", "noise", "verdict"),
     [(0.5, 0.05, "supported"), (-0.5, 0.05, "contradicted"), (0.0, 1.0, "undecided")],
 )

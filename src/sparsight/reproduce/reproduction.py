@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sparsight.reproduce.claim import Claim, Finding, find, verdict_of
+from sparsight.reproduce.one_neuron import one_neuron_results
 from sparsight.reproduce.study import (
     Scale,
     load_study,
@@ -21,7 +22,11 @@ from sparsight.reproduce.study import (
 from sparsight.reproduce.verdict import Verdict
 from sparsight.run.results import Run
 from sparsight.run.runner import run
+from sparsight.run.store import environment
 from sparsight.run.watching import OnLevel
+
+_NO_RECIPE = "one-neuron"
+"""The one study that is no run of a recipe: nothing is pruned in it."""
 
 
 @dataclass(frozen=True)
@@ -115,25 +120,35 @@ class Studies:
         """
         key = (name, variant)
         if key not in self._read:
-            recipe = load_study(name, self.scale, variant)
-            path = run_path(recipe, self._folder)
-            if self._on_study is not None:
-                self._on_study(recipe.name, path)
-            directory = run(recipe, path, jobs=self._jobs, on_level=self._on_level)
-            results = results_of(Run(directory))
-            dense = results.test_accuracy.isel(level=0).mean("replicate")
-            facts = StudyFacts(
-                name,
-                variant,
-                recipe.digest(),
-                tuple(results.attrs["seeds"]),
-                {str(c): float(dense.sel(condition=c)) for c in results.condition.values},
-                outside_accuracy_band(results),
-                {f"{c}/{r}": reason for (c, r), reason in directory.failures().items()},
-                json.loads((path / "environment.json").read_text(encoding="utf-8")),
-            )
-            self._read[key] = facts, results
+            self._read[key] = self._simulated() if name == _NO_RECIPE else self._run(name, variant)
         return self._read[key]
+
+    def _run(self, name: str, variant: str) -> tuple[StudyFacts, xr.Dataset]:
+        recipe = load_study(name, self.scale, variant)
+        path = run_path(recipe, self._folder)
+        if self._on_study is not None:
+            self._on_study(recipe.name, path)
+        directory = run(recipe, path, jobs=self._jobs, on_level=self._on_level)
+        results = results_of(Run(directory))
+        dense = results.test_accuracy.isel(level=0).mean("replicate")
+        facts = StudyFacts(
+            name,
+            variant,
+            recipe.digest(),
+            tuple(results.attrs["seeds"]),
+            {str(c): float(dense.sel(condition=c)) for c in results.condition.values},
+            outside_accuracy_band(results),
+            {f"{c}/{r}": reason for (c, r), reason in directory.failures().items()},
+            json.loads((path / "environment.json").read_text(encoding="utf-8")),
+        )
+        return facts, results
+
+    def _simulated(self) -> tuple[StudyFacts, xr.Dataset]:
+        if self._on_study is not None:
+            self._on_study(_NO_RECIPE, self._folder)
+        settings, results = one_neuron_results(self.scale, self._folder)
+        seeds = tuple(results.attrs["seeds"])
+        return StudyFacts(_NO_RECIPE, "", settings.digest(), seeds, {}, {}, {}, environment()), results
 
 
 def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Outcome:
