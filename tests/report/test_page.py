@@ -13,6 +13,7 @@ import toy  # noqa: F401  (registers the data source of plane.toml)
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.effects import Interval, mean_interval, paired_difference
+from sparsight.measure.preactivation_histogram import HISTOGRAM_EDGES
 from sparsight.report.caveats import caveats
 from sparsight.report.explorer import Packer, level_views, pack
 from sparsight.report.findings import findings, verdict
@@ -237,6 +238,38 @@ def test_the_explorer_holds_masks_exactly_and_weights_to_half_a_step(pages, stor
                 "cavity.delta_kurtosis"
             ].value
             assert ((unpacked(level["cavity"]) == 0) == np.isnan(delta[mask])).all()
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_explorer_holds_histograms_to_half_a_step(pages, stored_runs, name):
+    data = pages[name].json("explorer-data")
+    assert data["edges"] == HISTOGRAM_EDGES.tolist()
+    for condition in data["conditions"]:
+        for level in condition["levels"]:
+            measures = stored_runs[name].measures(condition["name"], 0, level["index"])["linear_0"]
+            counts = measures["gaussianity.histogram_per_unit"].value.astype(float)
+            total = np.maximum(counts.sum(axis=1), 1)
+            bars = unpacked(level["histogram"]).reshape(12, -1) / 255 * np.array(level["peaks"])[:, None]
+            np.testing.assert_allclose(bars, counts / total[:, None], atol=0.003)
+
+
+def test_pack_leaves_histograms_out_when_there_are_too_many(stored_run, monkeypatch):
+    monkeypatch.setattr("sparsight.report.explorer.HISTOGRAM_BUDGET", 2 * 12 * 40)
+    packer = Packer("imp", 0)
+    for view in level_views(stored_run, "imp", 0, "linear_0"):
+        packer.add(view)
+    levels = pack([packer])["conditions"][0]["levels"]
+    assert ["histogram" in level for level in levels] == [True, False, False, True]
+
+
+def test_pack_gives_sparser_levels_finer_steps(stored_run, monkeypatch):
+    packer = Packer("imp", 0)
+    for view in level_views(stored_run, "imp", 0, "linear_0"):
+        packer.add(view)
+    monkeypatch.setattr("sparsight.report.explorer.WEIGHT_BUDGET", 1100)
+    steps = [level["steps"] for level in pack([packer])["conditions"][0]["levels"]]
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 1
 
 
 def test_pack_leaves_units_out_when_the_budget_is_small(stored_run, monkeypatch):

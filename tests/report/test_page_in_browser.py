@@ -1,10 +1,14 @@
 """The page as a reader meets it: in a browser, from disk. Skipped where there is no browser."""
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 
-from sparsight.report.page import write_report
+from sparsight.geometry import Geometry
+from sparsight.measure.locality import locality
+from sparsight.report.page import write_page_of, write_report
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -22,8 +26,15 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def addresses(stored_runs):
-    return {name: write_report(run).as_uri() for name, run in stored_runs.items()}
+def addresses(stored_runs, store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    other = store(
+        folder / "another", name="another-with-a-rather-long-name-of-its-own", replicates=1, levels=3
+    )
+    return {
+        **{name: write_report(run).as_uri() for name, run in stored_runs.items()},
+        "comparison": write_page_of([stored_runs["colour"], other], folder / "page.html").as_uri(),
+    }
 
 
 @pytest.fixture
@@ -106,7 +117,7 @@ def test_a_click_and_the_keyboard_open_the_same_unit(visit, name):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1400])
-@pytest.mark.parametrize("name", ["colour", "line"])
+@pytest.mark.parametrize("name", ["colour", "line", "comparison"])
 def test_nothing_overflows_and_text_stands_out(visit, name, width, scheme):
     page = visit(name, width, scheme)
     page.locator("#grid").focus()
@@ -117,3 +128,66 @@ def test_nothing_overflows_and_text_stands_out(visit, name, width, scheme):
     assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 28)")
     ink = page.evaluate("getComputedStyle(document.querySelector('svg.figure')).color")
     assert ink == page.evaluate("getComputedStyle(document.body).color")
+
+
+def open_unit(page, unit, level):
+    page.select_option("#sort", "unit")
+    page.locator("#level").evaluate(
+        "(slider, level) => { slider.value = level; slider.dispatchEvent(new Event('input')); }", level
+    )
+    wait_drawn(page, f"0 {level} weights unit")
+    page.locator("#grid").focus()
+    page.keyboard.press("Home")
+    for _ in range(unit):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_selector(f'#explorer[data-unit="{unit}"]')
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_the_unit_shows_its_stored_histogram_beside_the_gaussian(visit, stored_runs, name):
+    page, unit, level = visit(name), 2, 1
+    open_unit(page, unit, level)
+    measures = stored_runs[name].measures("imp", 0, level)["linear_0"]
+    counts = measures["gaussianity.histogram_per_unit"].value[unit].astype(float)
+    shown = np.array(json.loads(page.locator("#histogram").get_attribute("data-shares")))
+    np.testing.assert_allclose(shown, counts / counts.sum(), atol=0.007 * counts.max() / counts.sum())
+    words = page.inner_text("#histogram-words").replace("−", "-")
+    mean, sd = float(words.split("of mean ")[1].split()[0]), float(words.split("and sd ")[1])
+    assert mean == pytest.approx(measures["gaussianity.mean_per_unit"].value[unit], rel=0.01)
+    assert sd**2 == pytest.approx(measures["gaussianity.variance_per_unit"].value[unit], rel=0.02)
+    assert page.locator("#histogram svg path").count() == 3  # bars, Gaussian, axes
+
+
+@pytest.mark.parametrize("name", ["colour", "line"])
+def test_s_of_d_of_the_unit_is_what_locality_says(visit, stored_runs, name):
+    page, unit, level = visit(name), 1, 2
+    open_unit(page, unit, level)
+    run = stored_runs[name]
+    geometry: Geometry = run.geometry("imp")
+    mask = run.level("imp", 0, level).masks["linear_0.weight"].numpy()[unit : unit + 1]
+    found = locality(mask, geometry)
+    ring = np.rint(geometry.distances()).astype(int).ravel()
+    lines = json.loads(page.locator("#pairs").get_attribute("data-lines"))
+    for kind, counts, expected in (
+        ("sc", found.same_channel, found.same_channel_expected),
+        ("dc", found.different_channel, found.different_channel_expected),
+    ):
+        observed, by_chance = (np.bincount(ring, each.ravel()) for each in (counts, expected))
+        points = {d: observed[d] / by_chance[d] for d in np.flatnonzero(by_chance >= 2 - 1e-9)}
+        shown = dict(lines[kind])
+        assert shown.keys() == points.keys()
+        for d, ratio in points.items():
+            assert shown[d] == pytest.approx(ratio)
+    assert lines["sc"]
+    assert bool(lines["dc"]) == (geometry.channels > 1)
+
+
+def test_conditions_of_all_runs_can_be_chosen_on_a_comparison(visit):
+    page = visit("comparison")
+    names = page.locator("#condition option").all_inner_texts()
+    assert len(names) == 4
+    before = drawn(page)
+    page.select_option("#condition", "2")
+    wait_drawn(page, "2 2 weights near")
+    assert drawn(page) != before
+    assert page.locator("#settings tbody tr").count() >= 3
