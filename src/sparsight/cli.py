@@ -5,6 +5,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -63,6 +64,7 @@ def run(
     checkpoint_seconds
         How often, at least, the middle of a level is saved.
     """
+    from sparsight.report.live_view import LiveView
     from sparsight.report.page import write_report
     from sparsight.report.summary import announce_level, summary_table
     from sparsight.run.preparation import load_plugins
@@ -83,14 +85,16 @@ def run(
         f"in {path}",
         soft_wrap=True,
     )
-    directory = run_recipe(
-        loaded,
-        path,
-        jobs=jobs,
-        plugins=plugins,
-        checkpoint_seconds=checkpoint_seconds,
-        on_level=lambda *level: console.print(announce_level(*level)),
-    )
+    with LiveView(console) if console.is_terminal else nullcontext() as view:
+        directory = run_recipe(
+            loaded,
+            path,
+            jobs=jobs,
+            plugins=plugins,
+            checkpoint_seconds=checkpoint_seconds,
+            on_level=lambda *level: console.print(announce_level(*level)),
+            on_look=view,
+        )
     opened = Run(directory)
     console.print(summary_table(opened, console.width))
     for (condition, replicate), reason in directory.failures().items():
@@ -363,6 +367,26 @@ def movie(
         frames_per_second=fps,
     )
     _console().print(f"movie: {path}", soft_wrap=True)
+
+
+@app.command
+def status(*runs: Path) -> None:
+    """List runs: state, replicates and levels done, last accuracy, age, time left, and who writes to them.
+
+    Parameters
+    ----------
+    runs
+        Run directories [default: those in runs/].
+    """
+    from sparsight.report.live_view import status_table
+    from sparsight.run.run_state import run_state
+    from sparsight.run.store import RECIPE, RunDirectory
+
+    found = runs or tuple(sorted(path.parent for path in Path("runs").glob(f"*/{RECIPE}")))
+    if not found:
+        raise InputError("there is no run in runs/; name the run directories to list")
+    console = _console()
+    console.print(status_table([run_state(RunDirectory.open(path)) for path in found]))
 
 
 @app.command

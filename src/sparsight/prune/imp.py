@@ -35,11 +35,13 @@ class Progress:
     trainer : Trainer
     rewind : dict of str to Tensor or None
         What surviving weights will go back to, once level 0 has passed that step.
+    density : float
     """
 
     level: int
     trainer: Trainer
     rewind: State | None
+    density: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,9 +249,9 @@ def imp(
             trainer.restore(resumed.tensors, resumed.facts)
             rewind = resumed.rewind if index == 0 else rewind
         if index == 0 and pruning.rewind_step is not None and rewind is None:
-            trainer.run(pruning.rewind_step, _reporting(on_step, index, None))
+            trainer.run(pruning.rewind_step, _reporting(on_step, index, None, masks))
             rewind = snapshot(network)
-        trainer.run(on_step=_reporting(on_step, index, rewind))
+        trainer.run(on_step=_reporting(on_step, index, rewind, masks))
         network.eval()
         scores = CRITERIA[pruning.criterion](
             Trained(network, masks, task, initial, training.loss, index, seed)
@@ -394,7 +396,10 @@ def _is_last(index: int, masks: Masks, network: nn.Module, pruning: PruningSetti
     return connectivity(masks, shapes).connected_fraction < pruning.min_connected_fraction
 
 
-def _reporting(on_step: OnStep | None, index: int, rewind: State | None) -> Callable[[Trainer], None] | None:
+def _reporting(
+    on_step: OnStep | None, index: int, rewind: State | None, masks: Masks
+) -> Callable[[Trainer], None] | None:
     if on_step is None:
         return None
-    return lambda trainer: on_step(Progress(index, trainer, rewind))
+    kept = density(masks)
+    return lambda trainer: on_step(Progress(index, trainer, rewind, kept))

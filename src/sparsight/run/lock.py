@@ -110,6 +110,32 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
         lock.release()
 
 
+def writer_lives(folder: Path) -> bool:
+    """Return whether the process that writes to a run directory seems to be alive; nothing is touched.
+
+    On this host its process is looked for; elsewhere its last sign of life counts, by this host's clock.
+    """
+    owner = owner_of(folder)
+    if owner is None:
+        return False
+    if owner.host == socket.gethostname():
+        return _is_process(owner.pid)
+    try:
+        return time.time() - (folder / OWNER).stat().st_mtime < STALE_SECONDS
+    except OSError:
+        return False
+
+
+def _is_process(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
 def refuse_if_written(folder: Path) -> None:
     """Raise `BusyError` if a living process has the right to write to a folder.
 

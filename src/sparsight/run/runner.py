@@ -24,10 +24,11 @@ from sparsight.run.level_files import write_level
 from sparsight.run.measuring import measure, measure_stored
 from sparsight.run.placement import place
 from sparsight.run.preparation import build_network, build_tasks, check_recipe, devices_of, load_plugins
+from sparsight.run.progress_file import forget_progress
 from sparsight.run.recipe import Recipe
 from sparsight.run.stopping import ignore_terminal, is_stop_requested, request_stop, stopping_on_signals
 from sparsight.run.store import RunDirectory, default_path
-from sparsight.run.watching import OnLevel, StepWatch, Stop, announcing
+from sparsight.run.watching import OnLevel, OnLook, StepWatch, Stop, announcing
 from sparsight.train import DivergenceError
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def run(
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
     on_level: OnLevel | None = None,
+    on_look: OnLook | None = None,
 ) -> RunDirectory:
     """Run every replicate of every condition, and go on where an earlier run stopped.
 
@@ -57,6 +59,9 @@ def run(
     checkpoint_seconds : float
         How often, at least, the middle of a level is saved.
     on_level : callable, optional
+        Called as ``on_level(run_directory, condition, replicate, level)`` once a level is stored.
+    on_look : callable, optional
+        Called with the run directory twice a second, for a view of how far it is.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def run(
     with (
         _explaining_storage(directory.path),
         directory.writing(on_lost=lambda: request_stop(directory.path)),
-        announcing(directory, on_level),
+        announcing(directory, on_level, on_look),
         stopping_on_signals(directory.path),
     ):
         directory.note_placement(placement.facts())
@@ -164,6 +169,8 @@ def run_replicate(
             directory.note_failure(condition_name, replicate, str(error))
         except Stop:
             return
+        finally:
+            forget_progress(folder)
 
 
 def _store_levels(

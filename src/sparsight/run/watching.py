@@ -9,11 +9,15 @@ from pathlib import Path
 
 from sparsight.prune.imp import Progress
 from sparsight.run.checkpoint_file import write_checkpoint
+from sparsight.run.progress_file import ProgressClock, TrainingProgress, write_progress
 from sparsight.run.stopping import is_stop_requested
 from sparsight.run.store import RunDirectory
 
 OnLevel = Callable[[RunDirectory, str, int, int], None]
 """Called with the run, condition, replicate and level once a level is stored."""
+
+OnLook = Callable[[RunDirectory], None]
+"""Called with the run, again and again while it runs."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -43,11 +47,14 @@ class StepWatch:
         self.owner = owner
         self.seconds = seconds
         self.last_saved = time.monotonic()
+        self.clock = ProgressClock()
 
     def __call__(self, progress: Progress) -> None:
         """Raise `Stop` if the run is to stop, after saving `progress`."""
         if self.owner not in (os.getpid(), os.getppid()):
             os._exit(1)  # between two steps: no file is open, and nobody is left to report to
+        if self.clock.is_due(progress.level):
+            write_progress(self.folder, _training_progress(progress, self.clock.seconds()))
         stop = is_stop_requested(self.holder, self.owner)
         if stop or time.monotonic() - self.last_saved > self.seconds:
             write_checkpoint(self.folder, progress)
@@ -56,9 +63,27 @@ class StepWatch:
             raise Stop
 
 
+def _training_progress(progress: Progress, seconds: float) -> TrainingProgress:
+    trainer = progress.trainer
+    accuracies = trainer.curve.test_accuracy
+    return TrainingProgress(
+        progress.level,
+        trainer.step,
+        trainer.num_steps,
+        progress.density,
+        accuracies[-1] if accuracies else None,
+        seconds,
+    )
+
+
 @contextmanager
-def announcing(directory: RunDirectory, on_level: OnLevel | None) -> Iterator[None]:
-    """Watch the run directory, where workers of any kind leave their levels, and call `on_level`."""
+def announcing(
+    directory: RunDirectory, on_level: OnLevel | None, on_look: OnLook | None = None
+) -> Iterator[None]:
+    """Watch the run directory, where workers of any kind leave their levels.
+
+    Calls `on_level` for each new one, and `on_look` twice a second.
+    """
     seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.units()}
     done = threading.Event()
 
@@ -68,6 +93,8 @@ def announcing(directory: RunDirectory, on_level: OnLevel | None) -> Iterator[No
             for index in range(num_seen, seen[unit]):
                 if on_level is not None:
                     on_level(directory, *unit, index)
+        if on_look is not None:
+            on_look(directory)
 
     def watch() -> None:
         while not done.wait(_SECONDS_BETWEEN_LOOKS):
