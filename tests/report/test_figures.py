@@ -9,6 +9,7 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.locality import locality
 from sparsight.report.cavity_figures import plot_cavity_distributions, quantiles_of
+from sparsight.report.difference_figures import plot_differences
 from sparsight.report.field_figures import (
     SATURATION,
     evenly_spaced,
@@ -85,6 +86,71 @@ def test_plots_draw_on_the_axes_given_and_leave_global_state_alone():
 def test_curves_name_missing_columns(plot):
     with pytest.raises(InputError, match=r"lacks the column\(s\) low, high"):
         plot(table().drop(columns=["low", "high"]))
+
+
+def frame():
+    rows = [
+        {"condition": condition, "replicate": replicate, "level": level, "density": 0.5**level}
+        | {"layer": "linear_0", "quantity": "locality.near", "value": 1.0 + level + replicate / 10}
+        for condition in ("imp", "random")
+        for replicate in range(3)
+        for level in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_plot_over_density_takes_the_frame_of_a_run_and_knows_its_quantities():
+    ax = plot_over_density(frame(), quantity="locality.near")
+    np.testing.assert_allclose(lines(ax)["imp"].get_ydata(), [1.1, 2.1, 3.1])
+    assert "chance = 1" in lines(ax)
+    assert ax.get_ylabel() == "pairs at |d| ≤ 1.5 pixels / chance"
+    other = plot_over_density(frame().replace("locality.near", "mine.own"), quantity="mine.own", null=2.0)
+    assert other.get_ylabel() == "mine.own"
+    assert "chance = 2" in lines(other)
+
+
+def test_plot_over_density_names_quantities_and_layers_that_are_not_there():
+    with pytest.raises(InputError, match=r"'locality.far' was not measured; there are locality\.near"):
+        plot_over_density(frame(), quantity="locality.far")
+    with pytest.raises(InputError, match=r"'locality.near' was not measured in linear_7; there are linear_0"):
+        plot_over_density(frame(), quantity="locality.near", layer="linear_7")
+    with pytest.raises(InputError, match="give run.frame"):
+        plot_over_density(table(), quantity="locality.near")
+
+
+def test_levels_on_top_are_said_to_be_of_one_condition_where_rates_differ():
+    faster = table(("random",))
+    faster["density"] = 0.1 ** faster["level"]
+    assert plot_over_density(table()).child_axes[0].get_xlabel() == "level"
+    both = plot_over_density(pd.concat([table(("imp",)), faster]))
+    assert both.child_axes[0].get_xlabel() == "level of imp"
+
+
+def test_plot_differences_draws_means_and_intervals_in_the_conditions_colours():
+    rows = pd.DataFrame(
+        {
+            "condition": ["twin", "random"],
+            "reference": ["imp", "imp"],
+            "mean": [0.5, -0.2],
+            "low": [0.4, np.nan],
+            "high": [0.8, np.nan],
+        }
+    )
+    ax = plot_differences(rows, conditions=["imp", "twin", "random"])
+    zero, bar, twin, random = ax.get_lines()
+    assert list(zero.get_xdata()) == [0, 0]
+    assert (list(bar.get_xdata()), list(twin.get_xdata()), list(random.get_xdata())) == (
+        [0.4, 0.8],
+        [0.5],
+        [-0.2],
+    )
+    known = looks(["imp", "twin", "random"])
+    assert (twin.get_color(), random.get_marker()) == (known["twin"].colour, known["random"].marker)
+    assert [text.get_text() for text in ax.texts] == ["twin − imp", "random − imp"]
+    with pytest.raises(InputError, match="lacks the column\\(s\\) reference"):
+        plot_differences(rows.drop(columns="reference"))
+    with pytest.raises(InputError, match="has no row"):
+        plot_differences(rows[:0])
 
 
 def test_plot_controls_draws_every_line_in_its_own_look():
@@ -228,6 +294,15 @@ def test_plot_fan_in_needs_units():
 def test_quantiles_leave_undefined_entries_out():
     assert quantiles_of(np.array([np.nan, *range(101)])) == [5, 25, 50, 75, 95]
     assert np.isnan(quantiles_of(np.array([np.nan]))).all()
+
+
+def test_quantiles_count_values_by_their_weights():
+    stream = np.random.default_rng(0)
+    values, weights = stream.normal(size=50), stream.integers(0, 4, 50)
+    repeated = np.repeat(values, weights)
+    expected = np.quantile(repeated, (0.05, 0.25, 0.5, 0.75, 0.95), method="inverted_cdf")
+    np.testing.assert_array_equal(quantiles_of(values, weights.astype(float)), expected)
+    assert np.isnan(quantiles_of(values, np.zeros(50))).all()
 
 
 def test_plot_cavity_distributions_marks_the_medians():

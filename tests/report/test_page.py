@@ -13,9 +13,10 @@ import toy  # noqa: F401  (registers the data source of plane.toml)
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.effects import Interval, mean_interval, paired_difference
-from sparsight.measure.preactivation_histogram import HISTOGRAM_EDGES
+from sparsight.measure.instrument import Quantity
+from sparsight.measure.preactivation_histogram import HISTOGRAM_EDGES, preactivation_histogram
 from sparsight.report.caveats import caveats
-from sparsight.report.explorer import Packer, level_views, pack
+from sparsight.report.explorer import LevelView, Packer, level_views, pack
 from sparsight.report.findings import findings, verdict
 from sparsight.report.page import render, write_report
 from sparsight.report.subjects import Summaries
@@ -367,3 +368,38 @@ def test_wrapped_geometry_is_carried_into_the_page(pages):
     assert Geometry(geometry["channels"], tuple(geometry["size"]), geometry["wraps"]) == Geometry(
         1, (24,), True
     )
+
+
+@pytest.mark.slow
+def test_the_explorer_of_the_default_recipe_leaves_room_below_8_mb():
+    """Three conditions, 12 levels, 256 units of 3072 inputs; figures and maps take 2.2 MB more."""
+    stream = np.random.default_rng(0)
+    packers = []
+    for condition in ("imp", "twin", "random"):
+        packer = Packer(condition, 0)
+        mask, scores = np.ones((256, 3072), bool), stream.random((256, 3072))
+        for index in range(12):
+            next_mask = mask & (scores > np.quantile(scores[mask], 0.3))
+            weight = np.where(mask, stream.standard_normal(mask.shape), 0).astype(np.float32)
+            delta = stream.standard_normal(mask.shape).astype(np.float32)
+            per_unit = {
+                name: Quantity(stream.random(256), ("unit",), "made up")
+                for name in (
+                    "locality.near_per_unit",
+                    "locality.ipr_per_unit",
+                    "gaussianity.excess_kurtosis_per_unit",
+                    "gaussianity.mean_per_unit",
+                    "gaussianity.variance_per_unit",
+                )
+            }
+            counts = preactivation_histogram(stream.standard_normal((2000, 256)))
+            quantities = per_unit | {
+                "cavity.delta_kurtosis": Quantity(delta, ("unit", "input"), "made up"),
+                "gaussianity.histogram_per_unit": Quantity(counts, ("unit", "bin"), "made up"),
+            }
+            packer.add(LevelView(index, mask.mean(), 0.9, weight, mask, next_mask, quantities))
+            mask = next_mask
+        packers.append(packer)
+    data = pack(packers)
+    assert len(data["units"]) == 256
+    assert len(json.dumps(data)) < 5_500_000
