@@ -129,6 +129,23 @@ def test_feedback(effect, num_replicates, verdict):
 
 
 @pytest.mark.parametrize(
+    ("cavity", "reverse", "accuracy", "noise", "verdict"),
+    [
+        (3.0, 1.0, 0.95, 0.005, "supported"),
+        (1.0, 3.0, 0.95, 0.005, "contradicted"),
+        (3.0, 1.0, 0.80, 0.005, "contradicted"),  # local, but it no longer classifies
+        (3.0, 1.0, 0.95, 5.0, "undecided"),
+    ],
+)
+def test_causal(cavity, reverse, accuracy, noise, verdict):
+    near = {"cavity": cavity, "cavity_matched": cavity, "cavity_reverse": reverse}
+    near |= {"random": 1.0, "magnitude": 3.0}
+    means = {("locality.near", c): v for c, v in near.items()}
+    means |= {("test_accuracy", c): accuracy if c == "cavity" else 0.95 for c in near}
+    assert _verdict("causal", planted(means, noise=noise)) == verdict
+
+
+@pytest.mark.parametrize(
     ("sub", "heavy", "noise", "verdict"),
     [
         (1.0, 0.0, 0.05, "supported"),
