@@ -24,13 +24,13 @@ def _beyond(name: str, criterion: str, other: str, words: str, rule: Rule, *, de
 CLAIM = Claim(
     name="causal",
     statement=(
-        "Keeping the weights that raise their unit's non-Gaussianity, instead of the large ones, makes receptive "
-        "fields local, and accuracy holds; keeping the others does not."
+        "Keeping the weights that raise their unit's non-Gaussianity, instead of the large ones, makes "
+        "receptive fields local, and accuracy holds; keeping the others does not."
     ),
     source="beyond the papers: the causal reading of arXiv 2412.06545",
     scope=(
-        "Criterion cavity: Δ|κ| of each weight over all classes together, which are a mixture; cavity-matched ranks "
-        "it among weights of similar size, so that it does not select for size."
+        "Criterion cavity: Δ|κ| of each weight over all classes together, which are a mixture; "
+        "cavity-matched ranks it among weights of similar size, so that it does not select for size."
     ),
     predictions=(
         _beyond(
