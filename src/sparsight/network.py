@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import torch
 from pydantic import Field, model_validator
@@ -107,6 +107,9 @@ class FullyConnected(nn.Sequential):
     """
 
     def __init__(self, num_inputs: int, num_classes: int, settings: NetworkSettings) -> None:
+        for name, number in (("num_inputs", num_inputs), ("num_classes", num_classes)):
+            if number < 1:
+                raise InputError(f"{name} is {number}; at least 1 is needed")
         widths = (num_inputs, *settings.widths, num_classes)
         _check_memory(widths)
         modules: OrderedDict[str, nn.Module] = OrderedDict()
@@ -189,6 +192,8 @@ def initialise_(
     init_std : float, optional
         With ``normal`` only.
     """
+    if init not in get_args(Initialisation):
+        raise InputError(f"init is {init!r}; {', '.join(get_args(Initialisation))} are allowed")
     for name, layer in linear_layers(network).items():
         stream = generator(seed, "init", name)
         fan_out, fan_in = layer.weight.shape

@@ -199,5 +199,5 @@ def test_what_does_not_fit_is_refused():
     delta, kept, pruned = groups(0)
     with pytest.raises(InputError, match="num_strata is 0"):
         matched_contrast(delta, np.abs(delta), kept, pruned, 0)
-    with pytest.raises(InputError, match="geometry 12"):
+    with pytest.raises(InputError, match="weights has shape .*, but geometry has 12"):
         distance_from_centre(delta, Geometry(1, (12,)))

@@ -208,12 +208,12 @@ def test_gaussianity_of_two_equal_samples_and_of_no_units():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"preactivations": np.ones(4)}, r"preactivations are float64\(4,\); real numbers of shape"),
-        ({"preactivations": np.ones((4, 2), complex)}, "preactivations are complex128"),
+        ({"preactivations": np.ones(4)}, r"preactivations is float64 of shape \(4,\); an array of real"),
+        ({"preactivations": np.ones((4, 2), complex)}, "preactivations is complex128"),
         ({"preactivations": np.array([[1.0], [np.nan]])}, "preactivations hold NaN or infinite"),
         ({"preactivations": np.ones((4, 2)), "num_classes": 2}, "num_classes is given without labels"),
-        ({"preactivations": np.ones((4, 2)), "labels": np.zeros(3, int)}, r"labels are int64\(3,\)"),
-        ({"preactivations": np.ones((4, 2)), "labels": np.zeros(4)}, r"labels are float64\(4,\)"),
+        ({"preactivations": np.ones((4, 2)), "labels": np.zeros(3, int)}, r"labels has shape \(3,\)"),
+        ({"preactivations": np.ones((4, 2)), "labels": np.zeros(4)}, "labels is float64"),
         ({"preactivations": np.ones((0, 2)), "labels": np.zeros(0, int)}, "labels are empty"),
         ({"preactivations": np.ones((2, 2)), "labels": np.array([-1, 3])}, "from -1 to 3; 0 to …"),
         (

@@ -186,16 +186,22 @@ WEIGHT, MASK, INPUTS = np.ones((2, 3)), np.ones((2, 3), bool), np.ones((5, 3))
     ("call", "message"),
     [
         (lambda: gaussianity_controls(WEIGHT, MASK, INPUTS, num_draws=0), "num_draws is 0"),
-        (lambda: gaussianity_controls(WEIGHT, MASK, INPUTS[:, :2]), r"inputs have shape \(5, 2\); \(n, 3\)"),
-        (lambda: shuffled_weight(WEIGHT[0], MASK, seed=0), r"weight is float64\(3,\)"),
-        (lambda: shuffled_weight(WEIGHT.astype(int), MASK, seed=0), r"weight is int64\(2, 3\)"),
-        (lambda: shuffled_weight(WEIGHT, MASK[:1], seed=0), r"mask is bool\(1, 3\)"),
-        (lambda: random_mask_weight(WEIGHT, WEIGHT, seed=0), r"mask is float64\(2, 3\); bool"),
-        (lambda: random_mask_weight(WEIGHT, MASK, MASK[0, :2], seed=0), r"varying is bool\(2,\)"),
-        (lambda: shuffled_weight(WEIGHT, MASK, WEIGHT[0], seed=0), r"varying is float64\(3,\)"),
-        (lambda: preactivations(WEIGHT, INPUTS.T), r"weight has shape \(2, 3\) and inputs \(3, 5\)"),
-        (lambda: preactivations(WEIGHT, INPUTS, np.ones(3)), r"bias has shape \(3,\); \(2,\)"),
-        (lambda: preactivations(WEIGHT, INPUTS.astype(int)), "inputs are torch.int64; floating point"),
+        (
+            lambda: gaussianity_controls(WEIGHT, MASK, INPUTS[:, :2]),
+            r"inputs has shape \(5, 2\)",
+        ),
+        (lambda: shuffled_weight(WEIGHT[0], MASK, seed=0), r"weight is float64 of shape \(3,\)"),
+        (lambda: shuffled_weight(WEIGHT.astype(int), MASK, seed=0), "weight is int64"),
+        (lambda: shuffled_weight(WEIGHT, MASK[:1], seed=0), r"mask has shape \(1, 3\), but weight has 2"),
+        (lambda: random_mask_weight(WEIGHT, WEIGHT, seed=0), "mask is float64 .*; an array of bool"),
+        (
+            lambda: random_mask_weight(WEIGHT, MASK, MASK[0, :2], seed=0),
+            r"varying has shape \(2,\)",
+        ),
+        (lambda: shuffled_weight(WEIGHT, MASK, WEIGHT[0], seed=0), "varying is float64"),
+        (lambda: preactivations(WEIGHT, INPUTS.T), r"inputs has shape \(3, 5\), but weight has 3"),
+        (lambda: preactivations(WEIGHT, INPUTS, np.ones(3)), r"bias has shape \(3,\), but weight has 2"),
+        (lambda: preactivations(WEIGHT, INPUTS.astype(int)), "inputs is int64 .*; an array of floats"),
     ],
 )
 def test_controls_name_what_is_wrong(call, message):

@@ -159,7 +159,7 @@ def test_fits_that_do_not_converge_are_counted(monkeypatch):
 @pytest.mark.parametrize(
     ("weights", "share", "message"),
     [
-        (np.ones((2, 8)), 1.0, r"weights are float64\(2, 8\); real numbers \(out, 9\)"),
+        (np.ones((2, 8)), 1.0, r"weights has shape \(2, 8\), but geometry has 9"),
         (np.full((2, 9), np.inf), 1.0, "NaN or infinite"),
         (np.ones((2, 9)), 0.0, "share is 0.0; it must be above 0 and at most 1"),
         (np.ones((2, 9)), 1.5, "share is 1.5"),

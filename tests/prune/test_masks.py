@@ -99,7 +99,7 @@ def test_density_counts_every_prunable_entry():
         ({"b.weight": torch.ones(1, 2)}, 1, "give one of each"),
         ({"a.weight": torch.ones(2, 1)}, 1, "have shape"),
         ({"a.weight": torch.tensor([[torch.nan, 1]])}, 1, "must rank every kept weight"),
-        ({"a.weight": torch.ones(1, 2)}, 3, "choose fewer"),
+        ({"a.weight": torch.ones(1, 2)}, 3, "num_to_remove is 3; 0 to 2"),
     ],
 )
 def test_remove_lowest_refuses_scores_that_do_not_fit(scores, number, message):

@@ -13,6 +13,7 @@ import scipy.linalg
 import torch
 from jaxtyping import Float
 
+from sparsight.arguments import checked
 from sparsight.data.white_noise import white_noise
 from sparsight.errors import InputError
 
@@ -122,6 +123,7 @@ def product_covariance(
     return ProductCovariance(size, float(correlation_length), power, wraps, rows, change)
 
 
+@checked(finite=("by_displacement",))
 def covariance_matrix(
     by_displacement: Float[np.ndarray, "*size"], wraps: bool
 ) -> Float[np.ndarray, "pixels pixels"]:
@@ -140,6 +142,8 @@ def covariance_matrix(
         Pixels in C order.
     """
     size = by_displacement.shape
+    if len(size) not in (1, 2) or not min(size):
+        raise InputError(f"by_displacement has shape {size}; (length,) or (height, width) is needed")
     positions = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1).reshape(-1, len(size))
     displacement = positions[:, None] - positions[None]
     displacement = displacement % size if wraps else np.abs(displacement)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from pydantic import Field
 
+from sparsight.arguments import checked
 from sparsight.data.covariance import (
     ProductCovariance,
     Sampler,
@@ -41,6 +42,10 @@ def nlgp_variance(gain: float) -> float:
     return 2 / math.pi * math.asin(_saturation(gain))
 
 
+_ROUNDING = 1e-9
+
+
+@checked(finite=("correlation",))
 def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Float[np.ndarray, "*any"]:
     r"""Return the covariance of two NLGP pixels whose Gaussian variables are correlated.
 
@@ -67,6 +72,8 @@ def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Floa
     ----------
     Williams, Neural Computation 10 (1998) 1203, eq. 11 (the integral of two error functions).
     """
+    if (np.abs(correlation) > 1 + _ROUNDING).any():
+        raise InputError("correlation holds values beyond ±1; divide the covariance by the variance")
     saturation = _saturation(gain)
     return np.arcsin(saturation * correlation) / math.asin(saturation)
 

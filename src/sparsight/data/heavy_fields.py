@@ -9,6 +9,7 @@ import scipy.special
 from jaxtyping import Float, Float64
 from pydantic import Field
 
+from sparsight.arguments import checked
 from sparsight.data.covariance import (
     ProductCovariance,
     Sampler,
@@ -74,6 +75,10 @@ def laplace_sampler(covariance: ProductCovariance) -> Sampler:
     return sample
 
 
+_ROUNDING = 1e-9
+
+
+@checked(finite=("correlation",))
 def laplace_covariance(correlation: Float[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
     r"""Return the covariance of two Laplace pixels whose Gaussian variables are correlated.
 
@@ -91,6 +96,8 @@ def laplace_covariance(correlation: Float[np.ndarray, "*any"]) -> Float64[np.nda
     numpy.ndarray of float64, same shape
         1 where ρ is 1.
     """
+    if (np.abs(correlation) > 1 + _ROUNDING).any():
+        raise InputError("correlation holds values beyond ±1; divide the covariance by the variance")
     values: np.ndarray = np.polynomial.polynomial.polyval(correlation, _laplace_weights())
     return values
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sparsight.data.idx import DEFLATE_RATIO
 from sparsight.data.sources import data_source
-from sparsight.data.standardise import image_task
+from sparsight.data.standardise import LARGEST_PIXEL, image_task
 from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
@@ -18,7 +18,6 @@ from sparsight.geometry import Geometry
 MAX_CLASSES = 2**16
 """A larger label is a mistake, or would make a network too large for any machine."""
 
-_LARGEST_PIXEL = 1e18  # its square is a float32
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATE_RATIO}
 ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
@@ -78,9 +77,9 @@ def npz(
                 f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
                 f"{MAX_CLASSES - 1}"
             )
-        if inputs.dtype.kind == "f" and np.abs(inputs).max() > _LARGEST_PIXEL:
+        if inputs.dtype.kind == "f" and np.abs(inputs).max() > LARGEST_PIXEL:
             raise InputError(
-                f"{where} hold {np.abs(inputs).max():g}; up to {_LARGEST_PIXEL:g} is allowed: rescale them"
+                f"{where} hold {np.abs(inputs).max():g}; up to {LARGEST_PIXEL:g} is allowed: rescale them"
             )
         inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
         splits[split] = (inputs, labels.astype(np.int64))

@@ -9,6 +9,7 @@ import scipy.sparse.csgraph
 from jaxtyping import Float, Float32, Float64
 from pydantic import Field
 
+from sparsight.arguments import checked
 from sparsight.data.covariance import Sampler
 from sparsight.data.field_task import field_task
 from sparsight.data.fields import Channels, Count, Lengths, Size
@@ -20,8 +21,11 @@ from sparsight.geometry import Geometry
 Sweeps = Annotated[int, Field(ge=1)]
 
 
+@checked(finite=("spins",))
 def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n"]:
     """Return −Σ s_i s_j over neighbours i, j, divided by the number of spins; neighbours wrap around."""
+    if not (np.abs(spins) == 1).all():
+        raise InputError("spins hold other values than −1 and 1")
     axes = tuple(range(1, spins.ndim))
     pairs = np.zeros(spins.shape)
     for axis in axes:

@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from sparsight.arguments import described
 from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.streams import generator
+
+LARGEST_PIXEL = 1e18
+"""Its square is a float32."""
 
 _SAMPLES_PER_BLOCK = 4096
 
@@ -30,20 +34,32 @@ def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     InputError
         If a channel is constant.
     """
+    is_array = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf" and 3 <= inputs.ndim <= 4
+    if not is_array or not inputs.size:
+        raise InputError(
+            f"inputs are {described(inputs)}; real numbers with axes (n, channels, *size) are needed, "
+            "at least one sample"
+        )
     blocks = range(0, len(inputs), _SAMPLES_PER_BLOCK)
     axes = (0, *range(2, inputs.ndim))
     count = inputs.size // inputs.shape[1]
     mean = np.zeros(inputs.shape[1])
     for start in blocks:
+        if not (np.abs(inputs[start : start + _SAMPLES_PER_BLOCK]) <= LARGEST_PIXEL).all():
+            raise InputError(
+                f"inputs hold NaN, infinite values or values beyond ±{LARGEST_PIXEL:g}; rescale them"
+            )
         mean += inputs[start : start + _SAMPLES_PER_BLOCK].sum(axis=axes, dtype=np.float64) / count
     variance = np.zeros_like(mean)
     for start in blocks:
         centred = np.moveaxis(inputs[start : start + _SAMPLES_PER_BLOCK], 1, -1) - mean
         variance += (centred.reshape(-1, len(mean)) ** 2).sum(axis=0) / count
-    if not (variance > 0).all():
-        constant = int(np.flatnonzero(~(variance > 0))[0])
+    sd = np.sqrt(variance).astype(np.float32)
+    is_constant = ~(sd >= np.finfo(np.float32).tiny)  # a smaller one would be rounded, or 0
+    if is_constant.any():
+        constant = int(np.flatnonzero(is_constant)[0])
         raise InputError(f"channel {constant} of the training inputs is constant; data need to vary")
-    return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
+    return mean.astype(np.float32), sd
 
 
 def image_task(
@@ -75,6 +91,15 @@ def image_task(
     InputError
         If more samples are asked for than there are, or a channel is constant.
     """
+    for split, (inputs, labels) in (("train", train), ("test", test)):
+        for what, value in (("inputs", inputs), ("labels", labels)):
+            if not isinstance(value, np.ndarray) or not value.ndim:
+                raise InputError(f"{split}_{what} are {described(value)}; an array is needed")
+        if inputs.shape[1:] != geometry.shape:
+            raise InputError(
+                f"{split}_inputs have shape {inputs.shape}; (n, {', '.join(map(str, geometry.shape))}) "
+                "is needed"
+            )
     train_inputs, train_labels = _subset(train, num_train, "num_train", seed)
     test_inputs, test_labels = _subset(test, num_test, "num_test", seed)
     mean, sd = channel_statistics(train_inputs)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparsight.arguments import described
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.streams import generator
@@ -60,7 +61,7 @@ class Task:
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
-            raise InputError(f"task {self.name!r} has {self.num_classes} class; a task needs at least 2")
+            raise InputError(f"task {self.name!r}: num_classes is {self.num_classes}; at least 2 are needed")
         for split in ("train", "test"):
             self._check_split(split, getattr(self, f"{split}_inputs"), getattr(self, f"{split}_labels"))
         if len(np.unique(self.train_labels)) < 2:
@@ -70,6 +71,9 @@ class Task:
 
     def _check_split(self, split: str, inputs: np.ndarray, labels: np.ndarray) -> None:
         where = f"task {self.name!r}: {split}"
+        for name, value in (("inputs", inputs), ("labels", labels)):
+            if not isinstance(value, np.ndarray):
+                raise InputError(f"{where}_{name} are {described(value)}; a numpy array is needed")
         if inputs.dtype not in (np.float32, np.uint8):
             raise InputError(f"{where}_inputs have dtype {inputs.dtype}; float32 or uint8 is allowed")
         if (inputs.dtype == np.uint8) != (self.channel_mean is not None and self.channel_sd is not None):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure.cavity_effects import MAPS, Cavity, effects, undefined
 from sparsight.measure.moments import dtype_named
@@ -19,6 +20,7 @@ __all__ = ["Cavity", "cavity", "cavity_by_class", "each_class_then_all"]
 _SAMPLES_FOR_SCALE = 256  # of which only the power of two of each sd is used
 
 
+@checked(weight="numbers out in", mask="bool out in", inputs="batches numbers n in")
 def cavity(
     weight: np.ndarray | Tensor,
     inputs: Samples,
@@ -93,6 +95,7 @@ def cavity(
     return found if read_once(inputs) else _refined(found, coarse, kept, inputs)
 
 
+@checked(weight="numbers out in", mask="bool out in", inputs="numbers n in", labels="whole n")
 def cavity_by_class(
     weight: np.ndarray | Tensor,
     inputs: np.ndarray | Tensor,
@@ -129,6 +132,7 @@ def cavity_by_class(
     return {label: found or undefined(kept) for label, found in each if label is not None}
 
 
+@checked(weight="numbers out in", mask="bool out in", inputs="numbers n in", labels="whole n")
 def each_class_then_all(
     weight: np.ndarray | Tensor,
     inputs: np.ndarray | Tensor,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure.cavity import Cavity
 from sparsight.measure.cavity_contrast import mean_over
@@ -31,6 +32,7 @@ class CavityChange:
     mean_delta_abs_kurtosis: float
 
 
+@checked()
 def cavity_change(before: Cavity, after: Cavity, kept: Bool[np.ndarray, "out in"]) -> CavityChange:
     """Compare the cavity effect at level t + 1 with that at level t: what pruning and retraining changed.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.receptive_field import envelope
@@ -53,6 +54,7 @@ class MatchedContrast(CavityContrast):
     magnitude_ratio: float
 
 
+@checked(bounded=("delta",))
 def contrast(
     delta: Float[np.ndarray, "out in"], kept: Bool[np.ndarray, "out in"], pruned: Bool[np.ndarray, "out in"]
 ) -> CavityContrast:
@@ -79,6 +81,7 @@ def contrast(
     )
 
 
+@checked(finite=("magnitude",), bounded=("delta",))
 def matched_contrast(
     delta: Float[np.ndarray, "out in"],
     magnitude: Float[np.ndarray, "out in"],
@@ -144,6 +147,7 @@ def matched_contrast(
     )
 
 
+@checked(finite=("magnitude",), bounded=("delta",))
 def matched_shares(
     delta: Float[np.ndarray, "out in"],
     magnitude: Float[np.ndarray, "out in"],
@@ -220,6 +224,7 @@ def rank_correlations(
     return found
 
 
+@checked(finite=("weights",))
 def distance_from_centre(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry
 ) -> Float[np.ndarray, "out in"]:
@@ -255,6 +260,7 @@ def distance_from_centre(
     return np.tile(np.sqrt(squares), geometry.channels)
 
 
+@checked(bounded=("delta",))
 def mean_over(delta: Float[np.ndarray, "out in"], chosen: Bool[np.ndarray, "out in"]) -> float:
     """Return the mean of the defined entries among those chosen; NaN if there are none."""
     values = delta[chosen]

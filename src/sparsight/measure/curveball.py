@@ -3,9 +3,13 @@
 import numpy as np
 from jaxtyping import Bool
 
+from sparsight.arguments import checked
+from sparsight.errors import InputError
+
 _RANDOM_BITS = 40  # two of a pool's numbers coincide once in 10⁶ rounds or less
 
 
+@checked()
 def trade(
     mask: Bool[np.ndarray, "out in"], num_rounds: int, stream: np.random.Generator
 ) -> Bool[np.ndarray, "out in"]:
@@ -29,6 +33,8 @@ def trade(
     Strona, Nappo, Boccacci, Fattorini, San-Miguel-Ayanz, Nat. Commun. 5:4114 (2014); trading all pairs of a
     round at once is the global curveball of Carstens, Hamann, Meyer, Penschuck, Tran, Wagner (ESA 2018).
     """
+    if num_rounds < 0:
+        raise InputError(f"num_rounds is {num_rounds}; 0 or more is allowed")
     num_units, num_inputs = mask.shape
     flipped = mask.mean() > 0.5 if mask.size else False
     units, inputs = np.divmod(np.flatnonzero(mask != flipped), max(num_inputs, 1))

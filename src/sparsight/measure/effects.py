@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
+from sparsight.arguments import LARGEST, described
 from sparsight.errors import InputError
 from sparsight.streams import generator
 
@@ -281,7 +282,10 @@ def _difference_of_means(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.nda
 
 
 def _checked_values(name: str, values: npt.ArrayLike) -> np.ndarray:
-    array = np.asarray(values, np.float64)
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf" and given.size:
+        raise InputError(f"{name} are {described(given)}; real numbers are needed, one a replicate")
+    array = given.astype(np.float64)
     if array.ndim != 1:
         raise InputError(
             f"{name} have shape {array.shape}; give one number a replicate (average over units first: "
@@ -289,11 +293,16 @@ def _checked_values(name: str, values: npt.ArrayLike) -> np.ndarray:
         )
     if np.isinf(array).any():
         raise InputError(f"{name} hold infinite values; use NaN for a replicate without a value")
+    if (np.abs(array) > LARGEST).any():
+        raise InputError(f"{name} hold values beyond ±{LARGEST:g}; rescale them")
     return array
 
 
 def _by_seed(name: str, values: npt.ArrayLike, seeds: Sequence[int] | np.ndarray) -> dict[int, float]:
     array = _checked_values(name, values)
+    numbers = np.asarray(seeds)
+    if numbers.ndim != 1 or (numbers.dtype.kind not in "iu" and numbers.size):
+        raise InputError(f"seeds_{name} are {described(numbers)}; whole numbers, one a value, are needed")
     if len(seeds) != len(array):
         raise InputError(f"seeds_{name} has {len(seeds)} seeds for {len(array)} values; give one for each")
     result = {int(seed): float(value) for seed, value in zip(seeds, array, strict=True)}

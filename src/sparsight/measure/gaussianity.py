@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from scipy.special import log_ndtr, ndtr
 from torch import Tensor
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 
 _BLOCK = 1 << 20  # values worked on at a time, so that memory beyond the input does not grow with it
@@ -59,6 +60,7 @@ class Gaussianity:
         return int(np.isnan(self.excess_kurtosis).sum())
 
 
+@checked(finite=("preactivations",), preactivations="real n unit", labels="whole n")
 def gaussianity(
     preactivations: np.ndarray | Tensor,
     *,

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure.gaussianity import Gaussianity, gaussianity
 from sparsight.streams import generator
@@ -35,6 +36,15 @@ class GaussianityControls:
     random_mask: tuple[Gaussianity, ...]
 
 
+@checked(
+    finite=("weight", "inputs", "bias", "twin_inputs"),
+    weight="floats out in",
+    mask="bool out in",
+    inputs="floats n in",
+    bias="floats out",
+    twin_inputs="floats m in",
+    labels="whole n",
+)
 def gaussianity_controls(
     weight: np.ndarray | Tensor,
     mask: np.ndarray | Tensor,
@@ -110,6 +120,7 @@ def draw_mean(draws: Sequence[Gaussianity], statistic: str) -> np.ndarray:
     return average
 
 
+@checked(finite=("weight", "inputs", "bias"), weight="floats out in", inputs="floats n in", bias="floats out")
 def preactivations(
     weight: np.ndarray | Tensor, inputs: np.ndarray | Tensor, bias: np.ndarray | Tensor | None = None
 ) -> Float[np.ndarray, "n out"]:
@@ -141,6 +152,7 @@ def preactivations(
     return result
 
 
+@checked(inputs="real n in")
 def varying_inputs(inputs: np.ndarray | Tensor) -> np.ndarray:
     """Return which inputs are not the same number in all samples: bool, (in,)."""
     h = _tensor(inputs)
@@ -148,6 +160,7 @@ def varying_inputs(inputs: np.ndarray | Tensor) -> np.ndarray:
     return varying
 
 
+@checked(weight="floats out in", mask="bool out in", varying="bool in")
 def shuffled_weight(
     weight: np.ndarray | Tensor,
     mask: np.ndarray | Tensor,
@@ -190,6 +203,7 @@ def shuffled_weight(
     return drawn
 
 
+@checked(weight="floats out in", mask="bool out in", varying="bool in")
 def random_mask_weight(
     weight: np.ndarray | Tensor,
     mask: np.ndarray | Tensor,

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure.cavity import Cavity, cavity
 from sparsight.measure.moments import Moments, dtype_named
@@ -50,6 +51,13 @@ class JointCavity:
         return int(np.isnan(self.delta_kurtosis).sum())
 
 
+@checked(
+    finite=("weight", "inputs"),
+    weight="numbers out in",
+    mask="bool out in",
+    removed="bool out in",
+    inputs="batches numbers n in",
+)
 def joint_cavity(
     weight: np.ndarray | Tensor,
     inputs: Samples,

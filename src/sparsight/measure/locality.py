@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from scipy import stats
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.nulls import (
@@ -85,6 +86,7 @@ class Locality:
     num_undefined: int
 
 
+@checked()
 def locality(
     mask: Any,
     geometry: Geometry,
@@ -141,6 +143,7 @@ def locality(
     return localities(mask, geometry, (null,), num_samples=num_samples, seed=seed)[0]
 
 
+@checked()
 def localities(
     mask: Any, geometry: Geometry, nulls: Sequence[str], *, num_samples: int = DEFAULT_DRAWS, seed: int = 0
 ) -> list[Locality]:
@@ -184,6 +187,7 @@ def localities(
     return found
 
 
+@checked()
 def unit_locality(mask: Any, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Return near and far of every unit, against the ``fan_in`` expectation of that unit.
 
@@ -218,6 +222,7 @@ class FanInClass:
     locality: Locality
 
 
+@checked()
 def locality_by_fan_in(
     mask: Any, geometry: Geometry, *, num_classes: int = 4, null: str = "fan_in", seed: int = 0
 ) -> list[FanInClass]:

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Shaped
 
+from sparsight.arguments import checked
+from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.curveball import trade
 from sparsight.measure.pair_counts import pairs_of_pixel
@@ -48,6 +50,7 @@ class PairStatistic:
     row_sums: np.ndarray
 
 
+@checked()
 def pair_statistic(
     same_channel: Shaped[np.ndarray, "..."], different_channel: Shaped[np.ndarray, "..."], geometry: Geometry
 ) -> PairStatistic:
@@ -87,6 +90,7 @@ class ValueMoments:
     quadratic: np.ndarray
 
 
+@checked(finite=("weights",))
 def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform", "fan_in"]) -> ValueMoments:
     """Return the `ValueMoments` of each unit (``fan_in``), or of the whole layer (``uniform``).
 
@@ -95,6 +99,8 @@ def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform"
     weights : numpy.ndarray of bool or non-negative numbers, (out, in)
     null : {"uniform", "fan_in"}
     """
+    if null not in ("uniform", "fan_in"):
+        raise InputError(f"null is {null!r}; 'uniform' and 'fan_in' are allowed")
     rows = weights if null == "fan_in" else weights.reshape(1, -1)
     if weights.dtype == np.bool_:
         return _moments_of_counts(rows.sum(axis=1, dtype=np.float64), rows.shape[1])
@@ -174,6 +180,7 @@ def variance(statistic: PairStatistic, moments: ValueMoments) -> float:
     return float(4 * linear_squares * moments.linear.sum() + 2 * remaining * moments.quadratic.sum())
 
 
+@checked(finite=("weights",))
 def sample_masks(
     weights: Shaped[np.ndarray, "out in"], null: Null, num_samples: int, seed: int
 ) -> Iterator[Shaped[np.ndarray, "out in"]]:
@@ -194,6 +201,10 @@ def sample_masks(
         For ``configuration`` from one chain of trades: the first after `ROUNDS_TO_MIX` rounds, the others
         `ROUNDS_BETWEEN` apart; each unit's values stand in random order on its places.
     """
+    if null not in ("uniform", "fan_in", "configuration"):
+        raise InputError(f"null is {null!r}; 'uniform', 'fan_in' and 'configuration' are allowed")
+    if num_samples < 0:
+        raise InputError(f"num_samples is {num_samples}; 0 or more is allowed")
     stream, order = (
         generator(seed, "null masks", null),
         generator(seed, "null masks", null, "order of values"),

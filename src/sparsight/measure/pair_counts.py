@@ -1,6 +1,7 @@
 """Exact counts of pairs of inputs at every displacement, by FFT autocorrelation."""
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import fft
 
+from sparsight.arguments import checked
+from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
 NEAR_DISTANCE = 1.5
@@ -19,6 +22,7 @@ _NUMBERS_PER_BLOCK = 2**18
 """Padded numbers that are transformed together, at least one unit: 2 MiB, which stays in the cache."""
 
 
+@checked(finite=("weights",))
 def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Count the pairs of inputs of one unit at each displacement, summed over units.
 
@@ -54,6 +58,7 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
     return same, different
 
 
+@checked(finite=("weights",))
 def unit_pair_counts(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -72,6 +77,12 @@ def unit_pair_counts(
     return same, different
 
 
+@checked(
+    finite=(
+        "weights",
+        "kernels",
+    )
+)
 def unit_pair_sums(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, kernels: Shaped[np.ndarray, "kernel ..."]
 ) -> Float[np.ndarray, "kernel out"]:
@@ -86,13 +97,20 @@ def unit_pair_sums(
     kernels : numpy.ndarray of bool or float64, (kernel, *grid of displacements)
         Even: K(−d) = K(d).
     """
+    if len(kernels):
+        _check_grid("kernels", kernels[0], geometry)
     last = _lengths(geometry)[-1]
     in_half = np.full(last // 2 + 1, 2.0)  # all frequencies but these stand for their negative, too
     in_half[0] = 1
     if last % 2 == 0:
         in_half[-1] = 1
-    kernel_spectra = np.stack([kernel_spectrum(kernel, geometry) for kernel in kernels])
-    factors = (kernel_spectra * in_half / np.prod(_lengths(geometry))).reshape(len(kernels), -1)
+    spectrum_shape = (*_lengths(geometry)[:-1], last // 2 + 1)
+    kernel_spectra = np.zeros((len(kernels), *spectrum_shape))
+    for row, kernel in enumerate(kernels):
+        kernel_spectra[row] = kernel_spectrum(kernel, geometry)
+    factors = (kernel_spectra * in_half / np.prod(_lengths(geometry))).reshape(
+        len(kernels), math.prod(spectrum_shape)
+    )
     factors = np.repeat(factors, 2, axis=1)  # real and imaginary parts
     sums = np.zeros((len(kernels), len(weights)))
     for block, spectra in _spectra(weights, geometry):
@@ -113,8 +131,10 @@ def kernel_spectrum(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Fl
     return np.asarray(fft.rfftn(padded).real)
 
 
+@checked(finite=("kernel",))
 def pairs_of_pixel(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Float[np.ndarray, " pixel"]:
     """Return Σ_x' K(x' − x) over the pixels x' of the image, for every pixel x; K is even."""
+    _check_grid("kernel", kernel, geometry)
     lengths = _lengths(geometry)
     ones = fft.rfftn(np.ones(geometry.size), lengths)
     sums = fft.irfftn(ones * kernel_spectrum(kernel, geometry), lengths)
@@ -138,10 +158,20 @@ def far_displacements(geometry: Geometry) -> Bool[np.ndarray, "..."]:
     return np.asarray(far & ~near_displacements(geometry))
 
 
+@checked(finite=("counts",))
 def mean_squared_displacement(counts: Float[np.ndarray, "..."], geometry: Geometry) -> float:
     """Return Σ |d|² S(d) / Σ S(d), in pixels²; NaN without pairs."""
+    _check_grid("counts", counts, geometry)
     total = float(counts.sum())
     return float((geometry.distances() ** 2 * counts).sum() / total) if total > 0 else float("nan")
+
+
+def _check_grid(name: str, values: np.ndarray, geometry: Geometry) -> None:
+    grid = tuple(extent if geometry.wraps else 2 * extent - 1 for extent in geometry.size)
+    if values.shape != grid:
+        raise InputError(
+            f"{name} have shape {values.shape} over displacements; the geometry has {grid} of them"
+        )
 
 
 def _lengths(geometry: Geometry) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from scipy.special import ndtr
 from torch import Tensor
 
+from sparsight.arguments import checked
 from sparsight.measure.gaussianity import gaussianity
 
 HISTOGRAM_EDGES = np.linspace(-5.0, 5.0, 41)
@@ -13,6 +14,7 @@ HISTOGRAM_EDGES = np.linspace(-5.0, 5.0, 41)
 _BLOCK = 1 << 20  # values worked on at a time
 
 
+@checked(finite=("preactivations",), preactivations="real n unit")
 def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarray, "unit bin"]:
     r"""Count, unit by unit, how many standardised pre-activations fall into each bin.
 
@@ -56,7 +58,10 @@ def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarr
     width = max(1, _BLOCK // max(1, num_samples))
     for start in range(0, len(defined), width):
         units = defined[start : start + width]
-        scaled = (values[:, units] - found.mean[units]) / np.sqrt(found.variance[units])
+        centred = values[:, units] - found.mean[units]
+        # Powers of two, which round nothing, keep the squares of tiny deviations from vanishing.
+        centred = np.ldexp(centred, -np.frexp(np.abs(centred).max(axis=0))[1])
+        scaled = centred / np.sqrt(np.square(centred).mean(axis=0, dtype=np.float64))
         bins = np.searchsorted(HISTOGRAM_EDGES[1:-1], scaled, side="right")  # (n, units)
         cells = bins + num_bins * np.arange(len(units))
         counts[units] = np.bincount(cells.ravel(), minlength=num_bins * len(units)).reshape(-1, num_bins)

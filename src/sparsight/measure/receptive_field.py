@@ -9,22 +9,33 @@ from scipy import ndimage, stats
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from sparsight.arguments import checked
 from sparsight.geometry import Geometry
 
 
+def _near_one(weights: np.ndarray) -> np.ndarray:
+    """Scale each unit by a power of two, without rounding, so that squares neither vanish nor overflow."""
+    values = weights.astype(np.float64)
+    exponents = np.frexp(np.abs(values).max(axis=1, initial=0.0))[1]
+    scaled: np.ndarray = np.ldexp(values, -exponents[:, None])
+    return scaled
+
+
+@checked(finite=("weights",))
 def ipr(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
     """Return the inverse participation ratio Σw⁴ / (Σw²)² of each unit.
 
     1/n if n weights are equally large, 1 if one weight is all; NaN for a unit without weights. It rises
     when weights are removed at random, too: compare with `ipr_of_fan_in`.
     """
-    squares = weights.astype(np.float64) ** 2
+    squares = _near_one(weights) ** 2
     total = squares.sum(axis=1)
     found = np.full(len(weights), np.nan)
     np.divide((squares**2).sum(axis=1), total**2, out=found, where=total > 0)
     return found
 
 
+@checked()
 def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
     """Return the ipr that k independent Gaussian weights have on average: 3 / (k + 2).
 
@@ -36,18 +47,20 @@ def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
     return np.where(fan_in > 0, 3 / (fan_in + 2.0), np.nan)
 
 
+@checked(finite=("weights",))
 def participation_ratio(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
     """Return (Σw²)² / Σw⁴ of each unit: how many weights carry it. NaN for a unit without weights."""
     return np.asarray(1 / ipr(weights))
 
 
+@checked(finite=("weights",))
 def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
     """Return −Σ p ln p with p = w² / Σw² of each unit, in nats: ln n if n weights are equally large.
 
     NaN for a unit without weights. It falls when weights are removed at random, too: ln k is the most that k
     weights can have.
     """
-    squares = weights.astype(np.float64) ** 2
+    squares = _near_one(weights) ** 2
     total = squares.sum(axis=1, keepdims=True)
     shares = np.divide(squares, total, out=np.full_like(squares, np.nan), where=total > 0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
@@ -74,6 +87,7 @@ class Envelope:
     radius_of_gyration: np.ndarray
 
 
+@checked(finite=("weights",))
 def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envelope:
     """Return where each unit's receptive field lies and how far it reaches.
 
@@ -83,7 +97,8 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
         A mask, or squared weights.
     geometry : Geometry
     """
-    mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, -1).sum(axis=1)  # (out, pixel)
+    mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
+    mass = mass.sum(axis=1)  # (out, pixel)
     total = mass.sum(axis=1, keepdims=True)
     shares = np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
     positions = geometry.positions().astype(np.float64)  # (pixel, axis)
@@ -101,6 +116,7 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
     return Envelope(centre, covariance, radius)
 
 
+@checked()
 def num_components(mask: Bool[np.ndarray, "out in"], geometry: Geometry) -> Int[np.ndarray, " out"]:
     """Count the connected pieces of each unit's receptive field.
 
@@ -138,6 +154,7 @@ def _touching_across_the_border(geometry: Geometry) -> tuple[np.ndarray, np.ndar
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 
+@checked()
 def fan_in_histogram(mask: Bool[np.ndarray, "out in"]) -> tuple[np.ndarray, np.ndarray]:
     """Return how many units keep 0, 1, … inputs, and what a binomial of the same density expects.
 
@@ -149,10 +166,13 @@ def fan_in_histogram(mask: Bool[np.ndarray, "out in"]) -> tuple[np.ndarray, np.n
     """
     counts = np.bincount(mask.sum(axis=1))
     num_units, num_inputs = mask.shape
-    expected = num_units * stats.binom.pmf(np.arange(len(counts)), num_inputs, mask.mean())
+    expected = num_units * stats.binom.pmf(
+        np.arange(len(counts)), num_inputs, mask.mean() if mask.size else 0.0
+    )
     return counts, np.asarray(expected)
 
 
+@checked()
 def fan_out(mask: Bool[np.ndarray, "out in"]) -> Int[np.ndarray, " in"]:
     """Return how many units keep each input."""
     return np.asarray(mask.sum(axis=0))

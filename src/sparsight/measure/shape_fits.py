@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import fft, optimize
 
+from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure.receptive_field import envelope
@@ -62,6 +63,7 @@ class ShapeFits:
     num_failed: int
 
 
+@checked(finite=("weights",))
 def fit_gaussian(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, *, share: float = 1.0, seed: int = 0
 ) -> ShapeFits:
@@ -99,6 +101,7 @@ def fit_gaussian(
     return _fits(weights, geometry, False, share, seed)
 
 
+@checked(finite=("weights",))
 def fit_gabor(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, *, share: float = 1.0, seed: int = 0
 ) -> ShapeFits:
@@ -110,6 +113,7 @@ def fit_gabor(
     return _fits(weights, geometry, True, share, seed)
 
 
+@checked(finite=("weights",))
 def shuffled_over_kept(weights: Float[np.ndarray, "out in"], seed: int) -> Float[np.ndarray, "out in"]:
     """Return each unit's kept weights in random order on its kept inputs: a control of fits."""
     units, inputs = np.nonzero(weights)
@@ -119,6 +123,7 @@ def shuffled_over_kept(weights: Float[np.ndarray, "out in"], seed: int) -> Float
     return shuffled
 
 
+@checked(finite=("weights",))
 def profiles(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Return each unit's spatial profile, (out, *size), and its share of Σw²; see `fit_gaussian`."""
     fields = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
@@ -172,6 +177,8 @@ def _check(weights: np.ndarray, geometry: Geometry, share: float) -> None:
 
 def _best_fit(field: np.ndarray, geometry: Geometry, gabor: bool) -> np.ndarray | None:
     """Return centre, widths, orientation, frequency, phase, amplitude, r² of the best of the starts."""
+    exponent = np.frexp(np.abs(field).max())[1]
+    field = np.ldexp(field, -exponent)  # near 1 without rounding: starts and bounds know no denormals
     scale = np.abs(field).max()
     target = (field / scale).reshape(-1)
     positions = geometry.positions().astype(np.float64)
@@ -219,7 +226,10 @@ def _best_fit(field: np.ndarray, geometry: Geometry, gabor: bool) -> np.ndarray 
     if best is None:
         return None
     return _described(
-        best.x, amplitudes(basis(best.x)) * scale, 1 - 2 * best.cost / (target @ target), extents
+        best.x,
+        np.ldexp(amplitudes(basis(best.x)) * scale, exponent),
+        1 - 2 * best.cost / (target @ target),
+        extents,
     )
 
 

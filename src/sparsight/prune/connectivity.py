@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsight.prune.masks import layer_of
+from sparsight.prune.masks import check_mask, layer_of
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,16 @@ def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, in
         By parameter name; a layer whose weight has no mask is dense.
     layers : mapping of str to (out, in)
         The linear layers in the order of computation, each reading the one before.
+
+    Raises
+    ------
+    InputError
+        If a mask is not bool, or does not have its layer's shape.
     """
     shapes = list(layers.items())
+    for name, shape in shapes:
+        if f"{name}.weight" in masks:
+            check_mask(f"{name}.weight", masks[f"{name}.weight"], tuple(shape))
     weight_masks = [
         masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)) for name, shape in shapes
     ]

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from sparsight.arguments import described
 from sparsight.errors import InputError
 
 Scope = Literal["global", "layer"]
@@ -22,11 +23,18 @@ def num_removed(rate: float, num_kept: int) -> int:
     >>> num_removed(0.29, 100)
     29
     """
+    if not 0 <= rate <= 1:
+        raise InputError(f"rate is {rate}; a share from 0 to 1 is needed")
+    if num_kept < 0:
+        raise InputError(f"num_kept is {num_kept}; 0 or more is allowed")
     return int(Fraction(repr(float(rate))) * num_kept)
 
 
 def num_kept_by_level(num_weights: int, rate: float, num_levels: int) -> list[int]:
     """Return how many of `num_weights` are kept at levels 0 … `num_levels` of iterative pruning."""
+    for name, number in (("num_weights", num_weights), ("num_levels", num_levels)):
+        if number < 0:
+            raise InputError(f"{name} is {number}; 0 or more is allowed")
     kept = [num_weights]
     for _ in range(num_levels):
         kept.append(kept[-1] - num_removed(rate, kept[-1]))
@@ -42,6 +50,8 @@ def groups_of(names: list[str], scope: Scope) -> list[list[str]]:
     """Return which parameters are ranked together: all, or those of one layer."""
     if scope == "global":
         return [names]
+    if scope != "layer":
+        raise InputError(f"scope is {scope!r}; 'global' and 'layer' are allowed")
     layers = dict.fromkeys(layer_of(name) for name in names)
     return [[name for name in names if layer_of(name) == layer] for layer in layers]
 
@@ -74,6 +84,9 @@ def remove_lowest(
     if scores.keys() != masks.keys():
         raise InputError(f"scores are for {sorted(scores)}, masks for {sorted(masks)}; give one of each")
     for name, mask in masks.items():
+        check_mask(name, mask)
+        if not isinstance(scores[name], Tensor) or scores[name].is_complex():
+            raise InputError(f"scores of {name} are {described(scores[name])}; a tensor of reals is needed")
         if scores[name].shape != mask.shape:
             raise InputError(
                 f"scores of {name} have shape {tuple(scores[name].shape)}, its mask {tuple(mask.shape)}"
@@ -84,7 +97,7 @@ def remove_lowest(
     if flat_scores[kept].isnan().any():
         raise InputError("scores are NaN for weights that are kept; a criterion must rank every kept weight")
     if not 0 <= num_to_remove <= len(kept):
-        raise InputError(f"{num_to_remove} weights are to be removed of {len(kept)} kept; choose fewer")
+        raise InputError(f"num_to_remove is {num_to_remove}; 0 to {len(kept)}, which are kept, are allowed")
     order = torch.argsort(flat_scores[kept], stable=True)
     flat_mask = flat_mask.clone()
     flat_mask[kept[order[:num_to_remove]]] = False
@@ -108,6 +121,8 @@ def prune(
     rounds : int
         Remove as many as so many rounds would, at once: one-shot pruning to the density of a level.
     """
+    for name, mask in masks.items():
+        check_mask(name, mask)
     new_masks: dict[str, Tensor] = {}
     for names in groups_of(list(masks), scope):
         group = {name: masks[name] for name in names}
@@ -115,6 +130,20 @@ def prune(
         num_to_remove = num_kept - num_kept_by_level(num_kept, rate, rounds)[-1]
         new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_to_remove)
     return {name: new_masks[name] for name in masks}
+
+
+def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) -> None:
+    """Refuse what is no bool tensor, or not of the shape.
+
+    Raises
+    ------
+    InputError
+        The message says for which parameter.
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise InputError(f"masks of {name} are {described(mask)}; a tensor of bool is needed")
+    if shape is not None and tuple(mask.shape) != shape:
+        raise InputError(f"masks of {name} have shape {tuple(mask.shape)}; {shape} is needed")
 
 
 def density(masks: Mapping[str, Tensor]) -> float:

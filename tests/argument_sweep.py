@@ -1,0 +1,234 @@
+"""Calls public functions with each argument spoilt, as a user would: without the type checks of the tests.
+
+Prints one JSON line for each call: function, argument, how it was spoilt, and what came of it.
+"""
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+import sparsight
+from sparsight.data.clones import clone_task
+from sparsight.data.covariance import covariance_matrix, product_covariance
+from sparsight.data.fields import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
+from sparsight.data.heavy_fields import laplace_covariance
+from sparsight.data.spin_fields import ising_energy
+from sparsight.data.standardise import channel_statistics, image_task
+from sparsight.measure import (
+    cavity_contrast,
+    effects,
+    gaussianity_controls,
+    locality,
+    nulls,
+    pair_counts,
+    receptive_field,
+    shape_fits,
+)
+from sparsight.measure.cavity import cavity_by_class
+from sparsight.measure.cavity_change import cavity_change
+from sparsight.measure.curveball import trade
+from sparsight.measure.joint_cavity import joint_cavity
+from sparsight.measure.preactivation_histogram import preactivation_histogram
+from sparsight.prune.connectivity import connectivity, paths
+from sparsight.prune.masks import density, num_kept_by_level, num_removed, prune, remove_lowest
+
+STREAM = np.random.default_rng(0)
+OUT, NUM = 4, 40
+GEOMETRY = sparsight.Geometry(2, (3, 4))
+WEIGHT = STREAM.normal(size=(OUT, GEOMETRY.num_inputs))
+MASK = STREAM.random(WEIGHT.shape) < 0.5
+INPUTS = STREAM.normal(size=(NUM, GEOMETRY.num_inputs))
+LABELS = np.arange(NUM) % 3
+LAMBDA = INPUTS @ WEIGHT.T
+IMAGES = INPUTS.reshape(NUM, 2, 3, 4).astype(np.float32)
+GRID = GEOMETRY.distances().shape
+EVEN = GEOMETRY.distances() < 2
+CAVITY = sparsight.cavity(WEIGHT, INPUTS)
+LAYERS = {"a": (6, 24), "b": (2, 6)}
+SCORES = {"a.weight": torch.rand(6, 24), "b.weight": torch.rand(2, 6)}
+MASKS = {name: score > 0.3 for name, score in SCORES.items()}
+TASK = sparsight.Task("sweep", GEOMETRY, 3, IMAGES, LABELS, IMAGES, LABELS)
+
+
+def task(**changes):
+    values = {"name": "sweep", "geometry": GEOMETRY, "num_classes": 3, "train_inputs": IMAGES,
+              "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS}  # fmt: skip
+    return sparsight.Task(**(values | changes))
+
+
+def images(train_inputs, train_labels):
+    return image_task("x", GEOMETRY, 3, (train_inputs, train_labels), (IMAGES, LABELS), {})
+
+
+def remove(scores, masks, num_to_remove):
+    return remove_lowest(SCORES | {"a.weight": scores}, MASKS | {"a.weight": masks}, num_to_remove)
+
+
+def prune_one(scores, masks, rate, scope):
+    return prune(SCORES | {"a.weight": scores}, MASKS | {"a.weight": masks}, rate, scope)
+
+
+def connected(masks):
+    return connectivity(MASKS | {"a.weight": masks}, LAYERS)
+
+
+def drawn(weights, null, num_samples, seed):
+    return list(nulls.sample_masks(weights, null, num_samples, seed))
+
+
+def traded(mask, num_rounds):
+    return trade(mask, num_rounds, np.random.default_rng(0))
+
+
+PRUNED = ~MASK
+CALLS = {
+    sparsight.cavity: {"weight": WEIGHT, "inputs": INPUTS, "mask": MASK, "dtype": "float32"},
+    cavity_by_class: {"weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
+    joint_cavity: {"weight": WEIGHT, "inputs": INPUTS, "removed": MASK, "mask": MASK | PRUNED},
+    cavity_change: {"before": CAVITY, "after": CAVITY, "kept": MASK},
+    cavity_contrast.contrast: {"delta": WEIGHT, "kept": MASK, "pruned": PRUNED},
+    cavity_contrast.matched_contrast: {
+        "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
+    cavity_contrast.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
+    cavity_contrast.mean_over: {"delta": WEIGHT, "chosen": MASK},
+    sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
+    gaussianity_controls.gaussianity_controls: {
+        "weight": WEIGHT, "mask": MASK, "inputs": INPUTS, "bias": WEIGHT[:, 0], "twin_inputs": INPUTS,
+        "labels": LABELS, "seed": 0},
+    gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
+    gaussianity_controls.varying_inputs: {"inputs": INPUTS},
+    gaussianity_controls.shuffled_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},
+    gaussianity_controls.random_mask_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},
+    preactivation_histogram: {"preactivations": LAMBDA},
+    sparsight.locality: {"mask": MASK, "geometry": GEOMETRY, "null": "fan_in", "num_samples": 3},
+    locality.unit_locality: {"mask": MASK, "geometry": GEOMETRY},
+    locality.locality_by_fan_in: {"mask": MASK, "geometry": GEOMETRY, "num_classes": 2, "null": "fan_in"},
+    pair_counts.pair_counts: {"weights": MASK, "geometry": GEOMETRY},
+    pair_counts.unit_pair_counts: {"weights": MASK, "geometry": GEOMETRY},
+    pair_counts.unit_pair_sums: {"weights": MASK, "geometry": GEOMETRY, "kernels": EVEN[None]},
+    pair_counts.mean_squared_displacement: {"counts": EVEN.astype(float), "geometry": GEOMETRY},
+    nulls.value_moments: {"weights": MASK, "null": "uniform"},
+    drawn: {"weights": MASK, "null": "configuration", "num_samples": 2, "seed": 0},
+    traded: {"mask": MASK, "num_rounds": 2},
+    receptive_field.ipr: {"weights": WEIGHT},
+    receptive_field.ipr_of_fan_in: {"fan_in": MASK.sum(axis=1)},
+    receptive_field.participation_ratio: {"weights": WEIGHT},
+    receptive_field.entropy: {"weights": WEIGHT},
+    receptive_field.envelope: {"weights": WEIGHT**2, "geometry": GEOMETRY},
+    receptive_field.num_components: {"mask": MASK, "geometry": GEOMETRY},
+    receptive_field.fan_in_histogram: {"mask": MASK},
+    receptive_field.fan_out: {"mask": MASK},
+    shape_fits.fit_gaussian: {"weights": WEIGHT, "geometry": GEOMETRY, "share": 1.0},
+    shape_fits.fit_gabor: {"weights": WEIGHT, "geometry": GEOMETRY, "share": 1.0},
+    shape_fits.shuffled_over_kept: {"weights": WEIGHT, "seed": 0},
+    effects.mean_interval: {"values": WEIGHT[0]},
+    effects.paired_difference: {
+        "a": WEIGHT[0], "b": WEIGHT[1], "seeds_a": np.arange(24), "seeds_b": np.arange(24)},
+    effects.difference: {"a": WEIGHT[0], "b": WEIGHT[1]},
+    effects.cliffs_delta: {"a": WEIGHT[0], "b": WEIGHT[1]},
+    sparsight.Geometry: {"channels": 2, "size": (3, 4)},
+    task: {"train_inputs": IMAGES, "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS,
+           "num_classes": 3},
+    channel_statistics: {"inputs": IMAGES},
+    images: {"train_inputs": IMAGES, "train_labels": LABELS},
+    clone_task: {"task": TASK, "kind": "phase", "seed": 0},
+    covariance_matrix: {"by_displacement": np.eye(3), "wraps": True},
+    product_covariance: {"size": (3, 4), "correlation_length": 2.0, "power": 2},
+    nlgp_covariance: {"correlation": np.eye(3), "gain": 2.0},
+    nlgp_variance: {"gain": 2.0},
+    nlgp_excess_kurtosis: {"gain": 2.0},
+    laplace_covariance: {"correlation": np.eye(3)},
+    ising_energy: {"spins": np.sign(IMAGES[:, 0]).astype(np.float64)},
+    remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
+    prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "rate": 0.3, "scope": "global"},
+    num_removed: {"rate": 0.3, "num_kept": 10},
+    num_kept_by_level: {"num_weights": 10, "rate": 0.3, "num_levels": 2},
+    density: {"masks": MASKS},
+    connected: {"masks": MASKS["a.weight"]},
+    paths: {"weight_masks": [MASKS["a.weight"], MASKS["b.weight"]]},
+    sparsight.FullyConnected: {"num_inputs": 24, "num_classes": 3, "settings": sparsight.NetworkSettings()},
+    sparsight.initialise_: {"network": nn.Linear(3, 2), "init": "xavier", "seed": 0},
+}  # fmt: skip
+
+
+ALIASES = {"kind": "clone", "train_inputs": "inputs", "correlation_length": "correlation length"}
+
+
+def spoilt_arrays(value):
+    """Yield (how, array): those that no function can take first, then those that some can."""
+    as_numpy = value.numpy() if isinstance(value, torch.Tensor) else value
+    back = torch.from_numpy if isinstance(value, torch.Tensor) else np.asarray
+    flat = np.ascontiguousarray(as_numpy.reshape(-1)[:1])
+    yield "refuse: an axis more", back(as_numpy[None])
+    yield "refuse: no axis", back(flat).reshape(())
+    yield "refuse: complex", back(as_numpy.astype(np.complex128))
+    yield "refuse: text", np.full(as_numpy.shape, "a")
+    yield "refuse: objects", np.full(as_numpy.shape, object())
+    yield "refuse: a word", "word"
+    yield "an axis fewer", back(np.ascontiguousarray(as_numpy[0]))
+    yield "one sample fewer", back(as_numpy[:-1])
+    yield "one column fewer", back(np.ascontiguousarray(as_numpy[..., :-1]))
+    yield "empty", back(as_numpy[:0])
+    yield "zeros", back(np.zeros_like(as_numpy))
+    yield "negative", back(-as_numpy if as_numpy.dtype.kind in "if" else as_numpy)
+    yield "other dtype", back(as_numpy.astype(np.float32 if as_numpy.dtype.kind in "biu" else np.int64))
+    if as_numpy.dtype.kind == "f":
+        for how, number in (("NaN", np.nan), ("infinite", np.inf), ("huge", np.finfo(as_numpy.dtype).max / 2),
+                            ("denormal", np.finfo(as_numpy.dtype).tiny / 8)):  # fmt: skip
+            spoilt = as_numpy.copy()
+            spoilt.reshape(-1)[0] = number
+            yield how, back(spoilt)
+        yield "all denormal", back(as_numpy * np.finfo(as_numpy.dtype).tiny / 8)
+        yield "all huge", back(np.sign(as_numpy) * np.finfo(as_numpy.dtype).max / 2)
+    if as_numpy.dtype.kind == "b":
+        yield "all", back(np.ones_like(as_numpy))
+
+
+def spoilt_values(name, value):
+    if isinstance(value, np.ndarray | torch.Tensor):
+        yield from spoilt_arrays(value)
+    elif isinstance(value, sparsight.Geometry):
+        yield "refuse: another", sparsight.Geometry(1, (5,))
+        yield "refuse: a tuple", (2, 3, 4)
+    elif isinstance(value, bool | list | dict):
+        return
+    elif isinstance(value, str):
+        yield "refuse: unknown", "unknown"
+    elif isinstance(value, tuple):
+        for how, other in (("empty", ()), ("negative", (-1, 3)), ("zero", (0, 3)), ("three axes", (2, 2, 2))):
+            yield f"refuse: {how}", other
+    elif isinstance(value, float):
+        for other in (float("nan"), float("inf"), -1.0):
+            yield f"refuse: {other}", other
+    elif isinstance(value, int) and name != "seed":
+        yield "refuse: -1", -1
+
+
+def outcome(function, arguments, name):
+    try:
+        function(**arguments)
+    except sparsight.InputError as error:
+        named = [*arguments, ALIASES.get(name, name)]  # where two do not fit, either may be named
+        return "refused" if any(each in str(error) for each in named) else f"unclear: {error}"
+    except Exception as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+    return "result"
+
+
+def main():
+    warnings.simplefilter("error")
+    for function, arguments in CALLS.items():
+        label = function.__name__
+        print(json.dumps([label, "", "", outcome(function, arguments, "")]))
+        for name, value in arguments.items():
+            for how, spoilt in spoilt_values(name, value):
+                came = outcome(function, arguments | {name: spoilt}, name)
+                print(json.dumps([label, name, how, came]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
