@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from sparsight.geometry import Geometry
 from sparsight.measure.instrument import INSTRUMENTS, Observation
@@ -45,6 +46,7 @@ def test_quantities_are_those_of_the_plain_functions():
         for name in SUMMARIES:
             assert found[f"{name}{suffix}"].value == getattr(plain, name)
             assert found[f"{name}_z{suffix}"].value == plain.z[name]
+            assert tuple(found[f"{name}_interval{suffix}"].value) == plain.interval[name]
         np.testing.assert_array_equal(found[f"pairs_same_channel_{null}"].value, plain.same_channel_expected)
     np.testing.assert_array_equal(found["near_per_unit"].value, locality(mask, GEOMETRY).near_per_unit)
     np.testing.assert_array_equal(found["ipr_per_unit"].value, ipr(seen.weight))
@@ -65,6 +67,39 @@ def test_the_same_level_gives_the_same_numbers():
     first, second = (observe_locality(observation(mask)) for _ in range(2))
     for name, quantity in first.items():
         np.testing.assert_array_equal(quantity.value, second[name].value)
+
+
+def test_shape_and_fan_in_are_those_of_the_plain_functions():
+    mask = np.random.default_rng(0).random((20, 144)) < 0.2
+    mask[3] = False
+    seen = observation(mask)
+    found = {name: quantity.value for name, quantity in observe_locality(seen).items()}
+    squares = np.square(seen.weight.astype(float))
+    shares = squares / np.where(mask.any(axis=1), squares.sum(axis=1), np.nan)[:, None]
+    np.testing.assert_allclose(found["participation_ratio_per_unit"], 1 / (shares**2).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(found["entropy_per_unit"], stats.entropy(shares.T), rtol=1e-6)
+    assert found["entropy"] == pytest.approx(np.nanmean(found["entropy_per_unit"]))
+    for unit in (0, 7):
+        positions = GEOMETRY.positions()[np.flatnonzero(mask[unit]) % 72]
+        np.testing.assert_allclose(found["centre_per_unit"][unit], positions.mean(axis=0))
+        np.testing.assert_allclose(found["covariance_per_unit"][unit], np.cov(positions.T, ddof=0))
+    assert np.isnan(found["centre_per_unit"][3]).all()
+    np.testing.assert_array_equal(found["fan_in_histogram"], np.bincount(mask.sum(axis=1), minlength=145))
+    binomial = 20 * stats.binom.pmf(np.arange(145), 144, mask.mean())
+    np.testing.assert_allclose(found["fan_in_histogram_binomial"], binomial)
+
+
+def test_maps_of_the_fan_in_classes_add_up_to_those_of_the_layer():
+    mask = np.random.default_rng(0).random((20, 144)) < np.linspace(0.02, 0.5, 20)[:, None]
+    found = {name: quantity.value for name, quantity in observe_locality(observation(mask)).items()}
+    for kind in ("same_channel", "different_channel"):
+        parts, whole = found[f"pairs_{kind}_by_fan_in"], found[f"pairs_{kind}"]
+        np.testing.assert_allclose(parts.sum(axis=0), whole, atol=1e-9)
+        expected = found[f"pairs_{kind}_by_fan_in_expected"].sum(axis=0)
+        np.testing.assert_allclose(expected, found[f"pairs_{kind}_fan_in"], rtol=1e-9)
+    assert (found["lowest_fan_in_by_fan_in"][1:] >= found["highest_fan_in_by_fan_in"][:-1]).all()
+    few = observe_locality(observation(mask[-2:]))
+    assert np.isnan(few["near_by_fan_in"].value).tolist() == [False, False, True, True]
 
 
 def test_pieces_of_patches_are_fewer_than_of_random_masks():
@@ -96,7 +131,7 @@ def test_deeper_layers_are_seen_through_paths_and_have_no_z():
     found = observe_locality(observation(second, depth=1, paths=paths))
     assert found["near"].value == locality(paths > 0, GEOMETRY).near
     assert found["near_paths"].value == locality(paths, GEOMETRY).near
-    assert not any("_z" in name for name in found)
+    assert not any("_z" in name or "_interval" in name for name in found)
     assert "near_squared_weights" not in found
     assert len(found["fan_out_per_input"].value) == 144
 

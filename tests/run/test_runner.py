@@ -146,6 +146,21 @@ def test_dataset_is_labelled_with_definitions(finished):
         opened.dataset("linear_9")
 
 
+def test_cavity_after_retraining_is_later_minus_earlier_of_the_weights_that_stay(finished):
+    opened = open_run(finished)
+    found = opened.cavity_after_retraining("imp", 0, 1)
+    before, after = (opened.measures("imp", 0, level)["linear_0"] for level in (1, 2))
+    kept = opened.level("imp", 0, 2).masks["linear_0.weight"].numpy()
+    for name in ("delta_kurtosis", "delta_abs_kurtosis"):
+        change = after[f"cavity.{name}"].value - before[f"cavity.{name}"].value
+        np.testing.assert_allclose(getattr(found, name)[kept], change[kept], atol=1e-6)
+        assert np.isnan(getattr(found, name)[~kept]).all()
+    of_units = (each["cavity.excess_kurtosis_per_unit"].value for each in (after, before))
+    np.testing.assert_array_equal(found.excess_kurtosis, np.subtract(*of_units))
+    with pytest.raises(InputError):
+        opened.cavity_after_retraining("imp", 0, 2)
+
+
 def test_a_diverged_replicate_is_missing_and_the_others_go_on(tmp_path):
     diverging = recipe(
         "conditions.random.training.learning_rate=1e30", "training.loss=mse", "pruning.max_levels=1"

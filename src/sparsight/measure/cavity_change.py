@@ -1,14 +1,31 @@
 """The cavity after retraining: what a level changed in the effect of the weights that stay."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure.cavity import Cavity
 from sparsight.measure.cavity_contrast import mean_over
+
+
+@runtime_checkable
+class EffectsOfLevel(Protocol):
+    """What is compared of a level: a `Cavity` has it, and so has what a run stores."""
+
+    @property
+    def delta_kurtosis(self) -> np.ndarray:
+        """Δκ, (out, in)."""
+
+    @property
+    def delta_abs_kurtosis(self) -> np.ndarray:
+        """Δ|κ|, (out, in)."""
+
+    @property
+    def excess_kurtosis(self) -> np.ndarray:
+        """κ of each unit with all its weights, (out,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +50,14 @@ class CavityChange:
 
 
 @checked()
-def cavity_change(before: Cavity, after: Cavity, kept: Bool[np.ndarray, "out in"]) -> CavityChange:
+def cavity_change(
+    before: EffectsOfLevel, after: EffectsOfLevel, kept: Bool[np.ndarray, "out in"]
+) -> CavityChange:
     """Compare the cavity effect at level t + 1 with that at level t: what pruning and retraining changed.
 
     Parameters
     ----------
-    before, after : Cavity
+    before, after : Cavity, or anything with these three arrays
         Of levels t and t + 1, the same layer and the same inputs.
     kept : numpy.ndarray of bool, (out, in)
         What pruning kept after level t: the mask of level t + 1.

@@ -20,18 +20,23 @@ SMALLEST_CLASS = 20
 _MAPS = {
     "delta_kurtosis": "excess kurtosis of the unit with this weight minus without it",
     "delta_abs_kurtosis": "absolute excess kurtosis of the unit with this weight minus without it",
+    "delta_skewness": "skewness of the unit with this weight minus without it",
+    "delta_negentropy": "skewness²/12 + excess_kurtosis²/48 of the unit with this weight minus without it",
 }
+_STORED_MAPS = ("delta_kurtosis", "delta_abs_kurtosis")
+"""The others would double what a level takes on disk; `sparsight.cavity` gives them from stored weights."""
 
 
 @instrument("cavity")
 def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
-    """Return Δκ and Δ|κ| of every weight, and both contrasted between kept and pruned weights.
+    """Return Δκ and Δ|κ| of every weight, and all four effects contrasted between kept and pruned weights.
 
     Kept and pruned is what pruning does after the level.
 
-    For both maps ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``):
+    For the effects ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``, ``delta_skewness``,
+    ``delta_negentropy``):
 
-    * ``s``: the map. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
+    * ``s``: the map, of the first two. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
     * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: as `matched_contrast`, at equal |w|.
     * ``s_kept_per_class``, ``s_pruned_per_class``, and ``…_within_class``, their means over classes: a
       mixture of classes is non-Gaussian even if none of them is. NaN for a class of fewer than 20 samples.
@@ -40,8 +45,9 @@ def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
     * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman, within units, over the
       level's weights; the distance is that from the receptive field's centre, at depth 0 only.
 
-    Further ``num_undefined`` and ``num_undefined_per_class`` (entries of the maps that are NaN and enter
-    nothing), ``num_matched`` and ``matched_magnitude_ratio`` (how far sizes differ where they are matched).
+    Further ``excess_kurtosis_per_unit`` (of the unit with all its weights), ``num_undefined`` and
+    ``num_undefined_per_class`` (entries of the maps that are NaN and enter nothing), ``num_matched`` and
+    ``matched_magnitude_ratio`` (how far sizes differ where they are matched).
     """
     per_class: list[dict[str, float]] = []
     pooled: Cavity | None = None
@@ -75,9 +81,14 @@ def _contrasts(
         "num_undefined",
         Quantity(float(found.num_undefined), (), "weights without which their unit has (almost) no variance"),
     )
+    yield (
+        "excess_kurtosis_per_unit",
+        Quantity(found.excess_kurtosis, ("unit",), "E[(λ−μ)⁴]/Var² − 3 of the unit with all its weights"),
+    )
     for name, meaning in _MAPS.items():
         delta = getattr(found, name)
-        yield name, Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
+        if name in _STORED_MAPS:
+            yield name, Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
         plain = contrast(delta, kept, pruned)
         matched = matched_contrast(delta, magnitude, kept, pruned)
         for prefix, result, where in (
@@ -93,7 +104,7 @@ def _contrasts(
             )
             chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
             yield f"{prefix}_auc", Quantity(result.auc, (), f"{chance}: {meaning}")
-    # undefined entries are the same in both maps, so these two are, too
+    # undefined entries are the same in all maps, so these two are, too
     yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
     yield (
         "matched_magnitude_ratio",

@@ -31,7 +31,8 @@ class JointCavity:
     delta_kurtosis, delta_abs_kurtosis, delta_skewness, delta_negentropy : numpy.ndarray of float64, (out,)
         Of the set, by brute force. Statistics as in `Cavity`.
     first_order_kurtosis, first_order_abs_kurtosis : numpy.ndarray of float64, (out,)
-        Σ over the set of the single weights' Δκ and Δ|κ|: equal to the joint effect if effects add up.
+    first_order_skewness, first_order_negentropy : numpy.ndarray of float64, (out,)
+        Σ over the set of the single weights' Δ: equal to the joint effect if effects add up.
         NaN where one of them is.
     num_removed : numpy.ndarray of int64, (out,)
         Weights other than 0 in the set.
@@ -43,6 +44,8 @@ class JointCavity:
     delta_negentropy: Float[np.ndarray, " out"]
     first_order_kurtosis: Float[np.ndarray, " out"]
     first_order_abs_kurtosis: Float[np.ndarray, " out"]
+    first_order_skewness: Float[np.ndarray, " out"]
+    first_order_negentropy: Float[np.ndarray, " out"]
     num_removed: Int[np.ndarray, " out"]
 
     @property
@@ -121,13 +124,18 @@ def joint_cavity(
     def effect(with_set: np.ndarray, without: np.ndarray) -> np.ndarray:
         return np.where(none_taken, 0.0, with_set - without)
 
+    def first_order(deltas: np.ndarray) -> np.ndarray:
+        return np.where(taken, deltas, 0.0).sum(axis=1)
+
     return JointCavity(
         delta_kurtosis=effect(kurt, kurt_without),
         delta_abs_kurtosis=effect(np.abs(kurt), np.abs(kurt_without)),
         delta_skewness=effect(skew, skew_without),
         delta_negentropy=effect(skew**2 / 12 + kurt**2 / 48, skew_without**2 / 12 + kurt_without**2 / 48),
-        first_order_kurtosis=np.where(taken, single.delta_kurtosis, 0.0).sum(axis=1),
-        first_order_abs_kurtosis=np.where(taken, single.delta_abs_kurtosis, 0.0).sum(axis=1),
+        first_order_kurtosis=first_order(single.delta_kurtosis),
+        first_order_abs_kurtosis=first_order(single.delta_abs_kurtosis),
+        first_order_skewness=first_order(single.delta_skewness),
+        first_order_negentropy=first_order(single.delta_negentropy),
         num_removed=taken.sum(axis=1),
     )
 

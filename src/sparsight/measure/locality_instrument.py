@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from sparsight.geometry import Geometry
+from sparsight.measure.field_quantities import by_fan_in, concentration, fan_in_spread, places
 from sparsight.measure.instrument import Observation, Quantity, instrument
 from sparsight.measure.locality import SUMMARIES, Locality, localities, locality
 from sparsight.measure.nulls import Null, sample_masks
-from sparsight.measure.receptive_field import envelope, fan_out, ipr, ipr_of_fan_in, num_components
+from sparsight.measure.receptive_field import fan_out, ipr, ipr_of_fan_in, num_components
 from sparsight.measure.shape_fits import fit_gabor, fit_gaussian, shuffled_over_kept
 from sparsight.streams import derived_seed
 
@@ -35,12 +36,12 @@ _MEANINGS = {
 
 @instrument("locality")
 def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
-    """Return locality under three nulls, maps of pair counts, ipr and fan-in.
+    """Return locality under three nulls, maps of pair counts (of quarters by fan-in, too), shape and fan-in.
 
     Deeper layers are looked at through the product of masks: an input belongs to a unit's receptive
     field if any kept path leads from it to the unit. Their units share paths, so random pruning spreads
-    more than the nulls, which take units to be independent; no z is given for them. ``near`` and ``far``
-    alone are under ``fan_in``.
+    more than the nulls, which take units to be independent; no z and no interval are given for
+    them. ``near`` and ``far`` alone are under ``fan_in``.
     """
     mask = observation.paths > 0
     geometry = observation.geometry
@@ -55,6 +56,10 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
     quantities |= _weighted(observation)
     quantities |= _per_unit(observation, mask, under_nulls[0])
     quantities |= _pieces(mask, geometry, seed)
+    quantities |= concentration(observation.weight)
+    quantities |= places(mask, geometry)
+    quantities |= fan_in_spread(mask)
+    quantities |= by_fan_in(mask, geometry)
     return quantities
 
 
@@ -109,6 +114,11 @@ def _ratios(found: Locality, with_z: bool) -> dict[str, Quantity]:
             quantities[f"{name}_z{suffix}"] = Quantity(
                 found.z[name], (), f"({name} − 1) over its sd under the null (chance: 0 ± 1; {null})"
             )
+            quantities[f"{name}_interval{suffix}"] = Quantity(
+                np.array(found.interval[name]),
+                ("bound",),
+                f"where {name} lies with probability 95 % under the null (lower, upper; {null})",
+            )
     return quantities
 
 
@@ -153,7 +163,6 @@ def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quanti
     connected = mask.any(axis=1)
     (random,) = sample_masks(mask, "fan_in", 1, seed)
     pieces = num_components(mask, geometry)
-    radius = envelope(mask, geometry).radius_of_gyration
     meaning = "connected pieces of a unit's kept pixels (touching by side or corner, channels collapsed)"
     return {
         "num_pieces_per_unit": Quantity(pieces.astype(np.float64), ("unit",), meaning),
@@ -162,9 +171,6 @@ def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quanti
             _mean(num_components(random, geometry)[connected]),
             (),
             "the same of one random mask with each unit's number of inputs kept",
-        ),
-        "radius_per_unit": Quantity(
-            radius, ("unit",), "root mean squared distance of a unit's inputs from their centre", "pixel"
         ),
     }
 

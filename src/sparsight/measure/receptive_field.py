@@ -155,16 +155,22 @@ def _touching_across_the_border(geometry: Geometry) -> tuple[np.ndarray, np.ndar
 
 
 @checked()
-def fan_in_histogram(mask: Bool[np.ndarray, "out in"]) -> tuple[np.ndarray, np.ndarray]:
+def fan_in_histogram(mask: Bool[np.ndarray, "out in"], *, num_bins: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return how many units keep 0, 1, … inputs, and what a binomial of the same density expects.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray of bool, (out, in)
+    num_bins : int
+        Least length of the histogram; ``in + 1`` holds any.
 
     Returns
     -------
-    counts : numpy.ndarray of int64, (largest fan-in + 1,)
+    counts : numpy.ndarray of int64, (largest fan-in + 1,), or `num_bins` if that is more
     expected : numpy.ndarray of float64, the same length
         out · Binomial(in, density).
     """
-    counts = np.bincount(mask.sum(axis=1))
+    counts = np.bincount(mask.sum(axis=1), minlength=num_bins)
     num_units, num_inputs = mask.shape
     expected = num_units * stats.binom.pmf(
         np.arange(len(counts)), num_inputs, mask.mean() if mask.size else 0.0

@@ -1,5 +1,6 @@
 """A run opened for reading: a tidy frame of summaries, labelled arrays, and every level."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 from sparsight.data.task import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.measure.cavity_change import CavityChange, cavity_change
 from sparsight.measure.instrument import Quantity
 from sparsight.run.level_files import StoredLevel, read_measures
 from sparsight.run.recipe import Recipe
@@ -17,6 +19,15 @@ from sparsight.run.store import RunDirectory
 
 NETWORK = "network"
 """What stands in the column `layer` for quantities of the whole network."""
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredCavity:
+    """Effects of the weights of one level, as stored; shapes as in `Cavity`."""
+
+    delta_kurtosis: np.ndarray
+    delta_abs_kurtosis: np.ndarray
+    excess_kurtosis: np.ndarray
 
 
 class Run:
@@ -124,6 +135,44 @@ class Run:
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
         """Read everything the instruments found at one level, by layer and quantity."""
         return read_measures(self.directory.level(condition, replicate, index))
+
+    def cavity_after_retraining(
+        self, condition: str, replicate: int, index: int, layer: str | None = None
+    ) -> CavityChange:
+        """Return how pruning after level `index`, and training again, changed the effect of what stayed.
+
+        Parameters
+        ----------
+        condition : str
+        replicate, index : int
+            Levels `index` and `index` + 1 are compared: later minus earlier, the same units and weights, on
+            the same held-out samples.
+        layer : str, optional
+            Default: the first that was measured.
+
+        Raises
+        ------
+        InputError
+            If one of the two levels does not exist, or the instrument ``cavity`` has not measured it.
+        """
+        layer = self._layer(layer)
+        before, after = (self._cavity(condition, replicate, each, layer) for each in (index, index + 1))
+        kept = self.level(condition, replicate, index + 1).masks[f"{layer}.weight"]
+        return cavity_change(before, after, kept.cpu().numpy())
+
+    def _cavity(self, condition: str, replicate: int, index: int, layer: str) -> "_StoredCavity":
+        found = self.measures(condition, replicate, index)[layer]
+        names = ("delta_kurtosis", "delta_abs_kurtosis", "excess_kurtosis_per_unit")
+        missing = [name for name in names if f"cavity.{name}" not in found]
+        if missing:
+            raise InputError(
+                f"{self.path}: level {index} of {condition} has no cavity.{missing[0]} of {layer}; "
+                f"sparsight measure {self.path} --instruments cavity adds it"
+            )
+        kurtosis, absolute, of_unit = (
+            np.asarray(found[f"cavity.{name}"].value, np.float64) for name in names
+        )
+        return _StoredCavity(kurtosis, absolute, of_unit)
 
     def task(self, condition: str, replicate: int) -> Task:
         """Make the data of a replicate again, from the recipe and its seed."""
