@@ -23,7 +23,7 @@ def test_every_study_is_a_recipe_at_every_scale(name):
     hashes = {load_study(name, scale).digest() for scale in SCALES}
     assert len(hashes) == len(SCALES)
     assert load_study(name, "laptop").replicates >= 10
-    for variant in variants_of(name):
+    for variant in variants_of(name, "laptop"):
         assert load_study(name, "laptop", variant).digest() not in hashes
 
 
@@ -86,8 +86,9 @@ def test_accuracy_outside_the_band_is_named():
     [
         (lambda: claims_named(["localty"]), "no claim is called 'localty'; did you mean locality"),
         (lambda: load_study("ring", "huge"), "scale is 'huge'"),
+        (lambda: load_study("ring", "smoke", "half-width"), "at scale smoke"),
         (lambda: load_study("rings", "smoke"), "no study is called 'rings'"),
-        (lambda: load_study("ring", "smoke", "thrice"), "no variant 'thrice'"),
+        (lambda: load_study("ring", "laptop", "thrice"), "no variant 'thrice'"),
     ],
 )
 def test_wrong_names_are_answered_with_the_right_ones(call, match):

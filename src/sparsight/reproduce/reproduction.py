@@ -169,7 +169,7 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
     findings = [find(prediction, studies.get(prediction.study)[1]) for prediction in claim.predictions]
     facts = [studies.get(name)[0] for name in claim.studies()]
     if robustness:
-        for name, variant in _variants(claim):
+        for name, variant in _variants(claim, studies.scale):
             variant_facts, results = studies.get(name, variant)
             facts.append(variant_facts)
             findings += [
@@ -183,10 +183,10 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
     return Outcome(claim, studies.scale, findings, verdict_of(findings), facts, curves)
 
 
-def _variants(claim: Claim) -> Iterator[tuple[str, str]]:
+def _variants(claim: Claim, scale: Scale) -> Iterator[tuple[str, str]]:
     robust = dict.fromkeys(p.study for p in claim.predictions if p.robust)
     for study in robust:
-        for variant in variants_of(study):
+        for variant in variants_of(study, scale):
             yield study, variant
 
 

@@ -63,19 +63,23 @@ def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
     raw = _read(name)
     if scale not in raw["scales"]:
         raise InputError(f"scale is {scale!r}; {', '.join(SCALES)} are allowed")
-    if variant and variant not in raw["variants"]:
-        raise InputError(f"study {name!r} has no variant {variant!r}; there are {', '.join(raw['variants'])}")
+    if variant and variant not in variants_of(name, scale):
+        there = ", ".join(raw["variants"]) or "none"
+        raise InputError(
+            f"study {name!r} has no variant {variant!r} at scale {scale}; at laptop there are {there}"
+        )
     values = {key: value for key, value in raw.items() if key not in _TABLES}
     if variant:
         values = merged(merged(values, raw["every_variant"]), raw["variants"][variant])
-    values = merged(values, raw["scales"][scale])
+    else:
+        values = merged(values, raw["scales"][scale])
     values["name"] = "-".join(filter(None, (name, variant, scale)))
     return Recipe.from_values(values, f"study {name}")
 
 
-def variants_of(name: str) -> list[str]:
-    """Return the names of the variants of a study."""
-    return list(_read(name)["variants"])
+def variants_of(name: str, scale: Scale) -> list[str]:
+    """Return the names of the variants of a study: they halve and double the settings of scale laptop."""
+    return list(_read(name)["variants"]) if scale == "laptop" else []
 
 
 def results_of(run: Run) -> xr.Dataset:
