@@ -54,7 +54,7 @@ def test_crossover_is_where_the_line_meets_the_dense_time_rounded_down_to_half_o
     times = {0.05: 3.0, 0.15: 7.0}
     assert crossover_of_times(11.0, times) == 0.25
     assert crossover_of_times(10.9, times) == pytest.approx(2**-2.5)
-    assert crossover_of_times(1000.0, times) == 1.0
+    assert crossover_of_times(1000.0, times) == 0.5
     assert crossover_of_times(0.9, times) == 0.0
 
 

@@ -64,14 +64,14 @@ class _BatchNorm(Function):
     def forward(
         ctx: Any, tiles: Tensor, gamma: Tensor, beta: Tensor, num_samples: int, eps: float, is_rectified: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        from sparsight.sparse import kernels
+        from sparsight.sparse import tile_kernels
 
         outputs = torch.empty_like(tiles)
         mean, variance = torch.empty_like(gamma), torch.empty_like(gamma)
         arrays = [_array(tensor) for tensor in (gamma, beta)]
         filled = [_array(tensor) for tensor in (outputs, mean, variance)]
         arguments = (_array(tiles), num_samples, *arrays, eps, is_rectified, *filled)
-        in_parallel(kernels.batch_norm, _shares(len(gamma)), *arguments)
+        in_parallel(tile_kernels.batch_norm, _shares(len(gamma)), *arguments)
         ctx.save_for_backward(tiles, outputs, gamma, mean, variance)
         ctx.options = (num_samples, eps, is_rectified)
         ctx.mark_non_differentiable(mean, variance)
@@ -79,7 +79,7 @@ class _BatchNorm(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        from sparsight.sparse import kernels
+        from sparsight.sparse import tile_kernels
 
         tiles, outputs, gamma, mean, variance = (_array(tensor) for tensor in ctx.saved_tensors)
         num_samples, eps, is_rectified = ctx.options
@@ -88,7 +88,7 @@ class _BatchNorm(Function):
         by_gamma, by_beta = gradient.new_empty(len(gamma)), gradient.new_empty(len(gamma))
         arguments = (tiles, outputs, _array(gradient), num_samples, gamma, eps, is_rectified, mean, variance)
         filled = [_array(tensor) for tensor in (by_tiles, by_gamma, by_beta)]
-        in_parallel(kernels.batch_norm_gradient, _shares(len(gamma)), *arguments, *filled)
+        in_parallel(tile_kernels.batch_norm_gradient, _shares(len(gamma)), *arguments, *filled)
         return by_tiles, by_gamma, by_beta, None, None, None
 
 

@@ -31,6 +31,7 @@ FIXED_CROSSOVER = 0.1
 _PROBED_DENSITIES = (0.05, 0.15)
 _PROBED_SAMPLES = 256
 _STEPS_PER_OCTAVE = 2
+_HIGHEST = 0.5
 
 
 def shape_key(shape: Shape) -> str:
@@ -120,15 +121,15 @@ def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
     Returns
     -------
     float
-        0, or the next lower of 1, 2^-½, 2^-1, 2^-1½, …: coarse, so that a machine finds the same value
-        nearly every time.
+        0, or the next lower of ½, 2^-1½, ¼, …: coarse, so that a machine finds the same value nearly every
+        time, and at most ½, so that a disturbed measurement does little harm.
     """
     (low, at_low), (high, at_high) = sorted(sparse.items())
     slope = max((at_high - at_low) / (high - low), 1e-12)
     density = low + (dense - at_low) / slope
     if density <= 0.001:
         return 0.0
-    steps = math.floor(_STEPS_PER_OCTAVE * math.log2(min(density, 1.0)))
+    steps = math.floor(_STEPS_PER_OCTAVE * math.log2(min(density, _HIGHEST)))
     return float(2.0 ** (steps / _STEPS_PER_OCTAVE))
 
 
@@ -154,13 +155,16 @@ def _probe(shape: Shape, device: torch.device) -> tuple[float, list[float]]:
 
 def _seconds(step: Callable[[], None], device: torch.device) -> float:
     """Return the best of three, after one that compiles and warms up."""
+    clock = time.perf_counter
+    if device.type == "cpu" and torch.get_num_threads() == 1:
+        clock = time.thread_time  # other processes' shares of the core do not count
     times = []
     for _ in range(4):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        began = time.perf_counter()
+        began = clock()
         step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - began)
+        times.append(clock() - began)
     return min(times[1:])

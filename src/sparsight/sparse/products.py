@@ -92,7 +92,7 @@ def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
     if tiles.device.type != "cpu":
         matrix = _matrix(rows, values, tiles.shape[1])
         return torch.stack([torch.addmm(bias[:, None], matrix, inputs) for inputs in tiles])
-    from sparsight.sparse.kernels import product
+    from sparsight.sparse.kept_products import product
 
     outputs = tiles.new_empty(tiles.shape[0], len(bias), tiles.shape[2])
     arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, values, bias, tiles, outputs)]
@@ -106,7 +106,7 @@ def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> tuple[Tensor, Tenso
         for output_gradient, inputs in zip(gradient, tiles, strict=True):
             total = torch.sparse.sampled_addmm(total, output_gradient, inputs.t())
         return total.values(), gradient.sum(dim=(0, 2))
-    from sparsight.sparse.kernels import weight_gradient
+    from sparsight.sparse.kept_products import weight_gradient
 
     by_values, by_bias = tiles.new_empty(len(rows.columns)), tiles.new_empty(len(rows.starts) - 1)
     arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values, by_bias)]

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_WIDEST = 128
-"""Columns of a tile at most: of 64, 128, 256 and the whole batch the fastest for 3072 features."""
+_WIDEST = 64
+"""Columns of a tile at most: of 32, 64 and 128 the fastest for 3072 features."""
 
 _UNIT = 16
-"""A width is a multiple of this: the float32 of one AVX-512 register."""
+"""A width is a multiple of this, the samples of one vector in `sparsight.sparse.kept_products`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Tiling:
         into : Tensor, optional
             Filled and returned if it has the right shape and dtype.
         """
-        from sparsight.sparse.kernels import gather_into_tiles
+        from sparsight.sparse.tile_kernels import gather_into_tiles
 
         shape = (self.num_tiles, table.shape[1], self.width)
         if into is None or into.shape != shape or into.dtype != table.dtype:

@@ -1,126 +1,13 @@
-"""Loops over kept weights, compiled for this machine's processor when first called (and kept on disk).
+"""Filling tiles and BatchNorm on tiles, compiled; see `sparsight.sparse.compilation`."""
 
-All take and fill NumPy arrays of one real dtype in the layout of `sparsight.sparse.tiles`, and the rows
-``first … last − 1`` only, so that threads can share the rows out. Four weights at a time, since then the
-sums are loaded and stored a quarter as often. Sums run in another order than written (``reassoc``), the
-same one every time; NaN and infinity behave as ever.
-"""
-
-import numba
 import numpy as np
+
+from sparsight.sparse.compilation import compiled
 
 Array = np.ndarray
 
-_compiled = numba.njit(
-    fastmath={"reassoc", "contract", "nsz"}, nogil=True, cache=True, error_model="numpy", boundscheck=False
-)
 
-
-@_compiled
-def product(
-    first: int,
-    last: int,
-    starts: Array,
-    columns: Array,
-    values: Array,
-    bias: Array,
-    inputs: Array,
-    outputs: Array,
-) -> None:
-    """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · inputs[t, i]``, in every tile t.
-
-    Parameters
-    ----------
-    first, last : int
-    starts, columns : ndarray of int32
-        As in `sparsight.sparse.pattern.Rows`.
-    values : ndarray, (kept,)
-    bias : ndarray, (out,)
-    inputs : ndarray, (tiles, in, width)
-    outputs : ndarray, (tiles, out, width)
-    """
-    for tile in range(inputs.shape[0]):
-        for k in range(first, last):
-            for n in range(inputs.shape[2]):
-                outputs[tile, k, n] = bias[k]
-            j = starts[k]
-            while j + 4 <= starts[k + 1]:
-                i0, i1, i2, i3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
-                w0, w1, w2, w3 = values[j], values[j + 1], values[j + 2], values[j + 3]
-                for n in range(inputs.shape[2]):
-                    outputs[tile, k, n] += (
-                        w0 * inputs[tile, i0, n]
-                        + w1 * inputs[tile, i1, n]
-                        + w2 * inputs[tile, i2, n]
-                        + w3 * inputs[tile, i3, n]
-                    )
-                j += 4
-            while j < starts[k + 1]:
-                i0, w0 = columns[j], values[j]
-                for n in range(inputs.shape[2]):
-                    outputs[tile, k, n] += w0 * inputs[tile, i0, n]
-                j += 1
-
-
-@_compiled
-def weight_gradient(
-    first: int,
-    last: int,
-    starts: Array,
-    columns: Array,
-    output_gradient: Array,
-    inputs: Array,
-    values_gradient: Array,
-    bias_gradient: Array,
-) -> None:
-    """Fill ``values_gradient[k, i] = Σ_t output_gradient[t, k] · inputs[t, i]`` at kept entries only.
-
-    And ``bias_gradient[k] = Σ_t output_gradient[t, k]``, since it is at hand.
-
-    Parameters
-    ----------
-    first, last, starts, columns, inputs
-        As in `product`.
-    output_gradient : ndarray, (tiles, out, width)
-        0 in columns that belong to no sample.
-    values_gradient : ndarray, (kept,)
-    bias_gradient : ndarray, (out,)
-    """
-    zero = values_gradient.dtype.type(0)
-    for j in range(starts[first], starts[last]):
-        values_gradient[j] = zero
-    for k in range(first, last):
-        bias_gradient[k] = zero
-    for tile in range(inputs.shape[0]):
-        for k in range(first, last):
-            total = zero
-            for n in range(inputs.shape[2]):
-                total += output_gradient[tile, k, n]
-            bias_gradient[k] += total
-            j = starts[k]
-            while j + 4 <= starts[k + 1]:
-                i0, i1, i2, i3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
-                s0, s1, s2, s3 = zero, zero, zero, zero
-                for n in range(inputs.shape[2]):
-                    g = output_gradient[tile, k, n]
-                    s0 += g * inputs[tile, i0, n]
-                    s1 += g * inputs[tile, i1, n]
-                    s2 += g * inputs[tile, i2, n]
-                    s3 += g * inputs[tile, i3, n]
-                values_gradient[j] += s0
-                values_gradient[j + 1] += s1
-                values_gradient[j + 2] += s2
-                values_gradient[j + 3] += s3
-                j += 4
-            while j < starts[k + 1]:
-                i0, s0 = columns[j], zero
-                for n in range(inputs.shape[2]):
-                    s0 += output_gradient[tile, k, n] * inputs[tile, i0, n]
-                values_gradient[j] += s0
-                j += 1
-
-
-@_compiled
+@compiled
 def gather_into_tiles(table: Array, rows: Array, tiles: Array) -> None:
     """Fill tiles from rows of a table, samples by features; see `sparsight.sparse.tiles.Tiling.gathered`.
 
@@ -139,7 +26,7 @@ def gather_into_tiles(table: Array, rows: Array, tiles: Array) -> None:
                         tiles[tile, i, start + n] = table[rows[first + n], i] if n < count else 0
 
 
-@_compiled
+@compiled
 def batch_norm(
     first: int,
     last: int,
@@ -199,7 +86,7 @@ def batch_norm(
                 outputs[tile, k, n] = 0
 
 
-@_compiled
+@compiled
 def batch_norm_gradient(
     first: int,
     last: int,
