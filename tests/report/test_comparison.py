@@ -15,7 +15,8 @@ from sparsight.report.caveats import caveats
 from sparsight.report.findings import findings
 from sparsight.report.page import render, write_page_of
 from sparsight.report.subjects import Summaries, run_names
-from sparsight.run.results import open_run
+from sparsight.run.results import Run, open_run
+from sparsight.run.store import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,14 @@ def test_runs_that_are_pruned_at_other_rates_meet_at_the_nearest_density(stored_
     (sentence,) = [each for each in caveats(Summaries(stored_run, faster)) if "differ in density" in each]
     assert "made-up: imp 12.5 % (level 3)" in sentence
     assert "faster: imp 16 % (level 2)" in sentence
+
+
+def test_a_run_without_levels_beside_one_with_them_is_named(stored_run, tmp_path):
+    empty = Run(RunDirectory.create(stored_run.recipe, tmp_path / "empty"))
+    words = Page(render(empty, stored_run)).words()
+    assert "empty: No level is stored yet" in words
+    folder = stored_run.path.name
+    assert f"{folder}: random − {folder}: imp" in words
 
 
 def test_report_writes_one_page_for_several_runs(stored_run, same_seeds, tmp_path, capsys, monkeypatch):

@@ -137,7 +137,8 @@ def test_findings_are_the_paired_differences_at_the_last_common_level(pages, sto
     assert float(value["data-mean"]) == imp.mean()
     (difference,) = pages["colour"].cells(kind="difference", quantity="locality.near")
     expected = paired_difference(random, imp, [0, 1], [0, 1])
-    assert float(difference["data-mean"]) == expected.mean
+    for key in ("mean", "low", "high"):
+        assert float(difference[f"data-{key}"]) == getattr(expected, key)
     words = pages["colour"].words()
     assert "neighbours more often than chance (a hint: 2 replicates are few)" in words
     assert "lower than imp (a hint: 2 replicates are few)" in words

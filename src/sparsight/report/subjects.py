@@ -60,8 +60,10 @@ class Summaries:
         frames = {name: run.frame() for name, run in self.runs.items()}
         self.subjects = {subject.name: subject for subject in _subjects(self.runs, frames)}
         self.conditions = list(self.subjects)
+        # a frame without rows has no types, and would take them from the others
+        filled = [name for name in frames if len(frames[name])] or list(frames)[:1]
         self.frame = pd.concat(
-            [_renamed(frames[name], name, run, len(runs) > 1) for name, run in self.runs.items()],
+            [_renamed(frames[name], name, self.runs[name], len(runs) > 1) for name in filled],
             ignore_index=True,
         )
         self.layers = list(dict.fromkeys(layer for run in runs for layer in run.layers()))
