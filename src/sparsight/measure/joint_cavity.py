@@ -125,7 +125,7 @@ def joint_cavity(
         return np.where(none_taken, 0.0, with_set - without)
 
     def first_order(deltas: np.ndarray) -> np.ndarray:
-        return np.where(taken, deltas, 0.0).sum(axis=1)
+        return np.asarray(np.where(taken, deltas, 0.0).sum(axis=1))
 
     return JointCavity(
         delta_kurtosis=effect(kurt, kurt_without),
