@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sparsight.report.unit_figures import plot_preactivations as plot_preactivations
     from sparsight.run.recipe import load_recipe as load_recipe
     from sparsight.run.results import open_run as open_run
-    from sparsight.run.runner import run as run
+    from sparsight.run.runner import run as run_recipe  # noqa: F401
     from sparsight.run.sweep_results import open_sweep as open_sweep
     from sparsight.train import TrainingSettings as TrainingSettings
 
@@ -75,7 +75,7 @@ _HOME_OF = {
     "plot_over_density": "sparsight.report.figures",
     "plot_preactivations": "sparsight.report.unit_figures",
     "plot_receptive_fields": "sparsight.report.field_figures",
-    "run": "sparsight.run.runner",
+    "run_recipe": "sparsight.run.runner:run",  # sparsight.run is the room
     "write_figures": "sparsight.report.figure_files",
     "write_movie": "sparsight.report.movie",
     "write_report": "sparsight.report.page",
@@ -87,7 +87,8 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'sparsight' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME_OF[name]), name)
+    module, _, name_there = _HOME_OF[name].partition(":")
+    return getattr(importlib.import_module(module), name_there or name)
 
 
 def __dir__() -> list[str]:

@@ -48,6 +48,7 @@ def run(
     jobs: int | None = None,
     plugins: Plugins = [],  # noqa: B006
     checkpoint_seconds: float = 60.0,
+    log: Literal["tensorboard"] | None = None,
 ) -> int:
     """Run a recipe: prune, measure, compare with controls, report. Goes on where it stopped.
 
@@ -63,10 +64,13 @@ def run(
         Processes side by side [default: one for each core].
     checkpoint_seconds
         How often, at least, the middle of a level is saved.
+    log
+        Write events for TensorBoard, too, into the run directory.
     """
     from sparsight.report.live_view import LiveView
     from sparsight.report.page import write_report
     from sparsight.report.summary import announce_level, summary_table
+    from sparsight.report.tensorboard_log import TensorBoardLog
     from sparsight.run.preparation import load_plugins
     from sparsight.run.recipe import load_recipe
     from sparsight.run.results import Run
@@ -85,14 +89,23 @@ def run(
         f"in {path}",
         soft_wrap=True,
     )
-    with LiveView(console) if console.is_terminal else nullcontext() as view:
+    with (
+        TensorBoardLog(path) if log else nullcontext() as events,
+        LiveView(console) if console.is_terminal else nullcontext() as view,
+    ):
+
+        def on_level(*level: Any) -> None:
+            console.print(announce_level(*level))
+            if events is not None:
+                events(*level)
+
         directory = run_recipe(
             loaded,
             path,
             jobs=jobs,
             plugins=plugins,
             checkpoint_seconds=checkpoint_seconds,
-            on_level=lambda *level: console.print(announce_level(*level)),
+            on_level=on_level,
             on_look=view,
         )
     opened = Run(directory)

@@ -1,5 +1,6 @@
 """A run opened for reading: a tidy frame of summaries, labelled arrays, and every level."""
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sparsight.measure.cavity_change import CavityChange, cavity_change
 from sparsight.measure.instrument import Quantity
 from sparsight.run.level_files import StoredLevel, read_measures
 from sparsight.run.recipe import Recipe
+from sparsight.run.run_state import run_state
 from sparsight.run.store import RunDirectory
 
 NETWORK = "network"
@@ -44,6 +46,45 @@ class Run:
         self.directory = directory
         self.path: Path = directory.path
         self.recipe: Recipe = directory.recipe
+
+    def __repr__(self) -> str:
+        state = run_state(self.directory)
+        levels = sum(unit.num_levels for unit in state.units)
+        conditions = ", ".join(self.recipe.condition_names())
+        return (
+            f"<run {self.recipe.name} in {self.path}: {conditions}; {self.recipe.replicates} replicates, "
+            f"{levels} levels, {state.state}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the question, and a row for every replicate of every condition."""
+        state = run_state(self.directory)
+        rows = pd.DataFrame(
+            {
+                "condition": [unit.condition for unit in state.units],
+                "replicate": [unit.replicate for unit in state.units],
+                "levels": [f"{unit.num_levels} of {unit.levels_expected or '?'}" for unit in state.units],
+                "density": [
+                    100 * unit.time.done[-1].density if unit.time.done else np.nan for unit in state.units
+                ],
+                "test accuracy": [
+                    np.nan if unit.last_accuracy is None else unit.last_accuracy for unit in state.units
+                ],
+                "": [unit.failure or ("finished" if unit.is_finished else "") for unit in state.units],
+            }
+        )
+        table = rows.to_html(
+            index=False,
+            border=0,
+            na_rep="–",
+            formatters={"density": "{:.2f} %".format, "test accuracy": "{:.3f}".format},
+        )
+        report = self.directory.report
+        written = f"<code>{html.escape(str(report))}</code>" if report.is_file() else "not written yet"
+        return (
+            f"<p><b>{html.escape(self.recipe.name)}</b>: {html.escape(self.recipe.question)}</p>"
+            f"<p><code>{html.escape(str(self.path))}</code>, {state.state}</p>{table}<p>report: {written}</p>"
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return every summary as one tidy table.

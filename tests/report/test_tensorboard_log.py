@@ -1,0 +1,40 @@
+import sys
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sparsight.errors import InputError
+from sparsight.report.tensorboard_log import TensorBoardLog
+
+
+@pytest.fixture
+def logged(stored_run, tmp_path):
+    with TensorBoardLog(tmp_path) as log:
+        for unit in stored_run.directory.units():
+            for index in range(stored_run.directory.num_levels(*unit)):
+                log(stored_run.directory, *unit, index)
+    return tmp_path / "tensorboard"
+
+
+def test_events_hold_the_stored_numbers(stored_run, logged):
+    for condition, replicate in stored_run.directory.units():
+        events = EventAccumulator(str(logged / condition / f"replicate_{replicate:03d}"))
+        events.Reload()
+        pages = stored_run.directory.pages(condition, replicate)
+        density = events.Scalars("level/density")
+        assert [event.step for event in density] == list(range(len(pages)))
+        assert [event.value for event in density] == pytest.approx([page["density"] for page in pages])
+        accuracy = [event.value for event in events.Scalars("training/test_accuracy")]
+        assert accuracy == pytest.approx(
+            [value for page in pages for value in page["curve"]["test_accuracy"]]
+        )
+        steps = [event.step for event in events.Scalars("training/test_accuracy")]
+        assert steps == sorted(set(steps))
+        near = events.Scalars("linear_0/locality.near")[-1].value
+        assert near == pytest.approx(pages[-1]["measures"]["linear_0"]["locality.near"]["value"])
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match=r"pip install 'sparsight\[tensorboard\]'"):
+        TensorBoardLog(tmp_path)
