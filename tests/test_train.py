@@ -164,6 +164,13 @@ def test_divergence_names_step_and_learning_rate_and_mend():
         Trainer(small_network(task), task, settings, {}, 0).run()
 
 
+def test_divergence_by_the_last_step_is_seen_in_the_test_loss():
+    task = linear_task()
+    settings = TrainingSettings(steps=1, batch_size=32, learning_rate=1e30, loss="mse")
+    with pytest.raises(DivergenceError, match="test loss became (inf|nan) after step 0"):
+        Trainer(small_network(task), task, settings, {}, 0).run()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

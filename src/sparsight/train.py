@@ -347,12 +347,18 @@ class Trainer:
 
     def _evaluate(self) -> None:
         test_loss, test_accuracy = evaluate(self.network, self.task, self.settings, self.device, self._sparse)
+        rate = self.optimizer.param_groups[0]["lr"]
+        if not math.isfinite(test_loss):  # the last step of all would go unseen otherwise
+            raise DivergenceError(
+                f"the test loss became {test_loss} after step {self.step - 1} with learning rate {rate:g}: "
+                "lower training.learning_rate or lengthen training.warmup_steps"
+            )
         self.curve.append(
             step=self.step,
             train_loss=float(torch.stack(self._losses).mean()),
             test_loss=test_loss,
             test_accuracy=test_accuracy,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=rate,
         )
         self._losses.clear()
 

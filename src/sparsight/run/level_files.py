@@ -206,7 +206,7 @@ def _number(value: float | None) -> float:
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         return dict(load_file(path))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # the last two: no dtype of numpy
         raise InputError(f"{path} is missing or damaged ({error})") from None
 
 
@@ -266,7 +266,10 @@ def _mask_shapes(masks: Masks) -> dict[str, str]:
 def _unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
     masks: Masks = {}
     for name, shape in shapes.items():
-        bits = np.unpackbits(packed[f"{kind}/{name}"], count=int(np.prod(shape)))
+        packed_bits, number = packed[f"{kind}/{name}"], math.prod(shape)
+        if min(shape, default=0) < 0 or len(packed_bits) != -(-number // 8):  # before memory is taken
+            raise ValueError(f"{len(packed_bits)} bytes are no mask of shape {shape}")
+        bits = np.unpackbits(packed_bits, count=number)
         masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape))
     return masks
 

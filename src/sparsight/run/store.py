@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,11 +17,13 @@ import torch
 
 from sparsight.errors import InputError
 from sparsight.run.atomic import is_temporary, remove_temporaries, write_atomically
+from sparsight.run.containment import refuse_links
 from sparsight.run.level_files import StoredLevel, read_level
 from sparsight.run.level_page import PAGE, read_page
 from sparsight.run.lock import OWNER, exclusive_writing, refuse_if_written
 from sparsight.run.recipe import Recipe
 from sparsight.run.sealed_json import NewerFormatError, read_sealed, write_sealed
+from sparsight.run.toml_text import MAX_TOML_BYTES, parse_toml
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
 TASK, FAILURE = "task.json", "failed.json"
@@ -111,12 +112,11 @@ class RunDirectory:
         path = Path(path)
         source = path / RECIPE
         try:
-            content = source.read_bytes()
-            raw = tomllib.loads(content.decode())
+            with source.open("rb") as file:
+                content = file.read(MAX_TOML_BYTES + 1)
         except OSError as error:
             raise InputError(f"{path} holds no run: {source} cannot be read ({error.strerror})") from None
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            raise InputError(f"{source} is damaged: {error}") from None
+        raw = parse_toml(content, str(source))
         directory = cls(path, Recipe.from_values(raw, str(source)))
         if not directory._was_made_by(content):
             raise InputError(
@@ -226,6 +226,7 @@ class RunDirectory:
         BusyError
             If another process has it, or that to write to one of the replicates.
         """
+        refuse_links(self.path)
         with exclusive_writing(self.path, on_lost):
             for owner in self.path.glob(f"*/replicate_*/{OWNER}"):
                 refuse_if_written(owner.parent)
@@ -243,6 +244,9 @@ class RunDirectory:
             If another process has it, or that to write to the whole run.
         """
         folder = self.replicate(condition, replicate)
+        if folder.parent.is_symlink() or folder.is_symlink():
+            raise InputError(f"{folder} is or lies in a link, which could lead out of the run: copy it")
+        refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive_writing(folder, on_lost):
             refuse_if_written(self.path)
