@@ -37,6 +37,10 @@ Plugins = Annotated[
     ),
 ]
 
+Sbatch = Annotated[
+    list[str], Parameter(name="--sbatch", negative="", help="A further option of sbatch: account=abc.")
+]
+
 
 @app.command
 def run(
@@ -120,31 +124,60 @@ def run(
 def sweep(
     path: Path,
     *,
+    engine: Literal["local", "slurm"] = "local",
     out: Path | None = None,
     jobs: int | None = None,
     plugins: Plugins = [],  # noqa: B006
-    checkpoint_seconds: float = 60.0,
+    checkpoint_seconds: float | None = None,
     status: bool = False,
     collect: bool = False,
+    cancel: bool = False,
+    partition: str | None = None,
+    time: str = "24:00:00",
+    mem: str | None = None,
+    gpus: int = 0,
+    cpus: int = 1,
+    at_once: int | None = None,
+    units_per_job: int = 1,
+    sbatch: Sbatch = [],  # noqa: B006
 ) -> int:
     """Run a recipe over lists of values. Goes on where it stopped; new values run only what is new.
 
     Parameters
     ----------
     path
-        The sweep file, or, to ask for --status or to --collect, the folder of a sweep.
+        The sweep file, or, for --status, --collect and --cancel, the folder of a sweep.
+    engine
+        Run here, or submit to Slurm and return.
     out
         The folder [default: sweeps/<name>].
     jobs
-        Processes side by side [default: by the size of networks and machine].
+        Processes side by side, here [default: by the size of networks and machine].
     checkpoint_seconds
-        How often, at least, the middle of a level is saved.
+        How often, at least, the middle of a level is saved [default: 60 here, 600 on Slurm].
     status
         Say how far the sweep is, and end.
     collect
         Write results.csv with every number of every case, and end.
+    cancel
+        Cancel the sweep's jobs on Slurm, which save where they are, and end.
+    partition
+        Slurm's.
+    time
+        Of a Slurm job, as sbatch takes it; one that reaches it saves where it is and queues again.
+    mem
+        Of a Slurm job, as in 8G.
+    gpus
+        Of a Slurm job.
+    cpus
+        Of a Slurm job.
+    at_once
+        Slurm jobs of one array that may run at the same time.
+    units_per_job
+        Trainings that a Slurm job does one after the other.
     """
     from sparsight.report.sweep_summary import announce_unit, sweep_table
+    from sparsight.run import slurm
     from sparsight.run.preparation import load_plugins
     from sparsight.run.sweep import plan_sweep
     from sparsight.run.sweep import sweep as run_sweep
@@ -153,23 +186,35 @@ def sweep(
 
     load_plugins(plugins)
     console = _console()
-    if status or collect:
+    if status or collect or cancel:
         opened = open_sweep(out or folder_of(path))
-        console.print(sweep_table(opened))
+        if cancel:
+            cancelled = slurm.cancel(opened.directory)
+            console.print(f"cancelled: {' '.join(cancelled) or 'nothing, for nothing was in the queue'}")
+        console.print(sweep_table(opened, slurm.queue(opened.directory)))
         if collect:
             opened.frame().to_csv(opened.path / "results.csv", index=False)
             console.print(f"results: {opened.path / 'results.csv'}", soft_wrap=True)
         return 0
-    plan = plan_sweep(path, out)
+    options = slurm.SlurmOptions(
+        partition, time, mem, gpus, cpus, at_once, units_per_job, tuple(sbatch)
+    )  # before anything is written
+    plan = plan_sweep(path, out, runs_here=engine == "local")
     console.print(
         f"{plan.directory.path}: {len(plan.cases)} cases, {len(plan.unfinished())} trainings to do",
         soft_wrap=True,
     )
+    if engine == "slurm":
+        submitted = slurm.submit(
+            plan, options, plugins=plugins, checkpoint_seconds=checkpoint_seconds or 600.0
+        )
+        console.print(f"submitted: {len(submitted)} jobs; see sparsight sweep {plan.directory.path} --status")
+        return 0
     outcomes = run_sweep(
         plan,
         jobs=jobs,
         plugins=plugins,
-        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_seconds=checkpoint_seconds or 60.0,
         on_unit=lambda outcome: console.print(announce_unit(outcome), soft_wrap=True),
     )
     console.print(sweep_table(Sweep(plan.directory)))

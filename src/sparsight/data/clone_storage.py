@@ -27,8 +27,7 @@ class CloneStorage:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        num_values = (len(task.train_labels) + len(task.test_labels)) * task.geometry.num_inputs
-        self._compact = task.train_inputs.dtype == np.uint8 and 4 * num_values > MAX_FLOAT_BYTES
+        self._compact = is_compact(task)
         dtype = np.uint8 if self._compact else np.float32
         self._inputs = {
             "train": np.empty(task.train_inputs.shape, dtype=dtype),
@@ -67,6 +66,12 @@ class CloneStorage:
             draw=draw,
             card={**self._task.card, "clone": kind, **card},
         )
+
+
+def is_compact(task: Task) -> bool:
+    """Return whether clones of a task are kept as bytes."""
+    num_values = (len(task.train_labels) + len(task.test_labels)) * task.geometry.num_inputs
+    return task.train_inputs.dtype == np.uint8 and 4 * num_values > MAX_FLOAT_BYTES
 
 
 def _channel_moments(task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import joblib
+import numpy as np
 
+from sparsight.data.clone_storage import is_compact
 from sparsight.data.task import Task
 
 _WEIGHTS_WORTH_THREADS = 100_000
@@ -36,14 +38,16 @@ class Size:
     num_bytes: int
 
     @classmethod
-    def of(cls, num_weights: int, task: Task, num_tasks: int) -> "Size":
-        """Return the size of a replicate that holds `num_tasks` tasks like this (with its twin, two).
+    def of(cls, num_weights: int, task: Task, num_clones: int) -> "Size":
+        """Return the size of a replicate that holds a task and `num_clones` clones of it.
 
-        Memory-mapped data (uint8) are the file cache's and shared among processes: not counted.
+        Memory-mapped data are the file cache's and shared among processes: not counted.
         """
         inputs = (task.train_inputs, task.test_inputs)
-        data = sum(array.nbytes for array in inputs if array.dtype != "uint8")
-        return cls(num_weights, 4 * _COPIES_OF_WEIGHTS * num_weights + num_tasks * data + _BYTES_OF_A_PROCESS)
+        original = sum(array.nbytes for array in inputs if not isinstance(array, np.memmap))
+        clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
+        weights = 4 * _COPIES_OF_WEIGHTS * num_weights
+        return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS)
 
     def union(self, other: "Size") -> "Size":
         """Return the larger in each respect."""

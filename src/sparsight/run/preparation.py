@@ -82,8 +82,9 @@ def _size(condition: Condition, task: Task) -> Size:
         network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
     check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
     num_weights = sum(parameter.numel() for parameter in network.parameters())
-    has_twin = bool(condition.measure.instruments) and condition.data.clone == "none"
-    return Size.of(num_weights, task, 2 if has_twin else 1)
+    is_clone = condition.data.clone != "none"
+    has_twin = bool(condition.measure.instruments) and not is_clone
+    return Size.of(num_weights, task, int(is_clone) + int(has_twin))
 
 
 def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:
