@@ -11,7 +11,9 @@ from run_digests import digests
 from slurm_on_loopback import slurm, why_not
 
 import toy
-from sparsight.run.slurm import submitted_jobs
+from sparsight.cli import main
+from sparsight.errors import InputError
+from sparsight.run.slurm import SlurmOptions, minutes_of, submitted_jobs
 from sparsight.run.sweep_store import SweepDirectory
 
 PLUGIN = Path(toy.__file__)

@@ -94,7 +94,7 @@ def run_state(directory: RunDirectory) -> RunState:
     except InputError as error:
         return RunState(directory.path, "damaged", (), owner, age, str(error))
     state: State = "stopped"
-    if writer_lives(directory.path):
+    if any(map(writer_lives, [directory.path, *directory.path.glob("*/replicate_*")])):
         state = "running"
     elif all(unit.is_finished or unit.failure for unit in units):
         state = "finished"
