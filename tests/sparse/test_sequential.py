@@ -9,6 +9,7 @@ from torch import nn
 
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.sparse.sequential import SparseSequential, sparse_candidates
+from sparsight.sparse.tiles import Tiling
 
 
 def network_and_masks(density=0.2, widths=(40, 30), num_inputs=70, **settings):
@@ -158,3 +159,20 @@ def test_networks_that_are_not_plain_chains_stay_dense():
     watched[0].register_forward_hook(lambda *_: None)
     assert sparse_candidates(_Other()) == sparse_candidates(tied) == sparse_candidates(watched) == []
     assert sparse_candidates(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))) == ["0", "2"]
+
+
+@pytest.mark.parametrize("batch_norm", ["none", "hidden", "input"])
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
+def test_the_products_that_a_gpu_takes_are_the_same(batch_norm, monkeypatch):
+    """torch's own sparse products on one tile as wide as the batch, here on the CPU."""
+    monkeypatch.setattr("sparsight.sparse.products._has_compiled_loops", lambda _: False)
+    monkeypatch.setattr(Tiling, "of", lambda num_samples, _: Tiling(num_samples, 1, num_samples))
+    network, masks = network_and_masks(batch_norm=batch_norm)
+    dense = copy.deepcopy(network)
+    sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])
+    inputs, labels = batch(64)
+    ours = gradients(sparse(inputs), labels, sparse.parameters())
+    theirs = gradients(dense(inputs), labels, list(dense.parameters()))
+    for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
+        kept = whole[masks[name]] if name in sparse.values else whole
+        torch.testing.assert_close(mine, kept, rtol=1e-10, atol=1e-13, msg=name)

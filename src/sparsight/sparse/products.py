@@ -89,7 +89,7 @@ def _dense_times(weight: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
 
 
 def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
-    if tiles.device.type != "cpu":
+    if not _has_compiled_loops(tiles):
         matrix = _matrix(rows, values, tiles.shape[1])
         return torch.stack([torch.addmm(bias[:, None], matrix, inputs) for inputs in tiles])
     from sparsight.sparse.kept_products import product
@@ -101,7 +101,7 @@ def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
 
 
 def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> tuple[Tensor, Tensor]:
-    if tiles.device.type != "cpu":
+    if not _has_compiled_loops(tiles):
         total = _matrix(rows, tiles.new_zeros(len(rows.columns)), tiles.shape[1])
         for output_gradient, inputs in zip(gradient, tiles, strict=True):
             total = torch.sparse.sampled_addmm(total, output_gradient, inputs.t())
@@ -112,6 +112,11 @@ def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> tuple[Tensor, Tenso
     arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values, by_bias)]
     in_parallel(weight_gradient, rows.shares(torch.get_num_threads()), *arrays)
     return by_values, by_bias
+
+
+def _has_compiled_loops(tiles: Tensor) -> bool:
+    """Whether numba's loops serve these tiles; torch's own sparse products (cuSPARSE) do on a GPU."""
+    return tiles.device.type == "cpu"
 
 
 def _matrix(rows: Rows, values: Tensor, num_columns: int) -> Tensor:
