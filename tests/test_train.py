@@ -179,6 +179,7 @@ def test_divergence_by_the_last_step_is_seen_in_the_test_loss():
         ({"steps": 3, "nesterov": True}, "nesterov needs momentum"),
         ({"steps": 3, "schedule": "step"}, "milestones are needed"),
         ({"steps": 3, "milestones": (1,)}, "milestones are needed"),
+        ({"steps": 3, "precision": "bf16", "kernel": "csr"}, "kernel = 'csr' is for precision"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(settings, message):
@@ -191,3 +192,24 @@ def test_momentum_is_for_sgd():
     settings = TrainingSettings(steps=3, optimizer="adam", momentum=0.5)
     with pytest.raises(InputError, match="training.momentum is for optimizer = 'sgd'"):
         Trainer(small_network(task), task, settings, {}, 0)
+
+
+def test_bf16_rounds_products_and_leaves_weights_in_float32():
+    task = linear_task()
+    ends = {}
+    for precision in ("float32", "bf16"):
+        network = small_network(task)
+        settings = TrainingSettings(steps=60, batch_size=64, learning_rate=0.3, precision=precision)
+        trainer = Trainer(network, task, settings, random_masks(network, 0.5), seed=0)
+        trainer.run()
+        ends[precision] = network.linear_0.weight.detach()
+        assert trainer.curve.test_accuracy[-1] > 0.7
+    assert ends["bf16"].dtype == torch.float32
+    assert not torch.equal(ends["bf16"], ends["float32"])
+    torch.testing.assert_close(ends["bf16"], ends["float32"], rtol=0.1, atol=0.05)
+
+
+def test_tf32_is_for_a_gpu():
+    task = linear_task()
+    with pytest.raises(InputError, match="training.precision is 'tf32', which is for device = 'cuda'"):
+        Trainer(small_network(task), task, TrainingSettings(steps=3, precision="tf32"), {}, 0)

@@ -1,7 +1,8 @@
 """One training of one masked network."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, cast
 
@@ -55,6 +56,9 @@ class TrainingSettings(Settings):
     kernel : {"auto", "dense", "csr"}
         How pruned layers are multiplied: on kept weights only (``csr``), as dense matrices with zeros, or,
         layer by layer, as is faster at their density. The mathematics is the same, the rounding is not.
+    precision : {"float32", "tf32", "bf16"}
+        Of matrix products in training, weights and their updates staying float32: ``tf32`` on a GPU only;
+        ``bf16`` through ``torch.autocast``, all layers dense.
     """
 
     steps: int | None = Field(None, gt=0)
@@ -72,6 +76,7 @@ class TrainingSettings(Settings):
     loss: Loss = "cross_entropy"
     evaluations: int = Field(10, gt=0)
     kernel: Kernel = "auto"
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingSettings":
@@ -81,7 +86,16 @@ class TrainingSettings(Settings):
             raise ValueError("nesterov needs momentum above 0")
         if (self.schedule == "step") != bool(self.milestones):
             raise ValueError("milestones are needed with schedule = 'step' and allowed only there")
+        if self.precision == "bf16" and self.kernel == "csr":
+            raise ValueError(
+                "kernel = 'csr' is for precision = 'float32' or 'tf32'; choose 'auto' or 'dense'"
+            )
         return self
+
+    @property
+    def effective_kernel(self) -> Kernel:
+        """The kernel, ``dense`` with ``bf16``."""
+        return "dense" if self.precision == "bf16" else self.kernel
 
     def num_steps(self, num_samples: int) -> int:
         """Return the number of steps of level 0 on a training set of this size."""
@@ -218,11 +232,14 @@ class Trainer:
         self.num_steps = settings.num_steps(len(task.train_labels))
         self.curve = Curve()
         self.device = next(network.parameters()).device
+        self._dtype = next(network.parameters()).dtype
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self._first_step = first_step
+        if settings.precision == "tf32" and self.device.type != "cuda":
+            raise InputError("training.precision is 'tf32', which is for device = 'cuda'; choose 'float32'")
         if layers_on_kept_weights is None:
-            layers_on_kept_weights = sparse_layers(network, masks, settings.kernel)
+            layers_on_kept_weights = sparse_layers(network, masks, settings.effective_kernel)
         self.layers_on_kept_weights = sorted(layers_on_kept_weights)
         self._masked = self._clear_outside(masks)
         self._sparse: SparseSequential | None = None
@@ -253,7 +270,8 @@ class Trainer:
         until = self.num_steps if until is None else until
         self.network.train()
         while self.step < until:
-            self._take_step()
+            with _tf32(self.settings.precision == "tf32"):
+                self._take_step()
             if self._is_evaluation_due():
                 self._evaluate()
             if on_step is not None:
@@ -314,8 +332,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        outputs, labels = self._outputs_of_batch()
-        loss = batch_loss(outputs, labels, self.settings.loss)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            outputs, labels = self._outputs_of_batch()
+        loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
         if not torch.isfinite(loss):
             raise DivergenceError(
                 f"the loss became {loss.item()} at step {self.step} with learning rate {rate:g}: "
@@ -361,6 +380,16 @@ class Trainer:
             learning_rate=rate,
         )
         self._losses.clear()
+
+
+@contextmanager
+def _tf32(is_allowed: bool) -> Iterator[None]:
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = is_allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _table(task: Task, device: torch.device) -> Tensor | None:

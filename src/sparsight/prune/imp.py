@@ -240,7 +240,7 @@ def imp(
         _load_masked(network, start.rewind if start.rewind is not None else start.final, masks)
     while not (start and start.is_last):
         resumed = checkpoint if checkpoint is not None and checkpoint.level == index else None
-        sparse = sparse_layers(network, masks, training.kernel, crossovers)
+        sparse = sparse_layers(network, masks, training.effective_kernel, crossovers)
         if resumed is not None:  # the same rounding to the end of the level
             sparse = resumed.facts["layers_on_kept_weights"]
         trainer = _trainer(network, task, training, pruning, masks, seed, index, sparse)

@@ -62,7 +62,7 @@ def check_recipes(recipes: Sequence[Recipe], *, runs_here: bool = True) -> list[
         for name in recipe.condition_names():
             condition = recipe.condition(name)
             if runs_here:
-                _check_device(condition.device)
+                _check_device(condition.device, condition.training.precision)
             uses.setdefault(_original(condition).model_dump_json(), []).append((number, condition))
     largest = [Size(0, 0)] * len(recipes)
     for conditions in uses.values():
@@ -124,7 +124,9 @@ def load_plugins(paths: Sequence[Path]) -> None:
             raise InputError(f"plugin {path} failed: {type(error).__name__}: {error}") from error
 
 
-def _check_device(device: str) -> None:
+def _check_device(device: str, precision: str) -> None:
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise InputError("training.precision is 'tf32', which is for device = 'cuda'; choose 'float32'")
     if device.startswith("cuda"):
         present = torch.cuda.device_count()
         if int(device.partition(":")[2] or 0) >= present:

@@ -161,7 +161,7 @@ def run_replicate(
             start=start,
             checkpoint=read_checkpoint(folder),
             on_step=StepWatch(folder, holder, owner, checkpoint_seconds),
-            crossovers=recorded_crossovers(directory.path, network, condition.training.kernel),
+            crossovers=recorded_crossovers(directory.path, network, condition.training.effective_kernel),
         )
         try:
             _store_levels(directory, condition_name, replicate, levels, task, twin, threads)
