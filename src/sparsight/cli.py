@@ -5,7 +5,7 @@ import signal
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -99,9 +99,9 @@ def run(
     ):
 
         def on_level(*level: Any) -> None:
-            console.print(announce_level(*level))
             if events is not None:
                 events(*level)
+            console.print(announce_level(*level))
 
         directory = run_recipe(
             loaded,
@@ -113,10 +113,11 @@ def run(
             on_look=view,
         )
     opened = Run(directory)
+    report = write_report(opened)  # first: where the rest is printed to may be gone
     console.print(summary_table(opened, console.width))
     for (condition, replicate), reason in directory.failures().items():
         console.print(f"missing: {condition}, replicate {replicate}: {reason}")
-    console.print(f"report: {write_report(opened)}", soft_wrap=True)
+    console.print(f"report: {report}", soft_wrap=True)
     return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.units()) else 0
 
 
@@ -525,18 +526,23 @@ def _exit_status(call: Callable[[], Any]) -> int:
     try:
         status = call()
     except (InputError, CycloptsError) as error:
-        print(f"sparsight: {' '.join(str(error).split())}", file=sys.stderr)
+        _complain(f"{' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt as interruption:
-        print("sparsight: stopped; the same command goes on from there", file=sys.stderr)
+        _complain("stopped; the same command goes on from there")
         return 128 + getattr(interruption, "signal_number", signal.SIGINT)
     except BrokenPipeError:  # `sparsight … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(f"sparsight: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
         return 2
     return status if isinstance(status, int) else 0
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):  # the terminal is gone
+        print(f"sparsight: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from run_digests import digests
 
 import toy
+from sparsight.run.checkpoint_file import CHECKPOINT
+from sparsight.run.progress_file import PROGRESS
 
 PLANE = Path(__file__).with_name("plane.toml")
 
 
-def command(path, jobs):
+def command(path, jobs, steps=500, checkpoint_seconds=0.1):
     overrides = [
-        "training.steps=500",
+        f"training.steps={steps}",
         "pruning.max_levels=3",
         "measure.instruments=['locality']",
     ]
@@ -32,7 +35,7 @@ def command(path, jobs):
         "--jobs",
         jobs,
         "--checkpoint-seconds",
-        0.1,
+        checkpoint_seconds,
     ]
     for override in overrides:
         arguments += ["--set", override]
@@ -45,12 +48,12 @@ def start(path, jobs, errors=subprocess.PIPE):
 
 
 def wait_until(condition, process):
-    for _ in range(600):
+    for _ in range(2400):
         if condition():
             return
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
-    raise AssertionError("nothing happened in 30 s")
+    raise AssertionError("nothing happened in two minutes")
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,50 @@ def test_workers_whose_owner_is_killed_stop_writing(tmp_path):
     time.sleep(3)
     assert sorted(path.rglob("level.json")) == before
     assert len(before) < 4 * 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_whose_terminal_goes_away_saves_where_it_is(tmp_path, jobs):
+    """The kernel sends SIGHUP to every process of the terminal, and refuses what they print from then on."""
+    path = tmp_path / "run"
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    on_terminal = 'exec "$@" <"$0" >"$0" 2>&1'  # what a session's first process opens controls it
+    process = subprocess.Popen(
+        ["sh", "-c", on_terminal, os.ttyname(theirs), *command(path, jobs, 10**6, checkpoint_seconds=10**6)],
+        start_new_session=True,
+    )
+
+    def all_train():
+        with suppress(BlockingIOError, OSError):
+            os.read(ours, 2**16)  # a terminal that is full would hold the run up
+        return len(list(path.glob(f"*/replicate_*/{PROGRESS}"))) == jobs
+
+    try:
+        wait_until(all_train, process)
+        os.close(theirs)
+        os.close(ours)
+        process.wait(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert len(list(path.glob(f"*/replicate_*/{CHECKPOINT}"))) == jobs
+    assert not (path / ".writer.json").exists()
+
+
+@pytest.mark.slow
+def test_nohup_runs_on_when_the_terminal_goes_away(tmp_path):
+    path = tmp_path / "run"
+    process = subprocess.Popen(
+        ["nohup", *command(path, 1)],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: list(path.glob(f"*/replicate_*/{PROGRESS}")), process)
+    os.killpg(process.pid, signal.SIGHUP)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert (path / "report.html").exists()

@@ -1,6 +1,7 @@
 """What is shown while a run runs, and what `sparsight status` lists."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -33,7 +34,8 @@ class LiveView:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._live.__exit__(None, None, None)
+        with suppress(OSError):  # the terminal is gone
+            self._live.__exit__(None, None, None)
 
     def __call__(self, directory: RunDirectory) -> None:
         """Show where the run is now."""

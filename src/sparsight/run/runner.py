@@ -73,8 +73,8 @@ def run(
     InputError
         Before anything is written, if the recipe cannot be run here; or if another process is writing.
     Interrupted
-        If SIGINT, SIGTERM or SIGUSR1 came: every replicate has stopped after its next step and saved where
-        it was, and the same call goes on from there.
+        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came: every replicate has stopped after its next step and
+        saved where it was, and the same call goes on from there.
     """
     size = check_recipe(recipe)
     directory = RunDirectory.create(recipe, out or default_path(recipe))

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -27,10 +27,11 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def stopping_on_signals(folder: Path) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGUSR1 into a request that every worker sees after its next step.
+    """Turn SIGINT, SIGTERM, SIGUSR1 and SIGHUP into a request that every worker sees after its next step.
 
     The request is a file in the run directory, so that it reaches processes of any kind. A second signal
-    of the same kind does what it always does.
+    of the same kind does what it always does; but a second SIGHUP is ignored, for a terminal that goes away
+    often sends two, its shell's and the kernel's. Where SIGHUP was ignored (``nohup``) it stays so.
 
     Raises
     ------
@@ -44,13 +45,15 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
     def ask(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         request_stop(folder)
-        signal.signal(number, before[number])
+        is_hangup = number == getattr(signal, "SIGHUP", None)
+        signal.signal(number, signal.SIG_IGN if is_hangup else before[number])
 
     if threading.current_thread() is threading.main_thread():
         for name in _SIGNALS:
-            if hasattr(signal, name):
-                number = getattr(signal, name)
-                before[number] = signal.signal(number, ask)
+            number = getattr(signal, name, None)
+            if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+                continue
+            before[number] = signal.signal(number, ask)
     try:
         yield
     finally:
@@ -62,8 +65,13 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
 
 
 def ignore_terminal() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process of a job, to the process that holds the run."""
+    """Leave what a terminal sends to every process of a job to the one that holds the run.
+
+    That is Ctrl-C, and SIGHUP when the terminal goes away.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def request_stop(folder: Path, holder: int | None = None) -> None:

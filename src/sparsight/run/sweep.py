@@ -99,7 +99,7 @@ def sweep(
     Raises
     ------
     Interrupted
-        If SIGINT, SIGTERM or SIGUSR1 came: every unit has saved where it was.
+        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came: every unit has saved where it was.
     """
     units = plan.unfinished()
     placement = share_out(plan, len(units), jobs)

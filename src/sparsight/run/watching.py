@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sparsight.prune.imp import Progress
@@ -82,7 +82,8 @@ def announcing(
 ) -> Iterator[None]:
     """Watch the run directory, where workers of any kind leave their levels.
 
-    Calls `on_level` for each new one, and `on_look` twice a second.
+    Calls `on_level` for each new one, and `on_look` twice a second. An `OSError` of theirs passes: where they
+    write to may be gone (a terminal, a pipe), and the run shall go on.
     """
     seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.units()}
     done = threading.Event()
@@ -92,9 +93,11 @@ def announcing(
             seen[unit] = directory.num_levels(*unit)
             for index in range(num_seen, seen[unit]):
                 if on_level is not None:
-                    on_level(directory, *unit, index)
+                    with suppress(OSError):
+                        on_level(directory, *unit, index)
         if on_look is not None:
-            on_look(directory)
+            with suppress(OSError):
+                on_look(directory)
 
     def watch() -> None:
         while not done.wait(_SECONDS_BETWEEN_LOOKS):
