@@ -1,6 +1,7 @@
 import pytest
 
 import sparsight
+from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.report.figure_files import panels_of, write_figures
 from sparsight.report.subjects import Summaries
@@ -62,3 +63,15 @@ def test_every_plot_is_part_of_the_public_interface_and_returns_its_axes():
         plot = getattr(sparsight, name)
         assert plot.__annotations__["ax"] == (sparsight.plot_fan_in.__annotations__["ax"]), name
         assert plot.__kwdefaults__ is not None, name
+
+
+def test_the_command_writes_the_formats_asked_for_and_says_what_is_wrong(stored_runs, tmp_path, capsys):
+    run = str(stored_runs["line"].path)
+    with pytest.raises(SystemExit) as ended:
+        main(["figures", run, "--format", "tiff", "--out", str(tmp_path / "a")])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "sparsight: format is tiff; svg, pdf, png are allowed\n"
+    with pytest.raises(SystemExit) as ended:
+        main(["figures", run, "--format", "png", "--out", str(tmp_path / "b")])
+    assert not ended.value.code
+    assert {path.suffix for path in (tmp_path / "b").iterdir()} == {".png", ".md"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.report.evidence import order_of_units
 from sparsight.report.explorer import level_views
@@ -130,3 +131,16 @@ def test_an_mp4_is_handed_to_ffmpeg_whole_or_not_at_all(stored_run, tmp_path, mo
     with pytest.raises(InputError, match=r"ffmpeg could not write .*m2\.mp4: no such codec"):
         write_movie(stored_run, tmp_path / "m2.mp4")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["bin", "m.mp4"]
+
+
+def test_the_command_writes_a_movie_and_says_what_is_wrong(stored_run, tmp_path, capsys):
+    path = tmp_path / "m.webp"
+    for arguments, status in ((["--what", "masks", "--out", str(path)], 0), (["--condition", "nonsense"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main(["movie", str(stored_run.path), *arguments])
+        assert (ended.value.code or 0) == status
+    said = capsys.readouterr()
+    assert f"movie: {path}" in said.out.replace("\n", "")
+    assert said.err == "sparsight: condition is 'nonsense'; there are imp, random\n"
+    with Image.open(path) as movie:
+        assert movie.format == "WEBP"
