@@ -1,5 +1,10 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
+import toy
+from sparsight.data import clone_storage
 from sparsight.run.placement import Size, place
 
 GIB = 2**30
@@ -34,3 +39,19 @@ def test_place_never_takes_more_threads_than_cores():
             placement = place(MIDDLE, num_units, ["cpu"], num_cores=num_cores, memory=256 * GIB)
             assert placement.jobs * placement.threads <= num_cores
             assert placement.jobs <= num_units
+
+
+def test_size_counts_data_and_clones_but_not_what_is_mapped(tmp_path, monkeypatch):
+    task = toy.linear_task(num_inputs=1000, num_train=900, num_test=100)
+    bare = Size.of(5_000, task, 0).num_bytes
+    assert Size.of(5_000, task, 2).num_bytes - bare == 2 * 4 * 1000 * 1000
+    assert (
+        Size.of(15_000, task, 0).num_bytes - bare == Size.of(25_000, task, 0).num_bytes - bare - 10_000 * 200
+    )
+    mapped = np.memmap(tmp_path / "images", np.uint8, "w+", shape=(900, 1, 1000))
+    bytes_of = {"train_inputs": mapped, "channel_mean": np.zeros(1), "channel_sd": np.ones(1)}
+    images = dataclasses.replace(task, test_inputs=np.zeros((100, 1, 1000), np.uint8), **bytes_of)
+    assert Size.of(5_000, images, 0).num_bytes == bare - 4 * 900 * 1000 - 3 * 100 * 1000
+    assert Size.of(5_000, images, 1).num_bytes - Size.of(5_000, images, 0).num_bytes == 4 * 1000 * 1000
+    monkeypatch.setattr(clone_storage, "MAX_FLOAT_BYTES", 1)
+    assert Size.of(5_000, images, 1).num_bytes - Size.of(5_000, images, 0).num_bytes == 1000 * 1000

@@ -1,11 +1,15 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_runner import digests
+from run_digests import digests
 
 import toy
 from sparsight.errors import InputError
@@ -159,3 +163,27 @@ def test_an_unfinished_sweep_can_be_read(workplace):
     run(first.directory.recipe, first.directory.path, jobs=1)
     assert list(opened.dataset()["pruning.rate"].values) == [0.3]
     assert set(opened.frame()["case"]) == {first.name}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sweep_that_is_stopped_goes_on_bit_for_bit(workplace, number):
+    path = write("[grid]\npruning.rate = [0.2, 0.3]\n", steps=2000).resolve()
+    sweep(plan_sweep(path, Path("undisturbed")), jobs=1)
+    command = [sys.executable, "-m", "sparsight.cli", "sweep", str(path), "--plugin", str(PLUGIN)]
+    command += ["--jobs", "2", "--checkpoint-seconds", "0.1"]
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 180
+        while not list(Path("sweeps").rglob("checkpoint.safetensors")):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        if number == signal.SIGTERM:
+            process.terminate()
+        else:
+            os.killpg(process.pid, number)
+        assert process.wait(timeout=120) == (143 if number == signal.SIGTERM else -number)
+    states = SweepDirectory.open("sweeps/rates").states().values()
+    assert set(states) & {"begun", "new"}
+    sweep(plan_sweep(path), jobs=1)
+    assert digests(workplace / "sweeps/rates/cases") == digests(workplace / "undisturbed/cases")
