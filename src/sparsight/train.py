@@ -355,7 +355,7 @@ class Trainer:
         if self._sparse is not None and self._table is not None:
             rows = self.task.batch_rows(self.seed, self.step, self.settings.batch_size)
             labels = torch.from_numpy(self.task.train_labels[rows])
-            return self._sparse.of_rows(self._table, torch.from_numpy(rows)), labels
+            return self._sparse.of_rows(self._table, rows), labels
         inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
         return (self._sparse or self.network)(inputs.to(self.device)), labels.to(self.device)
 
@@ -392,13 +392,13 @@ def _tf32(is_allowed: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _table(task: Task, device: torch.device) -> Tensor | None:
+def _table(task: Task, device: torch.device) -> np.ndarray | None:
     """Return the training inputs, (n, features), if batches can be read off them as they are."""
     if device.type != "cpu" or not isinstance(task, Task) or task.draw is not None:
         return None
     if task.train_inputs.dtype != np.float32 or not task.train_inputs.flags.c_contiguous:
         return None
-    return torch.from_numpy(task.train_inputs).flatten(1)
+    return task.train_inputs.view(np.ndarray).reshape(len(task.train_inputs), -1)
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -1,7 +1,9 @@
 """A hundred sparse steps end where a hundred masked dense steps end."""
 
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,3 +112,17 @@ def test_going_on_from_a_saved_state_is_bit_identical(optimizer):
         ends.append((network.state_dict(), trainer.curve))
     assert ends[0][1] == ends[1][1]
     assert all(torch.equal(ends[0][0][name], ends[1][0][name]) for name in ends[0][0])
+
+
+def test_batches_are_read_off_read_only_inputs(tmp_path):
+    task = linear_task(num_inputs=60)
+    np.save(tmp_path / "inputs.npy", task.train_inputs)
+    mapped = np.load(tmp_path / "inputs.npy", mmap_mode="r")
+    settings = TrainingSettings(steps=20, batch_size=50, kernel="csr")
+    ends = []
+    for inputs in (task.train_inputs, mapped):
+        network = small_network(task, widths=(40,))
+        masks = random_masks(network, 0.2, prune_biases=False)
+        Trainer(network, dataclasses.replace(task, train_inputs=inputs), settings, masks, seed=0).run()
+        ends.append(network.linear_0.weight.detach())
+    assert torch.equal(*ends)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -71,17 +72,18 @@ class SparseSequential:
         tiling = Tiling.of(len(inputs), inputs.device)
         return self._through_stages(tiling.tiled(inputs), tiling)
 
-    def of_rows(self, table: Tensor, rows: Tensor) -> Tensor:
+    def of_rows(self, table: np.ndarray, rows: np.ndarray) -> Tensor:
         """Return the outputs for ``table[rows]``, on the CPU, without copying those first.
 
         The tiles are the same memory at every call, so call ``backward`` before the next.
 
         Parameters
         ----------
-        table : Tensor, (samples, features)
-        rows : Tensor of int64, (n,)
+        table : ndarray, (samples, features)
+            The same at every call.
+        rows : ndarray of int64, (n,)
         """
-        tiling = Tiling.of(len(rows), table.device)
+        tiling = Tiling.of(len(rows), self.device)
         self._input_tiles = tiling.gathered(table, rows, self._input_tiles)
         return self._through_stages(self._input_tiles, tiling)
 

@@ -8,6 +8,7 @@ that lie side by side, and all features of a tile fit into the cache.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -44,26 +45,27 @@ class Tiling:
     def tiled(self, rows: Tensor) -> Tensor:
         """Return samples by features, (n, features), as tiles; what fills up is 0."""
         if rows.device.type == "cpu" and not rows.requires_grad:
-            return self.gathered(rows, torch.arange(self.num_samples))
+            return self.gathered(rows.contiguous().numpy(), np.arange(self.num_samples))
         filled = functional.pad(rows, (0, 0, 0, self.num_tiles * self.width - self.num_samples))
         return filled.view(self.num_tiles, self.width, -1).transpose(1, 2).contiguous()
 
-    def gathered(self, table: Tensor, rows: Tensor, into: Tensor | None = None) -> Tensor:
+    def gathered(self, table: np.ndarray, rows: np.ndarray, into: Tensor | None = None) -> Tensor:
         """Return ``tiled(table[rows])`` in one pass over memory; on the CPU, without gradient.
 
         Parameters
         ----------
-        table : Tensor, (samples, features)
-        rows : Tensor of int64, (n,)
+        table : ndarray, (samples, features)
+            In C order; it may be read-only.
+        rows : ndarray of int64, (n,)
         into : Tensor, optional
-            Filled and returned if it has the right shape and dtype.
+            Filled and returned if it has the right shape.
         """
         from sparsight.sparse.tile_kernels import gather_into_tiles
 
         shape = (self.num_tiles, table.shape[1], self.width)
-        if into is None or into.shape != shape or into.dtype != table.dtype:
-            into = table.new_empty(shape)
-        gather_into_tiles(table.contiguous().numpy(), rows.numpy(), into.numpy())
+        if into is None or into.shape != shape:
+            into = torch.from_numpy(np.empty(shape, table.dtype))
+        gather_into_tiles(table, rows, into.numpy())
         return into
 
     def rows(self, tiles: Tensor) -> Tensor:
