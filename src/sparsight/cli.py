@@ -116,7 +116,7 @@ def run(
     report = write_report(opened)  # first: where the rest is printed to may be gone
     console.print(summary_table(opened, console.width))
     for (condition, replicate), reason in directory.failures().items():
-        console.print(f"missing: {condition}, replicate {replicate}: {reason}")
+        console.print(f"missing: {condition}, replicate {replicate}: {_printable(reason)}")
     console.print(f"report: {report}", soft_wrap=True)
     return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.units()) else 0
 
@@ -507,10 +507,18 @@ def data(
     _console().print(description_table(name, overrides, seed) if name else availability_table())
 
 
+def _printable(text: str) -> str:
+    """Replace control characters, with which a file of another could steer the terminal."""
+    return "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split())
+    )
+
+
 def _console() -> Console:
-    console = Console(highlight=False)
+    # What a run holds may be another's: brackets and colons in it are text, and no instructions.
+    console = Console(highlight=False, markup=False, emoji=False)
     # A file or pipe has no width of its own: write tables whole.
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=160)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

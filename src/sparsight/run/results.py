@@ -17,7 +17,7 @@ from sparsight.measure.instrument import Quantity
 from sparsight.run.level_files import StoredLevel, read_measures
 from sparsight.run.recipe import Recipe
 from sparsight.run.run_state import run_state
-from sparsight.run.store import RunDirectory
+from sparsight.run.store import TASK, RunDirectory
 
 NETWORK = "network"
 """What stands in the column `layer` for quantities of the whole network."""
@@ -224,7 +224,17 @@ class Run:
         facts = self.directory.task_facts(condition, replicate).get("geometry")
         if facts is None:
             raise InputError(f"{self.path}: condition {condition!r} has not begun; run it first")
-        return Geometry(facts["channels"], tuple(facts["size"]), facts["wraps"])
+        try:
+            geometry = Geometry(int(facts["channels"]), tuple(facts["size"]), bool(facts["wraps"]))
+            if self.directory.num_levels(condition, replicate):
+                shapes = self.directory.pages(condition, replicate)[0]["mask_shapes"]
+                num_inputs = shapes.get("linear_0.weight", [0, geometry.num_inputs])[-1]
+                if geometry.num_inputs != num_inputs:
+                    raise ValueError(f"{geometry.num_inputs} inputs, but the network has {num_inputs}")
+        except (KeyError, TypeError, ValueError) as error:
+            path = self.directory.replicate(condition, replicate) / TASK
+            raise InputError(f"{path} is damaged: its geometry has {error}") from None
+        return geometry
 
     def _layer(self, layer: str | None) -> str:
         layers = self.layers()
