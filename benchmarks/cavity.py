@@ -1,13 +1,13 @@
 """The cavity of every weight: against matrix products alone, against one weight at a time, and in memory.
 
-Run with ``python benchmarks/cavity.py``. A layer of 3072 inputs and 1024 units on 10 000 samples, float32,
+Run with ``python -m benchmarks.cavity``. A layer of 3072 inputs and 1024 units on 10 000 samples, float32,
 on one thread:
 
 - *of the matrix rate*: the time that its six products alone take at the rate measured in the same run, over
   the time of the whole (pre-activations, powers, checks, assembly of four maps included);
 - *against the incremental loop*: λ − w h and its kurtosis, one weight at a time, timed on some weights
-  and multiplied; once as one writes it first (`scipy.stats.kurtosis`), once tuned by hand (columns side by
-  side, sums by BLAS, float32);
+  and multiplied: as one writes it first, in numpy, and with `scipy.stats.kurtosis`; and tuned by hand
+  (columns side by side, sums by BLAS, float32);
 - *low density*: the time at 3 and 1 % density over that at density 1;
 - *memory*: how the peak of a fresh process grows from 10⁴ to 10⁶ samples that come in batches (Linux).
 
@@ -18,6 +18,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,13 @@ def incremental_loops(weight: np.ndarray, inputs: np.ndarray) -> dict[str, Calla
     chosen = generator(0, "benchmark", "weights").integers(0, weight.shape, (NUM_TIMED_WEIGHTS, 2))
     units, columns = np.ascontiguousarray(lam.T), np.ascontiguousarray(inputs.T)
 
-    def plain() -> None:
+    def numpy() -> None:
+        for unit, i in chosen:
+            without = lam[:, unit] - weight[unit, i] * inputs[:, i]
+            deviations = without - without.mean()
+            (deviations**4).mean() / (deviations**2).mean() ** 2 - 3
+
+    def scipy() -> None:
         for unit, i in chosen:
             kurtosis(lam[:, unit] - weight[unit, i] * inputs[:, i])
 
@@ -80,7 +87,7 @@ def incremental_loops(weight: np.ndarray, inputs: np.ndarray) -> dict[str, Calla
             squares = without * without
             (squares @ squares) / len(squares) / squares.mean() ** 2 - 3
 
-    return {"plain": plain, "tuned": tuned}
+    return {"numpy": numpy, "scipy": scipy, "tuned": tuned}
 
 
 def peak_bytes(num_samples: int, results: "multiprocessing.Queue[int]") -> None:
@@ -106,29 +113,61 @@ def peak_of_process(num_samples: int) -> int:
     return peak
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class CavityTimes:
+    """Seconds of every repeat; the two sides of `share` alternate, so that a busy neighbour slows both."""
+
+    products: list[float]
+    cavity: list[float]
+    one_at_a_time: dict[str, list[float]]
+    at_density: dict[float, list[float]]
+
+    @property
+    def share(self) -> float:
+        """Median over repeats of the products' time over that of the whole."""
+        return statistics.median(a / b for a, b in zip(self.products, self.cavity, strict=True))
+
+    @property
+    def rate(self) -> float:
+        """Of the products, in 10⁹ operations a second."""
+        return 12 * NUM_SAMPLES * NUM_UNITS * NUM_INPUTS / statistics.median(self.products) / 1e9
+
+    def factor(self, name: str) -> float:
+        """How often the whole goes into a loop over single weights."""
+        return statistics.median(self.one_at_a_time[name]) / statistics.median(self.cavity)
+
+
+def measured(repeats: int = REPEATS) -> CavityTimes:
     torch.set_num_threads(1)
     weight, inputs = layer(1.0)
-    print(f"{NUM_INPUTS}x{NUM_UNITS} weights, {NUM_SAMPLES} samples, float32, one thread")
     products = six_products(weight, inputs)
-    # alternating, so that a busy neighbour slows both
     product_times, cavity_times = [], []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         product_times += seconds(products, 1)
         cavity_times += seconds(lambda: cavity(weight, inputs), 1)
-    rate = 12 * NUM_SAMPLES * NUM_UNITS * NUM_INPUTS / statistics.median(product_times) / 1e9
-    share = statistics.median(a / b for a, b in zip(product_times, cavity_times, strict=True))
-    print(f"six products alone   {described(product_times)}, {rate:.0f} GFLOP/s")
-    print(f"cavity               {described(cavity_times)}: {share:.0%} of the matrix rate (target: 60 %)")
-    for name, loop in incremental_loops(weight, inputs).items():
-        whole = statistics.median(seconds(loop)) / NUM_TIMED_WEIGHTS * weight.size
-        factor = whole / statistics.median(cavity_times)
-        print(f"one at a time, {name} {whole:.0f} s: {factor:.0f} times ours (target: 100)")
+    loops = {
+        name: [time * weight.size / NUM_TIMED_WEIGHTS for time in seconds(loop, repeats)]
+        for name, loop in incremental_loops(weight, inputs).items()
+    }
+    sparse = {}
     for density in (0.03, 0.01):
         sparse_weight, _ = layer(density)
-        sparse_times = seconds(lambda w=sparse_weight: cavity(w, inputs))
-        gain = statistics.median(cavity_times) / statistics.median(sparse_times)
-        print(f"at density {density:.2f}      {described(sparse_times)}: {gain:.1f} times faster than dense")
+        sparse[density] = seconds(lambda w=sparse_weight: cavity(w, inputs), repeats)
+    return CavityTimes(product_times, cavity_times, loops, sparse)
+
+
+def main() -> None:
+    print(f"{NUM_INPUTS}x{NUM_UNITS} weights, {NUM_SAMPLES} samples, float32, one thread")
+    found = measured()
+    print(f"six products alone   {described(found.products)}, {found.rate:.0f} GFLOP/s")
+    print(
+        f"cavity               {described(found.cavity)}: {found.share:.0%} of the matrix rate (target: 60 %)"
+    )
+    for name, times in found.one_at_a_time.items():
+        print(f"one at a time, {name} {described(times)}: {found.factor(name):.0f} times ours (target: 100)")
+    for density, times in found.at_density.items():
+        gain = statistics.median(found.cavity) / statistics.median(times)
+        print(f"at density {density:.2f}      {described(times)}: {gain:.1f} times faster than dense")
     peaks = [peak_of_process(n) for n in (10**4, 10**5, 10**6)]
     print(
         "peak memory          "

@@ -1,6 +1,6 @@
 """Field sampling: axis factors and FFT against the dense covariance, in time per image and in all.
 
-Run with ``python benchmarks/fields.py``. Three figures for 32x32 NLGP fields (gain 3, Gaussian kernel):
+Run with ``python -m benchmarks.fields``. Three figures for 32x32 NLGP fields (gain 3, Gaussian kernel):
 
 - *many*: seconds for 100 000 images, set-up included;
 - *batch*: seconds for one batch of 256 from nothing, set-up included, as where a parameter changes
@@ -78,7 +78,15 @@ def draw(make: Callable[[], Callable[[np.random.Generator, int], np.ndarray]], n
         sampler(rng, min(BLOCK, num_samples - start))
 
 
-def main(repeats: int = 3) -> dict[str, dict[str, tuple[float, float, float]]]:
+def noise_share(seconds_in_all: float, num_samples: int) -> float:
+    """Return what share of a time drawing one float32 normal a pixel takes."""
+    rng = generator(0, "benchmark")
+    shape = (BLOCK, math.prod(SIZE))
+    one_block, _, _ = seconds(lambda: rng.standard_normal(shape, dtype=np.float32), 5)
+    return one_block * num_samples / BLOCK / seconds_in_all
+
+
+def main(repeats: int = 3, num_many: int = NUM_MANY) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Time every sampler, print a table and the ratios, and return (median, least, greatest) seconds."""
     torch.set_num_threads(1)
     samplers = {
@@ -97,7 +105,7 @@ def main(repeats: int = 3) -> dict[str, dict[str, tuple[float, float, float]]]:
         }
         if name != "dense, default":  # it factorises at every call
             results[name]["many"] = seconds(
-                lambda make=make: draw(make, NUM_MANY), 1 if "dense" in name else repeats
+                lambda make=make: draw(make, num_many), 1 if "dense" in name else repeats
             )
         cells = ", ".join(f"{k} {m:.4g} s ({a:.4g}–{b:.4g})" for k, (m, a, b) in results[name].items())
         print(f"{name}: {cells}", flush=True)

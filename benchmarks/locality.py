@@ -1,6 +1,6 @@
 """S(d) of a whole layer: FFT autocorrelation against loops over pairs; and the trades of a null.
 
-Run with ``python benchmarks/locality.py``. A random mask of 1024 units on 3x32x32 inputs (no wrapping),
+Run with ``python -m benchmarks.locality``. A random mask of 1024 units on 3x32x32 inputs (no wrapping),
 density 10 %, one thread:
 
 - *S(d)*: both grids (same and different channels), all displacements, all units;
@@ -16,6 +16,7 @@ greatest of the repeats are printed beside it.
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -73,26 +74,41 @@ def loop_over_pairs(mask: np.ndarray) -> list[np.ndarray]:
     return [np.array(grid, dtype=float) for grid in counts]
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class PairTimes:
+    """Seconds of every repeat, of the whole layer; the three alternate, so that a neighbour slows all."""
+
+    ours: list[float]
+    in_numpy: list[float]
+    over_pairs: list[float]
+
+    def factor(self, theirs: list[float]) -> float:
+        """Median over repeats of their time over ours."""
+        return statistics.median(slow / fast for slow, fast in zip(theirs, self.ours, strict=True))
+
+
+def measured(repeats: int = REPEATS) -> PairTimes:
     mask = random_mask(DENSITY)
     few = mask[:NUM_TIMED_UNITS]
     for slow in (loop_in_numpy, loop_over_pairs):
         for ours, theirs in zip(pair_counts(few[:1], GEOMETRY), slow(few[:1]), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+    found = PairTimes([], [], [])
+    for _ in range(repeats):
+        found.ours.extend(seconds(lambda: pair_counts(mask, GEOMETRY), 1))
+        numpy_times = seconds(lambda: loop_in_numpy(few), 1)
+        found.in_numpy.extend(time * NUM_UNITS / NUM_TIMED_UNITS for time in numpy_times)
+        found.over_pairs.extend(time * NUM_UNITS for time in seconds(lambda: loop_over_pairs(few[:1]), 1))
+    return found
+
+
+def main() -> None:
     print(f"{GEOMETRY.num_inputs}x{NUM_UNITS} mask, density {DENSITY}, all displacements, one thread")
-    # alternating, so that a busy neighbour slows all
-    ours, in_numpy, over_pairs = [], [], []
-    for _ in range(REPEATS):
-        ours += seconds(lambda: pair_counts(mask, GEOMETRY), 1)
-        in_numpy += seconds(lambda: loop_in_numpy(few), 1)
-        over_pairs += seconds(lambda: loop_over_pairs(few[:1]), 1)
-    print(f"S(d)              {described(ours)}")
-    for name, times, factor, target in (
-        ("loop in numpy    ", in_numpy, NUM_UNITS / NUM_TIMED_UNITS, ""),
-        ("loop over pairs  ", over_pairs, float(NUM_UNITS), " (target: 100)"),
-    ):
-        ratio = statistics.median(factor * slow / fast for slow, fast in zip(times, ours, strict=True))
-        print(f"{name} {described(times, factor)}: {ratio:.0f} times ours{target}")
+    found = measured()
+    print(f"S(d)              {described(found.ours)}")
+    print(f"loop in numpy     {described(found.in_numpy)}: {found.factor(found.in_numpy):.0f} times ours")
+    ratio = found.factor(found.over_pairs)
+    print(f"loop over pairs   {described(found.over_pairs)}: {ratio:.0f} times ours (target: 100)")
     for density in (0.02, 0.1, 0.3):
         traded = random_mask(density)
         times = seconds(lambda m=traded: trade(m, 4, generator(0, "benchmark", "trades")))

@@ -1,0 +1,72 @@
+"""All benchmarks in one go; writes ``benchmarks/RESULTS.md``. Run with ``python -m benchmarks``."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import sections
+from benchmarks.machine import machine
+from benchmarks.report import Section
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    names = ("step", "pruning", "cavity", "pairs", "fields", "growth")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats: does it run?")
+    parser.add_argument("--only", action="append", choices=names, help="one benchmark; may be repeated")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help="where the results go (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of (a) and (b), both sides")
+    parser.add_argument("--peer", type=Path, help="a clone of SiftingFeatures or IMPforFCN")
+    parser.add_argument("--peer-python", default=sys.executable, help="its interpreter, with tensorflow")
+    options = parser.parse_args()
+    quick, threads = options.quick, options.threads
+    benchmarks: dict[str, Callable[[], Section]] = {
+        "step": lambda: sections.step_section(quick, threads, options.peer, options.peer_python),
+        "pruning": lambda: sections.pruning_section(quick, threads),
+        "cavity": lambda: sections.cavity_section(quick),
+        "pairs": lambda: sections.pairs_section(quick),
+        "fields": lambda: sections.fields_section(quick),
+        "growth": lambda: sections.growth_section(quick),
+    }
+    chosen = [name for name in names if not options.only or name in options.only]
+    where, start, found = machine(), time.perf_counter(), []
+    for name in chosen:
+        found.append(benchmarks[name]())
+        print(found[-1].markdown(), flush=True)
+    minutes = (time.perf_counter() - start) / 60
+    options.out.write_text(results(found, where, quick, chosen, minutes), encoding="utf-8")
+    print(f"{options.out} written, after {minutes:.1f} minutes")
+
+
+def results(found: list[Section], where: list[str], quick: bool, chosen: list[str], minutes: float) -> str:
+    missed = [
+        f"- {section.title}: {target}" for section in found for target in section.targets if not target.met
+    ]
+    head = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` in {minutes:.1f} minutes ({', '.join(chosen)}). Figures are medians with "
+        "least and greatest; both sides of every ratio were timed in this run, on this machine.",
+        *(
+            ["", "**A quick run, with few repeats: it shows that the benchmarks run, not what is true.**"]
+            * quick
+        ),
+        "",
+        *where,
+        "",
+        "Targets that are missed:" if missed else "No target is missed.",
+        *missed,
+        "",
+    ]
+    return "\n".join([*head, *(section.markdown() for section in found)])
+
+
+if __name__ == "__main__":
+    main()

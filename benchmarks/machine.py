@@ -1,0 +1,33 @@
+"""What a benchmark ran on: processor, cores, load, and the versions of what does the work."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("sparsight", "numpy", "scipy", "torch", "numba")
+
+
+def machine() -> list[str]:
+    """Return lines that say what this machine is, and how busy."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    # free of other work it is near 0; the ratios were taken side by side, but a busy machine widens them
+    load = os.getloadavg()[0]
+    return [
+        f"Processor: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}; "
+        f"load {load:.1f} at the start.",
+        f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+        + f"; matrix products: {'MKL' if torch.backends.mkl.is_available() else 'no MKL'}.",
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,84 @@
+"""A benchmark's findings as Markdown: tables, and for every target whether it is met."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass(frozen=True)
+class Target:
+    """One figure beside the one that was asked for."""
+
+    name: str
+    found: float
+    wanted: float
+    at_most: bool = False
+    unit: str = "×"
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is on the right side of the target."""
+        return self.found <= self.wanted if self.at_most else self.found >= self.wanted
+
+    def __str__(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        text = f"{self.name}: {self.found:.3g}{self.unit} (target {sign} {self.wanted:g}{self.unit}): "
+        if self.met:
+            return text + "met"
+        return text + f"**missed**, at {self.found / self.wanted:.2f} of the target"
+
+
+@dataclass
+class Section:
+    """What one benchmark found.
+
+    Attributes
+    ----------
+    title : str
+    lines : list of str
+        Markdown.
+    targets : list of Target
+    where_time_goes : str
+        Markdown; for sections that miss a target.
+    """
+
+    title: str
+    lines: list[str] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    where_time_goes: str = ""
+
+    def markdown(self) -> str:
+        """Return the section as text."""
+        parts = [f"## {self.title}", "", *self.lines]
+        if self.targets:
+            parts += ["", *(f"- {target}" for target in self.targets)]
+        if self.where_time_goes and not all(target.met for target in self.targets):
+            parts += ["", f"Where the time goes: {self.where_time_goes}"]
+        return "\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(head) + " |",
+        "| " + " | ".join(["---"] * len(head)) + " |",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+
+
+def spread(times: Sequence[float], scale: float = 1.0, unit: str = "s") -> str:
+    """Return median, least and greatest."""
+    low, middle, high = (scale * f(times) for f in (min, statistics.median, max))
+    return f"{middle:.3g} {unit} ({low:.3g} to {high:.3g})"
+
+
+def busiest_operations(action: Callable[[], object], number: int = 6) -> str:
+    """Return the shares of the operations of torch that take most of an action's time."""
+    action()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        action()
+    events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    whole = sum(event.self_cpu_time_total for event in events) or 1
+    shares = [f"`{event.key}` {event.self_cpu_time_total / whole:.0%}" for event in events[:number]]
+    return ", ".join(shares) + " (of what torch's profiler sees on the processor)."

@@ -1,0 +1,208 @@
+"""Every benchmark as a section of ``RESULTS.md``, with its targets."""
+
+import statistics
+from pathlib import Path
+
+import torch
+from benchmarks import cavity as cavity_benchmark
+from benchmarks import fields, growth, locality, peer, step
+from benchmarks.report import Section, Target, busiest_operations, spread, table
+
+from sparsight.measure.cavity import cavity
+from sparsight.prune.imp import PruningSettings, dense_masks
+
+QUICK_DENSITIES = (1.0, 0.03, 0.01)
+
+
+def step_section(quick: bool, threads: int, clone: Path | None, python: str) -> Section:
+    torch.set_num_threads(threads)
+    rows = step.step_rows(QUICK_DENSITIES if quick else step.DENSITIES, repeats=3 if quick else 9)
+    cells = [
+        [
+            f"{row.density:g}",
+            _milliseconds(row.ours),
+            _milliseconds(row.theirs),
+            f"{row.ratio:.2f}",
+            " ".join(row.sparse_layers) or "none",
+        ]
+        for row in rows
+    ]
+    lines = [
+        f"3072–1024–1024–10 with BatchNorm, batch 1000, {threads} thread(s); median of paired steps.",
+        "",
+        *table(
+            ["density", "ours, ms", "torch.nn.utils.prune, ms", "theirs / ours", "on kept weights"], cells
+        ),
+    ]
+    if clone is not None:
+        lines += ["", f"Peer not timed: {'; '.join(peer.what_is_missing(clone, python))}."]
+    ratios = {row.density: row.ratio for row in rows}
+    targets = [
+        Target("at density 0.01", ratios[0.01], 8),
+        Target("at density 0.03", ratios[0.03], 3),
+        Target("least over densities", min(ratios.values()), 0.95),
+    ]
+    section = Section("(a) One training step", lines, targets)
+    if not all(target.met for target in targets):
+        section.where_time_goes = f"at density 0.01, {_busiest_of_step(0.01)}"
+    return section
+
+
+def _busiest_of_step(density: float) -> str:
+    built = step.network()
+    stream = torch.Generator().manual_seed(0)
+    shapes = dense_masks(built, PruningSettings())
+    masks = {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
+    ours, _ = step.our_step(step.white_task(), masks, step.crossovers(built))
+    return busiest_operations(ours)
+
+
+def pruning_section(quick: bool, threads: int) -> Section:
+    torch.set_num_threads(threads)
+    rows = step.pruning_rows((0,) if quick else (0, 1), steps=4 if quick else 30)
+    cells = [
+        [str(row.seed), f"{row.ours:.1f}", f"{row.theirs:.1f}", f"{row.theirs / row.ours:.2f}"]
+        for row in rows
+    ]
+    pairs = [pair for row in rows for pair in zip(row.our_accuracies, row.their_accuracies, strict=True)]
+    difference = statistics.mean(a - b for a, b in pairs)
+    lines = [
+        f"20 rounds of 30 %, photographs, batch 1000, {4 if quick else 30} steps a level, "
+        f"{threads} thread(s).",
+        "",
+        *table(["seed", "ours, s", "torch.nn.utils.prune, s", "theirs / ours"], cells),
+        "",
+        f"Test accuracy, ours − theirs at the same level: mean {difference:+.4f}, "
+        f"largest {max(abs(a - b) for a, b in pairs):.4f}.",
+    ]
+    targets = [Target("whole run", statistics.median(row.theirs / row.ours for row in rows), 2.5)]
+    if len(rows) > 1:
+        levels = zip(*(row.our_accuracies for row in rows), strict=True)
+        noise = statistics.mean(statistics.stdev(level) for level in levels)
+        lines[-1] += f" Between seeds: sd {noise:.4f}."
+        targets.append(Target("mean difference in accuracy", abs(difference), noise, at_most=True, unit=""))
+    return Section(
+        "(b) Twenty rounds of iterative magnitude pruning",
+        lines,
+        targets,
+        "the first levels are dense and cost both sides the same; evaluation, data and the measurement of "
+        "crossovers count on our side.",
+    )
+
+
+def _milliseconds(times: tuple[float, float, float]) -> str:
+    middle, low, high = (1e3 * time for time in times)
+    return f"{middle:.1f} ({low:.1f} to {high:.1f})"
+
+
+def cavity_section(quick: bool) -> Section:
+    found = cavity_benchmark.measured(1 if quick else 3)
+    rows = [
+        ["six matrix products alone", spread(found.products), f"{found.rate:.0f} GFLOP/s"],
+        ["cavity, density 1", spread(found.cavity), f"{found.share:.0%} of that rate"],
+    ]
+    words = {"numpy": "numpy", "scipy": "`scipy.stats.kurtosis`", "tuned": "tuned by hand"}
+    for name, times in found.one_at_a_time.items():
+        rows.append(
+            [f"one weight at a time, {words[name]}", spread(times), f"{found.factor(name):.0f}× ours"]
+        )
+    for density, times in found.at_density.items():
+        gain = statistics.median(found.cavity) / statistics.median(times)
+        rows.append([f"cavity, density {density:g}", spread(times), f"{gain:.1f}× faster than dense"])
+    sizes = (10**4, 10**5) if quick else (10**4, 10**5, 10**6)
+    peaks = [cavity_benchmark.peak_of_process(number) for number in sizes]
+    shown = ", ".join(f"{peak / 2**20:.0f} MiB" for peak in peaks)
+    lines = [
+        "3072×1024 weights, 10 000 samples, float32, one thread; loops over weights are timed on "
+        f"{cavity_benchmark.NUM_TIMED_WEIGHTS} weights and multiplied.",
+        "",
+        *table(["what", "median (least to greatest)", "that is"], rows),
+        "",
+        f"Peak memory with {', '.join(f'{number:.0e}' for number in sizes)} samples in batches: {shown}.",
+    ]
+    targets = [
+        Target("share of the matrix rate", 100 * found.share, 60, unit=" %"),
+        Target("against one weight at a time in numpy", found.factor("numpy"), 100),
+        Target("growth of the peak memory", peaks[-1] / peaks[0], 1.1, at_most=True),
+    ]
+    section = Section("(c) The cavity of every weight", lines, targets)
+    if not all(target.met for target in targets):
+        weight, inputs = cavity_benchmark.layer(1.0)
+        section.where_time_goes = busiest_operations(lambda: cavity(weight, inputs))
+    return section
+
+
+def pairs_section(quick: bool) -> Section:
+    found = locality.measured(1 if quick else 5)
+    ratio = found.factor(found.over_pairs)
+    rows = [
+        ["ours", spread(found.ours), "1"],
+        ["a loop over units, pairs in numpy", spread(found.in_numpy), f"{found.factor(found.in_numpy):.1f}"],
+        ["a loop over pairs", spread(found.over_pairs), f"{ratio:.0f}"],
+    ]
+    lines = [
+        "3072×1024 mask, density 10 %, every displacement and unit, both channel kinds, one thread.",
+        "",
+        *table(["what", "median (least to greatest)", "over ours"], rows),
+    ]
+    return Section("(d) S(d)", lines, [Target("against a loop over pairs", ratio, 100)])
+
+
+def fields_section(quick: bool) -> Section:
+    number = 10_000 if quick else fields.NUM_MANY
+    found = fields.main(1 if quick else 3, num_many=number)
+    measures = ("set-up", "batch", "many")
+    rows = [
+        [name, *(_seconds(times[measure]) if measure in times else "" for measure in measures)]
+        for name, times in found.items()
+    ]
+    ours, dense = found["ours, torus"], found["dense"]
+    lines = [
+        "32×32 NLGP, gain 3, one thread: the factor alone; a batch of 256 from nothing; "
+        f"{number} images from nothing.",
+        "",
+        *table(["sampler", *(f"{measure}, s" for measure in measures)], rows),
+        "",
+        "conv_emerge was not given.",
+    ]
+    targets = [
+        Target("a batch from nothing, dense / ours", dense["batch"][0] / ours["batch"][0], 100),
+        Target("many images, dense / ours", dense["many"][0] / ours["many"][0], 100),
+    ]
+    noise = 100 * fields.noise_share(ours["many"][0], number)
+    where = (
+        f"white noise alone is {noise:.0f} % of our time for many images, "
+        "and no sampler does without it; the dense one adds a product of N×N and, once, its factor."
+    )
+    return Section("(e) Field sampling", lines, targets, where)
+
+
+def _seconds(times: tuple[float, float, float]) -> str:
+    return "{:.4g} ({:.4g} to {:.4g})".format(*times)
+
+
+def growth_section(quick: bool) -> Section:
+    found = growth.measured(only_small=quick)
+    rows = [
+        [
+            each.axis,
+            ", ".join(map(str, each.sizes)),
+            ", ".join(f"{seconds:.2f}" for seconds in each.seconds),
+            f"{each.time_slope:.2f}",
+            ", ".join(f"{peak / 2**20:.0f}" for peak in each.peak_bytes),
+            f"{each.memory_slope:.2f}",
+        ]
+        for each in found
+    ]
+    lines = [
+        "Processor seconds and peak memory above that of importing; one fresh process a size "
+        "(`benchmarks/growth.py` says what it does).",
+        "",
+        *table(["axis", "sizes", "s", "slope", "MiB", "slope"], rows),
+    ]
+    targets = [
+        Target(f"{what} over {each.axis}", value, growth.TARGET, at_most=True, unit="")
+        for each in found
+        for what, value in (("time", each.time_slope), ("memory", each.memory_slope))
+    ]
+    return Section("(f) Growth: log-log slopes", lines, targets, "see the table: cost at every size.")
