@@ -89,7 +89,7 @@ def measured_crossovers(shapes: Collection[Shape], device: torch.device) -> dict
     """Time dense and sparse products of layers on this machine, and return where they cross.
 
     The time of a sparse product is a line in the density, taken from two densities; forward and weight
-    gradient together, the best of three repeats, on at most 256 samples. About 0.2 s for 1024 units
+    gradient together, the best of three repeats, on at most 256 samples. About 0.3 s for 1024 units
     with 3072 inputs on one core.
 
     Parameters
