@@ -301,6 +301,7 @@ def test_an_empty_run_says_that_there_is_nothing(store, tmp_path):
 def test_unfinished_failed_and_missing_replicates_are_named(copied, hostile):
     shutil.rmtree(copied.directory.level("imp", 1, 3))
     shutil.rmtree(copied.directory.replicate("random", 1))
+    copied.directory.replicate("random", 1).mkdir()
     copied.directory.note_failure("random", 1, f"loss became NaN at step 3 {hostile}")
     page = Page(render(copied))
     words = page.words()
