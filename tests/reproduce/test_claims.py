@@ -5,6 +5,7 @@ import pytest
 from planted import NUM_LEVELS, NUM_UNITS, planted
 
 from sparsight.reproduce.claim import find, verdict_of
+from sparsight.reproduce.one_neuron import GAINS, gain_name
 from sparsight.reproduce.registry import all_claims
 
 LEVELS = np.arange(NUM_LEVELS)
@@ -167,8 +168,8 @@ def test_sign_and_kind(sub, heavy, noise, verdict):
     [(0.975, 0.005, "supported"), (0.3, 0.005, "contradicted"), (0.975, 0.3, "undecided")],
 )
 def test_one_neuron(large, noise, verdict):
-    values = {f"gain_{i}": 0.06 for i in range(4)} | {f"gain_{i}": large for i in range(4, 9)}
-    values["gain_9"] = 0.99
+    values = {gain_name(gain): 0.06 if gain < 0.3 else large for gain in GAINS}
+    values[gain_name(GAINS[-1])] = 0.99
     results = planted({("one_neuron.ipr", c): v for c, v in values.items()}, noise=noise)
     assert _verdict("one-neuron", results) == verdict
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from planted import planted
 
+from sparsight.data.description import availability
 from sparsight.errors import InputError
 from sparsight.reproduce.registry import all_claims, claims_named
 from sparsight.reproduce.reproduction import Studies, reproduce
@@ -12,10 +13,14 @@ from sparsight.reproduce.study import (
     SCALES,
     load_study,
     outside_accuracy_band,
+    results_of,
     study_names,
     variants_of,
 )
 from sparsight.reproduce.tables import write_table
+from sparsight.run.recipe import Recipe
+from sparsight.run.results import Run
+from sparsight.run.runner import run
 
 
 @pytest.mark.parametrize("name", study_names())
@@ -107,3 +112,37 @@ def test_reproduction_shares_runs_and_writes_a_table_that_is_strict_json(tmp_pat
     near = table["findings"][0]
     assert near["effect"]["mean"] == pytest.approx(np.mean(near["values"]), rel=1e-5)
     assert len(table["studies"][0]["seeds"]) == 2
+
+
+@pytest.mark.slow
+def test_every_claim_gets_a_verdict_at_scale_smoke(tmp_path):
+    if not next(status.available for status in availability() if status.name == "fashion-mnist"):
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+    studies = Studies("smoke", tmp_path, jobs=1)
+    for claim in all_claims().values():
+        outcome = reproduce(claim, studies)
+        assert outcome.verdict in ("supported", "contradicted", "undecided")
+        for finding in outcome.findings:
+            assert finding.effect.num_replicates == 2, (claim.name, finding.prediction.name)
+        json.loads(write_table(outcome, tmp_path / "tables").read_text())
+
+
+@pytest.mark.slow
+def test_network_of_the_paper_runs_under_its_settings(tmp_path):
+    # its data are not here: noise of their shape, and three steps
+    values = load_study("ring", "paper").resolved()
+    values["data"] = {
+        "source": "nlgp",
+        "size": [32, 32],
+        "channels": 3,
+        "correlation_lengths": [1.0, 2.0],
+        "num_train": 64,
+        "num_test": 60,
+    }
+    values |= {"replicates": 1, "device": "cpu", "measure": {"num_samples": 60}}
+    values["training"] |= {"steps": 3, "batch_size": 32, "evaluations": 1}
+    values["pruning"] |= {"rewind": "step:1", "max_levels": 1}
+    directory = run(Recipe.from_values(values, "test"), tmp_path / "paper", jobs=1)
+    results = results_of(Run(directory))
+    assert results.density.sel(condition="imp").values.ravel() == pytest.approx([1, 0.7], abs=1e-6)
+    assert np.isfinite(results["locality.near"].sel(condition="imp")).all()

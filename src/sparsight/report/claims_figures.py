@@ -103,6 +103,7 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
         ax.legend(fontsize=6, frameon=False)
     else:
         ax.set_xticks(range(len(curve)), list(curve), fontsize=7, rotation=45)
+        ax.set_xlabel("condition", fontsize=8)
     ax.set_ylabel(_LABELS.get(quantity, quantity), fontsize=8)
     ax.tick_params(labelsize=8)
     return ax

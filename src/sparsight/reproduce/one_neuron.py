@@ -66,6 +66,11 @@ SETTINGS = {
 }
 
 
+def gain_name(gain: float) -> str:
+    """Return the name of the condition with this gain: three digits of it."""
+    return f"{gain:.3g}"
+
+
 def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np.ndarray, " length"]:
     r"""Return the weights of relu(w·x) after training by gradient descent on the mean squared error.
 
@@ -107,7 +112,7 @@ def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dat
     -------
     NeuronSettings
     xarray.Dataset
-        ``one_neuron.ipr`` over condition (``gain_0`` … ``gain_9``), replicate and level (one), with
+        ``one_neuron.ipr`` over condition (the gain, see `gain_name`), replicate and level (one), with
         ``density`` and ``test_accuracy`` (NaN: it is a regression) as in other studies.
     """
     settings = SETTINGS[scale]
@@ -128,7 +133,7 @@ def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dat
             "test_accuracy": (dims, np.full(shape, np.nan)),
         },
         coords={
-            "condition": [f"gain_{index}" for index in range(len(settings.gains))],
+            "condition": [gain_name(gain) for gain in settings.gains],
             "replicate": range(settings.num_replicates),
             "level": [0],
         },

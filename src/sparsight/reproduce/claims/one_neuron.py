@@ -1,7 +1,7 @@
 """The ancestors' numbers: one neuron localises once the gain is large, without any pruning."""
 
-from sparsight.reproduce.claim import Claim, Prediction
-from sparsight.reproduce.one_neuron import GAINS
+from sparsight.reproduce.claim import Claim, Prediction, Statistic
+from sparsight.reproduce.one_neuron import GAINS, gain_name
 from sparsight.reproduce.statistics import beyond_chance, difference, final
 from sparsight.reproduce.verdict import Rule
 
@@ -13,15 +13,19 @@ _MARGIN = 0.02
 """Of ipr. The standard error of the published means is at most 0.003."""
 
 
+def _ipr(index: int) -> Statistic:
+    return final(_IPR, gain_name(GAINS[index]))
+
+
 def _as_published(index: int) -> Prediction:
     mean, sd = _PUBLISHED[index]
     return Prediction(
-        name=f"gain_{GAINS[index]:.3g}",
+        name=f"gain_{gain_name(GAINS[index])}",
         statement=f"ipr at gain {GAINS[index]:.3g} minus the published {mean:.3f} (± {sd:.3f} over 30 seeds)",
         study="one-neuron",
-        statistic=beyond_chance(final(_IPR, f"gain_{index}"), mean),
+        statistic=beyond_chance(_ipr(index), mean),
         rule=Rule("within", _MARGIN),
-        control=final(_IPR, f"gain_{index}"),
+        control=_ipr(index),
         control_statement="ipr itself",
     )
 
@@ -43,9 +47,9 @@ CLAIM = Claim(
             name="jump",
             statement=f"ipr at gain {GAINS[5]:.3g} minus ipr at gain {GAINS[3]:.3g}, same seeds",
             study="one-neuron",
-            statistic=difference(final(_IPR, "gain_5"), final(_IPR, "gain_3")),
+            statistic=difference(_ipr(5), _ipr(3)),
             rule=Rule("above", 0.5),
-            control=difference(final(_IPR, "gain_3"), final(_IPR, "gain_0")),
+            control=difference(_ipr(3), _ipr(0)),
             control_statement=f"ipr at gain {GAINS[3]:.3g} minus ipr at gain 0.01",
         ),
     ),
