@@ -4,6 +4,11 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the suite runs one process per core
 
+from pathlib import Path
+
+# nothing that a test makes goes to the user's cache
+os.environ.setdefault("SPARSIGHT_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "sparsight"))
+
 from jaxtyping import install_import_hook
 
 for room in ("measure", "data", "prune"):

@@ -33,6 +33,18 @@ def test_read_idx_gives_back_what_was_written(tmp_path):
         np.testing.assert_array_equal(read_idx(tmp_path / name, 3), array)
 
 
+def test_a_gzipped_file_is_unpacked_once_and_found_by_its_content(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPARSIGHT_CACHE", str(tmp_path / "cache"))
+    first = idx(folder=str(folder), num_classes=3, seed=0)
+    monkeypatch.setattr(idx_module.gzip, "open", lambda path: pytest.fail(f"{path} is read again"))
+    again = idx(folder=str(folder), num_classes=3, seed=0)
+    np.testing.assert_array_equal(first.train_inputs, again.train_inputs)
+    monkeypatch.undo()
+    monkeypatch.setenv("SPARSIGHT_CACHE", str(tmp_path / "cache"))
+    write_idx(folder / "train-images-idx3-ubyte.gz", np.random.default_rng(5).integers(0, 256, (60, 5, 4)))
+    assert not np.array_equal(idx(folder=str(folder), num_classes=3, seed=0).train_inputs, first.train_inputs)
+
+
 def test_idx_makes_a_task(folder):
     task = idx(folder=str(folder), num_classes=3, seed=0)
     assert task.train_inputs.shape == (60, 1, 5, 4)

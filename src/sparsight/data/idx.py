@@ -1,6 +1,7 @@
 """IDX files: MNIST, Fashion-MNIST and their like, gzipped or not."""
 
 import gzip
+import hashlib
 import math
 import struct
 import zlib
@@ -10,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from sparsight.data.cache import kept_array
 from sparsight.data.published_sets import folder_or_downloaded
 from sparsight.data.sources import data_source
 from sparsight.data.standardise import image_task
@@ -105,7 +107,7 @@ def idx_task(
     splits = {}
     for split, (images_name, labels_name) in FILES.items():
         images_path, labels_path = _existing(folder, images_name), _existing(folder, labels_name)
-        images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+        images, labels = _kept_idx(images_path, 3), _kept_idx(labels_path, 1)
         if len(images) != len(labels):
             raise InputError(
                 f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels; "
@@ -130,6 +132,18 @@ def idx_task(
         num_test=num_test,
         seed=seed,
     )
+
+
+def _kept_idx(path: Path, num_axes: int) -> np.ndarray:
+    """Return what `read_idx` does; a gzipped file is unpacked once, and found in the cache by its content."""
+    if path.suffix != ".gz":
+        return read_idx(path, num_axes)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
+    return kept_array(f"idx-{num_axes}-{digest}", lambda: read_idx(path, num_axes))
 
 
 def read_idx(path: Path, num_axes: int) -> np.ndarray:

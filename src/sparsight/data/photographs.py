@@ -1,14 +1,18 @@
 """Colour patches of the photographs that ship inside scikit-image."""
 
+import functools
+import hashlib
 from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
+import skimage
 import skimage.data
 from jaxtyping import Float
 from pydantic import Field
 from skimage.transform import rescale
 
+from sparsight.data.cache import kept_array
 from sparsight.data.sources import data_source
 from sparsight.data.task import Task
 from sparsight.errors import InputError
@@ -125,6 +129,23 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
     return np.asarray(rescale(part, scale, anti_aliasing=True, channel_axis=2), dtype=np.float32)
 
 
+@functools.cache
+def _photograph(name: str) -> tuple[np.ndarray, str]:
+    """Return a photograph, decoded once a process, and the digest of its pixels."""
+    pixels = np.ascontiguousarray(PHOTOGRAPHS[name]())
+    return pixels, hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+
+
+def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
+    """Return what `region` does of a photograph; a shrunk one is made once, and kept in the cache."""
+    photograph, digest = _photograph(name)
+    if scale == 1:
+        return region(photograph, split, scale)
+    # what shrinks is in the key: another version may round otherwise
+    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{skimage.__version__}"
+    return kept_array(key, lambda: region(photograph, split, scale))
+
+
 def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Return patches (n, 3, size, size), labels (n,) and how many flat patches were drawn besides."""
     cells = [(label, scale) for scale in SCALES for label in range(len(PHOTOGRAPHS))]
@@ -134,7 +155,7 @@ def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarra
         share = number // len(cells) + (index < number % len(cells))
         name = list(PHOTOGRAPHS)[label]
         windows = np.lib.stride_tricks.sliding_window_view(
-            region(PHOTOGRAPHS[name](), split, scale), (size, size), axis=(0, 1)
+            _kept_region(name, split, scale), (size, size), axis=(0, 1)
         )  # (rows, columns, channels, size, size)
         stream = generator(seed, "photographs", split, name, str(scale))
         found, flat = _draw(windows, share, stream, f"{name} at scale {scale:g}")
