@@ -1,0 +1,107 @@
+"""Every code block of the README and the pages runs as it stands, in the order of its page."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import sparsight
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN_AS_THEY_STAND = (
+    "tutorial",
+    "science",
+    "howto/network",
+    "howto/criterion",
+    "howto/instrument",
+    "howto/slurm",
+    "howto/gpu",
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    title: str | None
+    code: str
+
+
+def blocks(path):
+    found = []
+    for match in FENCE.finditer(path.read_text(encoding="utf-8")):
+        language, _, options = match["info"].strip().partition(" ")
+        title = re.search(r'title="([^"]+)"', options)
+        found.append(Block(language, title[1] if title else None, match["code"]))
+    return found
+
+
+def shell(code, folder):
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = f"set -e\nsparsight() {{ '{sys.executable}' -m sparsight.cli \"$@\"; }}\n{code}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUN_AS_THEY_STAND)
+def test_every_block_of_a_page_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    page = blocks(ROOT / "docs" / f"{name}.md")
+    assert page
+    for block in page:
+        assert block.language in ("python", "sh", "toml"), block.language
+        if block.title:
+            (tmp_path / block.title).write_text(block.code, encoding="utf-8")
+        elif block.language == "python":
+            exec(compile(block.code, f"{name}.md", "exec"), names)
+        elif block.language == "sh":
+            shell(block.code, tmp_path)
+        else:
+            raise AssertionError(f"{name}.md: a TOML block needs a title to be used")
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(ROOT / "README.md"):
+        if block.language == "python":
+            exec(compile(block.code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_commands_that_the_readme_names_exist():
+    from sparsight.cli import app
+
+    named = set(re.findall(r"^sparsight ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert {"run", "report", "data"} <= named <= set(app)
+
+
+def test_no_page_has_blocks_that_nobody_runs():
+    """Other pages are prose, or generated."""
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
+        if name not in RUN_AS_THEY_STAND:
+            assert {block.language for block in blocks(path)} <= {"", "text", "console"}, name
+
+
+def test_every_shipped_recipe_and_public_name_is_documented():
+    reference = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    missing = [name for name in sparsight.__all__ if name not in reference]
+    assert not [name for name in missing if not name.endswith("Settings")]
+    for path in (ROOT / "src/sparsight/reproduce/recipes").glob("*.toml"):
+        assert tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+
+
+def test_pages_name_each_other_only_where_they_are():
+    """Links between pages; mkdocs checks them again, strictly."""
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            if not target.startswith(("http", "mailto")):
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
