@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint claims bench clean
+.PHONY: help demo test lint docs claims bench clean
 
 help: ## say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
@@ -22,6 +22,9 @@ lint: $(VENV)/installed-lint ## check style, types and the order of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: $(VENV)/installed-docs ## build the documentation into site/, strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 claims: $(VENV)/installed ## write docs/claims.md and its figures from the result tables in docs/claims
 	$(BIN)/python -m sparsight.report.claims_document docs/claims docs/claims.md
 
@@ -29,7 +32,7 @@ bench: $(VENV)/installed-test ## time the fast routines against their slow twins
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environment and what builds leave behind (runs stay)
-	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,4 +47,8 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-lint: $(VENV)/installed-test
 	$(PIP) --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) --editable '.[docs]'
 	@touch $@

@@ -73,6 +73,13 @@ def test_a_kernel_that_changes_later_is_known_once_a_replicate_has_seen_it(seed)
     assert seconds_left(units, 2) == pytest.approx(truth, rel=0.3)
 
 
+def test_one_density_says_nothing_of_others_so_all_are_taken_to_be_alike():
+    dense = UnitTime(
+        (LevelTime(1.0, STEPS, 6.0, 2.0),), tuple((0.7**k, STEPS) for k in range(1, 4)), 0.0, True
+    )
+    assert seconds_left([dense], 1) == pytest.approx(3 * 8.0)
+
+
 def test_nothing_is_said_before_a_level_is_done():
     assert seconds_left([UnitTime((), ((1.0, STEPS),), 3.0, True)], 1) is None
 

@@ -72,8 +72,8 @@ def seconds_left(units: Sequence[UnitTime], jobs: int) -> float | None:
     """Estimate how long a run will still take; None before a level is done.
 
     The seconds of a training step, and those of measuring a level, are taken as a + b · density with
-    a, b ≥ 0, fitted to the levels done (of all units alike, the latest counting most); the units that wait
-    are given in turn to the process that is free first.
+    a, b ≥ 0, fitted to the levels done of all units alike; as long as only one density has been seen, as
+    constant. The units that wait are given in turn to the process that is free first.
 
     Parameters
     ----------
@@ -116,6 +116,8 @@ def seconds_left(units: Sequence[UnitTime], jobs: int) -> float | None:
 def _linear(density: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
     """Fit seconds = a + b · density, a, b ≥ 0; sparse levels, which those to come are like, count most."""
     x, y = np.asarray(density), np.asarray(seconds)
+    if np.ptp(x) == 0:
+        return float(y.mean()), 0.0
     weight = 1 / np.sqrt(np.maximum(x, 1e-4))
     fitted, _ = nnls(np.stack([weight, weight * x], axis=1), weight * y)
     return float(fitted[0]), float(fitted[1])
