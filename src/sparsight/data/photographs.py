@@ -3,10 +3,10 @@
 import functools
 import hashlib
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 import numpy as np
-import skimage
 import skimage.data
 from jaxtyping import Float
 from pydantic import Field
@@ -142,7 +142,7 @@ def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
     if scale == 1:
         return region(photograph, split, scale)
     # what shrinks is in the key: another version may round otherwise
-    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{skimage.__version__}"
+    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
     return kept_array(key, lambda: region(photograph, split, scale))
 
 
