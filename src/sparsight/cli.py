@@ -133,6 +133,8 @@ def sweep(
     status: bool = False,
     collect: bool = False,
     cancel: bool = False,
+    draw: str | None = None,
+    quantity: str = "test_accuracy",
     partition: str | None = None,
     time: str = "24:00:00",
     mem: str | None = None,
@@ -162,6 +164,10 @@ def sweep(
         Write results.csv with every number of every case, and end.
     cancel
         Cancel the sweep's jobs on Slurm, which save where they are, and end.
+    draw
+        Two varied fields with a comma between, over which a quantity is drawn, as in pruning.rate,seed.
+    quantity
+        Of --draw, as in locality.near.
     partition
         Slurm's.
     time
@@ -187,7 +193,7 @@ def sweep(
 
     load_plugins(plugins)
     console = _console()
-    if status or collect or cancel:
+    if status or collect or cancel or draw:
         opened = open_sweep(out or folder_of(path))
         if cancel:
             cancelled = slurm.cancel(opened.directory)
@@ -196,6 +202,12 @@ def sweep(
         if collect:
             opened.frame().to_csv(opened.path / "results.csv", index=False)
             console.print(f"results: {opened.path / 'results.csv'}", soft_wrap=True)
+        if draw:
+            from sparsight.report.sweep_figures import write_sweep_figure
+
+            x, _, y = (part.strip() for part in draw.partition(","))
+            picture = write_sweep_figure(opened, x, y, quantity, opened.path / f"{quantity}.png")
+            console.print(f"picture: {picture}", soft_wrap=True)
         return 0
     options = slurm.SlurmOptions(
         partition, time, mem, gpus, cpus, at_once, units_per_job, tuple(sbatch)
