@@ -25,7 +25,7 @@ CLAIM = Claim(
     name="causal",
     statement=(
         "Keeping the weights that raise their unit's non-Gaussianity, instead of the large ones, makes "
-        "receptive fields local, and accuracy holds; keeping the others does not."
+        "receptive fields local, more than keeping the others, and accuracy holds."
     ),
     source="beyond the papers: the causal reading of arXiv 2412.06545",
     scope=(
