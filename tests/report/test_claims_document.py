@@ -89,7 +89,13 @@ def test_page_says_what_speaks_against_and_what_was_not_run(table):
     assert "**Outside 0.80 … 0.99**: twin" in page
     assert "| near | 7.5 [7, 8] supported |" in page  # robustness
     assert "(aside)" in page
+    assert "Not yet repeated" not in page
     assert "what near is, \\|κ\\|" in page  # a bar in a cell would end it
+
+
+def test_page_says_that_robustness_is_still_to_be_run(table):
+    table["findings"].pop()
+    assert "`sparsight reproduce locality --scale laptop --results docs/claims` does it" in _page(table)
 
 
 def test_figure_shows_every_replicate_and_margin(table):

@@ -49,12 +49,11 @@ def claims_page(tables: Sequence[Mapping[str, Any]], missing: Sequence[str], fol
     folder, page : str
         Where tables and figures, and the page, lie: for the command that makes it and for links.
     """
-    link = Path(folder).name
     parts = [_HEAD.format(tables=folder, page=page), "## Verdicts\n", _overview(tables, missing), ""]
     if missing:
         command = f"sparsight reproduce {' '.join(missing)} --scale laptop --results {folder}"
         parts += [f"Not run yet: {', '.join(missing)}. To run them: `{command}`.\n"]
-    parts += [_section(table, link) for table in tables]
+    parts += [_section(table, folder) for table in tables]
     return "\n".join(parts)
 
 
@@ -89,8 +88,8 @@ def _overview(tables: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> st
     return _table(rows)
 
 
-def _section(table: Mapping[str, Any], link: str) -> str:
-    name = table["claim"]
+def _section(table: Mapping[str, Any], folder: str) -> str:
+    name, link = table["claim"], Path(folder).name
     parts = [
         f"## {name}\n",
         f"> {table['statement']}\n>\n> Source: {table['source']}. {table['scope']}\n",
@@ -101,6 +100,9 @@ def _section(table: Mapping[str, Any], link: str) -> str:
     ]
     if any(row["variant"] for row in table["findings"]):
         parts += ["With one setting halved or doubled:\n", _robustness(table), ""]
+    elif any(prediction.robust for prediction in all_claims()[name].predictions):
+        command = f"sparsight reproduce {name} --scale laptop --results {folder}"
+        parts.append(f"Not yet repeated with settings halved and doubled: `{command}` does it.\n")
     parts += [_notes(table), ""]
     return "\n".join(parts)
 
