@@ -176,3 +176,12 @@ def test_the_products_that_a_gpu_takes_are_the_same(batch_norm, monkeypatch):
     for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
         kept = whole[masks[name]] if name in sparse.values else whole
         torch.testing.assert_close(mine, kept, rtol=1e-10, atol=1e-13, msg=name)
+
+
+def test_batch_norm_gives_units_without_inputs_exactly_their_shift():
+    """In float32 too: else rounding would decide whether a ReLU after β = 0 passes a gradient."""
+    network = nn.Sequential(nn.Linear(8, 64), nn.BatchNorm1d(64), nn.Linear(64, 2))
+    sparse = SparseSequential(network, {"0.weight": torch.zeros(64, 8, dtype=torch.bool)}, ["0"])
+    with torch.no_grad():
+        network[0].weight.zero_()
+        assert torch.equal(sparse(torch.randn(1000, 8)), network[2](torch.zeros(1000, 64)))
