@@ -168,7 +168,7 @@ def test_an_unfinished_sweep_can_be_read(workplace):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_sweep_that_is_stopped_goes_on_bit_for_bit(workplace, number):
-    path = write("[grid]\npruning.rate = [0.2, 0.3]\n", steps=2000).resolve()
+    path = write("[grid]\npruning.rate = [0.2, 0.3]\n", steps=600).resolve()
     sweep(plan_sweep(path, Path("undisturbed")), jobs=1)
     command = [sys.executable, "-m", "sparsight.cli", "sweep", str(path), "--plugin", str(PLUGIN)]
     command += ["--jobs", "2", "--checkpoint-seconds", "0.1"]
