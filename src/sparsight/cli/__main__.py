@@ -1,0 +1,5 @@
+"""``python -m sparsight.cli``."""
+
+from sparsight.cli import main
+
+main()
