@@ -139,7 +139,8 @@ def test_network_of_the_paper_runs_under_its_settings(tmp_path):
         "num_train": 64,
         "num_test": 60,
     }
-    values |= {"replicates": 1, "device": "cpu", "measure": {"num_samples": 60}}
+    values |= {"replicates": 1, "device": "cpu", "conditions": {"imp": {}}}
+    values["measure"] = {"num_samples": 60, "instruments": ["locality"]}
     values["training"] |= {"steps": 3, "batch_size": 32, "evaluations": 1}
     values["pruning"] |= {"rewind": "step:1", "max_levels": 1}
     directory = run(Recipe.from_values(values, "test"), tmp_path / "paper", jobs=1)
