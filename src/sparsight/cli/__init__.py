@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from sparsight.cli import finding, looking, running
+from sparsight.cli import exchanging, finding, looking, running
 from sparsight.errors import InputError
 
 app = App(
@@ -32,6 +32,8 @@ for _command in (
     looking.status,
     looking.check,
     finding.data,
+    exchanging.export,
+    exchanging.import_peer,
 ):
     app.command(_command)
 

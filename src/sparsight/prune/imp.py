@@ -283,7 +283,8 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     Raises
     ------
     InputError
-        If a named layer is no ``torch.nn.Linear`` of the network, or nothing is left to prune.
+        If a named layer is no ``torch.nn.Linear`` of the network, two of them share a weight, or nothing is
+        left to prune.
     """
     linear = linear_layers(network)
     if layers is None:
@@ -296,7 +297,11 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     if not layers:
         raise InputError("layers: the network has no torch.nn.Linear to prune; name at least one")
     masks: Masks = {}
+    owner: dict[nn.Parameter, str] = {}
     for name in layers:
+        first = owner.setdefault(linear[name].weight, name)
+        if first != name:
+            raise InputError(f"layers: {first!r} and {name!r} share one weight; name one of them")
         masks[f"{name}.weight"] = torch.ones_like(linear[name].weight, dtype=torch.bool, device="cpu")
         if pruning.prune_biases and linear[name].bias is not None:
             masks[f"{name}.bias"] = torch.ones_like(linear[name].bias, dtype=torch.bool, device="cpu")

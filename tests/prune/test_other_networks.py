@@ -1,0 +1,91 @@
+"""Any module whose linear layers are named is pruned; the rest passes through."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from sparsight.errors import InputError
+from sparsight.prune.imp import PruningSettings, imp
+from sparsight.train import TrainingSettings
+from toy import linear_task
+
+TRAINING = TrainingSettings(steps=12, batch_size=32, learning_rate=0.05)
+
+
+class SmallTransformer(nn.Module):
+    """One block over 4 tokens of 6 inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, inputs):
+        return self.out(self.block(self.embed(inputs.view(-1, 4, 6))).mean(1))
+
+
+def small_convolution():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 24)), nn.Conv1d(1, 3, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10),
+        nn.ReLU(), nn.Linear(10, 2),
+    )  # fmt: skip
+
+
+NETWORKS = {"convolution": (small_convolution, ["4"]), "transformer": (SmallTransformer, ["block.linear1"])}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("named", [True, False])
+def test_named_linear_layers_are_pruned_and_the_rest_is_trained_whole(kind, named):
+    make, names = NETWORKS[kind]
+    torch.manual_seed(0)
+    network = make()
+    before = copy.deepcopy(network.state_dict())
+    pruning = PruningSettings(rate=0.5, max_levels=2, min_density=0.01)
+    levels = list(imp(network, linear_task(), TRAINING, pruning, layers=names if named else None, seed=1))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    pruned = {f"{name}.weight" for name in names}
+    assert pruned <= set(levels[-1].masks)
+    if named:
+        assert set(levels[-1].masks) == pruned
+    for name, value in levels[-1].final.items():
+        if name in levels[-1].masks:
+            assert not value[~levels[-1].masks[name]].any()
+        elif value.is_floating_point() and value.numel() > 4:
+            assert (value != 0).float().mean() > 0.9, name
+    assert levels[-1].density == pytest.approx(0.25, abs=0.01)
+
+
+def test_layers_that_share_a_weight_are_refused_and_one_of_them_can_be_named():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(24, 24), nn.Tanh(), nn.Linear(24, 24), nn.Tanh(), nn.Linear(24, 2))
+    network[2].weight = network[0].weight
+    pruning = PruningSettings(rate=0.5, max_levels=1)
+    with pytest.raises(InputError, match="'0' and '2' share one weight; name one of them"):
+        next(imp(network, linear_task(), TRAINING, pruning))
+    *_, level = imp(network, linear_task(), TRAINING, pruning, layers=["0"])
+    assert torch.equal(level.final["0.weight"], level.final["2.weight"])
+    assert not level.final["2.weight"][~level.masks["0.weight"]].any()
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_pruned_module_is_as_copyable_savable_and_exportable_as_before(kind, tmp_path):
+    make, names = NETWORKS[kind]
+    torch.manual_seed(0)
+    network = make()
+    inputs = torch.randn(3, 24)
+    torch.export.export(network.eval(), (inputs,))
+    pruning = PruningSettings(rate=0.5, max_levels=1)
+    *_, level = imp(network, linear_task(), TRAINING, pruning, layers=names, seed=1)
+    trained = level.network
+    expected = trained(inputs)
+    assert torch.equal(copy.deepcopy(trained)(inputs), expected)
+    torch.save(trained.state_dict(), tmp_path / "state.pt")
+    again = make()
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert torch.equal(again.eval()(inputs), expected)
+    exported = torch.export.export(trained, (inputs,)).module()
+    torch.testing.assert_close(exported(inputs), expected)
