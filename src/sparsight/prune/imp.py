@@ -297,7 +297,7 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     if not layers:
         raise InputError("layers: the network has no torch.nn.Linear to prune; name at least one")
     masks: Masks = {}
-    owner: dict[nn.Parameter, str] = {}
+    owner: dict[Tensor, str] = {}
     for name in layers:
         first = owner.setdefault(linear[name].weight, name)
         if first != name:
