@@ -19,6 +19,19 @@ from sparsight.run.progress_file import PROGRESS
 PLANE = Path(__file__).with_name("plane.toml")
 
 
+@pytest.fixture(autouse=True)
+def default_signals():
+    """Under ``nohup``, or in the background of a shell, children would inherit that signals are ignored."""
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def command(path, jobs, steps=500, checkpoint_seconds=0.1):
     overrides = [
         f"training.steps={steps}",
