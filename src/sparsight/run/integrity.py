@@ -7,7 +7,7 @@ from pathlib import Path
 from sparsight.errors import InputError
 from sparsight.run.level_files import MEASURES, check_level
 from sparsight.run.level_page import PAGE, read_page
-from sparsight.run.sealed_json import read_sealed
+from sparsight.run.sealed_json import NewerFormatError, read_sealed
 from sparsight.run.store import FAILURE, TASK, RunDirectory
 
 
@@ -118,10 +118,13 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
         If a newer version wrote it.
     """
     problems = []
-    try:
-        directory.environment()
-    except InputError as error:
-        problems.append(str(error))
+    for page in sorted(directory.path.glob("[!.]*.json")):
+        try:
+            read_sealed(page)
+        except NewerFormatError:
+            raise
+        except InputError as error:
+            problems.append(str(error))
     return problems, [check_replicate(directory, *unit) for unit in directory.units()]
 
 
