@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, cast
 
@@ -17,6 +17,7 @@ from sparsight.errors import InputError
 from sparsight.settings import Settings
 from sparsight.sparse.crossover import Kernel, sparse_layers
 from sparsight.sparse.sequential import SparseSequential
+from sparsight.sparse.threads import threads_taken_from_torch
 
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
@@ -192,8 +193,8 @@ class Trainer:
 
     Weights outside the masks are exactly 0 before, during and after: their gradient is cleared before
     every step, so that neither momentum nor weight decay nor Adam's moments can move them. Layers that
-    take the sparse step have gradients and moments for their kept weights only; those are in the network
-    after every step.
+    take the sparse step have gradients and moments for their kept weights only; they are in
+    `network` whenever it is read from here, and once `run` has returned.
 
     Parameters
     ----------
@@ -224,7 +225,8 @@ class Trainer:
         first_step: int = 0,
         layers_on_kept_weights: Collection[str] | None = None,
     ) -> None:
-        self.network = network
+        self._network = network
+        self._is_network_behind = False
         self.task = task
         self.settings = settings
         self.seed = seed
@@ -253,7 +255,7 @@ class Trainer:
         masked = []
         for name, mask in masks.items():
             if not mask.all():
-                parameter = self.network.get_parameter(name)
+                parameter = self._network.get_parameter(name)
                 parameter.data.masked_fill_(~mask.to(self.device), 0.0)
                 if name.removesuffix(".weight") not in self.layers_on_kept_weights:
                     masked.append((parameter, mask.to(self.device, parameter.dtype)))
@@ -268,9 +270,27 @@ class Trainer:
             If the loss is NaN or infinite; the message names step, learning rate and mend.
         """
         until = self.num_steps if until is None else until
-        self.network.train()
+        self._network.train()
+        try:
+            self._run(until, on_step)
+        finally:
+            self._bring_network_up()
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained, with the weights of this step."""
+        self._bring_network_up()
+        return self._network
+
+    def _bring_network_up(self) -> None:
+        """Put kept weights back into the network: not at every step, for they lie scattered over memory."""
+        if self._sparse is not None and self._is_network_behind:
+            self._sparse.write_back()
+        self._is_network_behind = False
+
+    def _run(self, until: int, on_step: Callable[["Trainer"], None] | None) -> None:
         while self.step < until:
-            with _tf32(self.settings.precision == "tf32"):
+            with _tf32(self.settings.precision == "tf32"), self._threads():
                 self._take_step()
             if self._is_evaluation_due():
                 self._evaluate()
@@ -308,7 +328,8 @@ class Trainer:
             elif kind == "optimizer":
                 index, _, entry = name.partition("/")
                 moments.setdefault(int(index), {})[entry] = value
-        self.network.load_state_dict(network)
+        self._network.load_state_dict(network)
+        self._is_network_behind = False
         if self._sparse is not None:
             self._sparse.read()
         groups = self.optimizer.state_dict()["param_groups"]
@@ -345,10 +366,13 @@ class Trainer:
             if parameter.grad is not None:
                 parameter.grad.mul_(kept)
         self.optimizer.step()
-        if self._sparse is not None:
-            self._sparse.write_back()
+        self._is_network_behind = self._sparse is not None
         self._losses.append(loss.detach())
         self.step += 1
+
+    def _threads(self) -> AbstractContextManager[None]:
+        takes_all = self._sparse is not None and self._sparse.takes_all_products
+        return threads_taken_from_torch() if takes_all else nullcontext()
 
     def _outputs_of_batch(self) -> tuple[Tensor, Tensor]:
         """Return outputs and labels of the batch that is due."""
@@ -357,7 +381,7 @@ class Trainer:
             labels = torch.from_numpy(self.task.train_labels[rows])
             return self._sparse.of_rows(self._table, rows), labels
         inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
-        return (self._sparse or self.network)(inputs.to(self.device)), labels.to(self.device)
+        return (self._sparse or self._network)(inputs.to(self.device)), labels.to(self.device)
 
     def _is_evaluation_due(self) -> bool:
         done, total = self.step - self._first_step, self.num_steps - self._first_step
@@ -365,7 +389,9 @@ class Trainer:
         return done * evaluations // total > (done - 1) * evaluations // total
 
     def _evaluate(self) -> None:
-        test_loss, test_accuracy = evaluate(self.network, self.task, self.settings, self.device, self._sparse)
+        test_loss, test_accuracy = evaluate(
+            self._network, self.task, self.settings, self.device, self._sparse
+        )
         rate = self.optimizer.param_groups[0]["lr"]
         if not math.isfinite(test_loss):  # the last step of all would go unseen otherwise
             raise DivergenceError(

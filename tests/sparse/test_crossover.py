@@ -35,6 +35,17 @@ def test_auto_takes_large_layers_at_or_below_their_crossover():
     assert sparse_layers(WIDE, at, "auto", {shape_key((256, 512)): 0.05}) == []
 
 
+def test_a_layer_beside_a_larger_dense_one_stays_dense():
+    network = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 3))
+    few = torch.arange(256 * 512).view(256, 512) < 1000
+    masks = {"0.weight": few, "2.weight": few.view(512, 256)}
+    assert sparse_layers(network, masks, "auto") == ["0", "2"]
+    assert sparse_layers(network, masks | {"2.weight": ~few.view(512, 256)}, "auto") == ["0"]
+    wider = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 3))
+    assert sparse_layers(wider, {"0.weight": few}, "auto") == []
+    assert sparse_layers(wider, {"0.weight": few}, "csr") == ["0"]
+
+
 def test_the_kernel_can_be_named():
     assert sparse_layers(WIDE, masks_at(0.9), "csr") == ["0", "2"]
     assert sparse_layers(WIDE, masks_at(1.0), "csr") == []

@@ -126,3 +126,20 @@ def test_batches_are_read_off_read_only_inputs(tmp_path):
         Trainer(network, dataclasses.replace(task, train_inputs=inputs), settings, masks, seed=0).run()
         ends.append(network.linear_0.weight.detach())
     assert torch.equal(*ends)
+
+
+def test_the_network_holds_the_weights_of_every_step():
+    """They are written into it only when somebody looks."""
+    task, settings = linear_task(), TrainingSettings(steps=9, batch_size=32, learning_rate=0.1, kernel="csr")
+    networks = [small_network(task) for _ in range(3)]
+    masks = random_masks(networks[0], 0.3, False)
+    watched, whole, stepwise = (Trainer(network, task, settings, masks, 0) for network in networks)
+    seen = []
+    watched.run(on_step=lambda trainer: seen.append(parameter_vector(trainer.network)))
+    whole.run()
+    for step, vector in enumerate(seen, start=1):
+        stepwise.run(step)
+        assert torch.equal(parameter_vector(networks[2]), vector)
+        assert torch.equal(stepwise.state()[0]["network/linear_0.weight"], networks[2].linear_0.weight)
+    assert torch.equal(parameter_vector(networks[1]), seen[-1])
+    assert not torch.equal(seen[0], seen[-1])

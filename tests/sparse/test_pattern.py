@@ -27,8 +27,10 @@ def test_pattern_is_that_of_scipy(density):
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(1, 8))
-def test_shares_cover_every_row_once(counts, num_shares):
+def test_cuts_go_through_every_row_once(counts, num_ranges):
     starts = torch.tensor([0, *np.cumsum(counts)], dtype=torch.int32)
-    shares = Rows(starts, torch.zeros(sum(counts), dtype=torch.int32)).shares(num_shares)
-    assert len(shares) <= num_shares
-    assert [row for first, last in shares for row in range(first, last)] == list(range(len(counts)))
+    cuts = Rows(starts, torch.zeros(sum(counts), dtype=torch.int32)).cuts(num_ranges)
+    assert len(cuts) == num_ranges + 1
+    assert cuts[0] == 0
+    assert cuts[-1] == len(counts)
+    assert (np.diff(cuts) >= 0).all()

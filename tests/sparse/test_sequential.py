@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
+from sparsight.sparse import threads
 from sparsight.sparse.sequential import SparseSequential, sparse_candidates
 from sparsight.sparse.tiles import Tiling
 
@@ -141,6 +142,21 @@ def test_values_travel_to_the_network_and_back():
     network.linear_0.weight.data *= 2
     sparse.read()
     assert torch.equal(network.linear_0.weight[masks["linear_0.weight"]], values)
+
+
+def test_torch_has_its_threads_again_after_the_products():
+    def fails():
+        with threads.threads_taken_from_torch():
+            assert (torch.get_num_threads(), threads.num_threads()) == (1, 3)
+            raise KeyError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    with pytest.raises(KeyError):
+        fails()
+    after = torch.get_num_threads(), threads.num_threads()
+    torch.set_num_threads(before)
+    assert after == (3, 3)
 
 
 class _Other(nn.Module):

@@ -1,6 +1,5 @@
 """BatchNorm on tiles, together with the ReLU that follows it."""
 
-import itertools
 from typing import Any, cast
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional
 
-from sparsight.sparse.threads import in_parallel
+from sparsight.sparse.threads import even_shares, in_parallel
 from sparsight.sparse.tiles import Tiling
 
 
@@ -71,7 +70,7 @@ class _BatchNorm(Function):
         arrays = [_array(tensor) for tensor in (gamma, beta)]
         filled = [_array(tensor) for tensor in (outputs, mean, variance)]
         arguments = (_array(tiles), num_samples, *arrays, eps, is_rectified, *filled)
-        in_parallel(tile_kernels.batch_norm, _shares(len(gamma)), *arguments)
+        in_parallel(tile_kernels.batch_norm, even_shares(len(gamma)), *arguments)
         ctx.save_for_backward(tiles, outputs, gamma, mean, variance)
         ctx.options = (num_samples, eps, is_rectified)
         ctx.mark_non_differentiable(mean, variance)
@@ -88,7 +87,7 @@ class _BatchNorm(Function):
         by_gamma, by_beta = gradient.new_empty(len(gamma)), gradient.new_empty(len(gamma))
         arguments = (tiles, outputs, _array(gradient), num_samples, gamma, eps, is_rectified, mean, variance)
         filled = [_array(tensor) for tensor in (by_tiles, by_gamma, by_beta)]
-        in_parallel(tile_kernels.batch_norm_gradient, _shares(len(gamma)), *arguments, *filled)
+        in_parallel(tile_kernels.batch_norm_gradient, even_shares(len(gamma)), *arguments, *filled)
         return by_tiles, by_gamma, by_beta, None, None, None
 
 
@@ -103,12 +102,6 @@ def _move_running_statistics(
     module.num_batches_tracked.add_(1)
     module.running_mean.lerp_(mean, module.momentum)
     module.running_var.lerp_(variance * (num_samples / (num_samples - 1)), module.momentum)
-
-
-def _shares(num_features: int) -> list[tuple[int, int]]:
-    num_shares = min(torch.get_num_threads(), num_features)
-    cuts = [num_features * share // num_shares for share in range(num_shares + 1)]
-    return list(itertools.pairwise(cuts))
 
 
 def _array(tensor: Tensor) -> Any:

@@ -13,6 +13,7 @@ from sparsight.errors import InputError
 from sparsight.sparse.pattern import Pattern
 from sparsight.sparse.products import sparse_product
 from sparsight.sparse.sequential import sparse_candidates
+from sparsight.sparse.threads import num_threads, threads_taken_from_torch
 from sparsight.sparse.tiles import Tiling
 
 Kernel = Literal["auto", "dense", "csr"]
@@ -55,6 +56,7 @@ def sparse_layers(
     masks : mapping of str to Tensor of bool
         By parameter name.
     kernel : {"auto", "dense", "csr"}
+        With ``auto`` none does unless those that profit hold at least half of all large layers' weights.
     crossovers : mapping of str to float, optional
         As measured; `FIXED_CROSSOVER` for shapes it lacks.
 
@@ -74,7 +76,15 @@ def sparse_layers(
     pruned = {name: masks[f"{name}.weight"] for name in candidates if f"{name}.weight" in masks}
     if kernel == "csr":
         return [name for name, mask in pruned.items() if not mask.all()]
-    return [name for name, mask in pruned.items() if _pays(mask, crossovers or {})]
+    pays = [name for name, mask in pruned.items() if _pays(mask, crossovers or {})]
+    return pays if _are_most(pays, network, candidates) else []
+
+
+def _are_most(names: Collection[str], network: nn.Module, candidates: Collection[str]) -> bool:
+    """Whether these are the bulk of the large layers: beside larger dense ones tiles cost more than help."""
+    sizes = {name: network.get_parameter(f"{name}.weight") for name in candidates}
+    large = {name: w.numel() for name, w in sizes.items() if is_worth_measuring((w.shape[0], w.shape[1]))}
+    return 2 * sum(large[name] for name in names) >= sum(large.values())
 
 
 def _pays(mask: Tensor, crossovers: Crossovers) -> bool:
@@ -149,14 +159,15 @@ def _probe(shape: Shape, device: torch.device) -> tuple[float, list[float]]:
         def step(values: Tensor = values, pattern: Pattern = pattern) -> None:
             sparse_product(values, bias, tiles, pattern).sum().backward()  # type: ignore[no-untyped-call]
 
-        sparse.append(_seconds(step, device))
+        with threads_taken_from_torch():
+            sparse.append(_seconds(step, device))
     return dense, sparse
 
 
 def _seconds(step: Callable[[], None], device: torch.device) -> float:
     """Return the best of three, after one that compiles and warms up."""
     clock = time.perf_counter
-    if device.type == "cpu" and torch.get_num_threads() == 1:
+    if device.type == "cpu" and num_threads() == 1:
         clock = time.thread_time  # other processes' shares of the core do not count
     times = []
     for _ in range(4):

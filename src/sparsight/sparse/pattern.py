@@ -1,6 +1,5 @@
 """Which weights of a layer are kept, in compressed sparse rows, and the same of its transpose."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,17 +22,17 @@ class Rows:
     starts: Tensor
     columns: Tensor
 
-    def shares(self, num_shares: int) -> list[tuple[int, int]]:
-        """Cut the rows into consecutive ranges (first, behind the last) of about equally many entries.
+    def cuts(self, num_ranges: int) -> np.ndarray:
+        """Cut the rows into consecutive ranges of about equally many entries.
 
-        What a row gives never depends on the cut, so results are the same for any number of threads.
+        Returns
+        -------
+        ndarray of int64, (num_ranges + 1,)
+            Range i is rows ``cuts[i] … cuts[i + 1] − 1``; it may be empty.
         """
-        if num_shares == 1:
-            return [(0, len(self.starts) - 1)]
         starts = self.starts.cpu().numpy()
-        goals = starts[-1] * np.arange(1, num_shares) // num_shares
-        cuts = [0, *np.searchsorted(starts, goals).tolist(), len(starts) - 1]
-        return [(first, last) for first, last in itertools.pairwise(cuts) if first < last]
+        goals = starts[-1] * np.arange(1, num_ranges) // num_ranges
+        return np.array([0, *np.searchsorted(starts, goals), len(starts) - 1])
 
 
 @dataclass(frozen=True, eq=False)

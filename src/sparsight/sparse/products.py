@@ -5,6 +5,7 @@ With tiles X_t (in, width), Y_t = W X_t + b. From G_t, the gradient of the loss 
     ∂W = Σ_t G_t X_tᵀ   (kept entries only),   ∂b = Σ_t G_t 1,   ∂X_t = Wᵀ G_t   (where somebody needs it).
 """
 
+import math
 from typing import Any, cast
 
 import torch
@@ -13,7 +14,11 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 
 from sparsight.sparse.pattern import Pattern, Rows
-from sparsight.sparse.threads import in_parallel
+from sparsight.sparse.threads import even_shares, in_parallel, num_threads
+
+_GROUPS = 4
+"""Tiles are added up in so many groups, whatever the number of threads: a thread reads its own groups' tiles
+alone, and the sum is the same for any number."""
 
 
 def sparse_product(values: Tensor, bias: Tensor, tiles: Tensor, pattern: Pattern) -> Tensor:
@@ -96,7 +101,7 @@ def _times(rows: Rows, values: Tensor, bias: Tensor, tiles: Tensor) -> Tensor:
 
     outputs = tiles.new_empty(tiles.shape[0], len(bias), tiles.shape[2])
     arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, values, bias, tiles, outputs)]
-    in_parallel(product, rows.shares(torch.get_num_threads()), *arrays)
+    in_parallel(product, even_shares(len(tiles)), *arrays)
     return outputs
 
 
@@ -108,10 +113,12 @@ def _at_kept(rows: Rows, gradient: Tensor, tiles: Tensor) -> tuple[Tensor, Tenso
         return total.values(), gradient.sum(dim=(0, 2))
     from sparsight.sparse.kept_products import weight_gradient
 
-    by_values, by_bias = tiles.new_empty(len(rows.columns)), tiles.new_empty(len(rows.starts) - 1)
+    groups = min(_GROUPS, len(tiles))
+    by_values, by_bias = (tiles.new_empty(groups, n) for n in (len(rows.columns), len(rows.starts) - 1))
+    cuts = rows.cuts(math.ceil(num_threads() / groups))
     arrays = [_array(tensor) for tensor in (rows.starts, rows.columns, gradient, tiles, by_values, by_bias)]
-    in_parallel(weight_gradient, rows.shares(torch.get_num_threads()), *arrays)
-    return by_values, by_bias
+    in_parallel(weight_gradient, even_shares(groups * (len(cuts) - 1)), cuts, *arrays)
+    return by_values.sum(dim=0), by_bias.sum(dim=0)
 
 
 def _has_compiled_loops(tiles: Tensor) -> bool:

@@ -13,6 +13,10 @@ from sparsight.sparse.tiles import Tiling
 
 _Stage = Callable[[Tensor, Tiling], Tensor]
 
+_FEW_UNITS = 32
+"""A dense layer of so few units takes the loops over kept weights, too: BLAS has to be called for every tile,
+and wakes its threads for each."""
+
 _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)
 
 
@@ -49,6 +53,8 @@ class SparseSequential:
     ----------
     values : dict of str to torch.nn.Parameter
         Kept weights by parameter name, each (kept,).
+    takes_all_products : bool
+        Whether no product is left to torch.
     """
 
     def __init__(
@@ -64,6 +70,11 @@ class SparseSequential:
             kept = weight.detach().view(-1)[pattern.positions]
             self._patterns[name] = pattern
             self.values[f"{name}.weight"] = nn.Parameter(kept, requires_grad=weight.requires_grad)
+        self.takes_all_products = self.device.type == "cpu" and all(
+            name in self._patterns or layer.out_features <= _FEW_UNITS
+            for name, layer in network.named_children()
+            if isinstance(layer, nn.Linear)
+        )
         self._input_tiles: Tensor | None = None
         self._stages = self._build_stages()
 
@@ -139,9 +150,15 @@ class SparseSequential:
         needed, and those by γ and β come from the kept weights' gradient.
         """
         pattern = self._patterns.get(name)
+        is_whole = pattern is None and self.device.type == "cpu" and layer.out_features <= _FEW_UNITS
+        if is_whole:
+            pattern = Pattern.of(torch.ones(layer.weight.shape, dtype=torch.bool))
 
         def stage(tiles: Tensor, tiling: Tiling) -> Tensor:
-            weight: Tensor = layer.weight if pattern is None else self.values[f"{name}.weight"]
+            kept = self.values.get(f"{name}.weight")
+            weight: Tensor = layer.weight if kept is None else kept
+            if is_whole:
+                weight = weight.view(-1)
             bias: Tensor = layer.bias if layer.bias is not None else weight.new_zeros(layer.out_features)
             if norm is not None:
                 assert isinstance(norm, nn.BatchNorm1d)

@@ -1,10 +1,15 @@
-"""Sharing the rows of a product out among threads."""
+"""Sharing a product out among threads."""
 
+import itertools
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+import torch
 
 
 def in_parallel(kernel: Callable[..., Any], shares: Sequence[tuple[int, int]], *arguments: object) -> None:
@@ -16,6 +21,45 @@ def in_parallel(kernel: Callable[..., Any], shares: Sequence[tuple[int, int]], *
     kernel(*shares[0], *arguments)
     for future in futures:
         future.result()
+
+
+def even_shares(number: int) -> list[tuple[int, int]]:
+    """Cut ``0 … number − 1`` into as many consecutive ranges as there are threads, or fewer."""
+    num_shares = max(1, min(num_threads(), number))
+    cuts = [number * share // num_shares for share in range(num_shares + 1)]
+    return list(itertools.pairwise(cuts))
+
+
+def num_threads() -> int:
+    """Return how many threads a product is shared out among: as many as torch has, or had."""
+    return _given.number or torch.get_num_threads()
+
+
+@contextmanager
+def threads_taken_from_torch() -> Iterator[None]:
+    """Let torch work on one thread, and the products on as many as torch had.
+
+    For where little is left to torch: its threads wait for more work by spinning, on the processors that the
+    products' threads need.
+    """
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    _given.number = before
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _given.number = None
+
+
+class _Given(threading.local):
+    number: int | None = None
+
+
+_given = _Given()
 
 
 @lru_cache(maxsize=1)

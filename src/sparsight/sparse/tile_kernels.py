@@ -1,29 +1,10 @@
-"""Filling tiles and BatchNorm on tiles, compiled; see `sparsight.sparse.compilation`."""
+"""BatchNorm on tiles, compiled; see `sparsight.sparse.compilation`."""
 
 import numpy as np
 
 from sparsight.sparse.compilation import compiled
 
 Array = np.ndarray
-
-
-@compiled
-def gather_into_tiles(table: Array, rows: Array, tiles: Array) -> None:
-    """Fill tiles from rows of a table, samples by features; see `sparsight.sparse.tiles.Tiling.gathered`.
-
-    Eight samples by sixteen features at a time: rows that lie a multiple of 4096 bytes apart share one set
-    of the first-level cache, which has room for eight.
-    """
-    num_samples, num_features = len(rows), table.shape[1]
-    width = tiles.shape[2]
-    for tile in range(tiles.shape[0]):
-        for start in range(0, width, 8):
-            first = tile * width + start
-            count = min(8, num_samples - first)
-            for feature in range(0, num_features, 16):
-                for i in range(feature, min(feature + 16, num_features)):
-                    for n in range(8):
-                        tiles[tile, i, start + n] = table[rows[first + n], i] if n < count else 0
 
 
 @compiled
