@@ -78,12 +78,12 @@ def draw(make: Callable[[], Callable[[np.random.Generator, int], np.ndarray]], n
         sampler(rng, min(BLOCK, num_samples - start))
 
 
-def noise_share(seconds_in_all: float, num_samples: int) -> float:
-    """Return what share of a time drawing one float32 normal a pixel takes."""
+def noise_seconds() -> float:
+    """Return how long NumPy takes to draw one float32 normal."""
     rng = generator(0, "benchmark")
     shape = (BLOCK, math.prod(SIZE))
     one_block, _, _ = seconds(lambda: rng.standard_normal(shape, dtype=np.float32), 5)
-    return one_block * num_samples / BLOCK / seconds_in_all
+    return one_block / math.prod(shape)
 
 
 def main(repeats: int = 3, num_many: int = NUM_MANY) -> dict[str, dict[str, tuple[float, float, float]]]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from torch import nn
 
 from sparsight.data.sources import data_source
 from sparsight.data.task import Task
@@ -34,6 +35,29 @@ def small_network(task: Task, seed: int = 0, **settings: object) -> FullyConnect
     )
     initialise_(network, "torch", seed)
     return network
+
+
+class SmallTransformer(nn.Module):
+    """One block over 4 tokens of 6 inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, inputs):
+        return self.out(self.block(self.embed(inputs.view(-1, 4, 6))).mean(1))
+
+
+def small_convolution():
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 24)), nn.Conv1d(1, 3, 5, padding=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10),
+        nn.ReLU(), nn.Linear(10, 2),
+    )  # fmt: skip
+
+
+NETWORKS = {"convolution": (small_convolution, ["4"]), "transformer": (SmallTransformer, ["block.linear1"])}
 
 
 @data_source("plane")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sparsight.report.summary import intervals_by_level as intervals_by_level
     from sparsight.report.unit_figures import plot_cavity_map as plot_cavity_map
     from sparsight.report.unit_figures import plot_preactivations as plot_preactivations
+    from sparsight.run.network_measures import measure_network as measure_network
     from sparsight.run.recipe import load_recipe as load_recipe
     from sparsight.run.results import open_run as open_run
     from sparsight.run.runner import run as run_recipe  # noqa: F401
@@ -61,6 +62,7 @@ _HOME_OF = {
     "intervals_by_level": "sparsight.report.summary",
     "load_recipe": "sparsight.run.recipe",
     "locality": "sparsight.measure.locality",
+    "measure_network": "sparsight.run.network_measures",
     "open_run": "sparsight.run.results",
     "open_sweep": "sparsight.run.sweep_results",
     "plot_cavity_distributions": "sparsight.report.cavity_figures",

@@ -66,8 +66,6 @@ class _Erf(nn.Module):
         return torch.erf(x)
 
 
-_FORWARD_BATCH = 2048
-
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
@@ -126,6 +124,22 @@ class FullyConnected(nn.Sequential):
         super().__init__(modules)
 
 
+_BETWEEN_LAYERS = (
+    nn.BatchNorm1d, nn.Dropout, nn.Flatten, nn.Identity,
+    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid,
+)  # fmt: skip
+
+
+def is_chain(network: nn.Module) -> bool:
+    """Return whether a network is linear layers, one after another, with nothing between that joins units.
+
+    Then the inputs that reach a unit are found by multiplying masks.
+    """
+    if type(network).forward is nn.Sequential.forward:
+        return all(is_chain(child) for child in network.children())
+    return isinstance(network, (nn.Linear, *_BETWEEN_LAYERS)) or getattr(network, "is_elementwise", False)
+
+
 def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
     """Return the ``torch.nn.Linear`` layers of a network by name, in the order they were defined."""
     return {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
@@ -144,7 +158,12 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
     Returns
     -------
     dict of str to Tensor of float32, (n, in)
-        On the CPU.
+        On the CPU. With axes between the two for a layer that is applied at several places of a sample.
+
+    Raises
+    ------
+    InputError
+        If the network does not call a layer once for every batch of samples.
     """
     received: dict[str, list[Tensor]] = {name: [] for name in layers}
 
@@ -162,7 +181,17 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    return {name: torch.cat(pieces) for name, pieces in received.items()}
+    return {name: _whole(name, pieces, len(inputs)) for name, pieces in received.items()}
+
+
+def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
+    found = sum(len(piece) for piece in pieces)
+    if found != num_samples:
+        raise InputError(
+            f"layer {layer!r} received {found} rows for {num_samples} samples: it is to be called once for a "
+            "batch, with the samples along the first axis; name other layers"
+        )
+    return torch.cat(pieces)
 
 
 def initialise_(

@@ -131,6 +131,10 @@ def test_status_lists_the_runs_here(short_run, tmp_path, monkeypatch, capsys):
         main(["status"])
     assert exit_.value.code == 0
     assert "runs/mine" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit_:
+        main(["status", str(tmp_path / "runs"), "runs/mine"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out.count("runs/mine") == 2
 
 
 def test_durations_are_told_in_the_units_that_matter():

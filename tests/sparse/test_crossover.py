@@ -41,6 +41,10 @@ def test_a_layer_beside_a_larger_dense_one_stays_dense():
     masks = {"0.weight": few, "2.weight": few.view(512, 256)}
     assert sparse_layers(network, masks, "auto") == ["0", "2"]
     assert sparse_layers(network, masks | {"2.weight": ~few.view(512, 256)}, "auto") == ["0"]
+    third = torch.arange(256 * 512).view(512, 256) % 3 == 0
+    crossovers = {shape_key((256, 512)): 0.1, shape_key((512, 256)): 0.25}  # the second rounded down
+    assert sparse_layers(network, masks | {"2.weight": third}, "auto", crossovers) == ["0", "2"]
+    assert sparse_layers(network, masks | {"0.weight": ~few, "2.weight": third}, "auto", crossovers) == []
     wider = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 3))
     assert sparse_layers(wider, {"0.weight": few}, "auto") == []
     assert sparse_layers(wider, {"0.weight": few}, "csr") == ["0"]

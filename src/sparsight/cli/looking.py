@@ -113,17 +113,20 @@ def status(*runs: Path) -> None:
     Parameters
     ----------
     runs
-        Run directories [default: those in runs/].
+        Run directories, or folders that hold some [default: runs/].
     """
     from sparsight.report.live_view import status_table
     from sparsight.run.run_state import run_state
     from sparsight.run.store import RECIPE, RunDirectory
 
-    found = runs or tuple(sorted(path.parent for path in Path("runs").glob(f"*/{RECIPE}")))
-    if not found:
-        raise InputError("there is no run in runs/; name the run directories to list")
-    console = terminal()
-    console.print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+    def runs_in(path: Path) -> list[Path]:
+        inside = sorted(recipe.parent for recipe in path.glob(f"*/{RECIPE}"))
+        if not inside and not (path / RECIPE).exists():
+            raise InputError(f"there is no run in {path}/; name the run directories to list, or their folder")
+        return [path] if (path / RECIPE).exists() else inside
+
+    found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
+    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
 
 
 def check(run: Path) -> int:

@@ -169,7 +169,7 @@ def _joint(found: Cavity, observation: Observation, pruned: np.ndarray) -> Itera
 def _correlations(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
     weight, mask = observation.weight.astype(np.float64), observation.mask
     others = {"magnitude": (np.abs(weight), "|w|")}
-    if observation.depth == 0:
+    if observation.depth == 0 and observation.geometry is not None:
         distance = distance_from_centre(np.where(mask, weight**2, 0.0), observation.geometry)
         others["distance"] = (distance, "the distance from the mean position of w² in the unit")
     deltas = [getattr(found, name) for name in _MAPS]

@@ -19,7 +19,7 @@ class Observation:
     layer : str
         Name of the ``torch.nn.Linear`` in the network.
     depth : int
-        0 for the layer that sees the inputs, 1 for the next, …
+        0 for the layer whose inputs are those that `geometry` places, 1 for the next, …
     level, seed : int
         Level of pruning; seed of the replicate (for controls that draw).
     weight : numpy.ndarray of float32, (out, in)
@@ -34,11 +34,12 @@ class Observation:
     labels : Tensor of int64, (n,)
     twin_inputs : Tensor of float32, (m, in), or None
         The same layer's inputs when the same network sees the Gaussian twin of the data.
-    geometry : Geometry
-        Of the network's input.
-    paths : numpy.ndarray of float64, (out, geometry.num_inputs)
-        Number of kept paths from each network input to each unit: the mask itself at depth 0, the
-        product of masks below.
+    geometry : Geometry or None
+        Of the network's input, or of the layer's own inputs. None in networks that are no chain of linear
+        layers, where nobody has said where the layer's inputs are: what rests on places is not defined then.
+    paths : numpy.ndarray of float64, (out, geometry.num_inputs), or None
+        Number of kept paths from each of those inputs to each unit: the mask itself at depth 0, the
+        product of masks below. None without `geometry`.
     num_classes : int
     """
 
@@ -53,8 +54,8 @@ class Observation:
     inputs: Tensor
     labels: Tensor
     twin_inputs: Tensor | None
-    geometry: Geometry
-    paths: np.ndarray
+    geometry: Geometry | None
+    paths: np.ndarray | None
     num_classes: int
 
 

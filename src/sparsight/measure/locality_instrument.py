@@ -41,10 +41,12 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
     Deeper layers are looked at through the product of masks: an input belongs to a unit's receptive
     field if any kept path leads from it to the unit. Their units share paths, so random pruning spreads
     more than the nulls, which take units to be independent; no z and no interval are given for
-    them. ``near`` and ``far`` alone are under ``fan_in``.
+    them. ``near`` and ``far`` alone are under ``fan_in``. Nothing is returned without a geometry.
     """
-    mask = observation.paths > 0
-    geometry = observation.geometry
+    geometry, paths = observation.geometry, observation.paths
+    if geometry is None or paths is None:
+        return {}
+    mask = paths > 0
     seed = derived_seed(observation.seed, "locality", observation.layer, observation.level)
     to_trade = min(int(mask.sum()), int((~mask).sum()))
     num_samples = _FEW_DRAWS if to_trade > _MANY_TO_TRADE else _DRAWS if to_trade else 1
@@ -53,7 +55,7 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
     for found in under_nulls:
         quantities |= _ratios(found, with_z=observation.depth == 0)
         quantities |= _maps(found, geometry)
-    quantities |= _weighted(observation)
+    quantities |= _weighted(observation, geometry, paths)
     quantities |= _per_unit(observation, mask, under_nulls[0])
     quantities |= _pieces(mask, geometry, seed)
     quantities |= concentration(observation.weight)
@@ -68,16 +70,17 @@ def observe_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
     """Return r² of Gaussian and Gabor fits to an eighth of the units of the first layer, and of a control.
 
     The control fits the same weights, shuffled over the same kept inputs. Deeper layers have no weights in
-    the geometry of the input: nothing is returned for them.
+    the geometry of the input: nothing is returned for them, nor without a geometry.
     """
-    if observation.depth > 0:
+    geometry = observation.geometry
+    if observation.depth > 0 or geometry is None:
         return {}
     seed = derived_seed(observation.seed, "shape fits", observation.layer)  # the same units at every level
     weight = observation.weight.astype(np.float64)
     quantities: dict[str, Quantity] = {}
     for shape, fit in (("gaussian", fit_gaussian), ("gabor", fit_gabor)):
         for suffix, values in (("", weight), ("_shuffled", shuffled_over_kept(weight, seed))):
-            found = fit(values, observation.geometry, share=_FITTED_SHARE, seed=seed)
+            found = fit(values, geometry, share=_FITTED_SHARE, seed=seed)
             whose = "weights shuffled over the unit's kept inputs" if suffix else "weights"
             per_unit = np.full(len(weight), np.nan)
             per_unit[found.units] = found.r_squared
@@ -122,13 +125,13 @@ def _ratios(found: Locality, with_z: bool) -> dict[str, Quantity]:
     return quantities
 
 
-def _weighted(observation: Observation) -> dict[str, Quantity]:
+def _weighted(observation: Observation, geometry: Geometry, paths: np.ndarray) -> dict[str, Quantity]:
     """Return near and far of squared weights, or, in deeper layers, of numbers of paths."""
     if observation.depth == 0:
         values, words, name = observation.weight.astype(np.float64) ** 2, "squared weights", "squared_weights"
     else:
-        values, words, name = observation.paths, "numbers of kept paths", "paths"
-    found = locality(values, observation.geometry)
+        values, words, name = paths, "numbers of kept paths", "paths"
+    found = locality(values, geometry)
     return {
         f"{where}_{name}": Quantity(
             getattr(found, where),

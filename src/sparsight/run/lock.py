@@ -48,7 +48,7 @@ class Owner:
 
     def __str__(self) -> str:
         """Say who it is, for messages."""
-        return f"process {self.pid} on {self.host} since {self.since}"
+        return f"process {self.pid} on {self.host} since {self.since[:19].replace('T', ' ')} UTC"
 
 
 def owner_of(folder: Path) -> Owner | None:

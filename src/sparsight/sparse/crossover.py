@@ -33,6 +33,7 @@ _PROBED_DENSITIES = (0.05, 0.15)
 _PROBED_SAMPLES = 256
 _STEPS_PER_OCTAVE = 2
 _HIGHEST = 0.5
+_HALF_OCTAVE = 2 ** (1 / _STEPS_PER_OCTAVE)
 
 
 def shape_key(shape: Shape) -> str:
@@ -56,7 +57,8 @@ def sparse_layers(
     masks : mapping of str to Tensor of bool
         By parameter name.
     kernel : {"auto", "dense", "csr"}
-        With ``auto`` none does unless those that profit hold at least half of all large layers' weights.
+        With ``auto`` none does unless those that profit hold at least half of all large layers' weights;
+        and then one that is above its crossover by no more than its rounding goes with them.
     crossovers : mapping of str to float, optional
         As measured; `FIXED_CROSSOVER` for shapes it lacks.
 
@@ -77,7 +79,9 @@ def sparse_layers(
     if kernel == "csr":
         return [name for name, mask in pruned.items() if not mask.all()]
     pays = [name for name, mask in pruned.items() if _pays(mask, crossovers or {})]
-    return pays if _are_most(pays, network, candidates) else []
+    if not _are_most(pays, network, candidates):
+        return []
+    return [name for name, mask in pruned.items() if _pays(mask, crossovers or {}, _HALF_OCTAVE)]
 
 
 def _are_most(names: Collection[str], network: nn.Module, candidates: Collection[str]) -> bool:
@@ -87,12 +91,12 @@ def _are_most(names: Collection[str], network: nn.Module, candidates: Collection
     return 2 * sum(large[name] for name in names) >= sum(large.values())
 
 
-def _pays(mask: Tensor, crossovers: Crossovers) -> bool:
+def _pays(mask: Tensor, crossovers: Crossovers, margin: float = 1.0) -> bool:
     shape = (mask.shape[0], mask.shape[1])
     if not is_worth_measuring(shape):
         return False
     crossover = crossovers.get(shape_key(shape), FIXED_CROSSOVER)
-    return int(mask.sum()) <= crossover * mask.numel()
+    return int(mask.sum()) <= margin * crossover * mask.numel()
 
 
 def measured_crossovers(shapes: Collection[Shape], device: torch.device) -> dict[str, float]:
