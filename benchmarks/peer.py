@@ -1,14 +1,22 @@
-"""Whether an ancestor's network can be timed here: a clone of SiftingFeatures or IMPforFCN."""
+"""The ancestors' TensorFlow network (a clone of SiftingFeatures or IMPforFCN), timed in their environment."""
 
+import json
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from benchmarks import step
+from benchmarks.report import table
+
 _NAMES = ("SiftingFeatures", "IMPforFCN")
+_TIMEOUT = 600
 
 
 def what_is_missing(clone: Path, python: str = sys.executable) -> list[str]:
-    """Return what stands between this machine and a timing of the ancestor's network; never nothing.
+    """Return what stands between this machine and a timing of the ancestors' network.
 
     Parameters
     ----------
@@ -20,11 +28,43 @@ def what_is_missing(clone: Path, python: str = sys.executable) -> list[str]:
     missing = []
     if not clone.is_dir():
         missing.append(f"{clone} is no folder; clone {' or '.join(_NAMES)} there")
-    elif not any(clone.rglob("*.py")) and not any(clone.rglob("*.ipynb")):
-        missing.append(f"{clone} holds no Python files: is it a clone of {' or '.join(_NAMES)}?")
+    elif not any(clone.rglob("Network.py")):
+        missing.append(f"{clone} holds no Network.py: is it a clone of {' or '.join(_NAMES)}?")
     try:
         subprocess.run([python, "-c", "import tensorflow"], check=True, capture_output=True, timeout=120)
     except (OSError, subprocess.SubprocessError):
         missing.append(f"{python} cannot import tensorflow; name one that can with --peer-python")
-    missing.append("no driver of the ancestor's training step is written yet")
     return missing
+
+
+def peer_lines(
+    clone: Path, python: str, threads: int, densities: Sequence[float] = (1.0, 0.1, 0.01), repeats: int = 9
+) -> list[str]:
+    """Time steps of both networks, BatchNorm on all layers' inputs; return a table, or what is missing."""
+    missing = what_is_missing(clone, python)
+    if missing:
+        return ["", f"Peer not timed: {'; '.join(missing)}."]
+    torch.set_num_threads(threads)
+    mine = {row.density: row for row in step.step_rows(densities, repeats, batch_norm="input")}
+    theirs = _peer_seconds(clone, python, threads, densities, repeats)
+    rows = []
+    for density in densities:
+        ours, median = mine[density].ours, statistics.median(theirs[density])
+        span = f"{1e3 * median:.0f} ({1e3 * min(theirs[density]):.0f} to {1e3 * max(theirs[density]):.0f})"
+        rows.append([f"{density:g}", f"{1e3 * ours[0]:.1f}", span, f"{median / ours[0]:.1f}"])
+    return [
+        "",
+        f"Against the network of the clone {clone.name} (TensorFlow, BatchNorm on every layer's input, as in "
+        f"ours here), with {threads} thread(s):",
+        "",
+        *table(["density", "ours, ms", "theirs, ms", "theirs / ours"], rows),
+    ]
+
+
+def _peer_seconds(
+    clone: Path, python: str, threads: int, densities: Sequence[float], repeats: int
+) -> dict[float, list[float]]:
+    script = Path(__file__).with_name("peer_step.py")
+    command = [python, str(script), str(clone), str(threads), str(repeats), *map(str, densities)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT)
+    return {float(density): times for density, times in json.loads(done.stdout.splitlines()[-1]).items()}

@@ -31,7 +31,7 @@ def step_section(quick: bool, threads: int, clone: Path | None, python: str) -> 
             Target(f"least over densities {words}", min(ratios.values()), 0.95),
         ]
     if clone is not None:
-        lines += ["", f"Peer not timed: {'; '.join(peer.what_is_missing(clone, python))}."]
+        lines += peer.peer_lines(clone, python, threads)
     section = Section("(a) One training step", lines, targets)
     if not all(target.met for target in targets):
         section.where_time_goes = f"at density 0.01, {_busiest_of_step(0.01)}"

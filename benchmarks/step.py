@@ -31,7 +31,7 @@ from torch.nn.utils import prune as torch_prune
 from sparsight.data.photographs import photographs
 from sparsight.data.task import Task
 from sparsight.geometry import Geometry
-from sparsight.network import FullyConnected, NetworkSettings, initialise_, linear_layers
+from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
 from sparsight.prune.imp import PruningSettings, dense_masks, imp
 from sparsight.sparse.crossover import measured_crossovers, sparse_layers
 from sparsight.streams import generator
@@ -68,8 +68,10 @@ class PruningRow:
     their_accuracies: tuple[float, ...]
 
 
-def network(num_inputs: int = 3072, num_classes: int = 10, seed: int = 0) -> FullyConnected:
-    built = FullyConnected(num_inputs, num_classes, NetworkSettings(widths=WIDTHS, batch_norm="hidden"))
+def network(
+    num_inputs: int = 3072, num_classes: int = 10, seed: int = 0, batch_norm: BatchNorm = "hidden"
+) -> FullyConnected:
+    built = FullyConnected(num_inputs, num_classes, NetworkSettings(widths=WIDTHS, batch_norm=batch_norm))
     initialise_(built, "torch", seed)
     return built
 
@@ -87,8 +89,10 @@ def crossovers(built: FullyConnected) -> dict[str, float]:
     return measured_crossovers(shapes, torch.device("cpu"))
 
 
-def our_step(task: Task, masks: Masks, measured: dict[str, float]) -> tuple[Callable[[], None], list[str]]:
-    built = network()
+def our_step(
+    task: Task, masks: Masks, measured: dict[str, float], batch_norm: BatchNorm = "hidden"
+) -> tuple[Callable[[], None], list[str]]:
+    built = network(batch_norm=batch_norm)
     settings = TrainingSettings(
         steps=10**6, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, evaluations=1
     )
@@ -97,8 +101,8 @@ def our_step(task: Task, masks: Masks, measured: dict[str, float]) -> tuple[Call
     return lambda: trainer.run(trainer.step + STEPS_AT_A_TIME), chosen
 
 
-def their_step(task: Task, masks: Masks) -> Callable[[], None]:
-    built = network()
+def their_step(task: Task, masks: Masks, batch_norm: BatchNorm = "hidden") -> Callable[[], None]:
+    built = network(batch_norm=batch_norm)
     for name, layer in linear_layers(built).items():
         if f"{name}.weight" in masks:
             torch_prune.custom_from_mask(layer, "weight", masks[f"{name}.weight"])
@@ -120,7 +124,10 @@ def take_step(built: nn.Module, optimizer: torch.optim.Optimizer, task: Task, se
 
 
 def step_rows(
-    densities: Sequence[float] = DENSITIES, repeats: int = 11, clock: Clock = time.perf_counter
+    densities: Sequence[float] = DENSITIES,
+    repeats: int = 11,
+    clock: Clock = time.perf_counter,
+    batch_norm: BatchNorm = "hidden",
 ) -> list[StepRow]:
     """Time steps of both sides by turns, at every density."""
     task, rows = white_task(), []
@@ -129,8 +136,8 @@ def step_rows(
         stream = torch.Generator().manual_seed(0)
         shapes = dense_masks(network(), PruningSettings())
         masks = {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
-        ours, chosen = our_step(task, masks, measured)
-        theirs = their_step(task, masks)
+        ours, chosen = our_step(task, masks, measured, batch_norm)
+        theirs = their_step(task, masks, batch_norm)
         pairs = [(seconds(ours, clock), seconds(theirs, clock)) for _ in range(repeats + 1)][1:]
         mine, others = zip(*pairs, strict=True)
         ratio = statistics.median(b / a for a, b in pairs)
