@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of (a) and (b), both sides")
     parser.add_argument("--peer", type=Path, help="a clone of SiftingFeatures or IMPforFCN")
     parser.add_argument("--peer-python", default=sys.executable, help="its interpreter, with tensorflow")
+    parser.add_argument("--conv-emerge", type=Path, help="a clone of conv_emerge, for its field sampler")
     options = parser.parse_args()
     quick, threads = options.quick, options.threads
     benchmarks: dict[str, Callable[[], Section]] = {
@@ -32,7 +33,7 @@ def main() -> None:
         "pruning": lambda: sections.pruning_section(quick, threads),
         "cavity": lambda: sections.cavity_section(quick),
         "pairs": lambda: sections.pairs_section(quick),
-        "fields": lambda: sections.fields_section(quick),
+        "fields": lambda: sections.fields_section(quick, options.conv_emerge),
         "growth": lambda: sections.growth_section(quick),
     }
     chosen = [name for name in names if not options.only or name in options.only]

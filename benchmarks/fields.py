@@ -13,10 +13,13 @@ clipped, white noise times the factor, `scipy.special.erf`; `dense, default` is
 `numpy.random.Generator.multivariate_normal` (SVD) in its place. Both sides run on one thread.
 """
 
+import importlib
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import scipy.linalg
@@ -28,6 +31,7 @@ from sparsight.data.fields import nlgp_sampler, nlgp_twin_sampler, nlgp_variance
 from sparsight.streams import generator
 
 SIZE, CORRELATION_LENGTH, GAIN = (32, 32), 4.0, 3.0
+CONV_EMERGE = "conv_emerge, torus"
 NUM_MANY, NUM_BATCH, BLOCK = 100_000, 256, 1024
 
 
@@ -62,6 +66,18 @@ def dense_default(wraps: bool) -> Callable[[np.random.Generator, int], np.ndarra
     return sample
 
 
+def conv_emerge(clone: Path) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """Return the sampler of a clone of sgoldt/conv_emerge: its own class, its own covariance on a torus.
+
+    It factorises its covariance at every call, and draws from NumPy's global stream.
+    """
+    sys.path.insert(0, str(clone))
+    theirs = importlib.import_module("inputs")
+    covariance = theirs.trans_inv_var(SIZE[0], torus=True, p=2, xi=CORRELATION_LENGTH, dim=2)
+    process = theirs.NLGP("erf", covariance, gain=GAIN)
+    return lambda _rng, num_samples: process.sample(num_samples)
+
+
 def seconds(action: Callable[[], object], repeats: int) -> tuple[float, float, float]:
     """Return median, least and greatest duration."""
     times = []
@@ -86,7 +102,9 @@ def noise_seconds() -> float:
     return one_block / math.prod(shape)
 
 
-def main(repeats: int = 3, num_many: int = NUM_MANY) -> dict[str, dict[str, tuple[float, float, float]]]:
+def main(
+    repeats: int = 3, num_many: int = NUM_MANY, clone: Path | None = None
+) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Time every sampler, print a table and the ratios, and return (median, least, greatest) seconds."""
     torch.set_num_threads(1)
     samplers = {
@@ -97,13 +115,17 @@ def main(repeats: int = 3, num_many: int = NUM_MANY) -> dict[str, dict[str, tupl
         "dense": lambda: dense(True),
         "dense, default": lambda: dense_default(True),
     }
+    if clone is not None:
+        samplers[CONV_EMERGE] = lambda: conv_emerge(clone)
     results: dict[str, dict[str, tuple[float, float, float]]] = {}
     for name, make in samplers.items():
         results[name] = {
             "set-up": seconds(make, repeats),
             "batch": seconds(lambda make=make: draw(make, NUM_BATCH), repeats),
         }
-        if name != "dense, default":  # it factorises at every call
+        if name == CONV_EMERGE:  # it factorises at every call: one call
+            results[name]["many"] = seconds(lambda make=make: make()(generator(0), num_many), 1)
+        elif name != "dense, default":  # so does this one, and more slowly
             results[name]["many"] = seconds(
                 lambda make=make: draw(make, num_many), 1 if "dense" in name else repeats
             )
