@@ -177,8 +177,9 @@ def fields_section(quick: bool, clone: Path | None) -> Section:
         *table(["sampler", *(f"{measure}, s" for measure in measures)], rows),
     ]
     if clone is not None:
+        theirs = found[fields.CONV_EMERGE]
         ratios = [
-            f"{found[fields.CONV_EMERGE][each][0] / found['ours, torus'][each][0]:.0f} times as long for {words}"
+            f"{theirs[each][0] / ours[each][0]:.0f} times as long for {words}"
             for each, words in (("batch", "a batch"), ("many", "many images in one call"))
         ]
         lines += ["", f"The sampler of the clone of conv_emerge takes {' and '.join(ratios)} as ours."]
