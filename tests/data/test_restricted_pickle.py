@@ -197,6 +197,8 @@ DAMAGED = {
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_files_and_bombs_are_refused_in_one_short_line_without_taking_memory(name):
     content = DAMAGED[name]
+    with pytest.raises(InputError):
+        unpickle_restricted(content, "hostile")  # what is imported at the first call is not counted
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match="^hostile") as caught:
