@@ -14,7 +14,7 @@ from sparsight.data.idx import read_idx
 from sparsight.data.npz import npz, read_npz
 from sparsight.errors import InputError
 
-LARGE = 2**26
+LARGE = 2**28
 """Bytes that an honest reading of a bomb would take; a refusal takes less than a quarter."""
 
 
