@@ -10,7 +10,6 @@ from torch import nn
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.sparse import threads
 from sparsight.sparse.sequential import SparseSequential, sparse_candidates
-from sparsight.sparse.tiles import Tiling
 
 
 def network_and_masks(density=0.2, widths=(40, 30), num_inputs=70, **settings):
@@ -59,6 +58,54 @@ def test_outputs_and_gradients_are_those_of_the_network(batch_norm, activation, 
         torch.testing.assert_close(mine, kept, rtol=1e-10, atol=1e-13, msg=name)
     for mine, other in zip(network.buffers(), dense.buffers(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
+def _norm(num_features):
+    return nn.BatchNorm1d(num_features)
+
+
+CHAINS = {
+    "norm and relu before the first layer": lambda: [_norm(300), nn.ReLU(), nn.Linear(300, 40)],
+    "relu before the first layer": lambda: [nn.ReLU(), nn.Linear(300, 40)],
+    "elementwise before the first layer": lambda: [nn.Identity(), nn.Tanh(), nn.Linear(300, 40)],
+    "flatten before the first layer": lambda: [nn.Flatten(), _norm(300), nn.Linear(300, 40)],
+    "two relus": lambda: [nn.Linear(300, 40), nn.ReLU(), _norm(40), nn.ReLU(), nn.Linear(40, 35)],
+    "two norms": lambda: [nn.Linear(300, 40), _norm(40), _norm(40), nn.Linear(40, 35)],
+    "norm and tanh": lambda: [nn.Linear(300, 40), _norm(40), nn.Tanh(), nn.Linear(40, 35)],
+    "identity between": lambda: [nn.Linear(300, 40), _norm(40), nn.Identity(), nn.ReLU(), nn.Linear(40, 3)],
+    "frozen statistics": lambda: [nn.Linear(300, 40), nn.BatchNorm1d(40, affine=False), nn.Linear(40, 35)],
+    "ends in activations": lambda: [nn.Linear(300, 40), _norm(40), nn.ReLU()],
+    "nothing between": lambda: [nn.Linear(300, 40), nn.Linear(40, 35)],
+}
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_chains_of_any_modules(chain, is_training):
+    torch.manual_seed(0)
+    network = nn.Sequential(*CHAINS[chain]()).double().train(is_training)
+    names = sparse_candidates(network)
+    masks = {
+        f"{name}.weight": torch.rand(network.get_parameter(f"{name}.weight").shape) < 0.3 for name in names
+    }
+    for name, mask in masks.items():
+        network.get_parameter(name).data *= mask
+    for module in network:
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    dense = copy.deepcopy(network)
+    sparse = SparseSequential(network, masks, names)
+    inputs = batch(70, 300)[0]
+    outputs, expected = sparse(inputs), dense(inputs)
+    torch.testing.assert_close(outputs, expected, rtol=1e-11, atol=1e-11)
+    ours = torch.autograd.grad((outputs**2).sum(), sparse.parameters())
+    theirs = torch.autograd.grad((expected**2).sum(), list(dense.parameters()))
+    for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
+        kept = whole[masks[name]] if name in sparse.values else whole
+        torch.testing.assert_close(mine, kept, rtol=1e-9, atol=1e-9, msg=name)
+    for mine, other in zip(network.buffers(), dense.buffers(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("num_samples", [2, 16, 127, 128, 129, 260, 1000])
@@ -180,9 +227,8 @@ def test_networks_that_are_not_plain_chains_stay_dense():
 @pytest.mark.parametrize("batch_norm", ["none", "hidden", "input"])
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
 def test_the_products_that_a_gpu_takes_are_the_same(batch_norm, monkeypatch):
-    """torch's own sparse products on one tile as wide as the batch, here on the CPU."""
-    monkeypatch.setattr("sparsight.sparse.products._has_compiled_loops", lambda _: False)
-    monkeypatch.setattr(Tiling, "of", lambda num_samples, _: Tiling(num_samples, 1, num_samples))
+    """torch's own sparse products on the whole batch, here on the CPU."""
+    monkeypatch.setattr("sparsight.sparse.sequential._has_tiles", lambda _: False)
     network, masks = network_and_masks(batch_norm=batch_norm)
     dense = copy.deepcopy(network)
     sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])

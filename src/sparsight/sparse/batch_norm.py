@@ -1,55 +1,34 @@
-"""BatchNorm on tiles, together with the ReLU that follows it."""
+"""BatchNorm as the sparse step needs it: its moments apart from its use."""
 
-from typing import Any, cast
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.autograd import Function
-from torch.nn import functional
+from torch import nn
 
 from sparsight.sparse.threads import even_shares, in_parallel
-from sparsight.sparse.tiles import Tiling
+from sparsight.sparse.tiles import Activations, Batch, Tiling
 
 
-def batch_norm(module: nn.BatchNorm1d, tiles: Tensor, tiling: Tiling, *, is_rectified: bool) -> Tensor:
-    """Return what `module` gives, and torch.relu of that if asked; its running statistics move as ever.
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean and variance that inputs are standardised by: float64, (features,).
 
-    Parameters
+    Attributes
     ----------
-    module : torch.nn.BatchNorm1d
-        With γ and β and with running statistics (see `is_supported`).
-    tiles : Tensor, (tiles, features, width)
-    tiling : Tiling
-    is_rectified : bool
-
-    Returns
-    -------
-    Tensor, (tiles, features, width)
+    mean, variance : ndarray
+        The variance is the biased one.
+    num_samples : int or None
+        That they are taken over; None where they do not depend on the batch.
     """
-    if tiles.device.type != "cpu" or not module.training:
-        # with one tile this is BatchNorm over its columns; in evaluation no column sees another
-        outputs = cast(Tensor, module(tiles))
-        return functional.relu(outputs) if is_rectified else outputs
-    outputs, mean, variance = _BatchNorm.apply(  # type: ignore[no-untyped-call]
-        tiles, module.weight, module.bias, tiling.num_samples, module.eps, is_rectified
-    )
-    _move_running_statistics(module, mean, variance, tiling.num_samples)
-    return cast(Tensor, outputs)
 
-
-def standardised(module: nn.BatchNorm1d, tiles: Tensor, tiling: Tiling) -> Tensor:
-    """Return tiles standardised as `module` does, before γ and β; for inputs that need no gradient."""
-    plain = nn.BatchNorm1d(
-        module.num_features, eps=module.eps, momentum=module.momentum, device=tiles.device, dtype=tiles.dtype
-    )
-    plain.running_mean, plain.running_var = module.running_mean, module.running_var
-    plain.num_batches_tracked = module.num_batches_tracked
-    plain.requires_grad_(False).train(module.training)
-    return batch_norm(plain, tiles, tiling, is_rectified=False)
+    mean: np.ndarray
+    variance: np.ndarray
+    num_samples: int | None
 
 
 def is_supported(module: nn.Module) -> bool:
-    """Whether `batch_norm` can stand in for a module."""
+    """Whether the sparse step knows a module as BatchNorm."""
     return (
         type(module) is nn.BatchNorm1d
         and module.affine
@@ -58,51 +37,59 @@ def is_supported(module: nn.Module) -> bool:
     )
 
 
-class _BatchNorm(Function):
-    @staticmethod
-    def forward(
-        ctx: Any, tiles: Tensor, gamma: Tensor, beta: Tensor, num_samples: int, eps: float, is_rectified: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        from sparsight.sparse import tile_kernels
+def moments(module: nn.BatchNorm1d, source: Batch | Activations, tiling: Tiling, relu: int) -> Moments:
+    """Return the moments that `module` standardises a batch by; in training, its running ones move.
 
-        outputs = torch.empty_like(tiles)
-        mean, variance = torch.empty_like(gamma), torch.empty_like(gamma)
-        arrays = [_array(tensor) for tensor in (gamma, beta)]
-        filled = [_array(tensor) for tensor in (outputs, mean, variance)]
-        arguments = (_array(tiles), num_samples, *arrays, eps, is_rectified, *filled)
-        in_parallel(tile_kernels.batch_norm, even_shares(len(gamma)), *arguments)
-        ctx.save_for_backward(tiles, outputs, gamma, mean, variance)
-        ctx.options = (num_samples, eps, is_rectified)
-        ctx.mark_non_differentiable(mean, variance)
-        return outputs, mean, variance
+    Parameters
+    ----------
+    module : torch.nn.BatchNorm1d
+        See `is_supported`.
+    source : Batch or Activations
+    tiling : Tiling
+    relu : int
+        `tiles.RELU_FIRST` where the inputs are rectified before.
+    """
+    assert module.running_mean is not None
+    assert module.running_var is not None
+    if not module.training:
+        mean, variance = (t.double().numpy() for t in (module.running_mean, module.running_var))
+        return Moments(mean, variance, None)
+    found = _of_rows(source) if isinstance(source, Batch) else _of_tiles(source, tiling, relu)
+    _move_running_statistics(module, found)
+    return found
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        from sparsight.sparse import tile_kernels
 
-        tiles, outputs, gamma, mean, variance = (_array(tensor) for tensor in ctx.saved_tensors)
-        num_samples, eps, is_rectified = ctx.options
-        gradient = gradients[0].contiguous()
-        by_tiles = torch.empty_like(gradient)
-        by_gamma, by_beta = gradient.new_empty(len(gamma)), gradient.new_empty(len(gamma))
-        arguments = (tiles, outputs, _array(gradient), num_samples, gamma, eps, is_rectified, mean, variance)
-        filled = [_array(tensor) for tensor in (by_tiles, by_gamma, by_beta)]
-        in_parallel(tile_kernels.batch_norm_gradient, even_shares(len(gamma)), *arguments, *filled)
-        return by_tiles, by_gamma, by_beta, None, None, None
+def _of_rows(batch: Batch) -> Moments:
+    from sparsight.sparse.layer_inputs import row_moments
+
+    means, squares = np.empty((2, batch.table.shape[1]))
+    in_parallel(row_moments, even_shares(len(means)), batch.table, batch.rows, means, squares)
+    return Moments(means, squares / len(batch.rows), len(batch.rows))
+
+
+def _of_tiles(source: Activations, tiling: Tiling, relu: int) -> Moments:
+    from sparsight.sparse.layer_inputs import all_tile_moments
+
+    found = source.moments
+    if found is None:
+        found = np.empty((2, *source.tiles.shape[:2]))
+        arguments = (source.tiles.detach().numpy(), tiling.num_samples, relu, found)
+        in_parallel(all_tile_moments, even_shares(tiling.num_tiles), *arguments)
+    means, squares = found
+    counts = np.minimum(tiling.width, tiling.num_samples - tiling.width * np.arange(tiling.num_tiles))
+    mean = counts @ means / tiling.num_samples
+    about_mean = squares.sum(axis=0) + counts @ (means - mean) ** 2
+    return Moments(mean, about_mean / tiling.num_samples, tiling.num_samples)
 
 
 @torch.no_grad()
-def _move_running_statistics(
-    module: nn.BatchNorm1d, mean: Tensor, variance: Tensor, num_samples: int
-) -> None:
+def _move_running_statistics(module: nn.BatchNorm1d, found: Moments) -> None:
     assert module.running_mean is not None
     assert module.running_var is not None
     assert module.num_batches_tracked is not None
     assert module.momentum is not None
+    assert found.num_samples is not None
+    unbiased = found.variance * (found.num_samples / (found.num_samples - 1))
+    for running, now in ((module.running_mean, found.mean), (module.running_var, unbiased)):
+        running.lerp_(torch.from_numpy(now).to(running.dtype), module.momentum)
     module.num_batches_tracked.add_(1)
-    module.running_mean.lerp_(mean, module.momentum)
-    module.running_var.lerp_(variance * (num_samples / (num_samples - 1)), module.momentum)
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().numpy()

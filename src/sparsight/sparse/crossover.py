@@ -7,14 +7,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sparsight.errors import InputError
-from sparsight.sparse.pattern import Pattern
-from sparsight.sparse.products import sparse_product
-from sparsight.sparse.sequential import sparse_candidates
+from sparsight.sparse.sequential import SparseSequential, sparse_candidates
 from sparsight.sparse.threads import num_threads, threads_taken_from_torch
-from sparsight.sparse.tiles import Tiling
 
 Kernel = Literal["auto", "dense", "csr"]
 """``auto``: kept weights only below the crossover; ``dense``: nowhere; ``csr``: in every pruned layer."""
@@ -26,10 +22,10 @@ Crossovers = Mapping[str, float]
 SMALLEST = 2**16
 """Weights of a layer from which on a sparse step can pay; smaller layers stay dense with ``auto``."""
 
-FIXED_CROSSOVER = 0.1
+FIXED_CROSSOVER = 0.25
 """For layers of at least `SMALLEST` weights that nobody has measured."""
 
-_PROBED_DENSITIES = (0.05, 0.15)
+_PROBED_DENSITIES = (0.1, 0.4)
 _PROBED_SAMPLES = 256
 _STEPS_PER_OCTAVE = 2
 _HIGHEST = 0.5
@@ -150,18 +146,16 @@ def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
 def _probe(shape: Shape, device: torch.device) -> tuple[float, list[float]]:
     stream = torch.Generator().manual_seed(0)
     inputs = torch.randn(_PROBED_SAMPLES, shape[1], generator=stream).to(device)
-    draws = torch.rand(shape, generator=stream).to(device)
-    bias = torch.zeros(shape[0], device=device)
-    weight = torch.zeros(shape, device=device, requires_grad=True)
-    dense = _seconds(lambda: functional.linear(inputs, weight, bias).sum().backward(), device)  # type: ignore[no-untyped-call]
-    tiles = Tiling.of(_PROBED_SAMPLES, device).tiled(inputs)
+    draws = torch.rand(shape, generator=stream)
+    layer = nn.Linear(shape[1], shape[0], device=device)
+    network = nn.Sequential(layer)
+    dense = _seconds(lambda: network(inputs).sum().backward(), device)
     sparse = []
     for density in _PROBED_DENSITIES:
-        pattern = Pattern.of(draws < density)
-        values = torch.zeros(len(pattern.positions), device=device, requires_grad=True)
+        on_kept_weights = SparseSequential(network, {"0.weight": draws < density}, ["0"])
 
-        def step(values: Tensor = values, pattern: Pattern = pattern) -> None:
-            sparse_product(values, bias, tiles, pattern).sum().backward()  # type: ignore[no-untyped-call]
+        def step(on_kept_weights: SparseSequential = on_kept_weights) -> None:
+            on_kept_weights(inputs).sum().backward()  # type: ignore[no-untyped-call]
 
         with threads_taken_from_torch():
             sparse.append(_seconds(step, device))

@@ -1,288 +1,172 @@
-"""Products with kept weights, compiled: their two inner loops hold whole vectors of samples in registers.
+"""Products with kept weights, compiled: for every tile, piece by piece of the input.
 
-The inner loops are written in LLVM's language through numba, since the compiler keeps the running sums of a
-plain loop in memory: with 10 % of the weights, product and weight gradient took twice as long. Vectors are 16
-samples of either dtype; LLVM cuts them to what the processor has. Loops and products share this file because
-numba keeps what it compiled until the file changes.
+Weights lie in the order of `sparsight.sparse.pieces.Pieces`: piece by piece of
+the input features, and unit by unit in each.
+What `inputs`, `rows`, `centre`, `scale`, `shift` and `relu` are is said in `sparsight.sparse.layer_inputs`.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from sparsight.sparse.compilation import compiled
+from sparsight.sparse.layer_inputs import fill_piece, pass_back, tile_moments
+from sparsight.sparse.row_loops import (
+    add_16,
+    add_32,
+    add_64,
+    dots_of_16,
+    dots_of_32,
+    dots_of_64,
+    sum_of_16,
+    sum_of_32,
+    sum_of_64,
+)
 
 Array = np.ndarray
 
-_LANES = 16
-_FLAGS = ("reassoc", "contract", "nsz")
-_INT = ir.IntType(64)
+_CACHE_LINE = 64  # bytes
 
 
-def _row_sum_into(num_vectors: int) -> Any:
-    """Make ``row_sum(values, columns, begin, end, inputs, offset, stride, start, outputs, place)``.
-
-    It stores ``start + Σ_j values[j] · x_j`` for begin ≤ j < end into `outputs` at the flat index `place`,
-    where x_j are the ``16 · num_vectors`` numbers of `inputs` at the flat index
-    ``offset + columns[j] · stride``.
-    """
-
-    @intrinsic
-    def row_sum(  # type: ignore[no-untyped-def]
-        _,
-        values,
-        columns,
-        begin,
-        end,
-        inputs,
-        offset,
-        stride,
-        start,
-        outputs,
-        place,
-    ):
-        signature = types.void(
-            values,
-            columns,
-            types.int64,
-            types.int64,
-            inputs,
-            types.int64,
-            types.int64,
-            start,
-            outputs,
-            types.int64,
-        )
-        return signature, _row_sum_code(num_vectors)
-
-    return row_sum
-
-
-def _row_dots_into(num_vectors: int) -> Any:
-    """Make ``row_dots(gradient, place, columns, begin, end, inputs, offset, stride, totals)``.
-
-    It adds ``Σ g · x_j`` to ``totals[j]`` for begin ≤ j < end, where g are the ``16 · num_vectors`` numbers
-    of `gradient` at the flat index `place`, and x_j those of `inputs` at ``offset + columns[j] · stride``.
-    """
-
-    @intrinsic
-    def row_dots(  # type: ignore[no-untyped-def]
-        _,
-        gradient,
-        place,
-        columns,
-        begin,
-        end,
-        inputs,
-        offset,
-        stride,
-        totals,
-    ):
-        int64 = types.int64
-        signature = types.void(gradient, int64, columns, int64, int64, inputs, int64, int64, totals)
-        return signature, _row_dots_code(num_vectors)
-
-    return row_dots
+@compiled
+def _unit_sums(
+    starts: Array,
+    columns: Array,
+    values: Array,
+    bias: Array,
+    is_first: bool,
+    piece: Array,
+    offset: int,
+    outputs: Array,
+    tile: int,
+) -> None:
+    """Add the products of one piece to all units of a tile; of the first piece, store them with the bias."""
+    _, num_outputs, width = outputs.shape
+    at_32, at_16 = width - width % 64, width - width % 32
+    for k in range(num_outputs):
+        begin, end, start = starts[k], starts[k + 1], bias[k]
+        place = (tile * num_outputs + k) * width
+        if is_first:
+            for n in range(0, width - 63, 64):
+                sum_of_64(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+            if width & 32:
+                n = at_32
+                sum_of_32(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+            if width & 16:
+                n = at_16
+                sum_of_16(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+        elif begin < end:
+            for n in range(0, width - 63, 64):
+                add_64(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+            if width & 32:
+                n = at_32
+                add_32(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+            if width & 16:
+                n = at_16
+                add_16(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
 
 
-class _Code:
-    """What the two loops share: arrays as pointers, vectors in and out of memory."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        self.context, self.builder = context, builder
-        self.signature, self.arguments = signature, arguments
-        self.scalar = context.get_value_type(signature.args[0].dtype)
-        self.vector = ir.VectorType(self.scalar, _LANES)
-        self.scalar_bytes = context.get_abi_sizeof(self.scalar)
-
-    def data(self, position: int) -> Any:
-        kind = self.context.make_array(self.signature.args[position])
-        return kind(self.context, self.builder, self.arguments[position]).data
-
-    def item(self, base: Any, index: Any) -> Any:
-        return self.builder.load(self.builder.gep(base, [index]))
-
-    def vector_at(self, base: Any, index: Any) -> Any:
-        return self.builder.bitcast(self.builder.gep(base, [index]), self.vector.as_pointer())
-
-    def load(self, base: Any, index: Any) -> Any:
-        return self.builder.load(self.vector_at(base, index), align=self.scalar_bytes)
-
-    def plus(self, index: Any, number: int) -> Any:
-        return self.builder.add(index, _INT(number))
-
-    def column(self, columns: Any, j: Any) -> Any:
-        return self.builder.sext(self.item(columns, j), _INT)
-
-    def spread(self, number: Any) -> Any:
-        nothing = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(nothing, number, ir.IntType(32)(0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), None)
-        return self.builder.shuffle_vector(first, nothing, everywhere)
-
-    def multiply_add(self, total: Any, a: Any, b: Any) -> Any:
-        return self.builder.fadd(total, self.builder.fmul(a, b, flags=_FLAGS), flags=_FLAGS)
-
-    def sum_of(self, vector: Any) -> Any:
-        suffix = "f32" if self.scalar_bytes == 4 else "f64"
-        kind = ir.FunctionType(self.scalar, [self.scalar, self.vector])
-        reduce = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            self.builder.module, kind, f"llvm.vector.reduce.fadd.v{_LANES}{suffix}"
-        )
-        return self.builder.call(reduce, [self.scalar(0.0), vector], fastmath=_FLAGS)
-
-    def sums_of(self, four: list[Any]) -> Any:
-        """Return the sums of four vectors as a vector of four, in a third of the steps of one by one."""
-        quarters = range(0, _LANES, 4)
-        evens = range(0, _LANES, 2)
-        first, second = (self.crossed(a, b, evens, [0, _LANES]) for a, b in (four[:2], four[2:]))
-        total = self.crossed(first, second, quarters, [0, 1, _LANES, _LANES + 1])
-        while total.type.count > 4:
-            half = total.type.count // 2
-            low, high = (self.lanes(total, total, range(at, at + half)) for at in (0, half))
-            total = self.builder.fadd(low, high, flags=_FLAGS)
-        return total
-
-    def crossed(self, a: Any, b: Any, starts: Sequence[int], pattern: Sequence[int]) -> Any:
-        """Add up neighbours within `a` and within `b`, the sums of both side by side in each block."""
-        step = len(pattern) // 2
-        low = [start + lane for start in starts for lane in pattern]
-        high = [lane + step for lane in low]
-        return self.builder.fadd(self.lanes(a, b, low), self.lanes(a, b, high), flags=_FLAGS)
-
-    def lanes(self, a: Any, b: Any, numbers: Sequence[int]) -> Any:
-        chosen = ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), list(numbers))
-        return self.builder.shuffle_vector(a, b, chosen)
-
-    def loop(
-        self,
-        begin: Any,
-        end: Any,
-        carried: list[Any],
-        body: Callable[[Any, list[Any]], list[Any]],
-        step: int = 1,
-    ) -> list[Any]:
-        """Emit ``for j in range(begin, end, step)`` with values carried in registers; return the last."""
-        builder, before = self.builder, self.builder.block
-        head, inside, after = (builder.append_basic_block(name) for name in ("head", "inside", "after"))
-        builder.branch(head)
-        builder.position_at_end(head)
-        j = builder.phi(_INT)
-        j.add_incoming(begin, before)
-        sums = [builder.phi(value.type) for value in carried]
-        for total, value in zip(sums, carried, strict=True):
-            total.add_incoming(value, before)
-        builder.cbranch(builder.icmp_signed("<", j, end), inside, after)
-        builder.position_at_end(inside)
-        following = body(j, sums)
-        j.add_incoming(self.plus(j, step), builder.block)
-        for total, value in zip(sums, following, strict=True):
-            total.add_incoming(value, builder.block)
-        builder.branch(head)
-        builder.position_at_end(after)
-        return sums
-
-
-def _row_sum_code(num_vectors: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        code = _Code(context, builder, signature, arguments)
-        values, columns, inputs, outputs = (code.data(position) for position in (0, 1, 4, 8))
-        begin, end, offset, stride, start, place = (arguments[position] for position in (2, 3, 5, 6, 7, 9))
-
-        def body(j: Any, sums: list[Any]) -> list[Any]:
-            weight = code.spread(code.item(values, j))
-            at = builder.add(offset, builder.mul(code.column(columns, j), stride))
-            vectors = [code.load(inputs, code.plus(at, _LANES * u)) for u in range(num_vectors)]
-            return [code.multiply_add(total, weight, x) for total, x in zip(sums, vectors, strict=True)]
-
-        sums = code.loop(begin, end, [code.spread(start)] * num_vectors, body)
-        for u, total in enumerate(sums):
-            builder.store(
-                total, code.vector_at(outputs, code.plus(place, _LANES * u)), align=code.scalar_bytes
-            )
-        return context.get_dummy_value()
-
-    return emit
-
-
-def _row_dots_code(num_vectors: int) -> Callable[..., Any]:
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        code = _Code(context, builder, signature, arguments)
-        gradient, columns, inputs, totals = (code.data(position) for position in (0, 2, 5, 8))
-        place, begin, end, offset, stride = (arguments[position] for position in (1, 3, 4, 6, 7))
-        gradients = [code.load(gradient, code.plus(place, _LANES * u)) for u in range(num_vectors)]
-
-        def dots(j: Any) -> Any:
-            at = builder.add(offset, builder.mul(code.column(columns, j), stride))
-            total = ir.Constant(code.vector, None)
-            for u, g in enumerate(gradients):
-                total = code.multiply_add(total, g, code.load(inputs, code.plus(at, _LANES * u)))
-            return total
-
-        def add_four(j: Any, _: list[Any]) -> list[Any]:
-            sums = code.sums_of([dots(code.plus(j, place)) for place in range(4)])
-            target = builder.bitcast(builder.gep(totals, [j]), sums.type.as_pointer())
-            before = builder.load(target, align=code.scalar_bytes)
-            builder.store(builder.fadd(before, sums, flags=_FLAGS), target, align=code.scalar_bytes)
-            return []
-
-        def add_one(j: Any, _: list[Any]) -> list[Any]:
-            target = builder.gep(totals, [j])
-            builder.store(builder.fadd(builder.load(target), code.sum_of(dots(j)), flags=_FLAGS), target)
-            return []
-
-        rest = builder.sub(end, builder.and_(builder.sub(end, begin), _INT(3)))
-        code.loop(begin, rest, [], add_four, step=4)
-        code.loop(rest, end, [], add_one)
-        return context.get_dummy_value()
-
-    return emit
-
-
-_sum_of_64, _sum_of_16 = _row_sum_into(4), _row_sum_into(1)
-_dots_of_64, _dots_of_16 = _row_dots_into(4), _row_dots_into(1)
+@compiled
+def _unit_dots(
+    starts: Array,
+    columns: Array,
+    first_unit: int,
+    last_unit: int,
+    gradient: Array,
+    tile: int,
+    piece: Array,
+    offset: int,
+    totals: Array,
+) -> None:
+    """Add Σ g x over a tile's samples to the totals of one piece's weights, for a range of units."""
+    _, num_outputs, width = gradient.shape
+    at_32, at_16 = width - width % 64, width - width % 32
+    for k in range(first_unit, last_unit):
+        begin, end = starts[k], starts[k + 1]
+        place = (tile * num_outputs + k) * width
+        if begin < end:
+            for n in range(0, width - 63, 64):
+                dots_of_64(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
+            if width & 32:
+                n = at_32
+                dots_of_32(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
+            if width & 16:
+                n = at_16
+                dots_of_16(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
 
 
 @compiled
 def product(
     first: int,
     last: int,
+    inputs: Array,
+    rows: Any,
+    num_samples: int,
+    centre: Array,
+    scale: Array,
+    shift: Array,
+    relu: int,
+    size: int,
     starts: Array,
     columns: Array,
     values: Array,
     bias: Array,
-    inputs: Array,
     outputs: Array,
+    next_relu: int,
+    moments: Array,
 ) -> None:
-    """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · inputs[t, i]``.
+    """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · v[t, i]``, and their moments while at hand.
 
     Parameters
     ----------
     first, last : int
         Tiles t to fill.
+    size : int
+        Features of a piece.
     starts, columns : ndarray of int32
-        As in `sparsight.sparse.pattern.Rows`.
+        As in `Pieces`.
     values : ndarray, (kept,)
+        In the order of `columns`.
     bias : ndarray, (out,)
-    inputs : ndarray, (tiles, in, width)
-        The width a multiple of 16.
     outputs : ndarray, (tiles, out, width)
+        The width a multiple of 16.
+    next_relu : int
+    moments : ndarray of float64, (2, tiles, out), or (2, 0, 0) where nobody needs them
+        As `tile_moments` fills them, for outputs that are rectified first or not.
     """
-    _, num_inputs, width = inputs.shape
-    num_outputs = outputs.shape[1]
-    for tile in range(first, last):
-        for k in range(num_outputs):
-            begin, end, start = starts[k], starts[k + 1], bias[k]
-            offset, place = tile * num_inputs * width, (tile * num_outputs + k) * width
-            for n in range(0, width - 63, 64):
-                _sum_of_64(values, columns, begin, end, inputs, offset + n, width, start, outputs, place + n)
-            for n in range(width - width % 64, width, 16):
-                _sum_of_16(values, columns, begin, end, inputs, offset + n, width, start, outputs, place + n)
+    width = outputs.shape[2]
+    num_features = inputs.shape[1]
+    if inputs.ndim == 3 and len(centre) == 0:
+        for tile in range(first, last):
+            for part in range(len(starts)):
+                at = (tile * num_features + part * size) * width
+                _unit_sums(starts[part], columns, values, bias, part == 0, inputs, at, outputs, tile)
+            if moments.size:
+                tile_moments(tile, outputs, num_samples, next_relu, moments)
+    else:
+        piece = np.empty(size * width + _CACHE_LINE, inputs.dtype)
+        place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
+        for tile in range(first, last):
+            for part in range(len(starts)):
+                begin, end = part * size, min((part + 1) * size, num_features)
+                fill_piece(
+                    inputs,
+                    rows,
+                    num_samples,
+                    tile,
+                    begin,
+                    end,
+                    width,
+                    centre,
+                    scale,
+                    shift,
+                    relu,
+                    piece,
+                    place,
+                )
+                _unit_sums(starts[part], columns, values, bias, part == 0, piece, place, outputs, tile)
+            if moments.size:
+                tile_moments(tile, outputs, num_samples, next_relu, moments)
 
 
 @compiled
@@ -290,14 +174,21 @@ def weight_gradient(
     first: int,
     last: int,
     cuts: Array,
+    inputs: Array,
+    rows: Any,
+    num_samples: int,
+    centre: Array,
+    scale: Array,
+    shift: Array,
+    relu: int,
+    size: int,
     starts: Array,
     columns: Array,
     output_gradient: Array,
-    inputs: Array,
     values_gradient: Array,
     bias_gradient: Array,
 ) -> None:
-    """Fill ``values_gradient[g, k, i] = Σ_t output_gradient[t, k] · inputs[t, i]`` at kept entries only.
+    """Fill ``values_gradient[g, k, i] = Σ_t output_gradient[t, k] · v[t, i]`` at kept entries only.
 
     And ``bias_gradient[g, k] = Σ_t output_gradient[t, k]``, since it is at hand. Group g has the tiles
     ``g · tiles // groups … (g + 1) · tiles // groups − 1``.
@@ -305,38 +196,116 @@ def weight_gradient(
     Parameters
     ----------
     first, last : int
-        Pieces of the work to do: piece p is range ``p % ranges`` of the rows in group ``p // ranges``.
+        Shares of the work to do: share s is range ``s % ranges`` of the units in group ``s // ranges``.
     cuts : ndarray of int64, (ranges + 1,)
-        As `sparsight.sparse.pattern.Rows.cuts` gives them.
-    starts, columns, inputs
+        Range r is units ``cuts[r] … cuts[r + 1] − 1``.
+    size, starts, columns
         As in `product`.
     output_gradient : ndarray, (tiles, out, width)
         0 in columns that belong to no sample.
     values_gradient : ndarray, (groups, kept)
     bias_gradient : ndarray, (groups, out)
     """
-    num_tiles, num_inputs, width = inputs.shape
-    num_outputs = output_gradient.shape[1]
+    num_tiles, _, width = output_gradient.shape
+    num_features = inputs.shape[1]
     num_groups, num_ranges = len(values_gradient), len(cuts) - 1
     zero = values_gradient.dtype.type(0)
-    for piece in range(first, last):
-        group, part = piece // num_ranges, piece % num_ranges
+    piece = np.empty(size * width + _CACHE_LINE, inputs.dtype)
+    place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
+    for share in range(first, last):
+        group, part_of_units = share // num_ranges, share % num_ranges
+        first_unit, last_unit = cuts[part_of_units], cuts[part_of_units + 1]
         by_values, by_bias = values_gradient[group], bias_gradient[group]
-        by_values[starts[cuts[part]] : starts[cuts[part + 1]]] = zero
-        by_bias[cuts[part] : cuts[part + 1]] = zero
+        by_bias[first_unit:last_unit] = zero
+        for part in range(len(starts)):
+            by_values[starts[part, first_unit] : starts[part, last_unit]] = zero
         for tile in range(group * num_tiles // num_groups, (group + 1) * num_tiles // num_groups):
-            for k in range(cuts[part], cuts[part + 1]):
-                begin, end = starts[k], starts[k + 1]
-                at, place = tile * num_inputs * width, (tile * num_outputs + k) * width
+            for k in range(first_unit, last_unit):
                 total = zero
                 for n in range(width):
                     total += output_gradient[tile, k, n]
                 by_bias[k] += total
-                for n in range(0, width - 63, 64):
-                    _dots_of_64(
-                        output_gradient, place + n, columns, begin, end, inputs, at + n, width, by_values
+            for part in range(len(starts)):
+                begin, end = part * size, min((part + 1) * size, num_features)
+                if inputs.ndim == 3 and len(centre) == 0:
+                    at = (tile * num_features + begin) * width
+                    _unit_dots(
+                        starts[part],
+                        columns,
+                        first_unit,
+                        last_unit,
+                        output_gradient,
+                        tile,
+                        inputs,
+                        at,
+                        by_values,
                     )
-                for n in range(width - width % 64, width, 16):
-                    _dots_of_16(
-                        output_gradient, place + n, columns, begin, end, inputs, at + n, width, by_values
+                else:
+                    fill_piece(
+                        inputs,
+                        rows,
+                        num_samples,
+                        tile,
+                        begin,
+                        end,
+                        width,
+                        centre,
+                        scale,
+                        shift,
+                        relu,
+                        piece,
+                        place,
                     )
+                    _unit_dots(
+                        starts[part],
+                        columns,
+                        first_unit,
+                        last_unit,
+                        output_gradient,
+                        tile,
+                        piece,
+                        place,
+                        by_values,
+                    )
+
+
+@compiled
+def input_gradient(
+    first: int,
+    last: int,
+    inputs: Array,
+    num_samples: int,
+    centre: Array,
+    scale: Array,
+    shift: Array,
+    relu: int,
+    size: int,
+    starts: Array,
+    columns: Array,
+    values: Array,
+    output_gradient: Array,
+    gradient: Array,
+    sums: Array,
+    products: Array,
+) -> None:
+    """Fill ``gradient[t, i] = Σ_k values[k, i] · output_gradient[t, k]``, taken back through `pass_back`.
+
+    Parameters
+    ----------
+    first, last : int
+        Tiles t to fill.
+    size, starts, columns, values
+        Of the transposed weight: pieces of the units.
+    output_gradient : ndarray, (tiles, out, width)
+    gradient, inputs : ndarray, (tiles, in, width)
+    sums, products : ndarray of float64, (tiles, in)
+        As in `pass_back`; left as they are where v = x.
+    """
+    _, num_outputs, width = output_gradient.shape
+    bias = np.zeros(gradient.shape[1], gradient.dtype)
+    for tile in range(first, last):
+        for part in range(len(starts)):
+            at = (tile * num_outputs + part * size) * width
+            _unit_sums(starts[part], columns, values, bias, part == 0, output_gradient, at, gradient, tile)
+        if len(centre) > 0:
+            pass_back(inputs, tile, num_samples, centre, scale, shift, relu, gradient, sums, products)

@@ -1,10 +1,13 @@
-"""Which weights of a layer are kept, in compressed sparse rows, and the same of its transpose."""
+"""Which weights of a layer are kept, in the orders that products want."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from sparsight.sparse.pieces import Pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +25,6 @@ class Rows:
     starts: Tensor
     columns: Tensor
 
-    def cuts(self, num_ranges: int) -> np.ndarray:
-        """Cut the rows into consecutive ranges of about equally many entries.
-
-        Returns
-        -------
-        ndarray of int64, (num_ranges + 1,)
-            Range i is rows ``cuts[i] … cuts[i + 1] − 1``; it may be empty.
-        """
-        starts = self.starts.cpu().numpy()
-        goals = starts[-1] * np.arange(1, num_ranges) // num_ranges
-        return np.array([0, *np.searchsorted(starts, goals), len(starts) - 1])
-
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
@@ -43,41 +34,60 @@ class Pattern:
 
     Attributes
     ----------
-    shape : (out, in)
-    positions : Tensor of int64, (kept,)
-        Of the kept weights in the flattened weight.
+    mask : Tensor of bool, (out, in)
     units, inputs : Tensor of int64, (kept,)
-        Row and column of each.
-    rows : Rows
-        The kept inputs of every unit.
-    transposed : Rows
-        The units that keep each input.
-    transposed_order : Tensor of int64, (kept,)
-        The values of `transposed` are ``values[transposed_order]``.
+        Row and column of each kept weight.
     """
 
-    shape: tuple[int, int]
-    positions: Tensor
+    mask: Tensor
     units: Tensor
     inputs: Tensor
-    rows: Rows
-    transposed: Rows
-    transposed_order: Tensor
 
     @classmethod
     def of(cls, mask: Tensor) -> "Pattern":
         """Return the pattern of a mask: bool, (out, in)."""
-        units, inputs = mask.nonzero(as_tuple=True)
-        order = torch.argsort(inputs, stable=True)
-        return cls(
-            shape=(mask.shape[0], mask.shape[1]),
-            positions=units * mask.shape[1] + inputs,
-            units=units,
-            inputs=inputs,
-            rows=Rows(_starts(units, mask.shape[0]), inputs.to(torch.int32)),
-            transposed=Rows(_starts(inputs[order], mask.shape[1]), units[order].to(torch.int32)),
-            transposed_order=order,
-        )
+        return cls(mask, *mask.nonzero(as_tuple=True))
+
+    @property
+    def num_kept(self) -> int:
+        """The number of kept weights."""
+        return len(self.units)
+
+    @cached_property
+    def positions(self) -> Tensor:
+        """Where the kept weights are in the flattened weight: int64, (kept,)."""
+        return self.units * self.mask.shape[1] + self.inputs
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The kept inputs of every unit, for the compiled products."""
+        return Pieces.of(self.mask.numpy(), self._numbers)
+
+    @cached_property
+    def transposed_pieces(self) -> Pieces:
+        """The units that keep each input, for the compiled products."""
+        return Pieces.of(np.ascontiguousarray(self.mask.numpy().T), np.ascontiguousarray(self._numbers.T))
+
+    @property
+    def _numbers(self) -> np.ndarray:
+        mask = self.mask.numpy()
+        return (np.cumsum(mask, dtype=np.int32) - 1).reshape(mask.shape)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The kept inputs of every unit, for torch's products."""
+        return Rows(_starts(self.units, self.mask.shape[0]), self.inputs.to(torch.int32))
+
+    @cached_property
+    def transposed(self) -> Rows:
+        """The units that keep each input, for torch's products."""
+        order = self.transposed_order
+        return Rows(_starts(self.inputs[order], self.mask.shape[1]), self.units[order].to(torch.int32))
+
+    @cached_property
+    def transposed_order(self) -> Tensor:
+        """The values of `transposed` are ``values[transposed_order]``: int64, (kept,)."""
+        return torch.argsort(self.inputs, stable=True)
 
 
 def _starts(sorted_rows: Tensor, num_rows: int) -> Tensor:

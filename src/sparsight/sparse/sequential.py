@@ -1,21 +1,24 @@
 """The sparse step's stand-in for a torch.nn.Sequential: the same function, on tiles and kept weights."""
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from sparsight.sparse.batch_norm import batch_norm, is_supported, standardised
+from sparsight.sparse.batch_norm import is_supported
 from sparsight.sparse.pattern import Pattern
-from sparsight.sparse.products import dense_product, sparse_product
-from sparsight.sparse.tiles import Tiling
+from sparsight.sparse.tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling, widest_for
+from sparsight.sparse.torch_products import sparse_product
 
-_Stage = Callable[[Tensor, Tiling], Tensor]
+_Stage = Callable[[Batch | Activations, Tiling], Activations]
+_Weights = Callable[[], tuple[Tensor, Tensor]]
 
 _FEW_UNITS = 32
-"""A dense layer of so few units takes the loops over kept weights, too: BLAS has to be called for every tile,
-and wakes its threads for each."""
+"""A dense layer of so few units takes the loops over kept weights, too: tiles cost more to leave."""
 
 _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)
 
@@ -35,11 +38,21 @@ def sparse_candidates(network: nn.Module) -> list[str]:
     return [name for name, module in children.items() if type(module) is nn.Linear]
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A linear layer on tiles, with the BatchNorm and the ReLU that stand before it."""
+
+    name: str
+    layer: nn.Linear
+    norm: nn.BatchNorm1d | None
+    relu: int
+
+
 class SparseSequential:
     """A ``torch.nn.Sequential`` computed on tiles, some of its linear layers on kept weights only.
 
     The network stays what it is: BatchNorm and dense layers are its own modules, and the kept weights
-    are written back into it with `write_back`.
+    are written back into it with `write_back`. On a GPU there are no tiles, and torch's sparse products.
 
     Parameters
     ----------
@@ -70,38 +83,40 @@ class SparseSequential:
             kept = weight.detach().view(-1)[pattern.positions]
             self._patterns[name] = pattern
             self.values[f"{name}.weight"] = nn.Parameter(kept, requires_grad=weight.requires_grad)
-        self.takes_all_products = self.device.type == "cpu" and all(
-            name in self._patterns or layer.out_features <= _FEW_UNITS
+        num_weights = sum(pattern.mask.numel() for pattern in self._patterns.values())
+        num_kept = sum(pattern.num_kept for pattern in self._patterns.values())
+        self._widest = widest_for(num_kept / max(num_weights, 1))
+        has_tiles = _has_tiles(self.device)
+        self.takes_all_products = has_tiles and all(
+            self._is_on_tiles(name, layer)
             for name, layer in network.named_children()
             if isinstance(layer, nn.Linear)
         )
-        self._input_tiles: Tensor | None = None
-        self._stages = self._build_stages()
+        self._stages = self._tile_stages() if has_tiles else []
+        self._row_stages = [] if has_tiles else self._stages_on_rows()
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs, (n, classes), for inputs (n, features)."""
-        tiling = Tiling.of(len(inputs), inputs.device)
-        return self._through_stages(tiling.tiled(inputs), tiling)
+        if not self._stages:
+            for on_rows in self._row_stages:
+                inputs = on_rows(inputs)
+            return inputs
+        return self.of_rows(inputs.detach().contiguous().numpy(), np.arange(len(inputs)))
 
     def of_rows(self, table: np.ndarray, rows: np.ndarray) -> Tensor:
         """Return the outputs for ``table[rows]``, on the CPU, without copying those first.
 
-        The tiles are the same memory at every call, so call ``backward`` before the next.
-
         Parameters
         ----------
         table : ndarray, (samples, features)
-            The same at every call.
         rows : ndarray of int64, (n,)
         """
-        tiling = Tiling.of(len(rows), self.device)
-        self._input_tiles = tiling.gathered(table, rows, self._input_tiles)
-        return self._through_stages(self._input_tiles, tiling)
-
-    def _through_stages(self, tiles: Tensor, tiling: Tiling) -> Tensor:
+        tiling = Tiling.of(len(rows), self._widest)
+        flow: Batch | Activations = Batch(table, rows)
         for stage in self._stages:
-            tiles = stage(tiles, tiling)
-        return tiling.rows(tiles)
+            flow = stage(flow, tiling)
+        assert isinstance(flow, Activations)
+        return tiling.rows(flow.tiles)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the network's parameters in its order, kept weights in place of sparse layers' weights."""
@@ -122,78 +137,133 @@ class SparseSequential:
             weight = self.network.get_parameter(name)
             values.copy_(weight.view(-1)[self._patterns[name.removesuffix(".weight")].positions])
 
-    def _build_stages(self) -> list[_Stage]:
-        stages: list[_Stage] = []
+    def _is_on_tiles(self, name: str, module: nn.Module) -> bool:
+        return name in self._patterns or (type(module) is nn.Linear and module.out_features <= _FEW_UNITS)
+
+    def _tile_stages(self) -> list[_Stage]:
+        """Cut the network into blocks, each a layer on tiles with what stands before it, and the rest."""
+        parts: list[_Layer | list[nn.Module]] = []
+        before: list[nn.Module] = []
+        for name, module in self.network.named_children():
+            if self._is_on_tiles(name, module):
+                assert isinstance(module, nn.Linear)
+                norm, relu, rest = _split_block(before, is_first=not parts)
+                parts += [rest] if rest else []
+                parts.append(_Layer(name, module, norm, relu))
+                before = []
+            else:
+                before.append(module)
+        parts += [before] if before else []
+        return [self._stage(part, following) for part, following in itertools.pairwise([*parts, []])]
+
+    def _stage(self, part: "_Layer | list[nn.Module]", following: "_Layer | list[nn.Module]") -> _Stage:
+        if isinstance(part, list):
+            return _rest_stage(part)
+        from sparsight.sparse.block import Block
+
+        is_standardised_next = isinstance(following, _Layer) and following.norm is not None
+        next_relu = following.relu if isinstance(following, _Layer) and is_standardised_next else None
+        mask = torch.ones(part.layer.weight.shape, dtype=torch.bool)
+        pattern = self._patterns.get(part.name) or Pattern.of(mask)
+        block, weights = Block(pattern, part.norm, part.relu, next_relu), self._weights(part.name, part.layer)
+        return lambda source, tiling: block(*weights(), source, tiling)
+
+    def _weights(self, name: str, layer: nn.Linear) -> _Weights:
+        """Return how to get at a layer's kept weights, (kept,), and bias."""
+        kept = self.values.get(f"{name}.weight")
+        no_bias = layer.weight.new_zeros(layer.out_features)
+
+        def weights() -> tuple[Tensor, Tensor]:
+            values = layer.weight.view(-1) if kept is None else kept
+            return values, no_bias if layer.bias is None else layer.bias
+
+        return weights
+
+    def _stages_on_rows(self) -> list[Callable[[Tensor], Tensor]]:
+        """Return the stages for a GPU, samples by features."""
+        stages: list[Callable[[Tensor], Tensor]] = []
         modules = list(self.network.named_children())
         while modules:
             name, module = modules.pop(0)
-            next_module = modules[0][1] if modules else None
-            if type(module) is nn.Linear:
-                stages.append(self._product(name, module, None))
-            elif is_supported(module) and not stages and type(next_module) is nn.Linear:
-                stages.append(self._product(modules.pop(0)[0], next_module, module))
-            elif is_supported(module):
-                is_rectified = type(next_module) is nn.ReLU
-                if is_rectified:
-                    modules.pop(0)
-                stages.append(_norm_stage(module, is_rectified))
-            elif type(module) in _ELEMENTWISE or getattr(module, "is_elementwise", False):
-                stages.append(_elementwise_stage(module))
+            following = modules[0] if modules else ("", nn.Identity())
+            if is_supported(module) and not stages and following[0] in self._patterns:
+                stages.append(self._product_on_rows(*modules.pop(0), module))
+            elif name in self._patterns:
+                stages.append(self._product_on_rows(name, module, None))
             else:
-                stages.append(_rows_stage(module))
+                stages.append(module)
         return stages
 
-    def _product(self, name: str, layer: nn.Linear, norm: nn.Module | None) -> _Stage:
-        """Return a linear layer's product, with a BatchNorm on the network's own inputs folded in.
+    def _product_on_rows(
+        self, name: str, layer: nn.Module, norm: nn.Module | None
+    ) -> Callable[[Tensor], Tensor]:
+        from sparsight.sparse.block import folded
 
-        With standardised pixels x̂, W (γ ⊙ x̂ + β) + b = (W γ) x̂ + (W β + b): so no gradient by the pixels is
-        needed, and those by γ and β come from the kept weights' gradient.
-        """
-        pattern = self._patterns.get(name)
-        is_whole = pattern is None and self.device.type == "cpu" and layer.out_features <= _FEW_UNITS
-        if is_whole:
-            pattern = Pattern.of(torch.ones(layer.weight.shape, dtype=torch.bool))
+        assert isinstance(layer, nn.Linear)
+        weights, pattern = self._weights(name, layer), self._patterns[name]
 
-        def stage(tiles: Tensor, tiling: Tiling) -> Tensor:
-            kept = self.values.get(f"{name}.weight")
-            weight: Tensor = layer.weight if kept is None else kept
-            if is_whole:
-                weight = weight.view(-1)
-            bias: Tensor = layer.bias if layer.bias is not None else weight.new_zeros(layer.out_features)
+        def stage(rows: Tensor) -> Tensor:
+            values, bias = weights()
             if norm is not None:
                 assert isinstance(norm, nn.BatchNorm1d)
-                tiles = standardised(norm, tiles, tiling)
-                bias = bias + _row_sums(weight * _spread(norm.bias, pattern), layer, pattern)
-                weight = weight * _spread(norm.weight, pattern)
-            if pattern is None:
-                return dense_product(weight, bias, tiles)
-            return sparse_product(weight, bias, tiles, pattern)
+                values, bias = folded(values, bias, norm.weight, norm.bias, pattern)
+                rows = _standardised(norm, rows)
+            return sparse_product(values, bias, rows, pattern)
 
         return stage
 
 
-def _spread(by_input: Tensor, pattern: Pattern | None) -> Tensor:
-    return by_input if pattern is None else by_input[pattern.inputs]
+def _split_block(
+    modules: list[nn.Module], *, is_first: bool
+) -> tuple[nn.BatchNorm1d | None, int, list[nn.Module]]:
+    """Return the BatchNorm and the ReLU before a layer that its block can take, and what is before those."""
+    rest = [module for module in modules if type(module) is not nn.Identity]
+    norm, relu = None, NO_RELU
+    if rest and type(rest[-1]) is nn.ReLU and not is_first:
+        rest, relu = rest[:-1], RELU_LAST
+    if rest and is_supported(rest[-1]) and not (is_first and len(rest) > 1):
+        last = rest[-1]
+        assert isinstance(last, nn.BatchNorm1d)
+        rest, norm = rest[:-1], last
+        if rest and type(rest[-1]) is nn.ReLU and relu == NO_RELU:
+            rest, relu = rest[:-1], RELU_FIRST
+    return norm, relu, rest
 
 
-def _row_sums(entries: Tensor, layer: nn.Linear, pattern: Pattern | None) -> Tensor:
-    if pattern is None:
-        return entries.sum(dim=1)
-    nothing = entries.new_zeros(layer.out_features)
-    return nothing.index_put((pattern.units,), entries, accumulate=True)  # on a GPU too the same every time
+def _rest_stage(modules: list[nn.Module]) -> _Stage:
+    """Return a stage of modules that torch computes: on tiles where each number is changed by itself."""
+    is_elementwise = all(
+        type(module) in _ELEMENTWISE or getattr(module, "is_elementwise", False) for module in modules
+    )
+
+    def stage(source: Batch | Activations, tiling: Tiling) -> Activations:
+        stays = is_elementwise and isinstance(source, Activations)
+        if isinstance(source, Batch):
+            flow = torch.from_numpy(source.table[source.rows])
+        else:
+            flow = source.tiles if stays else tiling.rows(source.tiles)
+        for module in modules:
+            flow = module(flow)
+        return Activations(flow if stays else tiling.tiled(flow))
+
+    return stage
 
 
-def _norm_stage(module: nn.Module, is_rectified: bool) -> _Stage:
-    assert isinstance(module, nn.BatchNorm1d)
-    return lambda tiles, tiling: batch_norm(module, tiles, tiling, is_rectified=is_rectified)
+def _standardised(module: nn.BatchNorm1d, rows: Tensor) -> Tensor:
+    """Return samples standardised as `module` does, before γ and β."""
+    if module.training:
+        assert module.num_batches_tracked is not None
+        module.num_batches_tracked.add_(1)
+    momentum = module.momentum
+    assert momentum is not None
+    return functional.batch_norm(
+        rows, module.running_mean, module.running_var, None, None, module.training, momentum, module.eps
+    )
 
 
-def _elementwise_stage(module: nn.Module) -> _Stage:
-    return lambda tiles, _: module(tiles)
-
-
-def _rows_stage(module: nn.Module) -> _Stage:
-    return lambda tiles, tiling: tiling.tiled(module(tiling.rows(tiles)))
+def _has_tiles(device: torch.device) -> bool:
+    """Whether the compiled loops serve this device."""
+    return device.type == "cpu"
 
 
 def _has_hooks(module: nn.Module) -> bool:

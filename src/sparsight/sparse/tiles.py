@@ -2,24 +2,24 @@
 
 Activations are (tiles, features, width): sample n is column ``n % width`` of tile ``n // width``, and the
 last tile is filled up with columns that belong to no sample. A kept weight then meets `width` samples
-that lie side by side, and all features of a tile fit into the cache.
+that lie side by side.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sparsight.sparse.threads import even_shares, in_parallel
-
-_WIDEST = 64
-"""Columns of a tile at most: of 32, 64 and 128 the fastest for 3072 features."""
-
 _UNIT = 16
-"""A width is a multiple of this, the samples of one vector in `sparsight.sparse.kept_products`."""
+"""A width is a multiple of this, the samples of one vector in `sparsight.sparse.row_loops`."""
+
+_WIDE, _NARROW = 64, 32
+_DENSE_ENOUGH = 0.05
+
+NO_RELU, RELU_FIRST, RELU_LAST = 0, 1, 2
+"""Where a ReLU stands at the input of a layer: nowhere, before or after the BatchNorm."""
 
 
 @dataclass(frozen=True)
@@ -37,40 +37,56 @@ class Tiling:
     width: int
 
     @classmethod
-    def of(cls, num_samples: int, device: torch.device) -> "Tiling":
-        """Return the tiling for a batch: on a GPU one tile as wide as the batch, without filling."""
-        if device.type != "cpu":
-            return cls(num_samples, 1, num_samples)
-        num_tiles = math.ceil(num_samples / _WIDEST)
+    def of(cls, num_samples: int, widest: int = _WIDE) -> "Tiling":
+        """Return the tiling for a batch, with at most `widest` columns a tile: 64, or `widest_for`."""
+        num_tiles = math.ceil(num_samples / widest)
         return cls(num_samples, num_tiles, _UNIT * math.ceil(num_samples / num_tiles / _UNIT))
 
     def tiled(self, rows: Tensor) -> Tensor:
         """Return samples by features, (n, features), as tiles; what fills up is 0."""
-        if rows.device.type == "cpu" and not rows.requires_grad:
-            return self.gathered(rows.contiguous().numpy(), np.arange(self.num_samples))
         filled = functional.pad(rows, (0, 0, 0, self.num_tiles * self.width - self.num_samples))
         return filled.view(self.num_tiles, self.width, -1).transpose(1, 2).contiguous()
-
-    def gathered(self, table: np.ndarray, rows: np.ndarray, into: Tensor | None = None) -> Tensor:
-        """Return ``tiled(table[rows])`` in one pass over memory; on the CPU, without gradient.
-
-        Parameters
-        ----------
-        table : ndarray, (samples, features)
-            In C order; it may be read-only.
-        rows : ndarray of int64, (n,)
-        into : Tensor, optional
-            Filled and returned if it has the right shape.
-        """
-        from sparsight.sparse.gather import gather_into_tiles
-
-        shape = (self.num_tiles, table.shape[1], self.width)
-        if into is None or into.shape != shape:
-            # torch's memory begins at a cache line, NumPy's need not: then every vector would touch two
-            into = torch.empty(shape, dtype=getattr(torch, table.dtype.name))
-        in_parallel(gather_into_tiles, even_shares(self.num_tiles), table, rows, into.numpy())
-        return into
 
     def rows(self, tiles: Tensor) -> Tensor:
         """Return tiles as samples by features, (n, features)."""
         return tiles.transpose(1, 2).reshape(-1, tiles.shape[1])[: self.num_samples]
+
+
+def widest_for(density: float) -> int:
+    """Return how wide tiles are best, for networks of a density.
+
+    The more weights, the more often they are read from memory, once for every tile; with few, what counts is
+    that a tile of all features fits into the second-level cache.
+    """
+    return _WIDE if density >= _DENSE_ENOUGH else _NARROW
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples as rows of a table: they are read where they lie.
+
+    Attributes
+    ----------
+    table : ndarray, (samples, features)
+        In C order; it may be read-only.
+    rows : ndarray of int64, (n,)
+    """
+
+    table: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What a stage gives to the next one.
+
+    Attributes
+    ----------
+    tiles : Tensor, (tiles, features, width)
+    moments : ndarray of float64, (2, tiles, features), or None
+        Mean over the samples of each tile and sum of squares about it, where somebody asked for them: of
+        the rectified tiles, if that is what is standardised next.
+    """
+
+    tiles: Tensor
+    moments: np.ndarray | None = None
