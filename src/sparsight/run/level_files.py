@@ -24,6 +24,7 @@ from torch import nn
 from sparsight.errors import InputError
 from sparsight.measure.instrument import Quantity
 from sparsight.prune.imp import Level, State
+from sparsight.prune.masks import num_kept_of
 from sparsight.run.atomic import sha256_of, write_atomically
 from sparsight.run.level_page import PAGE, read_page
 from sparsight.run.sealed_json import NewerFormatError, write_sealed
@@ -216,7 +217,7 @@ def _page_of(level: Level) -> dict[str, Any]:
         "is_last": level.is_last,
         "seed": level.seed,
         "density": level.density,
-        "num_kept": sum(int(mask.sum()) for mask in level.masks.values()),
+        "num_kept": num_kept_of(level.masks),
         "num_prunable": sum(mask.numel() for mask in level.masks.values()),
         "mask_shapes": {name: list(mask.shape) for name, mask in level.masks.items()},
         "curve": asdict(level.curve),

@@ -50,10 +50,13 @@ class Pieces:
         starts, columns, order = [], [], []
         before = 0
         for begin in range(0, num_columns, size):
-            part = mask[:, begin : begin + size]
-            starts.append(before + np.concatenate([[0], np.cumsum(part.sum(axis=1))]))
-            columns.append(part.nonzero()[1])
-            order.append(numbers[:, begin : begin + size][part])
+            part = np.ascontiguousarray(mask[:, begin : begin + size])
+            width = part.shape[1]
+            kept = np.flatnonzero(part)
+            row, column = np.divmod(kept, width)
+            starts.append(before + np.searchsorted(kept, width * np.arange(num_rows + 1)))
+            columns.append(column)
+            order.append(numbers[row, begin + column])
             before = starts[-1][-1]
         return cls(
             size,
