@@ -64,3 +64,19 @@ NETWORKS = {"convolution": (small_convolution, ["4"]), "transformer": (SmallTran
 def plane(*, num_inputs: Annotated[int, Field(gt=0)] = 24, num_train: int = 300, seed: int) -> Task:
     """The same, for recipes."""
     return linear_task(num_inputs, num_train, seed=seed % 2**32)
+
+
+class InPrecision:
+    """A task with batches of another dtype."""
+
+    def __init__(self, task, dtype):
+        self.task, self.dtype = task, dtype
+        self.train_labels, self.test_labels = task.train_labels, task.test_labels
+
+    def batch(self, *arguments):
+        inputs, labels = self.task.batch(*arguments)
+        return inputs.to(self.dtype), labels
+
+    def samples(self, *arguments):
+        inputs, labels = self.task.samples(*arguments)
+        return inputs.to(self.dtype), labels

@@ -10,7 +10,7 @@ import torch
 from sparsight.prune.imp import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings
 from test_train import OPTIMIZERS
-from toy import linear_task, small_network
+from toy import InPrecision, linear_task, small_network
 
 SCHEDULES = {
     "constant": {},
@@ -26,22 +26,6 @@ CASES = [
         strict=False,
     )
 ]
-
-
-class InPrecision:
-    """A task with batches of another dtype."""
-
-    def __init__(self, task, dtype):
-        self.task, self.dtype = task, dtype
-        self.train_labels, self.test_labels = task.train_labels, task.test_labels
-
-    def batch(self, *arguments):
-        inputs, labels = self.task.batch(*arguments)
-        return inputs.to(self.dtype), labels
-
-    def samples(self, *arguments):
-        inputs, labels = self.task.samples(*arguments)
-        return inputs.to(self.dtype), labels
 
 
 def parameter_vector(network):

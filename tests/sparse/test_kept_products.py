@@ -52,18 +52,29 @@ def sources(dtype, width):
     nothing, tiling = np.zeros(0, dtype), tiling_of(width)
     tiles = tiled(x, tiling, filling=3.0)
     plain, affine = (nothing, nothing, nothing), (centre, scale, shift)
-    rectified = np.maximum(x, 0)
+    rectified, every = np.maximum(x, 0), np.empty(0, np.int32)
+    some = np.flatnonzero(stream.random(2 * NUM_INPUTS) < 0.5)[: NUM_INPUTS - 64]
+    some = np.concatenate([some, some[-1] + 1 + np.arange(64)]).astype(np.int32)
+    wide = np.full((100, some[-1] + 9), np.nan, dtype)
+    wide[rows[:, None], some] = x
     return {
-        "table": ((table, rows, NUM_SAMPLES, *plain, NO_RELU), x),
-        "standardised table": ((table, rows, NUM_SAMPLES, *affine, NO_RELU), (x - centre) * scale + shift),
-        "tiles": ((tiles, None, NUM_SAMPLES, *plain, NO_RELU), x),
-        "standardised tiles": ((tiles, None, NUM_SAMPLES, *affine, NO_RELU), (x - centre) * scale + shift),
+        "listed columns": ((wide, rows, some, NUM_SAMPLES, *affine, NO_RELU), (x - centre) * scale + shift),
+        "table": ((table, rows, every, NUM_SAMPLES, *plain, NO_RELU), x),
+        "standardised table": (
+            (table, rows, every, NUM_SAMPLES, *affine, NO_RELU),
+            (x - centre) * scale + shift,
+        ),
+        "tiles": ((tiles, None, every, NUM_SAMPLES, *plain, NO_RELU), x),
+        "standardised tiles": (
+            (tiles, None, every, NUM_SAMPLES, *affine, NO_RELU),
+            (x - centre) * scale + shift,
+        ),
         "relu first": (
-            (tiles, None, NUM_SAMPLES, *affine, RELU_FIRST),
+            (tiles, None, every, NUM_SAMPLES, *affine, RELU_FIRST),
             (rectified - centre) * scale + shift,
         ),
         "relu last": (
-            (tiles, None, NUM_SAMPLES, *affine, RELU_LAST),
+            (tiles, None, every, NUM_SAMPLES, *affine, RELU_LAST),
             np.maximum((x - centre) * scale + shift, 0),
         ),
     }
@@ -110,7 +121,7 @@ def test_weight_gradients_are_those_of_dense_matrices(source, dtype, width):
 @pytest.mark.parametrize("source", ["tiles", "standardised tiles", "relu first", "relu last"])
 def test_input_gradients_are_those_of_dense_matrices(source, dtype, width):
     pattern, weight, _ = layer(dtype)
-    (tiles, _, _, centre, scale, shift, relu), v = sources(dtype, width)[source]
+    (tiles, _, _, _, centre, scale, shift, relu), v = sources(dtype, width)[source]
     pieces, tiling = pattern.transposed_pieces, tiling_of(width)
     gradient = np.random.default_rng(2).normal(size=(NUM_SAMPLES, NUM_UNITS)).astype(dtype)
     found = np.empty((tiling.num_tiles, NUM_INPUTS, width), dtype)

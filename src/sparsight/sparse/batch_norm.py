@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from sparsight.sparse.live_part import LivePart
 from sparsight.sparse.threads import even_shares, in_parallel
-from sparsight.sparse.tiles import Activations, Batch, Tiling
+from sparsight.sparse.tiles import RELU_FIRST, Activations, Batch, Tiling
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,10 @@ def is_supported(module: nn.Module) -> bool:
     )
 
 
-def moments(module: nn.BatchNorm1d, source: Batch | Activations, tiling: Tiling, relu: int) -> Moments:
-    """Return the moments that `module` standardises a batch by; in training, its running ones move.
+def moments(
+    module: nn.BatchNorm1d, source: Batch | Activations, tiling: Tiling, relu: int, part: LivePart
+) -> Moments:
+    """Return the moments that `module` standardises live inputs by; in training, all running ones move.
 
     Parameters
     ----------
@@ -48,15 +51,38 @@ def moments(module: nn.BatchNorm1d, source: Batch | Activations, tiling: Tiling,
     tiling : Tiling
     relu : int
         `tiles.RELU_FIRST` where the inputs are rectified before.
+    part : LivePart
+        Of the layer that reads them.
     """
     assert module.running_mean is not None
     assert module.running_var is not None
     if not module.training:
         mean, variance = (t.double().numpy() for t in (module.running_mean, module.running_var))
-        return Moments(mean, variance, None)
-    found = _of_rows(source) if isinstance(source, Batch) else _of_tiles(source, tiling, relu)
-    _move_running_statistics(module, found)
+        return _live(Moments(mean, variance, None), part)
+    if isinstance(source, Batch):
+        found = _of_rows(source)
+        _move_running_statistics(module, found)
+        return _live(found, part)
+    found = _of_tiles(source, tiling, relu)
+    _move_running_statistics(module, _with_constants(found, source, relu, part))
     return found
+
+
+def _live(found: Moments, part: LivePart) -> Moments:
+    if part.inputs is None:
+        return found
+    live = part.inputs.numpy()
+    return Moments(found.mean[live], found.variance[live], found.num_samples)
+
+
+def _with_constants(found: Moments, source: Activations, relu: int, part: LivePart) -> Moments:
+    if part.inputs is None or part.constant_inputs is None or source.constants is None:
+        return found
+    constants = source.constants.detach().double().numpy()
+    mean, variance = np.zeros((2, len(part.inputs) + len(part.constant_inputs)))
+    mean[part.inputs.numpy()], variance[part.inputs.numpy()] = found.mean, found.variance
+    mean[part.constant_inputs.numpy()] = np.maximum(constants, 0) if relu == RELU_FIRST else constants
+    return Moments(mean, variance, found.num_samples)
 
 
 def _of_rows(batch: Batch) -> Moments:

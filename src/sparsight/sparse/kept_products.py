@@ -2,7 +2,8 @@
 
 Weights lie in the order of `sparsight.sparse.pieces.Pieces`: piece by piece of
 the input features, and unit by unit in each.
-What `inputs`, `rows`, `centre`, `scale`, `shift` and `relu` are is said in `sparsight.sparse.layer_inputs`.
+What `inputs`, `rows`, `features`, `centre`, `scale`, `shift` and `relu` are is said in
+`sparsight.sparse.layer_inputs`.
 """
 
 from typing import Any
@@ -101,6 +102,7 @@ def product(
     last: int,
     inputs: Array,
     rows: Any,
+    features: Array,
     num_samples: int,
     centre: Array,
     scale: Array,
@@ -135,7 +137,7 @@ def product(
         As `tile_moments` fills them, for outputs that are rectified first or not.
     """
     width = outputs.shape[2]
-    num_features = inputs.shape[1]
+    num_features = len(features) if len(features) > 0 else inputs.shape[1]
     if inputs.ndim == 3 and len(centre) == 0:
         for tile in range(first, last):
             for part in range(len(starts)):
@@ -152,6 +154,7 @@ def product(
                 fill_piece(
                     inputs,
                     rows,
+                    features,
                     num_samples,
                     tile,
                     begin,
@@ -176,6 +179,7 @@ def weight_gradient(
     cuts: Array,
     inputs: Array,
     rows: Any,
+    features: Array,
     num_samples: int,
     centre: Array,
     scale: Array,
@@ -207,7 +211,7 @@ def weight_gradient(
     bias_gradient : ndarray, (groups, out)
     """
     num_tiles, _, width = output_gradient.shape
-    num_features = inputs.shape[1]
+    num_features = len(features) if len(features) > 0 else inputs.shape[1]
     num_groups, num_ranges = len(values_gradient), len(cuts) - 1
     zero = values_gradient.dtype.type(0)
     piece = np.empty(size * width + _CACHE_LINE, inputs.dtype)
@@ -244,6 +248,7 @@ def weight_gradient(
                     fill_piece(
                         inputs,
                         rows,
+                        features,
                         num_samples,
                         tile,
                         begin,

@@ -5,9 +5,9 @@ and standardised on the way: *v = a((r(x) − centre) · scale + shift)*, where 
 some features of one tile, stays in the first-level cache while all units take their products with it.
 
 Functions here are compiled (`sparsight.sparse.compilation`). Arrays `inputs` are (samples, features) with the
-samples of a batch in `rows`, or (tiles, features, width) with None for `rows`; `centre`, `scale` and `shift`
-are (features,), or (0,) where v = x; `relu` is as in
-`sparsight.sparse.tiles`.
+samples of a batch in `rows`, or (tiles, features, width) with None for `rows`; `features` are the columns of
+the table that are used, ascending, or nothing where all are; `centre`, `scale` and `shift` are (features,),
+or (0,) where v = x; `relu` is as in `sparsight.sparse.tiles`.
 """
 
 from typing import Any
@@ -25,6 +25,7 @@ Array = np.ndarray
 def fill_piece(
     inputs: Array,
     rows: Any,
+    features: Array,
     num_samples: int,
     tile: int,
     begin: int,
@@ -60,18 +61,27 @@ def fill_piece(
                 for n in range(width):
                     piece[at + n] = (inputs[tile, feature, n] - by) * factor + offset
     else:
-        num_features = inputs.shape[1]
+        num_features = np.int64(inputs.shape[1])
+        are_listed = len(features) > 0
         for start in range(0, width, SIDE):
             sample = tile * width + start
             count = max(0, min(SIDE, num_samples - sample))
             whole = begin + (end - begin) // SIDE * SIDE if count == SIDE else begin
             for feature in range(begin, whole, SIDE):
                 at = place + (feature - begin) * width + start
-                turn_block(inputs, rows, sample, num_features, feature, piece, at, width)
+                column = features[feature] if are_listed else feature
+                if not are_listed or features[feature + SIDE - 1] == column + SIDE - 1:
+                    turn_block(inputs, rows, sample, num_features, column, piece, at, width)
+                else:
+                    for n in range(SIDE):
+                        row = rows[sample + n]
+                        for i in range(SIDE):
+                            piece[at + i * width + n] = inputs[row, features[feature + i]]
             for feature in range(whole, end):
                 at = place + (feature - begin) * width + start
+                column = features[feature] if are_listed else feature
                 for n in range(SIDE):
-                    piece[at + n] = inputs[rows[sample + n], feature] if n < count else zero
+                    piece[at + n] = inputs[rows[sample + n], column] if n < count else zero
         if len(centre) > 0:
             for feature in range(begin, end):
                 at = place + (feature - begin) * width

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,9 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsight.sparse.batch_norm import is_supported
+from sparsight.sparse.live_part import LivePart, constant_units, unused_pixels
 from sparsight.sparse.pattern import Pattern
 from sparsight.sparse.tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling, widest_for
 from sparsight.sparse.torch_products import sparse_product
+
+if TYPE_CHECKING:
+    from sparsight.sparse.block import Block  # numba takes a second to import
 
 _Stage = Callable[[Batch | Activations, Tiling], Activations]
 _Weights = Callable[[], tuple[Tensor, Tensor]]
@@ -154,19 +159,33 @@ class SparseSequential:
             else:
                 before.append(module)
         parts += [before] if before else []
-        return [self._stage(part, following) for part, following in itertools.pairwise([*parts, []])]
+        return self._chained(parts)
 
-    def _stage(self, part: "_Layer | list[nn.Module]", following: "_Layer | list[nn.Module]") -> _Stage:
-        if isinstance(part, list):
-            return _rest_stage(part)
+    def _chained(self, parts: "list[_Layer | list[nn.Module]]") -> list[_Stage]:
+        """Return the stages of the parts; blocks side by side leave out what is the same for all samples."""
         from sparsight.sparse.block import Block
 
-        is_standardised_next = isinstance(following, _Layer) and following.norm is not None
-        next_relu = following.relu if isinstance(following, _Layer) and is_standardised_next else None
-        mask = torch.ones(part.layer.weight.shape, dtype=torch.bool)
-        pattern = self._patterns.get(part.name) or Pattern.of(mask)
-        block, weights = Block(pattern, part.norm, part.relu, next_relu), self._weights(part.name, part.layer)
-        return lambda source, tiling: block(*weights(), source, tiling)
+        stages: list[_Stage] = []
+        is_constant: Tensor | None = None
+        for part, following in itertools.pairwise([*parts, []]):
+            if isinstance(part, list):
+                stages.append(_rest_stage(part))
+                continue
+            mask = self._mask(part.name, part.layer)
+            if not stages:
+                is_constant = unused_pixels(mask)
+            is_followed = isinstance(following, _Layer)
+            live = LivePart.of(mask, is_constant, leaves_units_out=is_followed)
+            is_constant = constant_units(live, len(mask))
+            is_standardised_next = isinstance(following, _Layer) and following.norm is not None
+            next_relu = following.relu if isinstance(following, _Layer) and is_standardised_next else None
+            block = Block(live, part.norm, part.relu, next_relu)
+            stages.append(_block_stage(block, self._weights(part.name, part.layer)))
+        return stages
+
+    def _mask(self, name: str, layer: nn.Linear) -> Tensor:
+        pattern = self._patterns.get(name)
+        return torch.ones(layer.weight.shape, dtype=torch.bool) if pattern is None else pattern.mask
 
     def _weights(self, name: str, layer: nn.Linear) -> _Weights:
         """Return how to get at a layer's kept weights, (kept,), and bias."""
@@ -228,6 +247,10 @@ def _split_block(
         if rest and type(rest[-1]) is nn.ReLU and relu == NO_RELU:
             rest, relu = rest[:-1], RELU_FIRST
     return norm, relu, rest
+
+
+def _block_stage(block: "Block", weights: _Weights) -> _Stage:
+    return lambda source, tiling: block(*weights(), source, tiling)
 
 
 def _rest_stage(modules: list[nn.Module]) -> _Stage:

@@ -86,7 +86,10 @@ class Activations:
     moments : ndarray of float64, (2, tiles, features), or None
         Mean over the samples of each tile and sum of squares about it, where somebody asked for them: of
         the rectified tiles, if that is what is standardised next.
+    constants : Tensor, (constants,), or None
+        Features that are the same for all samples and not in the tiles; see `sparsight.sparse.live_part`.
     """
 
     tiles: Tensor
     moments: np.ndarray | None = None
+    constants: Tensor | None = None
