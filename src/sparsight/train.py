@@ -18,6 +18,7 @@ from sparsight.settings import Settings
 from sparsight.sparse.crossover import Kernel, sparse_layers
 from sparsight.sparse.sequential import SparseSequential
 from sparsight.sparse.threads import threads_taken_from_torch
+from sparsight.sparse.tiles import Batch, Table
 
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
@@ -379,7 +380,7 @@ class Trainer:
         if self._sparse is not None and self._table is not None:
             rows = self.task.batch_rows(self.seed, self.step, self.settings.batch_size)
             labels = torch.from_numpy(self.task.train_labels[rows])
-            return self._sparse.of_rows(self._table, rows), labels
+            return self._sparse.of_batch(Batch(self._table, rows)), labels
         inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
         return (self._sparse or self._network)(inputs.to(self.device)), labels.to(self.device)
 
@@ -418,13 +419,18 @@ def _tf32(is_allowed: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _table(task: Task, device: torch.device) -> np.ndarray | None:
-    """Return the training inputs, (n, features), if batches can be read off them as they are."""
+def _table(task: Task, device: torch.device) -> Table | None:
+    """Return the training inputs, if batches can be read off them as they are."""
     if device.type != "cpu" or not isinstance(task, Task) or task.draw is not None:
         return None
-    if task.train_inputs.dtype != np.float32 or not task.train_inputs.flags.c_contiguous:
+    if not task.train_inputs.flags.c_contiguous:
         return None
-    return task.train_inputs.view(np.ndarray).reshape(len(task.train_inputs), -1)
+    numbers = task.train_inputs.view(np.ndarray).reshape(len(task.train_inputs), -1)
+    if task.channel_mean is None or task.channel_sd is None:
+        return Table(numbers)
+    num_pixels = math.prod(task.geometry.size)
+    per_channel = (task.channel_mean, task.channel_sd)
+    return Table(numbers, *(np.repeat(values.astype(np.float64), num_pixels) for values in per_channel))
 
 
 def _optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -112,6 +112,28 @@ def test_batches_are_read_off_read_only_inputs(tmp_path):
     assert torch.equal(*ends)
 
 
+@pytest.mark.parametrize("batch_norm", ["none", "input"])
+def test_training_on_bytes_ends_where_training_on_the_same_numbers_ends(batch_norm):
+    task = linear_task(num_inputs=60)
+    codes = np.random.default_rng(0).integers(0, 256, task.train_inputs.shape, dtype=np.uint8)
+    test_codes = np.random.default_rng(1).integers(0, 256, task.test_inputs.shape, dtype=np.uint8)
+    mean, sd = np.array([120.0], np.float32), np.array([70.0], np.float32)
+    of_bytes = dataclasses.replace(
+        task, train_inputs=codes, test_inputs=test_codes, channel_mean=mean, channel_sd=sd
+    )
+    settings = TrainingSettings(steps=50, batch_size=50, learning_rate=0.05, kernel="csr")
+    ends = []
+    for kernel in ("dense", "csr"):
+        network = small_network(of_bytes, widths=(40,), batch_norm=batch_norm)
+        masks = random_masks(network, 0.2, prune_biases=False)
+        trainer = Trainer(network, of_bytes, settings.model_copy(update={"kernel": kernel}), masks, seed=0)
+        trainer.run()
+        ends.append((parameter_vector(network), trainer.curve))
+    (theirs, of_dense), (ours, of_sparse) = ends
+    assert (ours - theirs).norm() < 1e-5 * theirs.norm()
+    assert of_sparse.test_loss == pytest.approx(of_dense.test_loss, rel=1e-5)
+
+
 def test_the_network_holds_the_weights_of_every_step():
     """They are written into it only when somebody looks."""
     task, settings = linear_task(), TrainingSettings(steps=9, batch_size=32, learning_rate=0.1, kernel="csr")

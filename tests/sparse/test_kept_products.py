@@ -57,7 +57,12 @@ def sources(dtype, width):
     some = np.concatenate([some, some[-1] + 1 + np.arange(64)]).astype(np.int32)
     wide = np.full((100, some[-1] + 9), np.nan, dtype)
     wide[rows[:, None], some] = x
+    codes = stream.integers(0, 256, (100, NUM_INPUTS), dtype=np.uint8)
     return {
+        "bytes": (
+            (codes, rows, every, NUM_SAMPLES, *affine, NO_RELU),
+            ((codes[rows].astype(dtype) - centre) * scale + shift),
+        ),
         "listed columns": ((wide, rows, some, NUM_SAMPLES, *affine, NO_RELU), (x - centre) * scale + shift),
         "table": ((table, rows, every, NUM_SAMPLES, *plain, NO_RELU), x),
         "standardised table": (

@@ -10,6 +10,7 @@ from torch import nn
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.sparse import threads
 from sparsight.sparse.sequential import SparseSequential, sparse_candidates
+from sparsight.sparse.tiles import Batch, Table
 
 
 def network_and_masks(density=0.2, widths=(40, 30), num_inputs=70, **settings):
@@ -176,6 +177,32 @@ def test_a_loss_that_diverged_is_seen():
     sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])
     sparse.values["linear_0.weight"].data[0] = float("nan")
     assert sparse(batch(20)[0]).isnan().any()
+
+
+@pytest.mark.parametrize("batch_norm", ["none", "hidden", "input"])
+@pytest.mark.parametrize("sparse_layers", [["linear_0"], ["linear_1"]])
+def test_bytes_are_standardised_as_they_are_read(batch_norm, sparse_layers):
+    network, masks = network_and_masks(batch_norm=batch_norm)
+    if sparse_layers == ["linear_0"]:
+        masks["linear_0.weight"][:, 12:] = False  # few pixels are used
+        network.linear_0.weight.data *= masks["linear_0.weight"]
+    dense = copy.deepcopy(network)
+    stream = np.random.default_rng(2)
+    numbers, rows = stream.integers(0, 256, (90, 70), dtype=np.uint8), stream.permutation(90)[:37]
+    mean, sd = stream.uniform(100, 150, 70), stream.uniform(30, 60, 70)
+    numbers.flags.writeable = False
+    sparse = SparseSequential(network, masks, sparse_layers)
+    outputs = sparse.of_batch(Batch(Table(numbers, mean, sd), rows))
+    expected = dense(torch.from_numpy((numbers[rows] - mean) / sd))
+    labels = batch(37)[1]
+    torch.testing.assert_close(outputs, expected, rtol=1e-11, atol=1e-11)
+    ours = gradients(outputs, labels, sparse.parameters())
+    theirs = gradients(expected, labels, list(dense.parameters()))
+    for (name, _), mine, whole in zip(dense.named_parameters(), ours, theirs, strict=True):
+        kept = whole[masks[name]] if name in sparse.values else whole
+        torch.testing.assert_close(mine, kept, rtol=1e-9, atol=1e-12, msg=name)
+    for mine, other in zip(network.buffers(), dense.buffers(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-11, atol=1e-11)
 
 
 def test_values_travel_to_the_network_and_back():

@@ -88,9 +88,13 @@ def _with_constants(found: Moments, source: Activations, relu: int, part: LivePa
 def _of_rows(batch: Batch) -> Moments:
     from sparsight.sparse.layer_inputs import row_moments
 
-    means, squares = np.empty((2, batch.table.shape[1]))
-    in_parallel(row_moments, even_shares(len(means)), batch.table, batch.rows, means, squares)
-    return Moments(means, squares / len(batch.rows), len(batch.rows))
+    table = batch.table
+    mean, squares = np.empty((2, table.numbers.shape[1]))
+    in_parallel(row_moments, even_shares(len(mean)), table.numbers, batch.rows, mean, squares)
+    variance = squares / len(batch.rows)
+    if table.mean is not None and table.sd is not None:
+        mean, variance = (mean - table.mean) / table.sd, variance / table.sd**2
+    return Moments(mean, variance, len(batch.rows))
 
 
 def _of_tiles(source: Activations, tiling: Tiling, relu: int) -> Moments:

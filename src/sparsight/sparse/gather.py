@@ -26,7 +26,10 @@ def _typed_block(  # type: ignore[no-untyped-def]
     place,
     width,
 ):
-    """Store ``table[rows[sample + n], feature + i]`` at the index ``place + i · width + n`` of `tiles`."""
+    """Store ``table[rows[sample + n], feature + i]`` at the index ``place + i · width + n`` of `tiles`.
+
+    A table of bytes is read as numbers from 0 to 255.
+    """
     signature = types.void(table, rows, sample, num_features, feature, tiles, place, width)
     return signature, _turn_code
 
@@ -36,22 +39,26 @@ def _turn_code(context: Any, builder: Any, signature: Any, arguments: Any) -> An
         kind = context.make_array(signature.args[position])
         return kind(context, builder, arguments[position]).data
 
-    def vector_at(base: Any, index: Any) -> Any:
+    def vector_at(base: Any, index: Any, vector: Any) -> Any:
         return builder.bitcast(builder.gep(base, [index]), vector.as_pointer())
+
+    def vectors_of(position: int) -> tuple[Any, int]:
+        scalar = context.get_value_type(signature.args[position].dtype)
+        return ir.VectorType(scalar, SIDE), context.get_abi_sizeof(scalar)
 
     table, rows, tiles = (data(position) for position in (0, 1, 5))
     sample, num_features, feature, place, width = (arguments[position] for position in (2, 3, 4, 6, 7))
-    scalar = context.get_value_type(signature.args[0].dtype)
-    align = context.get_abi_sizeof(scalar)
-    vector = ir.VectorType(scalar, SIDE)
+    (read, align_read), (stored, align_stored) = vectors_of(0), vectors_of(5)
     block = []
     for n in range(SIDE):
         row = builder.load(builder.gep(rows, [builder.add(sample, _INT(n))]))
         at = builder.add(builder.mul(row, num_features), feature)
-        block.append(builder.load(vector_at(table, at), align=align))
-    for i, values in enumerate(_transposed(builder, block)):
+        block.append(builder.load(vector_at(table, at, read), align=align_read))
+    is_of_bytes = isinstance(signature.args[0].dtype, types.Integer)
+    for i, numbers in enumerate(_transposed(builder, block)):
         at = builder.add(place, builder.mul(_INT(i), width))
-        builder.store(values, vector_at(tiles, at), align=align)
+        values = builder.uitofp(numbers, stored) if is_of_bytes else numbers
+        builder.store(values, vector_at(tiles, at, stored), align=align_stored)
     return context.get_dummy_value()
 
 

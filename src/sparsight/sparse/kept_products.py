@@ -146,7 +146,7 @@ def product(
             if moments.size:
                 tile_moments(tile, outputs, num_samples, next_relu, moments)
     else:
-        piece = np.empty(size * width + _CACHE_LINE, inputs.dtype)
+        piece = np.empty(size * width + _CACHE_LINE, centre.dtype)
         place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
         for tile in range(first, last):
             for part in range(len(starts)):
@@ -214,7 +214,7 @@ def weight_gradient(
     num_features = len(features) if len(features) > 0 else inputs.shape[1]
     num_groups, num_ranges = len(values_gradient), len(cuts) - 1
     zero = values_gradient.dtype.type(0)
-    piece = np.empty(size * width + _CACHE_LINE, inputs.dtype)
+    piece = np.empty(size * width + _CACHE_LINE, centre.dtype)
     place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
     for share in range(first, last):
         group, part_of_units = share // num_ranges, share % num_ranges

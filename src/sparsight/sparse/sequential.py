@@ -13,7 +13,16 @@ from torch.nn import functional
 from sparsight.sparse.batch_norm import is_supported
 from sparsight.sparse.live_part import LivePart, constant_units, unused_pixels
 from sparsight.sparse.pattern import Pattern
-from sparsight.sparse.tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling, widest_for
+from sparsight.sparse.tiles import (
+    NO_RELU,
+    RELU_FIRST,
+    RELU_LAST,
+    Activations,
+    Batch,
+    Table,
+    Tiling,
+    widest_for,
+)
 from sparsight.sparse.torch_products import sparse_product
 
 if TYPE_CHECKING:
@@ -106,18 +115,13 @@ class SparseSequential:
             for on_rows in self._row_stages:
                 inputs = on_rows(inputs)
             return inputs
-        return self.of_rows(inputs.detach().contiguous().numpy(), np.arange(len(inputs)))
+        table = Table(inputs.detach().contiguous().numpy())
+        return self.of_batch(Batch(table, np.arange(len(inputs))))
 
-    def of_rows(self, table: np.ndarray, rows: np.ndarray) -> Tensor:
-        """Return the outputs for ``table[rows]``, on the CPU, without copying those first.
-
-        Parameters
-        ----------
-        table : ndarray, (samples, features)
-        rows : ndarray of int64, (n,)
-        """
-        tiling = Tiling.of(len(rows), self._widest)
-        flow: Batch | Activations = Batch(table, rows)
+    def of_batch(self, batch: Batch) -> Tensor:
+        """Return the outputs for samples of a table, on the CPU, without copying those first."""
+        tiling = Tiling.of(len(batch.rows), self._widest)
+        flow: Batch | Activations = batch
         for stage in self._stages:
             flow = stage(flow, tiling)
         assert isinstance(flow, Activations)
@@ -169,7 +173,7 @@ class SparseSequential:
         is_constant: Tensor | None = None
         for part, following in itertools.pairwise([*parts, []]):
             if isinstance(part, list):
-                stages.append(_rest_stage(part))
+                stages.append(_rest_stage(part, next(self.network.parameters()).dtype))
                 continue
             mask = self._mask(part.name, part.layer)
             if not stages:
@@ -253,7 +257,7 @@ def _block_stage(block: "Block", weights: _Weights) -> _Stage:
     return lambda source, tiling: block(*weights(), source, tiling)
 
 
-def _rest_stage(modules: list[nn.Module]) -> _Stage:
+def _rest_stage(modules: list[nn.Module], dtype: torch.dtype) -> _Stage:
     """Return a stage of modules that torch computes: on tiles where each number is changed by itself."""
     is_elementwise = all(
         type(module) in _ELEMENTWISE or getattr(module, "is_elementwise", False) for module in modules
@@ -262,7 +266,7 @@ def _rest_stage(modules: list[nn.Module]) -> _Stage:
     def stage(source: Batch | Activations, tiling: Tiling) -> Activations:
         stays = is_elementwise and isinstance(source, Activations)
         if isinstance(source, Batch):
-            flow = torch.from_numpy(source.table[source.rows])
+            flow = source.inputs(dtype)
         else:
             flow = source.tiles if stays else tiling.rows(source.tiles)
         for module in modules:

@@ -21,7 +21,7 @@ from sparsight.sparse import kept_products, layer_inputs
 from sparsight.sparse.batch_norm import Moments
 from sparsight.sparse.pattern import Pattern
 from sparsight.sparse.threads import even_shares, in_parallel, num_threads
-from sparsight.sparse.tiles import NO_RELU, Activations, Batch, Tiling
+from sparsight.sparse.tiles import NO_RELU, Activations, Batch, Table, Tiling
 
 _GROUPS = 4
 """Tiles are added up in so many groups, whatever the number of threads: a thread reads its own groups' tiles
@@ -120,12 +120,13 @@ class _TileProduct(Function):
         next_relu: int,
         filled: np.ndarray,
     ) -> Tensor:
-        ctx.source = _source(source, tiling, reading, gamma, beta)
+        weights = values.detach().numpy()
+        ctx.source = _source(source, tiling, reading, gamma, beta, weights.dtype)
         ctx.reading, ctx.pattern = reading, pattern
         ctx.save_for_backward(values, gamma)
         pieces = pattern.pieces
         outputs = values.new_empty(tiling.num_tiles, len(bias), tiling.width)
-        weight = (pieces.size, pieces.starts, pieces.columns, values.detach().numpy()[pieces.order])
+        weight = (pieces.size, pieces.starts, pieces.columns, weights[pieces.order])
         given = (bias.detach().numpy(), outputs.numpy(), next_relu, filled)
         arguments = (*ctx.source.arguments(), *weight, *given)
         in_parallel(kept_products.product, even_shares(tiling.num_tiles), *arguments)
@@ -145,21 +146,47 @@ class _TileProduct(Function):
 
 
 def _source(
-    source: Batch | Activations, tiling: Tiling, reading: Reading, gamma: Tensor | None, beta: Tensor | None
+    source: Batch | Activations,
+    tiling: Tiling,
+    reading: Reading,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    dtype: np.dtype[Any],
 ) -> _Source:
-    inputs = source.table if isinstance(source, Batch) else source.tiles.detach().numpy()
-    rows = source.rows if isinstance(source, Batch) else None
-    given = (inputs, rows, reading.features, tiling.num_samples)
+    if isinstance(source, Batch):
+        inputs, rows = source.table.numbers, source.rows
+    else:
+        inputs, rows = source.tiles.detach().numpy(), None
+    affine = _affine(reading, inputs.shape[1], gamma, beta)
+    if isinstance(source, Batch):
+        affine = _on_numbers(source.table, affine, reading.features)
+    centre, scale, shift = (array.astype(dtype, copy=False) for array in affine)
+    return _Source(inputs, rows, reading.features, tiling.num_samples, centre, scale, shift, reading.relu)
+
+
+def _affine(
+    reading: Reading, num_features: int, gamma: Tensor | None, beta: Tensor | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return centre, scale and shift of the inputs; (0,) where they are taken as they are."""
     found = reading.moments
     if found is None:
-        nothing = np.zeros(0 if reading.relu == NO_RELU else inputs.shape[1], inputs.dtype)
-        return _Source(*given, nothing, nothing + 1, nothing, reading.relu)
+        nothing = np.zeros(0 if reading.relu == NO_RELU else num_features)
+        return nothing, nothing + 1, nothing
     scale = 1 / np.sqrt(found.variance + reading.eps)
     if gamma is not None:
         scale *= gamma.detach().numpy()
-    shift = np.zeros_like(scale) if beta is None else beta.detach().numpy()
-    centre, scale, shift = (a.astype(inputs.dtype, copy=False) for a in (found.mean, scale, shift))
-    return _Source(*given, centre, scale, shift, reading.relu)
+    return found.mean, scale, np.zeros_like(scale) if beta is None else beta.detach().numpy()
+
+
+def _on_numbers(
+    table: Table, affine: tuple[np.ndarray, np.ndarray, np.ndarray], features: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same for the numbers of a table, of which the inputs are (numbers − mean) / sd."""
+    if table.mean is None or table.sd is None:
+        return affine
+    mean, sd = (array[features] if len(features) else array for array in (table.mean, table.sd))
+    centre, scale, shift = affine if len(affine[0]) else (np.zeros_like(mean),) * 3
+    return mean + sd * centre, (scale if len(affine[0]) else 1) / sd, shift
 
 
 def _by_weight(source: _Source, gradient: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor]:
@@ -209,7 +236,7 @@ def _through_norm(
     inverse = 1 / np.sqrt(found.variance + reading.eps)
     by_gamma, by_beta = products * inverse, sums
     share = 0.0 if found.num_samples is None else 1 / found.num_samples
-    offset, slope = (a.astype(source.inputs.dtype) for a in (by_beta * share, by_gamma * inverse * share))
+    offset, slope = (a.astype(source.centre.dtype) for a in (by_beta * share, by_gamma * inverse * share))
     arguments = (source.inputs, source.num_samples, source.centre, source.scale, offset, slope, source.relu)
     in_parallel(layer_inputs.finish_back, even_shares(len(by_tiles)), *arguments, by_tiles.numpy())
     return torch.from_numpy(by_gamma).to(gamma.dtype), torch.from_numpy(by_beta).to(gamma.dtype)

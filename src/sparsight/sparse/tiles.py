@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -62,18 +63,42 @@ def widest_for(density: float) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Samples as rows of a table: they are read where they lie.
+class Table:
+    """Samples, read where they lie; bytes are standardised while they are read.
 
     Attributes
     ----------
-    table : ndarray, (samples, features)
+    numbers : ndarray of a float dtype or uint8, (samples, features)
         In C order; it may be read-only.
+    mean, sd : ndarray of float64, (features,), or None
+        The inputs are ``(numbers − mean) / sd``; None: they are the numbers.
+    """
+
+    numbers: np.ndarray
+    mean: np.ndarray | None = None
+    sd: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some samples of a table.
+
+    Attributes
+    ----------
+    table : Table
     rows : ndarray of int64, (n,)
     """
 
-    table: np.ndarray
+    table: Table
     rows: np.ndarray
+
+    def inputs(self, dtype: torch.dtype) -> Tensor:
+        """Return the samples themselves: (n, features)."""
+        numbers = torch.from_numpy(self.table.numbers[self.rows]).to(dtype)
+        if self.table.mean is None or self.table.sd is None:
+            return numbers
+        mean, sd = (torch.from_numpy(array).to(dtype) for array in (self.table.mean, self.table.sd))
+        return (numbers - mean) / sd
 
 
 @dataclass(frozen=True, eq=False)
