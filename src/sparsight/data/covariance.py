@@ -24,6 +24,7 @@ _MAX_SIDE = 4096  # pixels; an axis is factorised as a dense matrix, which takes
 _MAX_TORUS = 2**22  # pixels; of the torus that an open field is cut from
 _REPORTED_CHANGE = 1e-4  # the standard error of a covariance from 10⁸ samples: less cannot be seen
 _LOST_VARIANCE = 1e-12  # directions that together carry less than this share of the variance are left out
+_BLOCK_VALUES = 2**17  # pixels filtered at a time: the product of one axis stays in the cache
 _NEGATIVE_SHARE = 1e-10  # negative eigenvalues of an embedding, as a share of the largest, taken as zero
 
 
@@ -173,9 +174,17 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
     ranks = tuple(factor.shape[1] for factor in factors)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
-        fields = white_noise(rng, (num_samples, *ranks)) @ factors[-1].T  # (n, rank, width), or (n, length)
-        if len(factors) == 2:
-            fields = factors[0] @ fields  # (n, height, width)
+        noise = white_noise(rng, (num_samples, *ranks))
+        fields = torch.empty(num_samples, *covariance.size)
+        if len(factors) == 1:
+            torch.matmul(noise, factors[0].T, out=fields)
+            return fields.numpy()
+        block = max(1, _BLOCK_VALUES // math.prod(covariance.size))
+        between = torch.empty(min(block, num_samples), ranks[0], covariance.size[1])
+        for white, part in zip(torch.split(noise, block), torch.split(fields, block), strict=True):
+            rows = between[: len(part)]
+            torch.matmul(white, factors[1].T, out=rows)
+            torch.matmul(factors[0], rows, out=part)
         return fields.numpy()
 
     return sample
