@@ -15,6 +15,7 @@ from sparsight.data.covariance import (
     product_covariance,
     product_sampler,
 )
+from sparsight.data.white_noise import white_noise
 from sparsight.errors import InputError
 from sparsight.streams import generator
 
@@ -206,3 +207,16 @@ def test_samples_do_not_depend_on_the_block(make, size, length, power, wraps, nu
     monkeypatch.setattr("sparsight.data.covariance._BLOCK_VALUES", 100)
     blocks = make(product_covariance(size, length, power, wraps))(generator(6, "t"), num_samples)
     np.testing.assert_allclose(blocks, whole, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_values", [1, 100, 2**17])
+@pytest.mark.parametrize(("size", "length"), [((8, 9), 1.3), ((9, 8), 4.0), ((7, 7), 0.2), ((1, 6), 2.0)])
+@pytest.mark.parametrize("num_samples", [1, 2, 30])
+def test_product_sampler_is_noise_between_two_factors(block_values, size, length, num_samples, monkeypatch):
+    """The noise lies in the memory of the fields until it is used, at full rank (0.2) and far below (4)."""
+    monkeypatch.setattr("sparsight.data.covariance._BLOCK_VALUES", block_values)
+    covariance = product_covariance(size, length)
+    first, second = (covariance_module._axis_factor(row, False).double() for row in covariance.rows)
+    noise = white_noise(generator(7, "t"), (num_samples, first.shape[1], second.shape[1])).double()
+    samples = product_sampler(covariance)(generator(7, "t"), num_samples)
+    np.testing.assert_allclose(samples, first @ noise @ second.T, rtol=0, atol=1e-5)

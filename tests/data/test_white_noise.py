@@ -43,6 +43,16 @@ def test_white_noise_tails(noise):
         assert abs((np.abs(noise) > threshold).sum() - expected) < 5 * np.sqrt(expected)
 
 
+@pytest.mark.parametrize("num_values", [1, 6, 2 * white_noise_module._BLOCK + 5])
+def test_white_noise_in_memory_that_is_given(num_values):
+    memory = np.zeros(num_values + num_values % 2 + 6, dtype=np.float32)
+    values = white_noise(generator(0, "t"), (num_values,), memory[4:-2])
+    assert (values == white_noise(generator(0, "t"), (num_values,))).all()
+    np.testing.assert_array_equal(values, memory[4 : 4 + num_values])
+    assert not memory[:4].any()
+    assert not memory[-2:].any()
+
+
 class ExtremeBits(np.random.Generator):
     """Hands out one bit pattern only."""
 

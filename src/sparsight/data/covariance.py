@@ -175,11 +175,15 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
     ranks = tuple(factor.shape[1] for factor in factors)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
-        noise = white_noise(rng, (num_samples, *ranks))
-        fields = torch.empty(num_samples, *covariance.size)
         if len(factors) == 1:
-            torch.matmul(noise, factors[0].T, out=fields)
-            return fields.numpy()
+            return (white_noise(rng, (num_samples, *ranks)) @ factors[0].T).numpy()
+        # The noise lies at the end of the memory of the fields, which never overtake it: a block is read
+        # before it is written, and a field has at least as many pixels as it takes random numbers.
+        num_pixels, num_noise = num_samples * math.prod(covariance.size), num_samples * math.prod(ranks)
+        start = (num_pixels - num_noise + 1) // 2 * 2
+        memory = torch.empty(start + (num_noise + 1) // 2 * 2)
+        noise = white_noise(rng, (num_samples, *ranks), memory[start:].numpy())
+        fields = memory[:num_pixels].view(num_samples, *covariance.size)
         block = max(1, _BLOCK_VALUES // math.prod(covariance.size))
         between = torch.empty(min(block, num_samples), ranks[0], covariance.size[1])
         for white, part in zip(torch.split(noise, block), torch.split(fields, block), strict=True):

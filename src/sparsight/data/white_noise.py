@@ -11,7 +11,9 @@ from sparsight.data.vector_loops import normal_pairs
 _BLOCK = 2**14  # random numbers of 64 bits drawn at a time
 
 
-def white_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[torch.Tensor, "..."]:
+def white_noise(
+    rng: np.random.Generator, shape: tuple[int, ...], memory: Float32[np.ndarray, " values"] | None = None
+) -> Float32[torch.Tensor, "..."]:
     r"""Return independent standard normal numbers.
 
     Box and Muller's transform of uniform :math:`u \in (0, 1]` and :math:`\varphi \in [-\pi, \pi)`:
@@ -24,6 +26,8 @@ def white_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[tor
     rng : numpy.random.Generator
         Half as many 64-bit numbers as normal ones are taken from it.
     shape : tuple of int
+    memory : numpy.ndarray of float32, optional
+        Where to put them: as many values as `shape` has, or one more to make them even; aligned to 8 bytes.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def white_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[tor
     num_pairs = (num_values + 1) // 2
     # The noise takes the place of its bits, and these come by the block: memory that is new to the process
     # costs as much as drawing what is put there.
-    words = np.empty(num_pairs, dtype=np.uint64)
+    words = np.empty(num_pairs, dtype=np.uint64) if memory is None else memory.view(np.uint64)
     for start in range(0, num_pairs, _BLOCK):
         part = words[start : start + _BLOCK]
         part[:] = rng.integers(0, 2**64, len(part), dtype=np.uint64)
