@@ -3,6 +3,7 @@ import pytest
 import scipy.stats
 import torch
 
+from sparsight.data import white_noise as white_noise_module
 from sparsight.data.white_noise import white_noise
 from sparsight.streams import generator
 
@@ -42,6 +43,16 @@ def test_white_noise_tails(noise):
         assert abs((np.abs(noise) > threshold).sum() - expected) < 5 * np.sqrt(expected)
 
 
+@pytest.mark.parametrize("num_values", [1, 6, 2 * white_noise_module._BLOCK + 5])
+def test_white_noise_in_memory_that_is_given(num_values):
+    memory = np.zeros(num_values + num_values % 2 + 6, dtype=np.float32)
+    values = white_noise(generator(0, "t"), (num_values,), memory[4:-2])
+    assert (values == white_noise(generator(0, "t"), (num_values,))).all()
+    np.testing.assert_array_equal(values, memory[4 : 4 + num_values])
+    assert not memory[:4].any()
+    assert not memory[-2:].any()
+
+
 class ExtremeBits(np.random.Generator):
     """Hands out one bit pattern only."""
 
@@ -66,3 +77,16 @@ def test_white_noise_shapes(shape):
     assert values.shape == shape
     assert values.dtype == torch.float32
     assert (values == white_noise(generator(0, "t"), shape)).all()
+
+
+@pytest.mark.parametrize("num_values", [0, 1, 2, 9, 2 * white_noise_module._BLOCK + 5])
+def test_white_noise_takes_half_as_many_random_numbers_in_their_order(num_values):
+    num_pairs = (num_values + 1) // 2
+    rng, whole = generator(0, "t"), generator(0, "t")
+    values = white_noise(rng, (num_values,)).numpy()
+    bits = whole.integers(0, 2**64, num_pairs, dtype=np.uint64).view(np.int32).reshape(2, num_pairs)
+    assert rng.bit_generator.state == whole.bit_generator.state
+    u = ((bits[0] & 0x7FFFFFFF).astype(np.float32) + np.float32(1)) * np.float32(2.0**-31)
+    angle = bits[1] * np.pi * 2.0**-31
+    expected = np.sqrt(-2 * np.log(u.astype(np.float64))) * np.stack([np.cos(angle), np.sin(angle)])
+    np.testing.assert_allclose(values, expected.ravel()[:num_values], rtol=0, atol=1e-6)

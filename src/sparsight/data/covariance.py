@@ -1,7 +1,6 @@
 """Stationary Gaussian fields: their covariance, and samples without the pixels × pixels matrix."""
 
 import functools
-import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,7 +22,10 @@ Sampler = Callable[[np.random.Generator, int], np.ndarray]
 _MAX_SIDE = 4096  # pixels; an axis is factorised as a dense matrix, which takes a minute here
 _MAX_TORUS = 2**22  # pixels; of the torus that an open field is cut from
 _REPORTED_CHANGE = 1e-4  # the standard error of a covariance from 10⁸ samples: less cannot be seen
-_LOST_VARIANCE = 1e-12  # directions that together carry less than this share of the variance are left out
+_LOST_VARIANCE = 1e-12  # directions that together carry less than this share of the variance are left out,
+# and so are covariances below
+_BLOCK_VALUES = 2**17  # numbers filtered at a time: what lies between two axes stays in the cache
+_GROWTH = 1.125  # of a torus that is not valid
 _NEGATIVE_SHARE = 1e-10  # negative eigenvalues of an embedding, as a share of the largest, taken as zero
 
 
@@ -173,9 +175,21 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
     ranks = tuple(factor.shape[1] for factor in factors)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
-        fields = white_noise(rng, (num_samples, *ranks)) @ factors[-1].T  # (n, rank, width), or (n, length)
-        if len(factors) == 2:
-            fields = factors[0] @ fields  # (n, height, width)
+        if len(factors) == 1:
+            return (white_noise(rng, (num_samples, *ranks)) @ factors[0].T).numpy()
+        # The noise lies at the end of the memory of the fields, which never overtake it: a block is read
+        # before it is written, and a field has at least as many pixels as it takes random numbers.
+        num_pixels, num_noise = num_samples * math.prod(covariance.size), num_samples * math.prod(ranks)
+        start = (num_pixels - num_noise + 1) // 2 * 2
+        memory = torch.empty(start + (num_noise + 1) // 2 * 2)
+        noise = white_noise(rng, (num_samples, *ranks), memory[start:].numpy())
+        fields = memory[:num_pixels].view(num_samples, *covariance.size)
+        block = max(1, _BLOCK_VALUES // math.prod(covariance.size))
+        between = torch.empty(min(block, num_samples), ranks[0], covariance.size[1])
+        for white, part in zip(torch.split(noise, block), torch.split(fields, block), strict=True):
+            rows = between[: len(part)]
+            torch.matmul(white, factors[1].T, out=rows)
+            torch.matmul(factors[0], rows, out=part)
         return fields.numpy()
 
     return sample
@@ -189,8 +203,8 @@ def pointwise_sampler(
     What a pointwise nonlinearity makes of a Gaussian field has the covariance f(C_ij), where the power
     series of f has no negative coefficients; so f(C) is positive semi-definite, too, but it is no
     product of axes. Fields on a torus are drawn by FFT, exactly. Open fields are windows of fields on a
-    larger torus, the smallest tried on which the covariance, unchanged inside the window, is valid
-    (circulant embedding: Wood, Chan, J. Comput. Graph. Stat. 3 (1994) 409).
+    larger torus, the smallest tried on which the covariance, unchanged inside the window (to 10⁻¹²), is
+    valid (circulant embedding: Wood, Chan, J. Comput. Graph. Stat. 3 (1994) 409).
 
     Parameters
     ----------
@@ -214,19 +228,22 @@ def pointwise_sampler(
     else:
         spectrum = _embedding_spectrum(covariance, transform)
     grid = spectrum.shape
-    amplitude = np.sqrt(np.maximum(spectrum, 0) * math.prod(grid)).astype(np.float32)
+    amplitude = torch.from_numpy(np.sqrt(np.maximum(spectrum, 0) / math.prod(grid)).astype(np.float32))
     window = tuple(slice(0, extent) for extent in covariance.size)
     axes = tuple(range(1, len(grid) + 1))
+    block = max(1, _BLOCK_VALUES // (2 * math.prod(grid)))
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
         # The real and the imaginary part of one complex transform are two independent fields.
         num_pairs = (num_samples + 1) // 2
-        white = torch.view_as_complex(white_noise(rng, (num_pairs, *grid, 2))).numpy()
-        white *= amplitude
-        pairs = scipy.fft.ifftn(white, axes=axes, overwrite_x=True)[(slice(None), *window)]
-        fields = np.empty((2 * num_pairs, *covariance.size), dtype=np.float32)
-        fields[:num_pairs], fields[num_pairs:] = pairs.real, pairs.imag
-        return fields[:num_samples]
+        white = torch.view_as_complex(white_noise(rng, (num_pairs, *grid, 2)))
+        fields = torch.empty(2, num_pairs, *covariance.size).numpy()
+        for start in range(0, num_pairs, block):
+            part = slice(start, start + block)
+            transformed = torch.fft.ifftn(white[part].mul_(amplitude), dim=axes, norm="forward")
+            pairs = transformed.numpy()[(slice(None), *window)]
+            fields[0, part], fields[1, part] = pairs.real, pairs.imag
+        return fields.reshape(-1, *covariance.size)[:num_samples]
 
     return sample
 
@@ -274,21 +291,46 @@ def _embedding_spectrum(
     covariance: ProductCovariance, transform: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Return the spectrum of the smallest torus tried in which the open field is a window."""
-    for step in itertools.count():
-        # At least 2n − 1, so that no two pixels of the window meet around the torus.
-        grid = [
-            scipy.fft.next_fast_len(math.ceil((2 * extent - 1) * 1.25**step)) for extent in covariance.size
-        ]
-        if math.prod(grid) > _MAX_TORUS:
-            raise InputError(
-                f"correlation length is {covariance.correlation_length}, too far above the size "
-                f"{covariance.size} of this open field to draw its twin; choose a smaller one or wraps = true"
-            )
-        rows = (
-            _decay(_distances(extent, True), covariance.correlation_length, covariance.power)
-            for extent in grid
-        )
-        spectrum = _spectrum(transform(functools.reduce(np.multiply.outer, rows)))
-        if spectrum.min() >= -_NEGATIVE_SHARE * spectrum.max():
+
+    def spectrum_on(grid: Sequence[int]) -> np.ndarray:
+        length, power = covariance.correlation_length, covariance.power
+        rows = (_decay(_distances(extent, True), length, power) for extent in grid)
+        return _spectrum(transform(functools.reduce(np.multiply.outer, rows)))
+
+    def is_valid(spectrum: np.ndarray) -> bool:
+        return bool(spectrum.min() >= -_NEGATIVE_SHARE * spectrum.max())
+
+    # A torus is valid only where the ring of each axis is, for that is the torus's spectrum summed over the
+    # others: so an axis that is long enough stays as it is while another grows.
+    grid = []
+    for axis, row in enumerate(covariance.rows):
+        largest = _MAX_TORUS // math.prod(covariance.size[:axis] + covariance.size[axis + 1 :])
+        ring = _even(_smallest_ring(transform(row)))
+        while ring <= largest and not is_valid(spectrum_on([ring])):
+            ring = _even(_GROWTH * ring)
+        grid.append(ring)
+    while math.prod(grid) <= _MAX_TORUS:
+        spectrum = spectrum_on(grid)
+        if is_valid(spectrum):
             return spectrum
-    raise AssertionError("unreachable: the grid grows without bound")
+        grid = [_even(_GROWTH * ring) for ring in grid]
+    raise InputError(
+        f"correlation length is {covariance.correlation_length}, too far above the size "
+        f"{covariance.size} of this open field to draw its twin; choose a smaller one or wraps = true"
+    )
+
+
+def _even(least: int | float) -> int:
+    """Return an even length of small prime factors; the transform of an odd one takes half as long again."""
+    return 2 * scipy.fft.next_fast_len(math.ceil(least / 2))
+
+
+def _smallest_ring(row: np.ndarray) -> int:
+    """Return the extent of the smallest ring on which a covariance that only falls is that of the row.
+
+    A ring of extent n − 1 + m brings pixels of the window within m of each other that are up to n − 1
+    apart. With a product covariance the change that this makes is largest where the other axis's
+    displacement is 0, as no coefficient of the transform's power series is negative.
+    """
+    closest = int(np.argmax(row - row[-1] <= _LOST_VARIANCE))
+    return len(row) - 1 + max(closest, 1)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import numpy as np
 import scipy.integrate
 import scipy.special
-import torch
 from jaxtyping import Float
 from pydantic import Field
 
@@ -22,6 +21,7 @@ from sparsight.data.covariance import (
 from sparsight.data.field_task import field_task
 from sparsight.data.sources import data_source
 from sparsight.data.task import Task
+from sparsight.data.vector_loops import scaled_erf
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
@@ -122,12 +122,13 @@ def nlgp_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
     Ingrosso, Goldt, PNAS 119 (2022), arXiv 2202.00565, Methods. (Lufkin et al. write erf(g z): their gain
     is ours / √2.)
     """
-    scale = math.sqrt(nlgp_variance(gain))
+    inner, outer = np.float32(gain / math.sqrt(2)), np.float32(1 / math.sqrt(nlgp_variance(gain)))
     gaussian = product_sampler(covariance)
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "samples *size"]:
-        fields = torch.from_numpy(gaussian(rng, num_samples))
-        return fields.mul_(gain / math.sqrt(2)).erf_().div_(scale).numpy()
+        fields = gaussian(rng, num_samples)
+        scaled_erf(fields.reshape(-1), inner, outer)  # in place: fields are contiguous
+        return fields
 
     return sample
 

@@ -1,4 +1,4 @@
-"""White noise, several times as fast as NumPy's: drawing it is most of the cost of a random field."""
+"""White noise, several times as fast as NumPy's: drawing it is a large part of the cost of a random field."""
 
 import math
 
@@ -6,20 +6,28 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from sparsight.data.vector_loops import normal_pairs
 
-def white_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[torch.Tensor, "..."]:
+_BLOCK = 2**14  # random numbers of 64 bits drawn at a time
+
+
+def white_noise(
+    rng: np.random.Generator, shape: tuple[int, ...], memory: Float32[np.ndarray, " values"] | None = None
+) -> Float32[torch.Tensor, "..."]:
     r"""Return independent standard normal numbers.
 
     Box and Muller's transform of uniform :math:`u \in (0, 1]` and :math:`\varphi \in [-\pi, \pi)`:
     :math:`\sqrt{-2 \ln u} \cos\varphi` and :math:`\sqrt{-2 \ln u} \sin\varphi`, on vector instructions
-    (3 ns a number; `Generator.standard_normal` in float32 takes 11). u has 31 bits, so the largest
-    possible value is 6.56; a normal number is beyond once in 10¹⁰ draws.
+    (2.5 ns a number, 1.4 of them for the random bits; `Generator.standard_normal` in float32 takes 10). u
+    has 31 bits, so the largest possible value is 6.56; a normal number is beyond once in 10¹⁰ draws.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Half as many 64-bit numbers as normal ones are taken from it.
     shape : tuple of int
+    memory : numpy.ndarray of float32, optional
+        Where to put them: as many values as `shape` has, or one more to make them even; aligned to 8 bytes.
 
     Returns
     -------
@@ -31,12 +39,11 @@ def white_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[tor
     """
     num_values = math.prod(shape)
     num_pairs = (num_values + 1) // 2
-    bits = torch.from_numpy(rng.integers(0, 2**64, num_pairs, dtype=np.uint64).view(np.int32)).view(2, -1)
-    uniform = (bits[0] & 0x7FFFFFFF).float().add_(1).mul_(2.0**-31)
-    radius = uniform.log_().mul_(-2).sqrt_()
-    angle = bits[1].float().mul_(math.pi * 2.0**-31)
-    noise = torch.empty(2, num_pairs)
-    torch.cos(angle, out=noise[0])
-    torch.sin(angle, out=noise[1])
-    noise *= radius
-    return noise.view(-1)[:num_values].view(shape)
+    # The noise takes the place of its bits, and these come by the block: memory that is new to the process
+    # costs as much as drawing what is put there.
+    words = np.empty(num_pairs, dtype=np.uint64) if memory is None else memory.view(np.uint64)
+    for start in range(0, num_pairs, _BLOCK):
+        part = words[start : start + _BLOCK]
+        part[:] = rng.integers(0, 2**64, len(part), dtype=np.uint64)
+    normal_pairs(words.view(np.int32).reshape(2, num_pairs))
+    return torch.from_numpy(words.view(np.float32))[:num_values].view(shape)
