@@ -8,19 +8,13 @@ run, out of what is compiled.)
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
-import numba
 import numpy as np
 from jaxtyping import Float32, Int32
 
-_OPTIONS: dict[str, Any] = {
-    "fastmath": {"contract", "nsz"},
-    "nogil": True,
-    "error_model": "numpy",
-    "boundscheck": False,
-}
+from sparsight.compilation import compiled
+
 _f = np.float32  # constants of single precision, or the loops would run in double
 _i = np.int32
 _ONE, _HALF, _MINUS_TWO = _f(1), _f(0.5), _f(-2)
@@ -29,15 +23,7 @@ _ROOT_HALF_BITS, _MANTISSA = _i(0x3F3504F3), _i(23)
 _UNIT, _STEP, _LN_2 = _f(2.0**-31), _f(math.pi * 2.0**-31), _f(math.log(2))
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile a function when it is first called, and keep it on disk where that may be written."""
-    try:
-        return numba.njit(cache=True, **_OPTIONS)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
-        return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
-
-
-@_compiled
+@compiled(keeps_order=True)
 @no_type_check
 def normal_pairs(bits: Int32[np.ndarray, "2 pairs"]) -> None:
     r"""Replace random bits by the bits of single-precision normal numbers: Box and Muller's transform.
@@ -82,7 +68,7 @@ def normal_pairs(bits: Int32[np.ndarray, "2 pairs"]) -> None:
         bits[1, j] = _f(radius * y).view(np.int32)
 
 
-@_compiled
+@compiled(keeps_order=True)
 @no_type_check
 def scaled_erf(values: Float32[np.ndarray, " n"], inner: np.float32, outer: np.float32) -> None:
     r"""Replace every x by ``outer`` · erf(``inner`` · x); erf to 5·10⁻⁷ of its value, and never beyond ±1.

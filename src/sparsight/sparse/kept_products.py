@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsight.sparse.compilation import compiled
+from sparsight.compilation import compiled
 from sparsight.sparse.layer_inputs import fill_piece, pass_back, tile_moments
 from sparsight.sparse.row_loops import (
     add_16,

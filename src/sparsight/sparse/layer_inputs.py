@@ -4,7 +4,7 @@ The input of a layer is rows of the table of training data, or the tiles that th
 and standardised on the way: *v = a((r(x) − centre) · scale + shift)*, where r or a may be a ReLU. A piece,
 some features of one tile, stays in the first-level cache while all units take their products with it.
 
-Functions here are compiled (`sparsight.sparse.compilation`). Arrays `inputs` are (samples, features) with the
+Functions here are compiled (`sparsight.compilation`). Arrays `inputs` are (samples, features) with the
 samples of a batch in `rows`, or (tiles, features, width) with None for `rows`; `features` are the columns of
 the table that are used, ascending, or nothing where all are; `centre`, `scale` and `shift` are (features,),
 or (0,) where v = x; `relu` is as in `sparsight.sparse.tiles`.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sparsight.sparse.compilation import compiled
+from sparsight.compilation import compiled
 from sparsight.sparse.gather import SIDE, turn_block
 from sparsight.sparse.tiles import RELU_FIRST, RELU_LAST
 

@@ -1,0 +1,33 @@
+"""How loops over numbers are compiled: for this machine's processor, when first called, and kept on disk."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, overload
+
+import numba
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+
+
+@overload
+def compiled(function: Callable[..., None]) -> Callable[..., None]: ...
+@overload
+def compiled(*, keeps_order: bool) -> Callable[[Callable[..., None]], Callable[..., None]]: ...
+def compiled(function: Callable[..., None] | None = None, *, keeps_order: bool = False) -> Any:
+    """Compile a function with numba; it is kept on disk where that may be written.
+
+    NaN and infinity behave as ever.
+
+    Parameters
+    ----------
+    function : callable
+    keeps_order : bool
+        Whether sums are taken in the order written. If not, in another one, the same every time.
+    """
+    if function is None:
+        return partial(compiled, keeps_order=keeps_order)
+    fastmath = {"contract", "nsz"} if keeps_order else {"reassoc", "contract", "nsz"}
+    try:
+        return numba.njit(cache=True, fastmath=fastmath, **_OPTIONS)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
+        return numba.njit(fastmath=fastmath, **_OPTIONS)(function)
