@@ -1,8 +1,8 @@
 """Forward and backward pass of a network as a CUDA graph: recorded once, then replayed at one call.
 
-A step of a small network on a GPU is dozens of kernels of some microseconds each, which Python launches one by
-one, more slowly than they run. A CUDA graph launches them all together: the same kernels on the same numbers.
-The shape of the batch is that of the recording; parameters may change their values, not their places.
+A step of a small network on a GPU is dozens of kernels of some microseconds each, which Python launches one
+by one, more slowly than they run. A CUDA graph launches them all together: the same kernels on the same
+numbers. The shape of the batch is that of the recording; parameters may change their values, and not move.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ def check_device(device: torch.device) -> None:
 def recorded(network: nn.Module, inputs: Tensor) -> Forward:
     """Record a network's training pass, and return what replays it.
 
-    Recording runs the network some times on what is given; its parameters, its buffers (the running statistics of
-    BatchNorm among them), its gradients and its own ``forward`` are afterwards what they were before.
+    Recording runs the network some times on what is given; its parameters, its buffers (the running
+    statistics of BatchNorm among them), its gradients and its own ``forward`` are afterwards what they were.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ class Rounds:
         if on_step is None:
             return None
         progress = self.progress()
-        return lambda trainer: on_step(progress)
+        return lambda _: on_step(progress)
 
     def progress(self) -> Progress:
         """Return where the level is."""
