@@ -1,9 +1,9 @@
 """The step of several replicates trained as one program, against the same replicates one by one.
 
-Run with ``python -m benchmarks.together``. Twenty replicates (fewer of large networks) that differ in seed, data,
-initial weights and masks, at density 0.3, with one thread. A step is everything: batches, forward, backward, masked
-gradient, SGD. The two alternate, so that a busy neighbour slows both; the ratio is the median of the ratios of
-neighbours. The first case is the network and the data of the shipped recipe ``nlgp-1d``.
+Run with ``python -m benchmarks.together``. Twenty replicates (fewer of large networks) that differ in seed,
+data, initial weights and masks, at density 0.3, with one thread. A step is everything: batches, forward,
+backward, masked gradient, SGD. The two alternate, so that a busy neighbour slows both; the ratio is the median of
+the ratios of neighbours. The first case is the network and the data of the shipped recipe ``nlgp-1d``.
 
 On a GPU the same numbers say something else: ``--device cuda``, with ``--cuda-graph`` if you like.
 """
@@ -11,18 +11,19 @@ On a GPU the same numbers say something else: ``--device cuda``, with ``--cuda-g
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
+from sparsight.data.task import Task
 from sparsight.prune.imp import dense_masks
 from sparsight.run.preparation import build_network, build_tasks
 from sparsight.run.recipe import Condition, load_recipe
 from sparsight.train import Masks, Trainer
 from sparsight.train_together import train_together
 
-DENSITY, STEPS, REPEATS = 0.3, 10, 9
+DENSITY, STEPS, REPEATS = 0.3, 50, 7
 CASES = {
     "nlgp-1d: 128–64–2, batch 256": (20, ()),
     "with BatchNorm on hidden units": (20, ("network.batch_norm=hidden",)),
@@ -55,15 +56,14 @@ class StepTimes:
 
 
 def condition_of(overrides: tuple[str, ...], device: str) -> Condition:
-    data = ("data.num_test=100", "data.num_train=4000", "measure.instruments=[]", f"device={device}")
+    data = ("data.num_test=100", "measure.instruments=[]", f"device={device}")
     long = ("training.steps=1000000", "training.evaluations=1", "training.kernel=dense")
     return load_recipe("nlgp-1d", (*data, *long, *overrides)).condition("imp")
 
 
-def trainers_of(condition: Condition, number: int, cuda_graph: bool) -> list[Trainer]:
+def trainers_of(condition: Condition, tasks: Sequence[Task], cuda_graph: bool) -> list[Trainer]:
     trainers = []
-    for seed in range(number):
-        task, _ = build_tasks(condition, seed)
+    for seed, task in enumerate(tasks):
         network = build_network(condition, task, seed)
         masks = random_masks(network, condition, seed)
         trainers.append(Trainer(network, task, condition.training, masks, seed, cuda_graph=cuda_graph))
@@ -90,8 +90,9 @@ def step_times(
     number: int, overrides: tuple[str, ...], repeats: int, device: str = "cpu", cuda_graph: bool = False
 ) -> StepTimes:
     condition = condition_of(overrides, device)
-    alone = trainers_of(condition, number, cuda_graph)
-    together = dict(enumerate(trainers_of(condition, number, cuda_graph)))
+    tasks = [build_tasks(condition, seed)[0] for seed in range(number)]
+    alone = trainers_of(condition, tasks, cuda_graph)
+    together = dict(enumerate(trainers_of(condition, tasks, cuda_graph)))
     found = StepTimes(number)
 
     def one_by_one() -> None:
