@@ -260,11 +260,10 @@ class Trainer:
         return learning_rate(self.settings, self.step, self.num_steps)
 
     def start_step(self) -> None:
-        """Set the learning rate of the step that comes next, and forget the gradients of the one before."""
+        """Set the learning rate of the step that comes next."""
         rate = self.current_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
 
     def divergence(self, loss: float) -> DivergenceError:
         """Return the error that says that this step's loss is not finite."""
@@ -280,6 +279,7 @@ class Trainer:
 
     def _take_step(self) -> None:
         self.start_step()
+        self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
             outputs, labels = self._outputs_of_batch()
         loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
