@@ -2,8 +2,8 @@
 
 Run with ``python -m benchmarks.together``. Twenty replicates (fewer of large networks) that differ in seed,
 data, initial weights and masks, at density 0.3, with one thread, whose processor time is counted. A step is
-everything: batches, forward, backward, masked gradient, SGD. The two alternate; the ratio is the median of the
-ratios of neighbours. The first case is the network and the data of the shipped recipe ``nlgp-1d``.
+everything: batches, forward, backward, masked gradient, SGD. The two alternate; the ratio is the median of
+the ratios of neighbours. The first case is the network and the data of the shipped recipe ``nlgp-1d``.
 
 On a GPU the same numbers say something else: ``--device cuda``, with ``--cuda-graph`` if you like.
 """
