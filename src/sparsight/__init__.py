@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sparsight.network import NetworkSettings as NetworkSettings
     from sparsight.network import initialise_ as initialise_
     from sparsight.prune.criteria import criterion as criterion
-    from sparsight.prune.imp import Level as Level
-    from sparsight.prune.imp import PruningSettings as PruningSettings
     from sparsight.prune.imp import imp as imp
+    from sparsight.prune.level import Level as Level
+    from sparsight.prune.pruning_settings import PruningSettings as PruningSettings
     from sparsight.report.cavity_figures import plot_cavity_distributions as plot_cavity_distributions
     from sparsight.report.difference_figures import plot_differences as plot_differences
     from sparsight.report.field_figures import plot_fan_out as plot_fan_out
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
     from sparsight.run.results import open_run as open_run
     from sparsight.run.runner import run as run_recipe  # noqa: F401
     from sparsight.run.sweep_results import open_sweep as open_sweep
-    from sparsight.train import TrainingSettings as TrainingSettings
+    from sparsight.training_settings import TrainingSettings as TrainingSettings
 
 # Loaded when first asked for: torch takes two seconds, and `sparsight --help` does not need it.
 _HOME_OF = {
     "FullyConnected": "sparsight.network",
     "Geometry": "sparsight.geometry",
     "InputError": "sparsight.errors",
-    "Level": "sparsight.prune.imp",
+    "Level": "sparsight.prune.level",
     "NetworkSettings": "sparsight.network",
-    "PruningSettings": "sparsight.prune.imp",
+    "PruningSettings": "sparsight.prune.pruning_settings",
     "Task": "sparsight.data.task",
-    "TrainingSettings": "sparsight.train",
+    "TrainingSettings": "sparsight.training_settings",
     "cavity": "sparsight.measure.cavity",
     "criterion": "sparsight.prune.criteria",
     "data_source": "sparsight.data.sources",

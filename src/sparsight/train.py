@@ -4,107 +4,28 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sparsight.cuda_graph import Forward, check_device, recorded
 from sparsight.data.task import Task
 from sparsight.errors import InputError
-from sparsight.settings import Settings
-from sparsight.sparse.crossover import Kernel, sparse_layers
+from sparsight.sparse.crossover import sparse_layers
 from sparsight.sparse.sequential import SparseSequential
 from sparsight.sparse.threads import threads_taken_from_torch
 from sparsight.sparse.tiles import Batch, Table
+from sparsight.training_settings import Loss as Loss
+from sparsight.training_settings import TrainingSettings as TrainingSettings
+from sparsight.training_settings import learning_rate as learning_rate
 
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
 
-Loss = Literal["cross_entropy", "mse"]
-
 _EVALUATION_BATCH = 2048
-
-
-class TrainingSettings(Settings):
-    """The ``[training]`` table of a recipe.
-
-    Attributes
-    ----------
-    steps, epochs : int or None
-        Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps.
-    batch_size : int
-    optimizer : {"sgd", "adam", "adamw"}
-        Starts fresh at every level.
-    learning_rate : float
-        Peak value η.
-    momentum, nesterov
-        For ``sgd`` only.
-    weight_decay : float
-        Of all parameters; decoupled with ``adamw``.
-    schedule : {"constant", "step", "cosine"}
-        See `learning_rate`.
-    milestones : tuple of int
-        Steps at which ``step`` multiplies η by `decay`.
-    decay : float
-    warmup_steps : int
-        η rises linearly over these.
-    loss : {"cross_entropy", "mse"}
-        ``mse`` is against one-hot labels, averaged over classes.
-    evaluations : int
-        How often, evenly spaced, test loss and accuracy are taken; the last is after the last step.
-    kernel : {"auto", "dense", "csr"}
-        How pruned layers are multiplied: on kept weights only (``csr``), as dense matrices with zeros, or,
-        layer by layer, as is faster at their density. The mathematics is the same, the rounding is not.
-    precision : {"float32", "tf32", "bf16"}
-        Of matrix products in training, weights and their updates staying float32: ``tf32`` on a GPU only;
-        ``bf16`` through ``torch.autocast``, all layers dense.
-    """
-
-    steps: int | None = Field(None, gt=0)
-    epochs: int | None = Field(None, gt=0)
-    batch_size: int = Field(128, gt=1)
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    learning_rate: float = Field(0.05, gt=0, allow_inf_nan=False)
-    momentum: float = Field(0.0, ge=0, lt=1)
-    nesterov: bool = False
-    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
-    schedule: Literal["constant", "step", "cosine"] = "constant"
-    milestones: tuple[Annotated[int, Field(gt=0)], ...] = ()
-    decay: float = Field(0.1, gt=0, le=1)
-    warmup_steps: int = Field(0, ge=0)
-    loss: Loss = "cross_entropy"
-    evaluations: int = Field(10, gt=0)
-    kernel: Kernel = "auto"
-    precision: Literal["float32", "tf32", "bf16"] = "float32"
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "TrainingSettings":
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs (and not both)")
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs momentum above 0")
-        if (self.schedule == "step") != bool(self.milestones):
-            raise ValueError("milestones are needed with schedule = 'step' and allowed only there")
-        if self.precision == "bf16" and self.kernel == "csr":
-            raise ValueError(
-                "kernel = 'csr' is for precision = 'float32' or 'tf32'; choose 'auto' or 'dense'"
-            )
-        return self
-
-    @property
-    def effective_kernel(self) -> Kernel:
-        """The kernel, ``dense`` with ``bf16``."""
-        return "dense" if self.precision == "bf16" else self.kernel
-
-    def num_steps(self, num_samples: int) -> int:
-        """Return the number of steps of level 0 on a training set of this size."""
-        if self.steps is not None:
-            return self.steps
-        assert self.epochs is not None
-        return self.epochs * max(num_samples // self.batch_size, 1)
 
 
 class DivergenceError(RuntimeError):
@@ -133,29 +54,6 @@ class Curve:
         """Add one row; every column is named."""
         for column, value in row.items():
             getattr(self, column).append(value)
-
-
-def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> float:
-    """Return the learning rate of a step.
-
-    With peak η, warm-up length u and T steps in all: (t + 1)/u · η while t < u; then η (``constant``),
-    η · decay^(number of milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
-
-    Parameters
-    ----------
-    settings : TrainingSettings
-    step, num_steps : int
-        t and T; 0 ≤ t < T.
-    """
-    peak = settings.learning_rate
-    warmup = settings.warmup_steps
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    if settings.schedule == "step":
-        return peak * settings.decay ** sum(milestone <= step for milestone in settings.milestones)
-    if settings.schedule == "cosine":
-        return 0.5 * peak * (1 + math.cos(math.pi * (step - warmup) / max(num_steps - warmup, 1)))
-    return peak
 
 
 def batch_loss(outputs: Tensor, labels: Tensor, loss: Loss) -> Tensor:
@@ -213,6 +111,14 @@ class Trainer:
     layers_on_kept_weights : collection of str, optional
         The layers that take the sparse step. Default: what ``settings.kernel`` says, with the
         fixed crossover.
+    cuda_graph : bool
+        Whether forward and backward pass are recorded once and replayed, see `sparsight.cuda_graph`.
+        Where a layer takes the sparse step they are not.
+
+    Raises
+    ------
+    InputError
+        If a setting is for another device, or for another optimizer.
     """
 
     def __init__(
@@ -225,6 +131,7 @@ class Trainer:
         *,
         first_step: int = 0,
         layers_on_kept_weights: Collection[str] | None = None,
+        cuda_graph: bool = False,
     ) -> None:
         self._network = network
         self._is_network_behind = False
@@ -238,28 +145,32 @@ class Trainer:
         self._dtype = next(network.parameters()).dtype
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
+        self.cuda_graph = cuda_graph
+        self._recorded: Forward | None = None
         self._first_step = first_step
         if settings.precision == "tf32" and self.device.type != "cuda":
             raise InputError("training.precision is 'tf32', which is for device = 'cuda'; choose 'float32'")
+        if cuda_graph:
+            check_device(self.device)
         if layers_on_kept_weights is None:
             layers_on_kept_weights = sparse_layers(network, masks, settings.effective_kernel)
         self.layers_on_kept_weights = sorted(layers_on_kept_weights)
-        self._masked = self._clear_outside(masks)
+        self.kept = self._clear_outside(masks)
         self._sparse: SparseSequential | None = None
         if layers_on_kept_weights:
             self._sparse = SparseSequential(cast(nn.Sequential, network), masks, layers_on_kept_weights)
         self._table = _table(task, self.device)
-        self.optimizer = _optimizer((self._sparse or network).parameters(), settings)
+        self.optimizer = make_optimizer((self._sparse or network).parameters(), settings)
 
-    def _clear_outside(self, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:
+    def _clear_outside(self, masks: Mapping[str, Tensor]) -> dict[str, tuple[nn.Parameter, Tensor]]:
         """Clear weights outside the masks; return parameters whose gradients need the same, with masks."""
-        masked = []
+        masked = {}
         for name, mask in masks.items():
             if not mask.all():
                 parameter = self._network.get_parameter(name)
                 parameter.data.masked_fill_(~mask.to(self.device), 0.0)
                 if name.removesuffix(".weight") not in self.layers_on_kept_weights:
-                    masked.append((parameter, mask.to(self.device, parameter.dtype)))
+                    masked[name] = (parameter, mask.to(self.device, parameter.dtype))
         return masked
 
     def run(self, until: int | None = None, on_step: Callable[["Trainer"], None] | None = None) -> None:
@@ -272,6 +183,7 @@ class Trainer:
         """
         until = self.num_steps if until is None else until
         self._network.train()
+        self._recorded = None  # weights may lie elsewhere than at the last run
         try:
             self._run(until, on_step)
         finally:
@@ -291,10 +203,9 @@ class Trainer:
 
     def _run(self, until: int, on_step: Callable[["Trainer"], None] | None) -> None:
         while self.step < until:
-            with _tf32(self.settings.precision == "tf32"), self._threads():
+            with tf32_if(self.settings.precision == "tf32"), self._threads():
                 self._take_step()
-            if self._is_evaluation_due():
-                self._evaluate()
+            self.evaluate_if_due()
             if on_step is not None:
                 on_step(self)
 
@@ -349,27 +260,39 @@ class Trainer:
             return self._held_rate
         return learning_rate(self.settings, self.step, self.num_steps)
 
-    def _take_step(self) -> None:
+    def start_step(self) -> None:
+        """Set the learning rate of the step that comes next."""
         rate = self.current_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+
+    def divergence(self, loss: float) -> DivergenceError:
+        """Return the error that says that this step's loss is not finite."""
+        return DivergenceError(
+            f"the loss became {loss} at step {self.step} with learning rate {self.current_rate():g}: "
+            "lower training.learning_rate or lengthen training.warmup_steps"
+        )
+
+    def end_step(self, loss: Tensor) -> None:
+        """Count a step that was taken, and keep its loss, a scalar, for the curve."""
+        self._losses.append(loss.detach())
+        self.step += 1
+
+    def _take_step(self) -> None:
+        self.start_step()
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+        with autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
             outputs, labels = self._outputs_of_batch()
         loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
         if not torch.isfinite(loss):
-            raise DivergenceError(
-                f"the loss became {loss.item()} at step {self.step} with learning rate {rate:g}: "
-                "lower training.learning_rate or lengthen training.warmup_steps"
-            )
+            raise self.divergence(loss.item())
         loss.backward()  # type: ignore[no-untyped-call]
-        for parameter, kept in self._masked:
+        for parameter, kept in self.kept.values():
             if parameter.grad is not None:
                 parameter.grad.mul_(kept)
         self.optimizer.step()
         self._is_network_behind = self._sparse is not None
-        self._losses.append(loss.detach())
-        self.step += 1
+        self.end_step(loss)
 
     def _threads(self) -> AbstractContextManager[None]:
         takes_all = self._sparse is not None and self._sparse.takes_all_products
@@ -382,14 +305,30 @@ class Trainer:
             labels = torch.from_numpy(self.task.train_labels[rows])
             return self._sparse.of_batch(Batch(self._table, rows)), labels
         inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
-        return (self._sparse or self._network)(inputs.to(self.device)), labels.to(self.device)
+        return self._forward(inputs.to(self.device)), labels.to(self.device)
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        if self._sparse is not None or not self.cuda_graph:
+            return cast(Tensor, (self._sparse or self._network)(inputs))
+        if self._recorded is None:
+            self._recorded = recorded(self._network, inputs)
+        return self._recorded(inputs)
 
     def _is_evaluation_due(self) -> bool:
         done, total = self.step - self._first_step, self.num_steps - self._first_step
         evaluations = self.settings.evaluations
         return done * evaluations // total > (done - 1) * evaluations // total
 
-    def _evaluate(self) -> None:
+    def evaluate_if_due(self) -> None:
+        """Add a row to the curve if the step just taken is one after which the recipe asks for it.
+
+        Raises
+        ------
+        DivergenceError
+            If the test loss is NaN or infinite.
+        """
+        if not self._is_evaluation_due():
+            return
         test_loss, test_accuracy = evaluate(
             self._network, self.task, self.settings, self.device, self._sparse
         )
@@ -409,8 +348,18 @@ class Trainer:
         self._losses.clear()
 
 
+def autocast(device: torch.device, settings: TrainingSettings, *, cuda_graph: bool) -> torch.autocast:
+    """Return the context in which outputs are computed in the precision of the settings.
+
+    A recorded pass holds its own casts, and must not find some in autocast's cache.
+    """
+    is_on = settings.precision == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_on, cache_enabled=not cuda_graph)
+
+
 @contextmanager
-def _tf32(is_allowed: bool) -> Iterator[None]:
+def tf32_if(is_allowed: bool) -> Iterator[None]:
+    """Let matrix products on a GPU take TF32 inside the block, or not."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = is_allowed
     try:
@@ -433,7 +382,14 @@ def _table(task: Task, device: torch.device) -> Table | None:
     return Table(numbers, *(np.repeat(values.astype(np.float64), num_pixels) for values in per_channel))
 
 
-def _optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Return a fresh optimizer as the settings name it.
+
+    Raises
+    ------
+    InputError
+        If momentum is given to another than ``sgd``.
+    """
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import sparsight
+import sparsight.run.recipe
 from sparsight.data.sources import SOURCES
 from sparsight.measure.instrument import INSTRUMENTS
 from sparsight.prune.criteria import CRITERIA

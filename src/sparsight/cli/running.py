@@ -19,6 +19,8 @@ def run(
     plugins: Plugins = [],  # noqa: B006
     checkpoint_seconds: float = 60.0,
     log: Literal["tensorboard"] | None = None,
+    together: int | None = None,
+    cuda_graph: bool = False,
 ) -> int:
     """Run a recipe: prune, measure, compare with controls, report. Goes on where it stopped.
 
@@ -36,6 +38,11 @@ def run(
         How often, at least, the middle of a level is saved.
     log
         Write events for TensorBoard, too, into the run directory.
+    together
+        Replicates of a condition that are trained as one program, all layers dense [default: on a GPU as many
+        as fit into its memory, on a CPU 1].
+    cuda_graph
+        On a GPU, launch the kernels of a step all at once.
     """
     from sparsight.report.live_view import LiveView
     from sparsight.report.page import write_report
@@ -77,6 +84,8 @@ def run(
             checkpoint_seconds=checkpoint_seconds,
             on_level=on_level,
             on_look=view,
+            together=together,
+            cuda_graph=cuda_graph,
         )
     opened = Run(directory)
     report = write_report(opened)  # first: where the rest is printed to may be gone

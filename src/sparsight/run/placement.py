@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import joblib
@@ -18,6 +18,13 @@ _COPIES_OF_WEIGHTS = 50
 """float32 copies alive at the peak, which is the cavity's: its moments are 15 matrices in float64. Measured:
 1.76 GB in all for 6.3 million weights, batches of 1000 and 2000 samples."""
 
+_COPIES_ON_DEVICE = 10
+"""float32 copies of weights on a GPU in training: value, gradient, two moments, mask, and what an update
+makes in between. Counted, not measured."""
+
+_COPIES_OF_ACTIVATIONS = 6
+"""Of each unit and sample of a batch: product, BatchNorm, activation, and their gradients. Counted, too."""
+
 _BYTES_OF_A_PROCESS = 600 * 2**20
 """A Python with torch, scipy and xarray imported, and batches (measured: 0.3 to 0.6 GiB)."""
 
@@ -32,26 +39,57 @@ class Size:
         Parameters of the network.
     num_bytes : int
         Memory of its process, roughly.
+    num_device_bytes : int
+        Memory on a GPU, if it trains there, roughly.
     """
 
     num_weights: int
     num_bytes: int
+    num_device_bytes: int = 0
 
     @classmethod
-    def of(cls, num_weights: int, task: Task, num_clones: int) -> "Size":
+    def of(cls, num_weights: int, task: Task, num_clones: int, num_activations: int = 0) -> "Size":
         """Return the size of a replicate that holds a task and `num_clones` clones of it.
 
         Memory-mapped data are the file cache's and shared among processes: not counted.
+
+        Parameters
+        ----------
+        num_weights : int
+        task : Task
+        num_clones : int
+        num_activations : int
+            Units, pixels among them, times samples of a batch.
         """
         inputs = (task.train_inputs, task.test_inputs)
         original = sum(array.nbytes for array in inputs if not isinstance(array, np.memmap))
         clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
         weights = 4 * _COPIES_OF_WEIGHTS * num_weights
-        return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS)
+        on_device = 4 * (_COPIES_ON_DEVICE * num_weights + _COPIES_OF_ACTIVATIONS * num_activations)
+        return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS, on_device)
 
     def union(self, other: "Size") -> "Size":
         """Return the larger in each respect."""
-        return Size(max(self.num_weights, other.num_weights), max(self.num_bytes, other.num_bytes))
+        return Size(
+            max(self.num_weights, other.num_weights),
+            max(self.num_bytes, other.num_bytes),
+            max(self.num_device_bytes, other.num_device_bytes),
+        )
+
+    def times(self, number: int) -> "Size":
+        """Return the size of so many replicates in one process."""
+        shared = min(_BYTES_OF_A_PROCESS, self.num_bytes)
+        return Size(
+            number * self.num_weights,
+            shared + number * (self.num_bytes - shared),
+            number * self.num_device_bytes,
+        )
+
+    def num_fitting(self, memory: int, device_memory: int) -> int:
+        """Return how many replicates in one process fill half of either memory; at least 1."""
+        shared = min(_BYTES_OF_A_PROCESS, self.num_bytes)
+        in_process = (memory // 2 - shared) // max(self.num_bytes - shared, 1)
+        return max(min(in_process, device_memory // 2 // max(self.num_device_bytes, 1)), 1)
 
 
 @dataclass(frozen=True)
@@ -63,12 +101,17 @@ class Placement:
     jobs, threads, num_cores : int
     reason : str
         Why so, in words.
+    together : dict of str to int
+        How many replicates of each condition are trained as one program.
+    cuda_graph : bool
     """
 
     jobs: int
     threads: int
     num_cores: int
     reason: str
+    together: dict[str, int] = field(default_factory=dict)
+    cuda_graph: bool = False
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain values, for files."""
@@ -104,7 +147,7 @@ def place(
         Of the machine (memory in bytes). Default: what this process may use.
     """
     num_cores = num_cores or joblib.cpu_count()
-    memory = memory or _physical_memory()
+    memory = memory or physical_memory()
     if jobs is not None:
         reason = f"{jobs} asked for"
     elif any(device != "cpu" for device in devices):
@@ -122,7 +165,8 @@ def place(
     return Placement(jobs, threads, num_cores, reason)
 
 
-def _physical_memory() -> int:
+def physical_memory() -> int:
+    """Return the bytes of memory of this machine."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not on Windows

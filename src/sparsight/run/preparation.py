@@ -84,7 +84,9 @@ def _size(condition: Condition, task: Task) -> Size:
     num_weights = sum(parameter.numel() for parameter in network.parameters())
     is_clone = condition.data.clone != "none"
     has_twin = bool(condition.measure.instruments) and not is_clone
-    return Size.of(num_weights, task, int(is_clone) + int(has_twin))
+    num_units = task.geometry.num_inputs + sum(condition.network.widths) + task.num_classes
+    num_activations = condition.training.batch_size * num_units
+    return Size.of(num_weights, task, int(is_clone) + int(has_twin), num_activations)
 
 
 def build_tasks(condition: Condition, seed: int) -> tuple[Task, Task | None]:

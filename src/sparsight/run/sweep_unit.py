@@ -9,7 +9,7 @@ from typing import Literal
 
 from sparsight.run.lock import BusyError
 from sparsight.run.preparation import load_plugins
-from sparsight.run.runner import run_replicate
+from sparsight.run.replicates import run_replicates
 from sparsight.run.stopping import request_stop
 from sparsight.run.sweep_store import SweepDirectory, Unit, state_of
 
@@ -52,7 +52,7 @@ def run_unit(
         Folder of the sweep.
     unit : Unit
     threads, plugins, checkpoint_seconds, owner, holder
-        As `sparsight.run.runner.run_replicate`.
+        As `sparsight.run.replicates.run_replicates`.
 
     Returns
     -------
@@ -67,9 +67,10 @@ def run_unit(
         with directory.writing_replicate(*place, on_lost=lambda: request_stop(holder, owner)):
             record.unlink(missing_ok=True)
             if state_of(directory, *place) not in ("finished", "failed"):
-                run_replicate(
+                run_replicates(
                     directory.path,
-                    *place,
+                    unit.condition,
+                    [unit.replicate],
                     threads=threads,
                     plugins=plugins,
                     checkpoint_seconds=checkpoint_seconds,

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,12 +27,12 @@ class Stop(Exception):  # noqa: N818 - a request, not an error
 
 
 class StepWatch:
-    """What a worker does after every step: see whether it should stop, and save where it is.
+    """What a worker does after every step: see whether it should stop, and save where its replicates are.
 
     Parameters
     ----------
-    folder : Path
-        Of the replicate; checkpoints go there.
+    folders : sequence of Path
+        Of the replicates; their checkpoints go there.
     holder : Path
         The folder in which a request to stop appears.
     owner : int
@@ -41,23 +41,26 @@ class StepWatch:
         Between checkpoints.
     """
 
-    def __init__(self, folder: Path, holder: Path, owner: int, seconds: float) -> None:
-        self.folder = folder
+    def __init__(self, folders: Sequence[Path], holder: Path, owner: int, seconds: float) -> None:
+        self.folders = folders
         self.holder = holder
         self.owner = owner
         self.seconds = seconds
         self.last_saved = time.monotonic()
         self.clock = ProgressClock()
 
-    def __call__(self, progress: Progress) -> None:
-        """Raise `Stop` if the run is to stop, after saving `progress`."""
+    def __call__(self, progress: Mapping[int, Progress]) -> None:
+        """Raise `Stop` if the run is to stop, after saving the progress of each replicate, by position."""
         if self.owner not in (os.getpid(), os.getppid()):
             os._exit(1)  # between two steps: no file is open, and nobody is left to report to
-        if self.clock.is_due(progress.level):
-            write_progress(self.folder, _training_progress(progress, self.clock.seconds()))
+        level = next((each.level for each in progress.values()), None)
+        if level is not None and self.clock.is_due(level):
+            for position, each in progress.items():
+                write_progress(self.folders[position], _training_progress(each, self.clock.seconds()))
         stop = is_stop_requested(self.holder, self.owner)
         if stop or time.monotonic() - self.last_saved > self.seconds:
-            write_checkpoint(self.folder, progress)
+            for position, each in progress.items():
+                write_checkpoint(self.folders[position], each)
             self.last_saved = time.monotonic()
         if stop:
             raise Stop
