@@ -15,7 +15,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    names = ("step", "pruning", "cavity", "pairs", "fields", "growth")
+    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats: does it run?")
     parser.add_argument("--only", action="append", choices=names, help="one benchmark; may be repeated")
@@ -35,6 +35,7 @@ def main() -> None:
         "pairs": lambda: sections.pairs_section(quick),
         "fields": lambda: sections.fields_section(quick, options.conv_emerge),
         "growth": lambda: sections.growth_section(quick),
+        "together": lambda: sections.together_section(quick),
     }
     chosen = [name for name in names if not options.only or name in options.only]
     where, start, found = machine(), time.perf_counter(), []

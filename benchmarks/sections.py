@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from benchmarks import cavity as cavity_benchmark
-from benchmarks import fields, growth, locality, peer, step
+from benchmarks import fields, growth, locality, peer, step, together
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 
 from sparsight.measure.cavity import cavity
@@ -228,3 +228,24 @@ def growth_section(quick: bool) -> Section:
         for what, value in (("time", each.time_slope), ("memory", each.memory_slope))
     ]
     return Section("(f) Growth: log-log slopes", lines, targets, "see the table: cost at every size.")
+
+
+def together_section(quick: bool) -> Section:
+    found = together.measured(repeats=2, cases=2) if quick else together.measured()
+    rows = [
+        [
+            str(times.number),
+            name,
+            together.milliseconds(times.alone),
+            together.milliseconds(times.together),
+            f"{times.speedup:.2f}",
+        ]
+        for name, times in found.items()
+    ]
+    lines = [
+        "A step of all replicates at density 0.3, one by one and as one program on stacked weights; one thread "
+        "of the processor (no GPU was at hand, for which it is meant).",
+        "",
+        *table(["replicates", "of", "one by one", "together", "one by one / together"], rows),
+    ]
+    return Section("(g) Replicates trained together", lines, [])
