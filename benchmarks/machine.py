@@ -16,7 +16,7 @@ def machine() -> list[str]:
     # free of other work it is near 0; the ratios were taken side by side, but a busy machine widens them
     load = os.getloadavg()[0]
     return [
-        f"Processor: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}; "
+        f"Processor: {_processor()} ({_vectors()}), {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}; "
         f"load {load:.1f} at the start.",
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -31,3 +31,9 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def _vectors() -> str:
+    """Return the widest vectors that the processor has; how fast dense products are depends on them."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {"AVX512": "AVX-512", "AVX2": "AVX2"}.get(capability, capability)

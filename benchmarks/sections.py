@@ -243,8 +243,8 @@ def together_section(quick: bool) -> Section:
         for name, times in found.items()
     ]
     lines = [
-        "A step of all replicates at density 0.3, one by one and as one program on stacked weights; one thread "
-        "of the processor (no GPU was at hand, for which it is meant).",
+        "A step of all replicates at density 0.3, one by one and as one program on stacked weights; one "
+        "thread of the processor (no GPU was at hand, for which it is meant).",
         "",
         *table(["replicates", "of", "one by one", "together", "one by one / together"], rows),
     ]
