@@ -16,8 +16,8 @@ def machine() -> list[str]:
     # free of other work it is near 0; the ratios were taken side by side, but a busy machine widens them
     load = os.getloadavg()[0]
     return [
-        f"Processor: {_processor()} ({_vectors()}), {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}; "
-        f"load {load:.1f} at the start.",
+        f"Processor: {_processor()} ({_vectors()}), {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"{platform.system()}; load {load:.1f} at the start.",
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         + f"; matrix products: {'MKL' if torch.backends.mkl.is_available() else 'no MKL'}.",
