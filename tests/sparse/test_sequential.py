@@ -255,7 +255,7 @@ def test_networks_that_are_not_plain_chains_stay_dense():
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
 def test_the_products_that_a_gpu_takes_are_the_same(batch_norm, monkeypatch):
     """torch's own sparse products on the whole batch, here on the CPU."""
-    monkeypatch.setattr("sparsight.sparse.sequential._has_tiles", lambda _: False)
+    monkeypatch.setattr("sparsight.sparse.sequential.has_tiles", lambda _: False)
     network, masks = network_and_masks(batch_norm=batch_norm)
     dense = copy.deepcopy(network)
     sparse = SparseSequential(network, masks, ["linear_0", "linear_1"])

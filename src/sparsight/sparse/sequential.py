@@ -100,14 +100,14 @@ class SparseSequential:
         num_weights = sum(pattern.mask.numel() for pattern in self._patterns.values())
         num_kept = sum(pattern.num_kept for pattern in self._patterns.values())
         self._widest = widest_for(num_kept / max(num_weights, 1))
-        has_tiles = _has_tiles(self.device)
-        self.takes_all_products = has_tiles and all(
+        is_tiled = has_tiles(self.device)
+        self.takes_all_products = is_tiled and all(
             self._is_on_tiles(name, layer)
             for name, layer in network.named_children()
             if isinstance(layer, nn.Linear)
         )
-        self._stages = self._tile_stages() if has_tiles else []
-        self._row_stages = [] if has_tiles else self._stages_on_rows()
+        self._stages = self._tile_stages() if is_tiled else []
+        self._row_stages = [] if is_tiled else self._stages_on_rows()
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs, (n, classes), for inputs (n, features)."""
@@ -288,7 +288,7 @@ def _standardised(module: nn.BatchNorm1d, rows: Tensor) -> Tensor:
     )
 
 
-def _has_tiles(device: torch.device) -> bool:
+def has_tiles(device: torch.device) -> bool:
     """Whether the compiled loops serve this device."""
     return device.type == "cpu"
 
