@@ -12,7 +12,7 @@ from sparsight.prune.imp import PruningSettings, dense_masks
 from sparsight.train import DivergenceError, Trainer, TrainingSettings
 from sparsight.train_together import train_together
 from test_train import OPTIMIZERS
-from toy import linear_task, small_network
+from toy import InPrecision, linear_task, small_network
 
 NUM_NETWORKS = 4
 SCHEDULES = {
@@ -29,22 +29,6 @@ CASES = [
         strict=False,
     )
 ]
-
-
-class InPrecision:
-    """A task with batches of another dtype."""
-
-    def __init__(self, task, dtype):
-        self.task, self.dtype = task, dtype
-        self.train_labels, self.test_labels = task.train_labels, task.test_labels
-
-    def batch(self, *arguments):
-        inputs, labels = self.task.batch(*arguments)
-        return inputs.to(self.dtype), labels
-
-    def samples(self, *arguments):
-        inputs, labels = self.task.samples(*arguments)
-        return inputs.to(self.dtype), labels
 
 
 def masks_of(network, density, seed, prune_biases=True):
