@@ -66,7 +66,7 @@ def _busiest_of_step(density: float) -> str:
 def pruning_section(quick: bool, threads: int) -> Section:
     steps = 4 if quick else 60
     torch.set_num_threads(threads)
-    rows = step.pruning_rows((0,) if quick else (0, 1, 2), steps)
+    rows = step.pruning_rows((0,) if quick else (0, 1), steps)
     timed = [(threads, row) for row in rows]
     if threads > 1 and not quick:  # as replicates run that share the processors out
         torch.set_num_threads(1)
