@@ -26,7 +26,7 @@ docs: $(VENV)/installed-docs ## build the documentation into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 claims: $(VENV)/installed ## write docs/claims.md and its figures from the result tables in docs/claims
-	$(BIN)/python -m sparsight.report.claims_document docs/claims docs/claims.md
+	$(BIN)/python -m sparsight.reproduce._document docs/claims docs/claims.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
 	$(BIN)/python -m benchmarks

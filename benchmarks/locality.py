@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsight.geometry import Geometry
-from sparsight.measure.curveball import trade
-from sparsight.measure.pair_counts import pair_counts
+from sparsight.measure._curveball import trade
+from sparsight.measure._pair_counts import pair_counts
 from sparsight.streams import generator
 
 GEOMETRY = Geometry(3, (32, 32))

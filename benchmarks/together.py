@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from sparsight.data.task import Task
-from sparsight.prune.imp import dense_masks
-from sparsight.run.preparation import build_network, build_tasks
-from sparsight.run.recipe import Condition, load_recipe
-from sparsight.train import Masks, Trainer
-from sparsight.train_together import train_together
+from sparsight.data._task import Task
+from sparsight.prune._imp import dense_masks
+from sparsight.recipe._recipe import Condition, load_recipe
+from sparsight.run._preflight import build_network, build_tasks
+from sparsight.train._together import train_together
+from sparsight.train._trainer import Masks, Trainer
 
 DENSITY, STEPS, REPEATS = 0.3, 50, 7
 CASES = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sparsight.report.figures import plot_over_density
-from sparsight.report.summary import intervals_by_level
-from sparsight.run.results import NETWORK, open_run
+from sparsight.figures._over_density import plot_over_density
+from sparsight.store._results import NETWORK, open_run
+from sparsight.store._summaries import intervals_by_level
 
 PANELS = (
     ("locality.near", "near-locality", 1.0, "chance"),

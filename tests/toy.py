@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 from torch import nn
 
-from sparsight.data.sources import data_source
-from sparsight.data.task import Task
+from sparsight.data._sources import data_source
+from sparsight.data._task import Task
 from sparsight.geometry import Geometry
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 

@@ -5,8 +5,8 @@ import pytest
 import scipy.stats
 
 from sparsight.data import clone_storage
-from sparsight.data.clones import clone_task, gaussian_twin, phase_clone, shared_covariance_twin
-from sparsight.data.task import Task
+from sparsight.data._clones import clone_task, gaussian_twin, phase_clone, shared_covariance_twin
+from sparsight.data._task import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
@@ -102,7 +102,7 @@ def test_gaussian_twin_is_gaussian_where_the_data_are_not():
 
 def test_gaussian_twin_in_stretches_is_the_same_distribution(monkeypatch):
     """The QR factor brought up to date stretch by stretch against the covariance of all rows."""
-    monkeypatch.setattr("sparsight.data.clones._BLOCK_VALUES", 10)
+    monkeypatch.setattr("sparsight.data._clones._BLOCK_VALUES", 10)
     task = heavy_task(num_train=(1000, 200), num_test=3000)
     twin = gaussian_twin(task, 0)
     original = vectors(task, "train", 0)
@@ -164,7 +164,7 @@ def test_phase_clone_phases_are_uniform_and_differ_between_images():
 
 
 def test_phase_clone_of_large_sets_goes_by_blocks(monkeypatch):
-    monkeypatch.setattr("sparsight.data.clones._BLOCK_VALUES", 100)
+    monkeypatch.setattr("sparsight.data._clones._BLOCK_VALUES", 100)
     task = heavy_task((1, 4, 4), num_train=(30, 33), num_test=11)
     clone = phase_clone(task, 0)
     for before, after in ((task.train_inputs, clone.train_inputs), (task.test_inputs, clone.test_inputs)):

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from tests.toy import linear_task
 
 from sparsight.data import photographs  # noqa: F401 - registers it
-from sparsight.data.description import availability, describe_task
-from sparsight.data.sources import SOURCES, data_source
+from sparsight.data._description import availability, describe_task
+from sparsight.data._sources import SOURCES, data_source
 from sparsight.errors import InputError
-from toy import linear_task
 
 
 def test_description_counts_and_measures():

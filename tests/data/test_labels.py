@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from tests.toy import linear_task
 
-from sparsight.data.fields import nlgp
-from sparsight.data.labels import with_label_noise, with_merged_classes
+from sparsight.data._labels import with_label_noise, with_merged_classes
+from sparsight.data.fields._fields import nlgp
 from sparsight.errors import InputError
-from sparsight.run.data_settings import DataSettings
-from toy import linear_task
+from sparsight.recipe._data_settings import DataSettings
 
 
 def _many_classes(**options):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import sparsight
-import sparsight.run.recipe
-from sparsight.data.sources import SOURCES
-from sparsight.measure.instrument import INSTRUMENTS
+import sparsight.recipe._recipe
+from sparsight.data._sources import SOURCES
+from sparsight.instruments._registry import INSTRUMENTS
 from sparsight.prune.criteria import CRITERIA
 
 ROOT = Path(__file__).parents[2]

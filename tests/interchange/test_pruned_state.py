@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from sparsight.errors import InputError
-from sparsight.interchange.pruned_state import PrunedState, from_prune_names, from_zeros, to_prune_names
-from sparsight.interchange.state_files import read_state, write_state
+from sparsight.interchange._pruned_state import PrunedState, from_prune_names, from_zeros, to_prune_names
+from sparsight.interchange._state_files import read_state, write_state
 
 
 def random_state(seed, shapes, share):

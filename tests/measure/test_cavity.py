@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import kurtosis, skew
 
 from sparsight.errors import InputError
-from sparsight.measure.cavity import cavity, cavity_by_class, each_class_then_all
+from sparsight.measure._cavity import cavity, cavity_by_class, each_class_then_all
 
 DATA = {
     "gaussian": lambda stream, shape: stream.normal(size=shape),

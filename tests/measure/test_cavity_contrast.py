@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu, rankdata, spearmanr
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure.cavity_contrast import (
+from sparsight.measure._cavity_contrast import (
     contrast,
     distance_from_centre,
     matched_contrast,

@@ -11,7 +11,7 @@ from scipy import stats
 
 from sparsight.errors import InputError
 from sparsight.measure import gaussianity as module
-from sparsight.measure.gaussianity import Gaussianity, gaussianity
+from sparsight.measure._gaussianity import Gaussianity, gaussianity
 from sparsight.streams import generator
 
 STATISTICS = [field.name for field in fields(Gaussianity) if field.name != "num_samples"]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sparsight.errors import InputError
-from sparsight.measure.gaussianity import gaussianity
-from sparsight.measure.gaussianity_controls import (
+from sparsight.measure._gaussianity import gaussianity
+from sparsight.measure._gaussianity_controls import (
     draw_mean,
     gaussianity_controls,
     preactivations,

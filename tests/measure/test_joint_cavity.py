@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy.stats import kurtosis, skew
 
 from sparsight.errors import InputError
-from sparsight.measure.cavity import cavity
-from sparsight.measure.joint_cavity import joint_cavity
+from sparsight.measure._cavity import cavity
+from sparsight.measure._joint_cavity import joint_cavity
 
 
 def example(seed=0, num_samples=200, shape=(4, 10)):

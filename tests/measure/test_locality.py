@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure.locality import SUMMARIES, localities, locality, locality_by_fan_in, unit_locality
-from sparsight.measure.nulls import sample_masks
-from sparsight.measure.pair_counts import (
+from sparsight.measure._locality import SUMMARIES, localities, locality, locality_by_fan_in, unit_locality
+from sparsight.measure._nulls import sample_masks
+from sparsight.measure._pair_counts import (
     available_pairs,
     far_displacements,
     near_displacements,

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsight.errors import InputError
-from sparsight.measure.moments import CROSS_ORDERS, Moments
-from sparsight.measure.unit_input_pairs import AllPairs, ListedPairs
+from sparsight.measure._moments import CROSS_ORDERS, Moments
+from sparsight.measure._unit_input_pairs import AllPairs, ListedPairs
 
 NUM_UNITS, NUM_INPUTS = 4, 6
 MASK = np.random.default_rng(9).random((NUM_UNITS, NUM_INPUTS)) < 0.5

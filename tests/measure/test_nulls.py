@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sparsight.geometry import Geometry
-from sparsight.measure.curveball import trade
-from sparsight.measure.nulls import (
+from sparsight.measure._curveball import trade
+from sparsight.measure._nulls import (
     ROUNDS_TO_MIX,
     expected_products,
     pair_statistic,
@@ -17,7 +17,7 @@ from sparsight.measure.nulls import (
     value_moments,
     variance,
 )
-from sparsight.measure.pair_counts import near_displacements, pair_counts
+from sparsight.measure._pair_counts import near_displacements, pair_counts
 from sparsight.streams import generator
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from sparsight.errors import InputError
-from sparsight.measure.preactivation_histogram import (
+from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES,
     gaussian_shares,
     preactivation_histogram,
@@ -25,7 +25,7 @@ def of_one_unit(values):
 
 
 def test_preactivation_histogram_is_its_definition_for_every_unit(monkeypatch):
-    monkeypatch.setattr("sparsight.measure.preactivation_histogram._BLOCK", 1000)  # several blocks
+    monkeypatch.setattr("sparsight.measure._preactivation_histogram._BLOCK", 1000)  # several blocks
     values = np.random.default_rng(0).standard_t(2, size=(500, 7)) * np.arange(1, 8) + 3
     counts = preactivation_histogram(values)
     assert counts[:, [0, -1]].sum() > 0  # the tails are heavy

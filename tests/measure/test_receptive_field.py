@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsight.geometry import Geometry
-from sparsight.measure.receptive_field import (
+from sparsight.measure._receptive_field import (
     entropy,
     envelope,
     fan_in_histogram,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure.shape_fits import fit_gabor, fit_gaussian, profiles, shuffled_over_kept
+from sparsight.measure._shape_fits import fit_gabor, fit_gaussian, profiles, shuffled_over_kept
 
 
 def shape(geometry, centre, widths, orientation, frequency, phase, amplitude):
@@ -149,7 +149,7 @@ def test_share_is_drawn_and_empty_units_are_counted():
 
 
 def test_fits_that_do_not_converge_are_counted(monkeypatch):
-    monkeypatch.setattr("sparsight.measure.shape_fits._MAX_EVALUATIONS", 1)
+    monkeypatch.setattr("sparsight.measure._shape_fits._MAX_EVALUATIONS", 1)
     weights = np.random.default_rng(0).normal(size=(3, 64))
     found = fit_gaussian(weights, Geometry(1, (8, 8)))
     assert (found.num_failed, found.num_undefined) == (3, 0)

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import torch
+from tests.toy import linear_task, small_network
 
-from sparsight.prune.imp import Checkpoint, Progress, PruningSettings, imp
-from sparsight.run.checkpoint_file import CHECKPOINT, read_checkpoint, write_checkpoint
-from sparsight.train import TrainingSettings
-from toy import linear_task, small_network
+from sparsight.prune._imp import Checkpoint, Progress, PruningSettings, imp
+from sparsight.store._checkpoint_file import CHECKPOINT, read_checkpoint, write_checkpoint
+from sparsight.train._trainer import TrainingSettings
 
 STEPS = 20
 
@@ -92,7 +92,7 @@ def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path, damage):
 
 def test_a_level_ends_with_the_kernel_it_began_with(tmp_path, monkeypatch):
     """Even where the crossovers that were measured got lost in between."""
-    monkeypatch.setattr("sparsight.sparse.crossover.SMALLEST", 1)
+    monkeypatch.setattr("sparsight.sparse._crossover.SMALLEST", 1)
     task = linear_task()
     arguments = (task, training(momentum=0.9), PruningSettings(max_levels=1))
     everything_sparse = {"12x24": 1.0}

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparsight.prune.connectivity import connectivity, paths
+from sparsight.prune._connectivity import connectivity, paths
 
 
 def brute_force_paths(masks):

@@ -2,14 +2,14 @@ import itertools
 
 import pytest
 import torch
+from tests.toy import linear_task, small_network
 from torch import nn
 
 from sparsight.errors import InputError
+from sparsight.prune._imp import PruningSettings, imp
+from sparsight.prune._masks import num_kept_by_level
 from sparsight.prune.criteria import CRITERIA, criterion
-from sparsight.prune.imp import PruningSettings, imp
-from sparsight.prune.masks import num_kept_by_level
-from sparsight.train import Trainer, TrainingSettings
-from toy import linear_task, small_network
+from sparsight.train._trainer import Trainer, TrainingSettings
 
 TRAINING = TrainingSettings(steps=30, batch_size=32, learning_rate=0.1, momentum=0.9, weight_decay=1e-3)
 

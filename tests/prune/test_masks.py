@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsight.errors import InputError
-from sparsight.prune.masks import density, num_kept_by_level, num_removed, prune, remove_lowest
+from sparsight.prune._masks import density, num_kept_by_level, num_removed, prune, remove_lowest
 
 rates = st.integers(1, 99).map(lambda percent: percent / 100)
 

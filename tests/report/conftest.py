@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from sparsight.data.task import Task
+from sparsight.data._task import Task
 from sparsight.geometry import Geometry
+from sparsight.instruments._observation import measure_level
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
-from sparsight.prune.imp import Level
-from sparsight.prune.masks import prune
-from sparsight.run.level_files import write_level
-from sparsight.run.observe import measure_level
-from sparsight.run.recipe import Recipe
-from sparsight.run.results import Run
-from sparsight.run.store import RunDirectory
-from sparsight.train import Curve
+from sparsight.prune._imp import Level
+from sparsight.prune._masks import prune
+from sparsight.recipe._recipe import Recipe
+from sparsight.store._level_files import write_level
+from sparsight.store._results import Run
+from sparsight.store._run_directory import RunDirectory
+from sparsight.train._trainer import Curve
 
 HOSTILE = "<script>alert('κ')</script>"
 UNITS, SAMPLES, LEVELS = 12, 60, 4

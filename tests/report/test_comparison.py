@@ -10,13 +10,13 @@ from test_page import Page
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure.effects import difference, paired_difference
-from sparsight.report.caveats import caveats
-from sparsight.report.findings import findings
-from sparsight.report.page import render, write_page_of
-from sparsight.report.subjects import Summaries, run_names
-from sparsight.run.results import Run, open_run
-from sparsight.run.store import RunDirectory
+from sparsight.measure._intervals import difference, paired_difference
+from sparsight.report._caveats import caveats
+from sparsight.report._findings import findings
+from sparsight.report._page import render, write_page_of
+from sparsight.report._subjects import Summaries, run_names
+from sparsight.store._results import Run, open_run
+from sparsight.store._run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

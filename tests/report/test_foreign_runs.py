@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
+from sparsight.atomic import sha256_of
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.report.page import render, write_report
-from sparsight.run.atomic import sha256_of
-from sparsight.run.level_files import MASKS, MEASURES, WEIGHTS
-from sparsight.run.level_page import PAGE
-from sparsight.run.measuring import measure_again
-from sparsight.run.results import open_run
-from sparsight.run.sealed_json import read_sealed, write_sealed
+from sparsight.report._page import render, write_report
+from sparsight.run._measuring import measure_again
+from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
+from sparsight.store._level_record import PAGE
+from sparsight.store._results import open_run
+from sparsight.store._sealed_json import read_sealed, write_sealed
 
 ATTACKS = [
     "</script><script>window.owned = 1</script>",

@@ -6,10 +6,10 @@ from PIL import Image
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.report.evidence import order_of_units
-from sparsight.report.explorer import level_views
-from sparsight.report.field_figures import field_colours
-from sparsight.report.movie import frames, write_movie
+from sparsight.figures._receptive_fields import field_colours
+from sparsight.report._evidence import order_of_units
+from sparsight.report._explorer import level_views
+from sparsight.report._movie import frames, write_movie
 
 
 def views(run):

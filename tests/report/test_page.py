@@ -8,23 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 
-import toy  # noqa: F401  (registers the data source of plane.toml)
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure.effects import Interval, mean_interval, paired_difference
-from sparsight.measure.instrument import Quantity
-from sparsight.measure.preactivation_histogram import HISTOGRAM_EDGES, preactivation_histogram
-from sparsight.report.caveats import caveats
-from sparsight.report.explorer import LevelView, Packer, level_views, pack
-from sparsight.report.findings import findings, verdict
-from sparsight.report.page import render, write_report
-from sparsight.report.subjects import Summaries
-from sparsight.run.level_files import MEASURES, write_page
-from sparsight.run.recipe import load_recipe
-from sparsight.run.results import NETWORK, Run, open_run
-from sparsight.run.runner import run as run_recipe
-from sparsight.run.store import RunDirectory
+from sparsight.instruments._registry import Quantity
+from sparsight.measure._intervals import Interval, mean_interval, paired_difference
+from sparsight.measure._preactivation_histogram import HISTOGRAM_EDGES, preactivation_histogram
+from sparsight.recipe._recipe import load_recipe
+from sparsight.report._caveats import caveats
+from sparsight.report._explorer import LevelView, Packer, level_views, pack
+from sparsight.report._findings import findings, verdict
+from sparsight.report._page import render, write_report
+from sparsight.report._subjects import Summaries
+from sparsight.run._runner import run as run_recipe
+from sparsight.store._level_files import MEASURES, write_page
+from sparsight.store._results import NETWORK, Run, open_run
+from sparsight.store._run_directory import RunDirectory
 
 PLANE = Path(__file__).parents[1] / "run" / "plane.toml"
 VOID = {"meta", "link", "img", "input", "br"}
@@ -256,7 +256,7 @@ def test_the_explorer_holds_histograms_to_half_a_step(pages, stored_runs, name):
 
 
 def test_pack_leaves_histograms_out_when_there_are_too_many(stored_run, monkeypatch):
-    monkeypatch.setattr("sparsight.report.explorer.HISTOGRAM_BUDGET", 2 * 12 * 40)
+    monkeypatch.setattr("sparsight.report._explorer.HISTOGRAM_BUDGET", 2 * 12 * 40)
     packer = Packer("imp", 0)
     for view in level_views(stored_run, "imp", 0, "linear_0"):
         packer.add(view)
@@ -268,15 +268,15 @@ def test_pack_gives_sparser_levels_finer_steps(stored_run, monkeypatch):
     packer = Packer("imp", 0)
     for view in level_views(stored_run, "imp", 0, "linear_0"):
         packer.add(view)
-    monkeypatch.setattr("sparsight.report.explorer.WEIGHT_BUDGET", 1100)
+    monkeypatch.setattr("sparsight.report._explorer.WEIGHT_BUDGET", 1100)
     steps = [level["steps"] for level in pack([packer])["conditions"][0]["levels"]]
     assert steps == sorted(steps)
     assert len(set(steps)) > 1
 
 
 def test_pack_leaves_units_out_when_the_budget_is_small(stored_run, monkeypatch):
-    monkeypatch.setattr("sparsight.report.explorer.WEIGHT_BUDGET", 800)
-    monkeypatch.setattr("sparsight.report.explorer.CAVITY_BUDGET", 0)
+    monkeypatch.setattr("sparsight.report._explorer.WEIGHT_BUDGET", 800)
+    monkeypatch.setattr("sparsight.report._explorer.CAVITY_BUDGET", 0)
     packer = Packer("imp", 0)
     for view in level_views(stored_run, "imp", 0, "linear_0"):
         packer.add(view)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sparsight.data.covariance import product_covariance
-from sparsight.data.fields import nlgp_excess_kurtosis, nlgp_sampler
-from sparsight.reproduce.one_neuron import GAINS, NeuronSettings, one_neuron_results, train_neuron
+from sparsight.data.fields._covariance import product_covariance
+from sparsight.data.fields._fields import nlgp_excess_kurtosis, nlgp_sampler
+from sparsight.reproduce._one_neuron import GAINS, NeuronSettings, one_neuron_results, train_neuron
 from sparsight.streams import generator
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from planted import planted
 from scipy.stats import spearmanr
+from tests.reproduce.planted import planted
 
-from sparsight.reproduce.statistics import (
+from sparsight.reproduce._statistics import (
     change,
     difference,
     final,

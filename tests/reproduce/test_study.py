@@ -3,13 +3,14 @@ import re
 
 import numpy as np
 import pytest
-from planted import planted
+from tests.reproduce.planted import planted
 
-from sparsight.data.description import availability
+from sparsight.data._description import availability
 from sparsight.errors import InputError
-from sparsight.reproduce.registry import all_claims, claims_named
-from sparsight.reproduce.reproduction import Studies, reproduce
-from sparsight.reproduce.study import (
+from sparsight.recipe._recipe import Recipe
+from sparsight.reproduce._registry import all_claims, claims_named
+from sparsight.reproduce._reproduction import Studies, reproduce
+from sparsight.reproduce._study import (
     SCALES,
     load_study,
     outside_accuracy_band,
@@ -17,10 +18,9 @@ from sparsight.reproduce.study import (
     study_names,
     variants_of,
 )
-from sparsight.reproduce.tables import write_table
-from sparsight.run.recipe import Recipe
-from sparsight.run.results import Run
-from sparsight.run.runner import run
+from sparsight.reproduce._tables import write_table
+from sparsight.run._runner import run
+from sparsight.store._results import Run
 
 
 @pytest.mark.parametrize("name", study_names())

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsight.errors import InputError
-from sparsight.measure.effects import Interval
-from sparsight.reproduce.verdict import Rule, combine, judge
+from sparsight.measure._intervals import Interval
+from sparsight.reproduce._verdict import Rule, combine, judge
 
 NUMBERS = st.floats(-10, 10, allow_nan=False)
 

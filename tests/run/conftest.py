@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests import toy  # noqa: F401 - registers the data source of plane.toml
 
-import toy  # noqa: F401 - registers the data source of plane.toml
-from sparsight.run.recipe import load_recipe
-from sparsight.run.runner import run
+from sparsight.recipe._recipe import load_recipe
+from sparsight.run._runner import run
 
 PLANE = Path(__file__).with_name("plane.toml")
 SHORT = ("replicates=1", "measure.instruments=['locality']", "measure.num_samples=40")

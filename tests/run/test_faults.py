@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_digests import digests
+from tests.run.run_digests import digests
 
+from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.run.atomic import write_atomically
-from sparsight.run.integrity import check_run
-from sparsight.run.progress_file import PROGRESS
-from sparsight.run.runner import run
-from sparsight.run.store import RunDirectory
+from sparsight.run._runner import run
+from sparsight.store._integrity import check_run
+from sparsight.store._progress_file import PROGRESS
+from sparsight.store._run_directory import RunDirectory
 
 WRITING_CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "utime")
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from run_digests import digests
+from tests import toy
+from tests.run.run_digests import digests
 
-import toy
-from sparsight.run.checkpoint_file import CHECKPOINT
-from sparsight.run.progress_file import PROGRESS
+from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.store._progress_file import PROGRESS
 
 PLANE = Path(__file__).with_name("plane.toml")
 

@@ -8,12 +8,12 @@ import random
 import time
 
 import pytest
-from run_digests import digests
+from tests import toy  # noqa: F401 - registers the data source, in the children too
+from tests.run.run_digests import digests
 
-import toy  # noqa: F401 - registers the data source, in the children too
-from sparsight.run.integrity import check_run
-from sparsight.run.runner import run
-from sparsight.run.store import RECIPE, RunDirectory
+from sparsight.run._runner import run
+from sparsight.store._integrity import check_run
+from sparsight.store._run_directory import RECIPE, RunDirectory
 
 
 def run_in_a_child(recipe, path):
@@ -25,7 +25,7 @@ def server():
     """A server that has torch loaded already: its children spend their short lives running."""
     context = multiprocessing.get_context("forkserver")
     # the first use of torch.optim loads torch._dynamo
-    context.set_forkserver_preload(["sparsight.run.runner", "torch._dynamo"])
+    context.set_forkserver_preload(["sparsight.run._runner", "torch._dynamo"])
     return context
 
 

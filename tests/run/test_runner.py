@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from run_digests import digests
+from tests import toy
+from tests.run.run_digests import digests
 
-import toy
 from sparsight.errors import InputError
-from sparsight.run.level_files import MASKS, MEASURES, WEIGHTS, check_level
-from sparsight.run.measuring import measure_again
-from sparsight.run.recipe import load_recipe
-from sparsight.run.results import open_run
-from sparsight.run.runner import run
-from sparsight.run.store import RunDirectory
+from sparsight.recipe._recipe import load_recipe
+from sparsight.run._measuring import measure_again
+from sparsight.run._runner import run
+from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS, check_level
+from sparsight.store._results import open_run
+from sparsight.store._run_directory import RunDirectory
 
 PLANE = Path(__file__).with_name("plane.toml")
 PLUGIN = Path(toy.__file__)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_digests import digests
+from tests import toy
+from tests.run.run_digests import digests
 
-import toy
 from sparsight.errors import InputError
-from sparsight.run.checkpoint_file import CHECKPOINT
-from sparsight.run.grouping import grouped, num_together
-from sparsight.run.placement import Size
-from sparsight.run.progress_file import PROGRESS
-from sparsight.run.recipe import load_recipe
-from sparsight.run.results import open_run
-from sparsight.run.runner import run
+from sparsight.recipe._recipe import load_recipe
+from sparsight.run._plan import grouped, num_together
+from sparsight.run._resources import Size
+from sparsight.run._runner import run
+from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.store._progress_file import PROGRESS
+from sparsight.store._results import open_run
 
 PLANE = Path(__file__).with_name("plane.toml")
 GIB = 2**30
@@ -75,7 +75,7 @@ def test_a_stop_saves_every_replicate_and_the_rest_is_bit_for_bit_the_same(
         return len(calls) >= moment
 
     with monkeypatch.context() as patch:
-        patch.setattr("sparsight.run.watching.is_stop_requested", is_stop_requested)
+        patch.setattr("sparsight.run._step_watch.is_stop_requested", is_stop_requested)
         run(recipe(), tmp_path / "run", jobs=1, together=NUM)
     for condition in ("imp", "random"):
         assert len(list((tmp_path / "run" / condition).glob(f"replicate_*/{CHECKPOINT}"))) == NUM

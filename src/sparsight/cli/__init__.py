@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from sparsight.cli import exchanging, finding, looking, running
+from sparsight.cli import _catalogue, _exchange, _run, _show
 from sparsight.errors import InputError
 
 app = App(
@@ -21,19 +21,19 @@ app = App(
 )
 
 for _command in (
-    running.run,
-    running.sweep,
-    finding.recipes,
-    running.reproduce,
-    running.measure,
-    looking.report,
-    looking.figures,
-    looking.movie,
-    looking.status,
-    looking.check,
-    finding.data,
-    exchanging.export,
-    exchanging.import_peer,
+    _run.run,
+    _run.sweep,
+    _catalogue.recipes,
+    _run.reproduce,
+    _run.measure,
+    _show.report,
+    _show.figures,
+    _show.movie,
+    _show.status,
+    _show.check,
+    _catalogue.data,
+    _exchange.export,
+    _exchange.import_peer,
 ):
     app.command(_command)
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kurtosis, rankdata
+from tests.toy import linear_task, small_network
 
 from sparsight.network import layer_inputs, linear_layers
+from sparsight.prune._imp import PruningSettings, dense_masks, imp, snapshot
 from sparsight.prune.criteria import CRITERIA, Trained
-from sparsight.prune.criteria.cavity import _ranks_at_equal_size
-from sparsight.prune.imp import PruningSettings, dense_masks, imp, snapshot
-from sparsight.train import Trainer, TrainingSettings
-from toy import linear_task, small_network
+from sparsight.prune.criteria._cavity import _ranks_at_equal_size
+from sparsight.train._trainer import Trainer, TrainingSettings
 
 ALL = ("cavity", "cavity-matched", "cavity-reverse", "grasp", "movement", "snip", "synflow")
 

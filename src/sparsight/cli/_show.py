@@ -1,0 +1,149 @@
+"""Commands that show or verify what is stored."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from sparsight.cli._terminal import terminal
+from sparsight.errors import InputError
+
+# Every command imports what it needs itself: torch takes two seconds, `--help` should not.
+
+
+def report(*runs: Path, out: Path | None = None) -> None:
+    """Write the report of a run, or of several side by side: one HTML file that needs no network.
+
+    Parameters
+    ----------
+    runs
+        Run directories; the others are compared with the first.
+    out
+        The file [default: report.html in the run directory; of several runs, comparison.html here].
+    """
+    from sparsight.report._page import write_page_of
+    from sparsight.store._results import open_run
+    from sparsight.store._summaries import summary_table
+
+    opened = [open_run(path) for path in runs]
+    if not opened:
+        raise InputError("no run is given; name at least one run directory")
+    console = terminal()
+    for each in opened:
+        console.print(summary_table(each, console.width))
+    path = out or (opened[0].directory.report if len(opened) == 1 else Path("comparison.html"))
+    console.print(f"report: {write_page_of(opened, path)}", soft_wrap=True)
+
+
+def figures(
+    run: Path, *, formats: Annotated[str, Parameter(name="--format")] = "svg,pdf,png", out: Path | None = None
+) -> None:
+    """Write every panel of a run's report as a figure of its own.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    formats
+        With commas between: svg, pdf, png.
+    out
+        The folder [default: figures in the run directory].
+    """
+    from sparsight.report._figure_files import write_figures
+    from sparsight.store._results import open_run
+
+    folder = out or run / "figures"
+    written = write_figures(open_run(run), folder, [each.strip() for each in formats.split(",")])
+    terminal().print(f"{len(written)} figures and captions.md: {folder}", soft_wrap=True)
+
+
+def movie(
+    run: Path,
+    *,
+    condition: str | None = None,
+    replicate: int = 0,
+    layer: str | None = None,
+    what: Literal["weights", "masks", "cavity"] = "weights",
+    units: int = 100,
+    fps: float = 2.0,
+    out: Path | None = None,
+) -> None:
+    """Write masks, weights or cavity maps over the levels as an animation.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    condition
+        One of the recipe's [default: its first].
+    replicate
+        Counted from 0.
+    layer
+        As in linear_0 [default: the first that was measured].
+    what
+        What is shown of each unit.
+    units
+        Units shown at most.
+    fps
+        Levels a second.
+    out
+        A .gif, .webp, or, with ffmpeg installed, .mp4 [default: movie-<condition>-<what>.gif in the run].
+    """
+    from sparsight.report._movie import write_movie
+    from sparsight.store._results import open_run
+
+    opened = open_run(run)
+    shown = condition or opened.recipe.condition_names()[0]
+    path = write_movie(
+        opened,
+        out or run / f"movie-{shown}-{what}.gif",
+        condition=shown,
+        replicate=replicate,
+        layer=layer,
+        what=what,
+        num_units=units,
+        frames_per_second=fps,
+    )
+    terminal().print(f"movie: {path}", soft_wrap=True)
+
+
+def status(*runs: Path) -> None:
+    """List runs: state, replicates and levels done, last accuracy, age, time left, and who writes to them.
+
+    Parameters
+    ----------
+    runs
+        Run directories, or folders that hold some [default: runs/].
+    """
+    from sparsight.cli.views._live_view import status_table
+    from sparsight.store._run_directory import RECIPE, RunDirectory
+    from sparsight.store._run_state import run_state
+
+    def runs_in(path: Path) -> list[Path]:
+        inside = sorted(recipe.parent for recipe in path.glob(f"*/{RECIPE}"))
+        if not inside and not (path / RECIPE).exists():
+            raise InputError(f"there is no run in {path}/; name the run directories to list, or their folder")
+        return [path] if (path / RECIPE).exists() else inside
+
+    found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
+    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+
+
+def check(run: Path) -> int:
+    """Verify every file of a run: what is damaged, the last good level, and what `run` will do about it.
+
+    Exit status 1 if anything is damaged.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+    """
+    from sparsight.cli.views._health import health_lines
+    from sparsight.store._integrity import check_run
+    from sparsight.store._run_directory import RunDirectory
+
+    problems, replicates = check_run(RunDirectory.open(run))
+    for line in health_lines(problems, replicates):
+        print(line)
+    return 1 if problems or any(health.problems for health in replicates) else 0

@@ -1,0 +1,62 @@
+"""What `sparsight reproduce` prints: the claims, and what came of each."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.table import Table
+
+from sparsight.measure._intervals import describe
+from sparsight.reproduce._claim import Claim
+from sparsight.reproduce._reproduction import Outcome
+
+
+def claims_table(claims: Iterable[Claim]) -> Table:
+    """Return the claims with what they say, who says it, and what they need run."""
+    table = Table(title="Claims", caption="sparsight reproduce NAME… --scale smoke|laptop|paper")
+    for heading in ("claim", "statement", "source", "studies"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
+    for claim in claims:
+        table.add_row(claim.name, claim.statement, claim.source, ", ".join(claim.studies()))
+    return table
+
+
+def findings_table(outcome: Outcome) -> Table:
+    """Return each prediction's effect, rule, control and verdict, and under them the claim's verdict."""
+    claim = outcome.claim
+    table = Table(title=f"{claim.name}: {outcome.verdict}", caption=_caption(outcome))
+    table.add_column("prediction", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    for heading in ("rule", "mean [95 %]", "control", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    for finding in outcome.findings:
+        prediction = finding.prediction
+        name = prediction.name if prediction.decisive else f"({prediction.name})"
+        table.add_row(
+            f"  {finding.variant}" if finding.variant else name,
+            prediction.name if finding.variant else prediction.statement,
+            str(prediction.rule),
+            describe(finding.effect),
+            "" if finding.control is None else describe(finding.control),
+            finding.verdict,
+        )
+    return table
+
+
+def run_notice(name: str, path: Path) -> str:
+    """Return a line that says what is run, or read if it is there already."""
+    return f"{name} in {path}"
+
+
+def _caption(outcome: Outcome) -> str:
+    lines = [outcome.claim.statement, outcome.claim.scope]
+    lines.append(
+        "Intervals: Student's 95 %, over replicates. In brackets: reported, not decisive. Indented: one "
+        "setting halved or doubled."
+    )
+    for facts in outcome.studies:
+        if facts.out_of_band and not facts.variant:
+            conditions = ", ".join(f"{name} {value:.2f}" for name, value in facts.out_of_band.items())
+            lines.append(f"Dense accuracy outside 0.80 … 0.99 in {facts.name}: {conditions}.")
+    if outcome.scale == "smoke":
+        lines.append("Scale smoke shows that the machinery works; its verdicts mean nothing.")
+    return " ".join(filter(None, lines))

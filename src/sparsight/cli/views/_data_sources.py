@@ -1,0 +1,38 @@
+"""What `sparsight data` prints: which sources are there, and what one of them holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from sparsight.data._description import availability, describe_task
+from sparsight.recipe._data_settings import DataSettings
+from sparsight.recipe._recipe import merged, parse_override, validated
+
+
+def availability_table() -> Table:
+    """Return a table of all data sources and whether their files are here."""
+    table = Table(title="data sources")
+    for heading in ("source", "here", "what"):
+        table.add_column(heading, overflow="fold")
+    for status in availability():
+        table.add_row(status.name, "yes" if status.available else "no", status.what)
+    return table
+
+
+def description_table(source: str, overrides: Sequence[str] = (), seed: int = 0) -> Table:
+    """Return a table that describes what a source gives with its defaults and these options.
+
+    Raises
+    ------
+    InputError
+        If there is no such source, files are missing, or an option is wrong.
+    """
+    raw: dict[str, Any] = {"source": source}
+    for override in overrides:
+        raw = merged(raw, parse_override(override))
+    task = validated(DataSettings, raw, f"data source {source}").build(seed)
+    table = Table(title=f"{source} (seed {seed})", show_header=False)
+    for key, value in describe_task(task).items():
+        table.add_row(key, str(value))
+    return table

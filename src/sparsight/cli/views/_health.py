@@ -1,0 +1,30 @@
+"""What `sparsight check` says: which files are whole, and what becomes of the others."""
+
+from collections.abc import Iterator, Sequence
+
+from sparsight.store._integrity import ReplicateHealth
+
+
+def health_lines(problems: Sequence[str], replicates: Sequence[ReplicateHealth]) -> Iterator[str]:
+    """Yield a line for every damaged file, then one for every replicate, then the sum.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        Of files that belong to the whole run.
+    replicates : sequence of ReplicateHealth
+    """
+    damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
+    yield from damaged
+    for health in replicates:
+        yield f"{health.condition}, replicate {health.replicate}: {_state(health)}"
+    num_levels = sum(health.num_stored for health in replicates)
+    verdict = f"{len(damaged)} damaged" if damaged else "every file is whole"
+    yield f"{num_levels} levels of {len(replicates)} replicates looked at: {verdict}"
+
+
+def _state(health: ReplicateHealth) -> str:
+    last = "no good level" if health.last_good is None else f"last good level {health.last_good}"
+    if health.failure and not health.problems:
+        return f"{last}; failed: {health.failure}"
+    return f"{last}, finished" if health.is_finished else f"{last}; `run` will {health.remedy}"

@@ -1,0 +1,146 @@
+"""What is shown while a run runs, and what `sparsight status` lists."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sparsight.store._run_directory import RunDirectory
+from sparsight.store._run_state import RunState, UnitState, run_state
+
+_NARROW = 100
+"""Characters below which condition and replicate share a column and the bar is left out."""
+
+
+class LiveView:
+    """A view of a run on a terminal, renewed whenever it is called.
+
+    Use as a context; what is printed to the console meanwhile appears above it.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "LiveView":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with suppress(OSError):  # the terminal is gone
+            self._live.__exit__(None, None, None)
+
+    def __call__(self, directory: RunDirectory) -> None:
+        """Show where the run is now."""
+        self._live.update(run_view(run_state(directory), self._live.console.width))
+
+
+def run_view(state: RunState, width: int) -> Group:
+    """Return a line for every replicate that trains, and one for the whole run.
+
+    Parameters
+    ----------
+    state : RunState
+    width : int
+        Characters of the terminal.
+    """
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    for heading in ("condition", "replicate", "level", "step"):
+        table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
+    if width >= _NARROW:
+        table.add_column("", width=20)
+    for heading in ("density", "accuracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for unit in state.units:
+        if unit.progress is not None:
+            table.add_row(*_cells(unit, width))
+    return Group(table, _whole(state))
+
+
+def status_table(states: Iterable[RunState]) -> Table:
+    """Return one row a run: state, levels, last accuracy, age, and who writes to it.
+
+    Parameters
+    ----------
+    states : iterable of RunState
+    """
+    table = Table(box=None, padding=(0, 1), pad_edge=False)
+    headings = ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("run", "state", "writer") else "right")
+    for state in states:
+        table.add_row(*map(Text, _status_cells(state)))
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the two largest units that matter: ``3 h 20 min``.
+
+    Examples
+    --------
+    >>> duration(12_000), duration(75), duration(3.4)
+    ('3 h 20 min', '1 min 15 s', '3 s')
+    """
+    whole = round(seconds)
+    for size, unit, smaller, small_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def _cells(unit: UnitState, width: int) -> list[Text | ProgressBar | str]:
+    progress = unit.progress
+    assert progress is not None
+    last = "?" if unit.levels_expected is None else str(unit.levels_expected - 1)
+    step = "measuring" if progress.step >= progress.num_steps else f"{progress.step}/{progress.num_steps}"
+    bar = ProgressBar(total=progress.num_steps, completed=progress.step)
+    return [
+        Text(unit.condition),
+        str(unit.replicate),
+        f"{progress.level} of {last}",
+        step,
+        *([bar] if width >= _NARROW else []),
+        f"{100 * progress.density:.2f} %",
+        "–" if progress.test_accuracy is None else f"{progress.test_accuracy:.3f}",
+    ]
+
+
+def _whole(state: RunState) -> Text:
+    done = sum(unit.num_levels for unit in state.units)
+    expected = sum(unit.levels_expected or 0 for unit in state.units)
+    left = state.seconds_left
+    words = f"{done} of {expected} levels" if expected else "the first level"
+    if left is not None:
+        words += f", about {duration(left)} left"
+    return Text(words, style="bold")
+
+
+def _status_cells(state: RunState) -> list[str]:
+    finished = sum(unit.is_finished for unit in state.units)
+    failed = sum(unit.failure is not None for unit in state.units)
+    levels = [unit.num_levels for unit in state.units]
+    expected = sum(unit.levels_expected or 0 for unit in state.units)
+    accuracies = [unit.last_accuracy for unit in state.units if unit.last_accuracy is not None]
+    left = state.seconds_left if state.state == "running" else None
+    return [
+        str(state.path),
+        state.state,
+        f"{finished} of {len(state.units)}" + (f", {failed} failed" if failed else ""),
+        f"{sum(levels)} of {expected}" if expected else "0",
+        "–" if not accuracies else f"{min(accuracies):.3f}–{max(accuracies):.3f}",
+        "–" if state.age_seconds is None else f"{duration(state.age_seconds)} ago",
+        "–" if left is None else duration(left),
+        str(state.owner) if state.state == "running" else "–",
+    ]

@@ -1,0 +1,275 @@
+"""Clones of a task: data that keep its low-order statistics and lose the rest."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+import scipy.fft
+import torch
+from jaxtyping import Float32, Float64, Int64
+
+from sparsight.data._clone_storage import CloneStorage
+from sparsight.data._task import Draw, Task
+from sparsight.data.fields._white_noise import white_noise
+from sparsight.errors import InputError
+from sparsight.streams import generator
+
+CloneKind = Literal["none", "gaussian", "gaussian_shared", "phase"]
+
+_VectorSampler = Callable[[np.random.Generator, int], np.ndarray]  # (rng, n) → float32 (n, num_inputs)
+_BLOCK_VALUES = 2**22  # values read or drawn at a time
+
+
+def clone_task(task: Task, kind: str, seed: int) -> Task:
+    """Return the clone of a task, or the task itself for "none".
+
+    Parameters
+    ----------
+    task : Task
+    kind : {"none", "gaussian", "gaussian_shared", "phase"}
+        See `gaussian_twin`, `shared_covariance_twin`, `phase_clone`.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the kind is another, or the clone cannot be made.
+    """
+    makers = {"gaussian": gaussian_twin, "gaussian_shared": shared_covariance_twin, "phase": phase_clone}
+    if kind == "none":
+        return task
+    if kind not in makers:
+        raise InputError(f"clone is {kind!r}; none, {', '.join(makers)} are allowed")
+    return makers[kind](task, seed)
+
+
+def gaussian_twin(task: Task, seed: int) -> Task:
+    r"""Return the task whose inputs are Gaussian, with the mean and covariance of each class.
+
+    For class c with training inputs X (n, num_inputs), mean m and centred rows A, the twin is
+    :math:`x = m + z A / \sqrt{n - 1}` with white z, so its covariance is the unbiased sample covariance.
+    Where n exceeds the number of inputs, A is replaced by its triangular QR factor R, for which
+    RᵀR = AᵀA. Covariances between channels are kept.
+
+    Training and test split are drawn from the *same* fitted Gaussians: the twin is a distribution, the
+    one that knows nothing but mean and covariance, and a test split fitted to the test images would
+    come from another one. Where n ≤ num_inputs, each class lies in the (n − 1)-dimensional affine hull
+    of its training samples.
+
+    Parameters
+    ----------
+    task : Task
+        uint8 inputs are standardised first, as in training.
+    seed : int
+
+    Returns
+    -------
+    Task
+        Same geometry, labels and counts; float32, (n, channels, *size). Only where uint8 inputs would
+        become more than 2 GiB the clone is uint8, too (see `CloneStorage`). If the task draws fresh
+        samples at each step, so does the clone, from the Gaussians fitted to the training split.
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than two training samples.
+    """
+    num_samples = _samples_per_class(task)
+
+    def fit(label: int) -> _VectorSampler:
+        mean = _class_mean(task, label)
+        factor = _factor(_centred_blocks(task, label, mean), int(num_samples[label]))
+        return _gaussian_sampler(mean, factor / np.float32(np.sqrt(num_samples[label] - 1)))
+
+    ranks = np.minimum(num_samples - 1, task.geometry.num_inputs)
+    return _resampled(task, "gaussian", fit, seed, {"clone_rank_at_most": ranks.tolist()})
+
+
+def shared_covariance_twin(task: Task, seed: int) -> Task:
+    """Return the Gaussian twin in which classes differ by their mean alone.
+
+    As `gaussian_twin`, but all classes have the covariance of the training inputs around their class
+    means, pooled over classes (divisor n − num_classes). The best classifier of this twin is linear.
+
+    Parameters
+    ----------
+    task : Task
+    seed : int
+
+    Returns
+    -------
+    Task
+        As `gaussian_twin`.
+
+    Raises
+    ------
+    InputError
+        If a class has fewer than two training samples.
+    """
+    num_samples = _samples_per_class(task)
+    means = [_class_mean(task, label) for label in range(task.num_classes)]
+    blocks = (block for label, mean in enumerate(means) for block in _centred_blocks(task, label, mean))
+    degrees = int(num_samples.sum()) - task.num_classes
+    factor = _factor(blocks, int(num_samples.sum())) / np.float32(np.sqrt(degrees))
+    rank = min(degrees, task.geometry.num_inputs)
+    return _resampled(
+        task,
+        "gaussian_shared",
+        lambda label: _gaussian_sampler(means[label], factor),
+        seed,
+        {"clone_rank_at_most": [rank] * task.num_classes},
+    )
+
+
+def phase_clone(task: Task, seed: int) -> Task:
+    """Return the task in which every image keeps its power spectrum and gets random phases.
+
+    The phases of each image are those of a white noise field, uniform and Hermitian, so that the image
+    stays real; they are *added*, the same to all channels, so that cross-spectra between channels are
+    kept as well. The mean of each channel is kept. The spectrum is that of the periodic image: where
+    the geometry does not wrap, the step between opposite borders is spread over the image.
+
+    Parameters
+    ----------
+    task : Task
+        uint8 inputs are standardised first, as in training.
+    seed : int
+
+    Returns
+    -------
+    Task
+        Sample i of each split is the clone of sample i, with its label. Storage as in `gaussian_twin`. If the
+        task draws fresh samples at each step, the clone randomises their phases.
+    """
+    storage = CloneStorage(task)
+    block = max(1, _BLOCK_VALUES // task.geometry.num_inputs)
+    for split, inputs in (("train", task.train_inputs), ("test", task.test_inputs)):
+        rng = generator(seed, "clone", "phase", split)
+        for start in range(0, len(inputs), block):
+            rows = slice(start, start + block)
+            storage.put(split, rows, _with_random_phases(_standardised(task, inputs[rows]), rng))
+    return storage.task("phase", _phase_draw(task), {})
+
+
+def _samples_per_class(task: Task) -> Int64[np.ndarray, " classes"]:
+    counts = np.bincount(task.train_labels, minlength=task.num_classes)
+    if counts.min() < 2:
+        raise InputError(
+            f"task {task.name!r}: class {counts.argmin()} has {counts.min()} training samples, but its "
+            "covariance needs at least 2; use more samples or leave the class out"
+        )
+    return counts
+
+
+def _class_blocks(task: Task, label: int) -> Iterator[Float32[np.ndarray, "n num_inputs"]]:
+    """Yield the standardised training inputs of a class, a stretch at a time."""
+    rows = np.flatnonzero(task.train_labels == label)
+    block = max(task.geometry.num_inputs, _BLOCK_VALUES // task.geometry.num_inputs)
+    for start in range(0, len(rows), block):
+        yield task.flat(task.train_inputs[rows[start : start + block]])
+
+
+def _class_mean(task: Task, label: int) -> Float64[np.ndarray, " num_inputs"]:
+    total = sum(block.sum(axis=0, dtype=np.float64) for block in _class_blocks(task, label))
+    mean: np.ndarray = total / np.count_nonzero(task.train_labels == label)
+    return mean
+
+
+def _centred_blocks(
+    task: Task, label: int, mean: np.ndarray
+) -> Iterator[Float32[np.ndarray, "n num_inputs"]]:
+    for block in _class_blocks(task, label):
+        yield (block - mean).astype(np.float32)
+
+
+def _factor(blocks: Iterable[np.ndarray], num_rows: int) -> Float32[np.ndarray, "rows num_inputs"]:
+    """Return F with FᵀF = AᵀA for the rows A: A itself, or its QR factor R if A has more rows than columns.
+
+    R is brought up to date stretch by stretch, so the memory does not grow with the number of rows; and
+    unlike a Cholesky factor of AᵀA it exists for constant pixels, too.
+    """
+    kept = torch.empty(0)
+    for block in blocks:
+        rows = torch.from_numpy(block)
+        kept = torch.cat([kept, rows]) if len(kept) else rows
+        if num_rows > block.shape[1] and len(kept) > block.shape[1]:
+            kept = torch.linalg.qr(kept, mode="r").R
+    return kept.numpy()
+
+
+def _gaussian_sampler(mean: np.ndarray, factor: np.ndarray) -> _VectorSampler:
+    """Return a sampler of mean + z F: mean (num_inputs,), F (rank, num_inputs)."""
+    offset, rows = torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(factor)
+
+    def sample(rng: np.random.Generator, num_samples: int) -> Float32[np.ndarray, "n num_inputs"]:
+        white = white_noise(rng, (num_samples, len(rows)))
+        return torch.addmm(offset, white, rows).numpy()  # (n, num_inputs)
+
+    return sample
+
+
+def _resampled(
+    task: Task, kind: str, sampler_of: Callable[[int], _VectorSampler], seed: int, card: dict[str, Any]
+) -> Task:
+    """Return the task with every input drawn anew from its class's sampler."""
+    storage = CloneStorage(task)
+    block = max(1, _BLOCK_VALUES // task.geometry.num_inputs)
+    if task.draw is not None:
+        sampler_of = functools.cache(sampler_of)  # every step needs all of them
+    for label in range(task.num_classes):
+        sampler = sampler_of(label)  # one class at a time: its factor is num_inputs² values
+        for split, labels in (("train", task.train_labels), ("test", task.test_labels)):
+            rng = generator(seed, "clone", kind, split, label)
+            rows = np.flatnonzero(labels == label)
+            for start in range(0, len(rows), block):
+                part = rows[start : start + block]
+                storage.put(split, part, sampler(rng, len(part)))
+    card = card | {"clone_samples_per_class": np.bincount(task.train_labels).tolist()}
+    return storage.task(kind, _gaussian_draw(task, kind, sampler_of), card)
+
+
+def _gaussian_draw(task: Task, kind: str, sampler_of: Callable[[int], _VectorSampler]) -> Draw | None:
+    if task.draw is None:
+        return None
+    original = task.draw
+
+    def draw(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        _, labels = original(seed, step, batch_size)
+        inputs = np.empty((batch_size, task.geometry.num_inputs), dtype=np.float32)
+        for label in np.unique(labels).tolist():
+            rng = generator(seed, "clone", kind, "online", step, label)
+            inputs[labels == label] = sampler_of(label)(rng, int((labels == label).sum()))
+        return inputs.reshape(batch_size, *task.geometry.shape), labels
+
+    return draw
+
+
+def _standardised(task: Task, inputs: np.ndarray) -> Float32[np.ndarray, "n channels *size"]:
+    return task.flat(inputs).reshape(len(inputs), *task.geometry.shape)
+
+
+def _with_random_phases(
+    fields: Float32[np.ndarray, "n channels *size"], rng: np.random.Generator
+) -> Float32[np.ndarray, "n channels *size"]:
+    num_samples, _, *size = fields.shape
+    axes = tuple(range(2, fields.ndim))
+    noise = white_noise(rng, (num_samples, 1, *size)).numpy()
+    rotation = scipy.fft.rfftn(noise, axes=axes)
+    rotation /= np.abs(rotation)
+    rotation.reshape(num_samples, -1)[:, 0] = 1  # the mean stays
+    clone: np.ndarray = scipy.fft.irfftn(scipy.fft.rfftn(fields, axes=axes) * rotation, s=size, axes=axes)
+    return clone
+
+
+def _phase_draw(task: Task) -> Draw | None:
+    if task.draw is None:
+        return None
+    original = task.draw
+
+    def draw(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        inputs, labels = original(seed, step, batch_size)
+        rng = generator(seed, "clone", "phase", "online", step)
+        return _with_random_phases(_standardised(task, inputs), rng), labels
+
+    return draw

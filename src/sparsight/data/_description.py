@@ -1,0 +1,85 @@
+"""What a data source holds, and which sources are here."""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from sparsight.data._sources import SOURCES
+from sparsight.data._task import Task
+from sparsight.data.images._published_sets import folder_or_downloaded
+
+_SAMPLES_LOOKED_AT = 4000
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """Whether a data source can be used here.
+
+    Attributes
+    ----------
+    name : str
+    available : bool
+        False if it needs a file or folder that is not there, or that the user has to name.
+    what : str
+        What it is, in a sentence, and what is missing.
+    """
+
+    name: str
+    available: bool
+    what: str
+
+
+def availability() -> list[SourceStatus]:
+    """Return the status of every registered source, by name, without loading any."""
+    return [_status(name) for name in sorted(SOURCES)]
+
+
+def describe_task(task: Task) -> dict[str, object]:
+    """Return what one should know of a task before training on it.
+
+    Returns
+    -------
+    dict
+        Shapes, counts, class balance, and, over the pixels of at most 4000 training samples as the network
+        sees them: mean, standard deviation, skewness and excess kurtosis (Gaussian: 0) pooled over pixels,
+        and the excess kurtosis of differences between neighbouring pixels along the last axis.
+    """
+    inputs = task.samples("train", 0, _SAMPLES_LOOKED_AT)[0].numpy().astype(np.float64)
+    fields = inputs.reshape(len(inputs), *task.geometry.shape)
+    gradients = np.diff(fields, axis=-1) if task.geometry.size[-1] > 1 else np.zeros(0)
+    return {
+        "task": task.name,
+        "input": f"{task.geometry.channels} channel(s) of {' × '.join(map(str, task.geometry.size))}"
+        + (", wraps" if task.geometry.wraps else ""),
+        "train samples": len(task.train_labels),
+        "test samples": len(task.test_labels),
+        "train samples by class": np.bincount(task.train_labels, minlength=task.num_classes).tolist(),
+        "test samples by class": np.bincount(task.test_labels, minlength=task.num_classes).tolist(),
+        "online": task.draw is not None,
+        "pixel mean": round(float(fields.mean()), 4),
+        "pixel sd": round(float(fields.std()), 4),
+        "pixel skewness": round(float(stats.skew(fields, axis=None)), 4),
+        "pixel excess kurtosis": round(float(stats.kurtosis(fields, axis=None)), 4),
+        "gradient excess kurtosis": round(float(stats.kurtosis(gradients, axis=None)), 4)
+        if gradients.size
+        else None,
+        **{f"card: {key}": value for key, value in task.card.items()},
+    }
+
+
+def _status(name: str) -> SourceStatus:
+    function = SOURCES[name]
+    what = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name not in ("folder", "path"):
+            continue
+        if parameter.default is inspect.Parameter.empty:
+            return SourceStatus(name, False, f"{what} Needs data.{parameter.name}.")
+        default = str(parameter.default)
+        if not folder_or_downloaded(default, default, name).exists():
+            return SourceStatus(
+                name, False, f"{what} Not found: {parameter.default} (set data.{parameter.name})."
+            )
+    return SourceStatus(name, True, what)

@@ -1,0 +1,83 @@
+"""The same inputs with labels that say less: noisy ones, or classes put together."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sparsight.data._task import Task
+from sparsight.errors import InputError
+from sparsight.streams import generator
+
+
+def with_label_noise(task: Task, share: float, seed: int) -> Task:
+    """Return the task with a share of its labels, in both splits, drawn anew from all classes alike.
+
+    With K classes a classifier that was right with probability a is then right with probability
+    (1 − share) · a + share/K. Inputs stay as they are, so difficulty changes and nothing else does. With
+    share 1 labels tell nothing about inputs: training can only memorise.
+
+    Parameters
+    ----------
+    task : Task
+    share : float
+        In [0, 1]; each label is drawn anew with this probability (and may come out as it was).
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the share is out of range, or the task draws fresh samples at every step.
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"label_noise is {share}; 0 to 1 is allowed")
+    if share == 0:
+        return task
+    _check_not_online(task, "label_noise")
+    labels = {}
+    for split, original in (("train", task.train_labels), ("test", task.test_labels)):
+        rng = generator(seed, "label noise", split)
+        anew = rng.random(len(original)) < share
+        labels[split] = np.where(anew, rng.integers(task.num_classes, size=len(original)), original)
+    return replace(
+        task,
+        name=f"{task.name}, label noise {share:g}",
+        train_labels=labels["train"].astype(np.int64),
+        test_labels=labels["test"].astype(np.int64),
+        card={**task.card, "label_noise": share},
+    )
+
+
+def with_merged_classes(task: Task, num_classes: int) -> Task:
+    """Return the task with neighbouring classes put together: class c of K becomes ⌊c · num_classes / K⌋.
+
+    Parameters
+    ----------
+    task : Task
+    num_classes : int
+        2 … K.
+
+    Raises
+    ------
+    InputError
+        If the number is out of range, or the task draws fresh samples at every step.
+    """
+    if not 2 <= num_classes <= task.num_classes:
+        raise InputError(
+            f"merged_classes is {num_classes}; 2 to {task.num_classes}, the number of classes, is allowed"
+        )
+    if num_classes == task.num_classes:
+        return task
+    _check_not_online(task, "merged_classes")
+    return replace(
+        task,
+        name=f"{task.name}, {num_classes} merged classes",
+        num_classes=num_classes,
+        train_labels=task.train_labels * num_classes // task.num_classes,
+        test_labels=task.test_labels * num_classes // task.num_classes,
+        card={**task.card, "merged_classes": num_classes},
+    )
+
+
+def _check_not_online(task: Task, option: str) -> None:
+    if task.draw is not None:
+        raise InputError(f"data.{option} needs a fixed training set, but task {task.name!r} is online")

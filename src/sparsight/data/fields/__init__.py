@@ -1,0 +1,1 @@
+"""Random fields with their exact Gaussian twins."""

@@ -1,0 +1,1 @@
+"""Pictures: photographs and the published sets."""

@@ -1,0 +1,182 @@
+"""Colour patches of the photographs that ship inside scikit-image."""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+import numpy as np
+import skimage.data
+from jaxtyping import Float
+from pydantic import Field
+from skimage.transform import rescale
+
+from sparsight.data._sources import data_source
+from sparsight.data._task import Task
+from sparsight.data.images._cache import kept_array
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.streams import generator
+
+PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
+    "astronaut": skimage.data.astronaut,
+    "chelsea": skimage.data.chelsea,
+    "coffee": skimage.data.coffee,
+    "rocket": skimage.data.rocket,
+}
+"""The colour photographs of the wheel; class k is the k-th. (``camera`` is grey and stays out.)"""
+
+LICENCES = {
+    "astronaut": "public domain (NASA)",
+    "chelsea": "CC0 (Stéfan van der Walt)",
+    "coffee": "CC0 (Rachel Michetti)",
+    "rocket": "public domain (SpaceX)",
+}
+SCALES = (1.0, 0.5, 0.25)
+TRAIN_SHARE = 0.6
+"""Share of a photograph's width, from the left, that training patches come from."""
+FLAT_SD = 0.02
+"""A patch whose standard deviation over pixels and channels (in units of full scale) is below is flat."""
+
+_MOST_DRAWS_PER_PATCH = 50
+
+Split = Literal["train", "test"]
+
+
+@data_source("photographs")
+def photographs(
+    *,
+    size: Annotated[int, Field(ge=2, le=40)] = 32,
+    num_train: Annotated[int, Field(ge=8)] = 8000,
+    num_test: Annotated[int, Field(ge=4)] = 2000,
+    seed: int,
+) -> Task:
+    """Make the task of telling from a patch which photograph it was cut from.
+
+    Patches are cut at scales 1, ½ and ¼ (each region shrunk with anti-aliasing), at positions drawn from
+    the seed; patches may overlap others of their split. **Split**: training patches come from the left
+    60 % of the width of each photograph, test patches from the other 40 %. Each part is shrunk by itself,
+    so that no test patch shares a source pixel with any training patch, at any scale. So test patches
+    show things that training has not seen: test accuracy is that of transfer within a photograph.
+    Flat patches are drawn anew, and counted. Pixels are standardised per channel, with mean and standard
+    deviation of the training patches.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of a patch, in pixels; at most 40, as the smallest region at scale ¼ is 45 wide.
+    num_train, num_test : int
+        Patches in all, spread over the four classes as evenly as can be.
+    seed : int
+
+    Returns
+    -------
+    Task
+        Inputs float32, (n, 3, size, size); four classes.
+
+    Raises
+    ------
+    InputError
+        If hardly any patch of a region is not flat (for patches of a few pixels).
+    """
+    train, train_labels, train_rejected = _patches("train", num_train, size, seed)
+    test, test_labels, test_rejected = _patches("test", num_test, size, seed)
+    mean = train.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
+    sd = train.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
+    return Task(
+        name="photographs",
+        geometry=Geometry(3, (size, size)),
+        num_classes=len(PHOTOGRAPHS),
+        train_inputs=(train - mean) / sd,
+        train_labels=train_labels,
+        test_inputs=(test - mean) / sd,
+        test_labels=test_labels,
+        card={
+            "source": "photographs inside scikit-image (skimage.data)",
+            "licence": dict(LICENCES),
+            "classes": list(PHOTOGRAPHS),
+            "scales": list(SCALES),
+            "split": f"left {TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
+            "rejected_flat_patches": {"train": train_rejected, "test": test_rejected},
+            "channel_mean": mean.ravel().tolist(),
+            "channel_sd": sd.ravel().tolist(),
+        },
+    )
+
+
+def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarray, "height width channels"]:
+    """Return one part of a photograph, shrunk.
+
+    Parameters
+    ----------
+    photograph : numpy.ndarray of uint8, (height, width, channels)
+    split : {"train", "test"}
+        The left `TRAIN_SHARE` of the width, or the rest.
+    scale : float
+        0 < scale ≤ 1.
+
+    Returns
+    -------
+    numpy.ndarray of float32, (⌈height · scale⌉, …, channels)
+        In units of full scale, 0 … 1.
+    """
+    boundary = int(TRAIN_SHARE * photograph.shape[1])
+    part = photograph[:, :boundary] if split == "train" else photograph[:, boundary:]
+    part = part.astype(np.float32) / 255
+    if scale == 1:
+        return part
+    return np.asarray(rescale(part, scale, anti_aliasing=True, channel_axis=2), dtype=np.float32)
+
+
+@functools.cache
+def _photograph(name: str) -> tuple[np.ndarray, str]:
+    """Return a photograph, decoded once a process, and the digest of its pixels."""
+    pixels = np.ascontiguousarray(PHOTOGRAPHS[name]())
+    return pixels, hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+
+
+def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
+    """Return what `region` does of a photograph; a shrunk one is made once, and kept in the cache."""
+    photograph, digest = _photograph(name)
+    if scale == 1:
+        return region(photograph, split, scale)
+    # what shrinks is in the key: another version may round otherwise
+    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
+    return kept_array(key, lambda: region(photograph, split, scale))
+
+
+def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return patches (n, 3, size, size), labels (n,) and how many flat patches were drawn besides."""
+    cells = [(label, scale) for scale in SCALES for label in range(len(PHOTOGRAPHS))]
+    pieces, labels, rejected = [], [], 0
+    for index, (label, scale) in enumerate(cells):
+        # Scales outside, classes inside: class counts differ by one at most.
+        share = number // len(cells) + (index < number % len(cells))
+        name = list(PHOTOGRAPHS)[label]
+        windows = np.lib.stride_tricks.sliding_window_view(
+            _kept_region(name, split, scale), (size, size), axis=(0, 1)
+        )  # (rows, columns, channels, size, size)
+        stream = generator(seed, "photographs", split, name, str(scale))
+        found, flat = _draw(windows, share, stream, f"{name} at scale {scale:g}")
+        pieces.append(found)
+        labels.append(np.full(share, label, dtype=np.int64))
+        rejected += flat
+    return np.concatenate(pieces), np.concatenate(labels), rejected
+
+
+def _draw(
+    windows: np.ndarray, number: int, stream: np.random.Generator, where: str
+) -> tuple[np.ndarray, int]:
+    kept = np.empty((0, *windows.shape[2:]), np.float32)
+    drawn = 0
+    while len(kept) < number:
+        missing = number - len(kept)
+        if drawn > _MOST_DRAWS_PER_PATCH * number:
+            raise InputError(f"data.size: hardly any patch of {where} is not flat; choose a larger size")
+        rows = stream.integers(windows.shape[0], size=missing)
+        columns = stream.integers(windows.shape[1], size=missing)
+        patches = windows[rows, columns]
+        drawn += missing
+        kept = np.concatenate([kept, patches[patches.std(axis=(1, 2, 3)) >= FLAT_SD]])
+    return kept, drawn - number

@@ -1,0 +1,137 @@
+"""From raw image arrays to a task: splits, and one scale for each channel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sparsight.arguments import described
+from sparsight.data._task import Task
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.streams import generator
+
+LARGEST_PIXEL = 1e18
+"""Its square is a float32."""
+
+_SAMPLES_PER_BLOCK = 4096
+
+
+def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each channel, over samples and pixels.
+
+    Parameters
+    ----------
+    inputs : numpy.ndarray, (n, channels, *size)
+        May be memory-mapped: it is read block by block, twice.
+
+    Returns
+    -------
+    mean, sd : numpy.ndarray of float32, (channels,)
+
+    Raises
+    ------
+    InputError
+        If a channel is constant.
+    """
+    is_array = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf" and 3 <= inputs.ndim <= 4
+    if not is_array or not inputs.size:
+        raise InputError(
+            f"inputs are {described(inputs)}; real numbers with axes (n, channels, *size) are needed, "
+            "at least one sample"
+        )
+    blocks = range(0, len(inputs), _SAMPLES_PER_BLOCK)
+    axes = (0, *range(2, inputs.ndim))
+    count = inputs.size // inputs.shape[1]
+    mean = np.zeros(inputs.shape[1])
+    for start in blocks:
+        if not (np.abs(inputs[start : start + _SAMPLES_PER_BLOCK]) <= LARGEST_PIXEL).all():
+            raise InputError(
+                f"inputs hold NaN, infinite values or values beyond ±{LARGEST_PIXEL:g}; rescale them"
+            )
+        mean += inputs[start : start + _SAMPLES_PER_BLOCK].sum(axis=axes, dtype=np.float64) / count
+    variance = np.zeros_like(mean)
+    for start in blocks:
+        centred = np.moveaxis(inputs[start : start + _SAMPLES_PER_BLOCK], 1, -1) - mean
+        variance += (centred.reshape(-1, len(mean)) ** 2).sum(axis=0) / count
+    sd = np.sqrt(variance).astype(np.float32)
+    is_constant = ~(sd >= np.finfo(np.float32).tiny)  # a smaller one would be rounded, or 0
+    if is_constant.any():
+        constant = int(np.flatnonzero(is_constant)[0])
+        raise InputError(f"channel {constant} of the training inputs is constant; data need to vary")
+    return mean.astype(np.float32), sd
+
+
+def image_task(
+    name: str,
+    geometry: Geometry,
+    num_classes: int,
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    card: Mapping[str, Any],
+    *,
+    num_train: int | None = None,
+    num_test: int | None = None,
+    seed: int = 0,
+) -> Task:
+    """Make a task of raw inputs and labels, standardised per channel with training statistics.
+
+    Parameters
+    ----------
+    name, geometry, num_classes, card
+        As in `Task`.
+    train, test : tuple of (inputs, labels)
+        uint8 inputs stay as they are and are standardised batch by batch; float32 ones here.
+    num_train, num_test : int, optional
+        A random subset of so many, drawn from the seed, in the order of the original. Default: all.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If more samples are asked for than there are, or a channel is constant.
+    """
+    for split, (inputs, labels) in (("train", train), ("test", test)):
+        for what, value in (("inputs", inputs), ("labels", labels)):
+            if not isinstance(value, np.ndarray) or not value.ndim:
+                raise InputError(f"{split}_{what} are {described(value)}; an array is needed")
+        if inputs.shape[1:] != geometry.shape:
+            raise InputError(
+                f"{split}_inputs have shape {inputs.shape}; (n, {', '.join(map(str, geometry.shape))}) "
+                "is needed"
+            )
+    train_inputs, train_labels = _subset(train, num_train, "num_train", seed)
+    test_inputs, test_labels = _subset(test, num_test, "num_test", seed)
+    mean, sd = channel_statistics(train_inputs)
+    facts = dict(card) | {"channel_mean": mean.tolist(), "channel_sd": sd.tolist()}
+    is_raw = train_inputs.dtype == np.uint8
+    if not is_raw:
+        per_channel = (-1,) + (1,) * len(geometry.size)
+        train_inputs, test_inputs = (
+            (inputs - mean.reshape(per_channel)) / sd.reshape(per_channel)
+            for inputs in (train_inputs, test_inputs)
+        )
+    return Task(
+        name=name,
+        geometry=geometry,
+        num_classes=num_classes,
+        train_inputs=train_inputs,
+        train_labels=train_labels,
+        test_inputs=test_inputs,
+        test_labels=test_labels,
+        channel_mean=mean if is_raw else None,
+        channel_sd=sd if is_raw else None,
+        card=facts,
+    )
+
+
+def _subset(
+    samples: tuple[np.ndarray, np.ndarray], number: int | None, argument: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    inputs, labels = samples
+    if number is None or number == len(labels):
+        return inputs, labels
+    if number > len(labels):
+        raise InputError(f"data.{argument} is {number}, but there are {len(labels)} samples; ask for fewer")
+    rows = np.sort(generator(seed, "subset", argument).permutation(len(labels))[:number])
+    return inputs[rows], labels[rows]

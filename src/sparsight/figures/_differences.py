@@ -1,0 +1,72 @@
+"""Differences between conditions or runs, each with its interval."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from sparsight.errors import InputError
+from sparsight.figures._over_density import new_axes
+from sparsight.figures._palette import INK, MUTED, looks
+
+_NEEDED = ("condition", "reference", "mean", "low", "high")
+
+
+def plot_differences(
+    table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str = "", conditions: Sequence[str] | None = None
+) -> Axes:
+    """Draw differences between conditions as marks with their intervals, one below the other.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``condition``, ``reference``, ``mean``, ``low``, ``high``: condition minus reference. A NaN
+        end of the interval draws none.
+    ax : matplotlib.axes.Axes, optional
+    xlabel : str
+        The quantity with its unit or definition.
+    conditions : sequence of str, optional
+        All conditions, in the order in which they get their colours. Default: those of the table.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Dashed: no difference.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or there is no row.
+    """
+    missing = [name for name in _NEEDED if name not in table.columns]
+    if missing:
+        raise InputError(f"table lacks the column(s) {', '.join(missing)}; {', '.join(_NEEDED)} are needed")
+    if not len(table):
+        raise InputError("table has no row; give at least one difference")
+    known = looks(list(conditions or dict.fromkeys(table["condition"])))
+    ax = new_axes(ax, (4.4, 0.75 + 0.42 * len(table)))
+    ax.axvline(0, color=MUTED, lw=1, dashes=(6, 3))
+    for place, row in enumerate(table.to_dict("records")):
+        look = known[row["condition"]]
+        if np.isfinite(row["low"]):
+            ax.plot([row["low"], row["high"]], [place, place], color=look.colour, lw=2, alpha=0.6)
+        if np.isfinite(row["mean"]):
+            ax.plot(row["mean"], place, color=look.colour, marker=look.marker, ms=5, ls="none")
+        # above its bar, and not beside the axis: names of several runs are long
+        ax.text(
+            0,
+            place - 0.22,
+            f"{row['condition']} − {row['reference']}",
+            transform=ax.get_yaxis_transform(),
+            fontsize=7.5,
+            color=INK,
+            va="bottom",
+        )
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(len(table) - 0.5, -0.75)
+    ax.xaxis.set_major_locator(MaxNLocator(4))  # labels of six digits stay apart
+    ax.set_xlabel(xlabel)
+    return ax

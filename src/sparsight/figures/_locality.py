@@ -1,0 +1,181 @@
+"""Pair counts S(d) beside what chance expects: maps, profiles over distance, fan-in."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from scipy.stats import binom
+
+from sparsight.errors import InputError
+from sparsight.figures._over_density import add_legend, new_axes
+from sparsight.figures._palette import INK, MUTED, SIGNED, looks
+from sparsight.figures._receptive_fields import colour_bar
+from sparsight.geometry import Geometry
+
+MAP_LIMIT = 3.0
+"""log₂: colours are full at 8 times and at 1/8 of chance."""
+_FEWEST_PAIRS = 5.0  # a ratio to fewer expected pairs is mostly noise
+
+
+def log_ratio(
+    counts: Float[np.ndarray, "*grid"], expected: Float[np.ndarray, "*grid"]
+) -> Float[np.ndarray, "*grid"]:
+    """Return log₂ of counts over their expectation, −3 at least; NaN where under 5 pairs are expected."""
+    ratio = np.full(counts.shape, np.nan)
+    np.divide(counts, expected, out=ratio, where=expected >= _FEWEST_PAIRS)
+    with np.errstate(divide="ignore"):
+        found: np.ndarray = np.maximum(np.log2(ratio), -MAP_LIMIT)  # no pair at all: −∞
+    return found
+
+
+def plot_locality_map(
+    counts: Float[np.ndarray, "*grid"],
+    expected: Float[np.ndarray, "*grid"],
+    geometry: Geometry,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+) -> Axes:
+    """Draw S(d) over its expectation: log2, 0 is chance, 1 twice as often.
+
+    Parameters
+    ----------
+    counts, expected : numpy.ndarray of float64, (*grid,)
+        Over the displacements of ``geometry.displacements()``; may be sums over replicates.
+    geometry : Geometry
+    ax : matplotlib.axes.Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Blank where fewer than 5 pairs are expected. A picture in two dimensions, a curve in one.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit the geometry.
+    """
+    grid = geometry.distances().shape
+    if counts.shape != grid or expected.shape != grid:
+        raise InputError(
+            f"counts and expected have shapes {counts.shape} and {expected.shape}; {grid} fits the geometry"
+        )
+    shown = log_ratio(counts, expected)
+    ax = new_axes(ax, (3.0, 2.4))
+    if len(grid) == 1:
+        ax.axhline(0, color=MUTED, lw=1, dashes=(6, 3))
+        ax.plot(geometry.displacements()[:, 0], shown, color="#0072b2", lw=1.2)
+        ax.set_xlabel("displacement d (pixels)")
+        ax.set_ylabel("log₂ S(d) / chance")
+    else:
+        displacements = geometry.displacements()
+        (bottom, left), (top, right) = displacements[0, 0] - 0.5, displacements[-1, -1] + 0.5
+        image = ax.imshow(
+            shown,
+            cmap=SIGNED,
+            vmin=-MAP_LIMIT,
+            vmax=MAP_LIMIT,
+            extent=(float(left), float(right), float(top), float(bottom)),
+            interpolation="nearest",
+        )
+        ax.grid(False)
+        ax.tick_params(length=2, labelsize=7)
+        ax.set_xlabel("displacement dx (pixels)")
+        ax.set_ylabel("dy (pixels)")
+        colour_bar(ax, image, "log₂ S(d) / chance")
+    if not np.isfinite(shown).any():
+        ax.text(
+            0.5, 0.5, "under 5 pairs expected\nat every d", ha="center", transform=ax.transAxes, fontsize=8
+        )
+    ax.set_title(title)
+    return ax
+
+
+def plot_locality_profile(
+    counts: Mapping[int, np.ndarray],
+    expected: Mapping[int, np.ndarray],
+    geometry: Geometry,
+    ax: Axes | None = None,
+    *,
+    title: str = "",
+) -> Axes:
+    """Draw S over its expectation against distance |d|, a line a level, dark to light with pruning.
+
+    Parameters
+    ----------
+    counts, expected : mapping of int to numpy.ndarray
+        Level → as in `plot_locality_map`. Pairs are summed over displacements of the same rounded length.
+    geometry : Geometry
+    ax : matplotlib.axes.Axes, optional
+    title : str
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = new_axes(ax, (3.0, 2.6))
+    ring = np.rint(geometry.distances()).astype(int).ravel()
+    ax.axhline(1, color=MUTED, lw=1, dashes=(6, 3), label="chance = 1")
+    levels = sorted(counts)
+    for place, level in enumerate(levels):
+        observed = np.bincount(ring, counts[level].ravel())
+        by_chance = np.bincount(ring, expected[level].ravel())
+        ratio = np.full(len(observed), np.nan)
+        np.divide(observed, by_chance, out=ratio, where=by_chance >= _FEWEST_PAIRS)
+        labelled = place in (0, len(levels) // 2, len(levels) - 1)
+        ax.plot(
+            np.arange(len(ratio)),
+            ratio,
+            color=colormaps["viridis"](0.3 + 0.55 * place / max(len(levels) - 1, 1)),
+            lw=1.2,
+            label=f"level {level}" if labelled else None,
+        )
+    ax.set_xlabel("distance |d| (pixels)")
+    ax.set_ylabel("pairs at |d| / chance")
+    ax.set_title(title)
+    add_legend(ax, columns=2)
+    return ax
+
+
+def plot_fan_in(
+    fan_in: Mapping[str, np.ndarray], num_inputs: int, ax: Axes | None = None, *, legend: bool = True
+) -> Axes:
+    """Draw how many inputs the units keep, beside the binomial that random pruning would give.
+
+    Parameters
+    ----------
+    fan_in : mapping of str to numpy.ndarray, (unit,)
+        Condition → fan-in of each unit.
+    num_inputs : int
+        Inputs of a unit before pruning.
+    ax : matplotlib.axes.Axes, optional
+    legend : bool
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Share of units, on bins common to all conditions. The black line is the binomial with the mean
+        density of the first condition.
+    """
+    ax = new_axes(ax, (3.0, 2.6))
+    values = np.concatenate([np.asarray(each, np.float64) for each in fan_in.values()])
+    if not len(values):
+        raise InputError("fan_in holds no unit; give at least one")
+    width = max(1, round((values.max() - values.min()) / 40))
+    edges = np.arange(values.min(), values.max() + 2 * width, width) - 0.5
+    for condition, look in looks(list(fan_in)).items():
+        heights = np.histogram(fan_in[condition], edges)[0] / max(len(fan_in[condition]), 1)
+        ax.stairs(heights, edges, color=look.colour, lw=1.4, ls=look.dashes, label=condition)
+        ax.stairs(heights, edges, color=look.colour, alpha=0.12, fill=True)
+    first = np.asarray(next(iter(fan_in.values())), np.float64)
+    chance = np.diff(binom.cdf(edges, num_inputs, first.mean() / num_inputs))
+    ax.plot((edges[1:] + edges[:-1]) / 2, chance, color=INK, lw=1, label="binomial (random pruning)")
+    ax.set_xlabel("inputs kept by a unit")
+    ax.set_ylabel("share of units")
+    ax.set_ylim(bottom=0)
+    if legend:
+        add_legend(ax, columns=1)
+    return ax

@@ -1,0 +1,185 @@
+"""The cavity effect of one layer's weights, kept against pruned, for recipes."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.measure._cavity import Cavity, each_class_then_all
+from sparsight.measure._cavity_contrast import (
+    contrast,
+    distance_from_centre,
+    matched_contrast,
+    mean_over,
+    rank_correlations,
+)
+from sparsight.measure._joint_cavity import joint_cavity
+
+SMALLEST_CLASS = 20
+"""Samples: with fewer the bias of sample kurtosis, −6/(n + 1) for a Gaussian, is larger than any effect."""
+_MAPS = {
+    "delta_kurtosis": "excess kurtosis of the unit with this weight minus without it",
+    "delta_abs_kurtosis": "absolute excess kurtosis of the unit with this weight minus without it",
+    "delta_skewness": "skewness of the unit with this weight minus without it",
+    "delta_negentropy": "skewness²/12 + excess_kurtosis²/48 of the unit with this weight minus without it",
+}
+_STORED_MAPS = ("delta_kurtosis", "delta_abs_kurtosis")
+"""The others would double what a level takes on disk; `sparsight.cavity` gives them from stored weights."""
+
+
+@instrument("cavity")
+def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
+    """Return Δκ and Δ|κ| of every weight, and all four effects contrasted between kept and pruned weights.
+
+    Kept and pruned is what pruning does after the level.
+
+    For the effects ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``, ``delta_skewness``,
+    ``delta_negentropy``):
+
+    * ``s``: the map, of the first two. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
+    * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: as `matched_contrast`, at equal |w|.
+    * ``s_kept_per_class``, ``s_pruned_per_class``, and ``…_within_class``, their means over classes: a
+      mixture of classes is non-Gaussian even if none of them is. NaN for a class of fewer than 20 samples.
+    * ``s_joint_per_unit``: of all that the level prunes from the unit at once; ``s_first_order_per_unit``:
+      the sum of the single effects; ``s_joint`` and ``s_first_order``: their means over the same units.
+    * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman, within units, over the
+      level's weights; the distance is that from the receptive field's centre, at depth 0 only.
+
+    Further ``excess_kurtosis_per_unit`` (of the unit with all its weights), ``num_undefined`` and
+    ``num_undefined_per_class`` (entries of the maps that are NaN and enter nothing), ``num_matched`` and
+    ``matched_magnitude_ratio`` (how far sizes differ where they are matched).
+    """
+    per_class: list[dict[str, float]] = []
+    pooled: Cavity | None = None
+    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
+    for label, found in each_class_then_all(
+        observation.weight,
+        observation.inputs,
+        observation.labels,
+        num_classes=observation.num_classes,
+        mask=observation.mask,
+        min_samples=SMALLEST_CLASS,
+    ):
+        if label is None:
+            pooled = found
+        else:
+            per_class.append(_group_means(found, kept, pruned))
+    assert pooled is not None  # the generator ends with it
+    return (
+        dict(_contrasts(pooled, observation, kept, pruned))
+        | dict(_classes(per_class))
+        | dict(_joint(pooled, observation, pruned))
+        | dict(_correlations(pooled, observation))
+    )
+
+
+def _contrasts(
+    found: Cavity, observation: Observation, kept: np.ndarray, pruned: np.ndarray
+) -> Iterator[tuple[str, Quantity]]:
+    magnitude = np.abs(observation.weight)
+    yield (
+        "num_undefined",
+        Quantity(float(found.num_undefined), (), "weights without which their unit has (almost) no variance"),
+    )
+    yield (
+        "excess_kurtosis_per_unit",
+        Quantity(found.excess_kurtosis, ("unit",), "E[(λ−μ)⁴]/Var² − 3 of the unit with all its weights"),
+    )
+    for name, meaning in _MAPS.items():
+        delta = getattr(found, name)
+        if name in _STORED_MAPS:
+            yield name, Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
+        plain = contrast(delta, kept, pruned)
+        matched = matched_contrast(delta, magnitude, kept, pruned)
+        for prefix, result, where in (
+            (name, plain, ""),
+            (f"{name}_matched", matched, ", at equal |w| within units"),
+        ):
+            for group in ("kept", "pruned"):
+                definition = f"mean over the weights {group} after the level{where}: {meaning}"
+                yield f"{prefix}_{group}", Quantity(getattr(result, group), (), definition)
+            yield (
+                f"{prefix}_difference",
+                Quantity(result.difference, (), f"kept minus pruned{where} (no effect: 0): {meaning}"),
+            )
+            chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
+            yield f"{prefix}_auc", Quantity(result.auc, (), f"{chance}: {meaning}")
+    # undefined entries are the same in all maps, so these two are, too
+    yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
+    yield (
+        "matched_magnitude_ratio",
+        Quantity(
+            matched.magnitude_ratio,
+            (),
+            "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)",
+        ),
+    )
+
+
+def _group_means(found: Cavity | None, kept: np.ndarray, pruned: np.ndarray) -> dict[str, float]:
+    if found is None:
+        nothing = dict.fromkeys((f"{name}_{group}" for name in _MAPS for group in ("kept", "pruned")), np.nan)
+        return nothing | {"num_undefined": float((kept | pruned).sum())}
+    means = {"num_undefined": float(found.num_undefined)}
+    for name in _MAPS:
+        delta = getattr(found, name)
+        means[f"{name}_kept"], means[f"{name}_pruned"] = mean_over(delta, kept), mean_over(delta, pruned)
+    return means
+
+
+def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]]:
+    undefined = np.array([means["num_undefined"] for means in per_class])
+    yield (
+        "num_undefined_per_class",
+        Quantity(
+            undefined, ("class",), "weights without which their unit has (almost) no variance in the class"
+        ),
+    )
+    for name, meaning in _MAPS.items():
+        for group in ("kept", "pruned"):
+            values = np.array([means[f"{name}_{group}"] for means in per_class])
+            where = (
+                f"over the weights {group} after the level, within a class (20 samples or more): {meaning}"
+            )
+            yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
+            yield (
+                f"{name}_{group}_within_class",
+                Quantity(_mean_defined(values), (), f"mean over classes of the mean {where}"),
+            )
+
+
+def _joint(found: Cavity, observation: Observation, pruned: np.ndarray) -> Iterator[tuple[str, Quantity]]:
+    joint = joint_cavity(observation.weight, observation.inputs, pruned, mask=observation.mask, single=found)
+    for name, meaning in _MAPS.items():
+        together = getattr(joint, name)
+        added = getattr(joint, name.replace("delta", "first_order"))
+        both = (joint.num_removed > 0) & ~np.isnan(together) & ~np.isnan(added)
+        of_all = f"{meaning}, removing all that the level prunes from the unit at once"
+        of_each = f"{meaning}, summed over the weights that the level prunes from the unit"
+        yield f"{name}_joint_per_unit", Quantity(together, ("unit",), of_all)
+        yield f"{name}_first_order_per_unit", Quantity(added, ("unit",), of_each)
+        units = "mean over the units that lose weights:"
+        yield f"{name}_joint", Quantity(_mean_defined(together[both]), (), f"{units} {of_all}")
+        yield (
+            f"{name}_first_order",
+            Quantity(_mean_defined(added[both]), (), f"{units} {of_each} (equal to joint if effects add up)"),
+        )
+
+
+def _correlations(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    weight, mask = observation.weight.astype(np.float64), observation.mask
+    others = {"magnitude": (np.abs(weight), "|w|")}
+    if observation.depth == 0 and observation.geometry is not None:
+        distance = distance_from_centre(np.where(mask, weight**2, 0.0), observation.geometry)
+        others["distance"] = (distance, "the distance from the mean position of w² in the unit")
+    deltas = [getattr(found, name) for name in _MAPS]
+    values = rank_correlations(deltas, [map_ for map_, _ in others.values()], mask)
+    for of_map, (name, meaning) in zip(values, _MAPS.items(), strict=True):
+        for value, (other, (_, words)) in zip(of_map, others.items(), strict=True):
+            definition = f"Spearman correlation (within units; unrelated: 0) with {words}: {meaning}"
+            yield f"{name}_correlation_with_{other}", Quantity(float(value), (), definition)
+
+
+def _mean_defined(values: np.ndarray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")

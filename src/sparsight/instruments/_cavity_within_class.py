@@ -1,0 +1,122 @@
+"""The cavity effect within classes, kept against pruned, overall, at equal size and unit by unit."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sparsight.instruments._cavity import SMALLEST_CLASS
+from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.measure._cavity import each_class_then_all
+from sparsight.measure._cavity_contrast import contrast, matched_contrast
+
+_MAPS = {
+    "delta_kurtosis": "excess kurtosis with this weight minus without it, averaged over classes",
+    "delta_abs_kurtosis": "absolute excess kurtosis with this weight minus without it, averaged over classes",
+}
+
+
+@instrument("cavity_within_class")
+def observe_cavity_within_class(observation: Observation) -> Mapping[str, Quantity]:
+    """Return Δκ and Δ|κ| within classes, contrasted between weights kept and removed after the level.
+
+    The effect of a weight is computed within each class of at least 20 samples and averaged over those
+    classes, so that no mixture of classes enters; a weight without a value in one of them has none.
+
+    For both maps ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``): ``s_kept``, ``s_pruned``,
+    ``s_difference``, ``s_auc`` as `contrast`; ``s_matched_difference``, ``s_matched_auc`` as
+    `matched_contrast`, at equal |w|; ``s_difference_per_unit``: kept minus pruned within each unit (NaN
+    where it keeps or loses none). With a ``_twin`` at the end, ``s_difference`` and
+    ``s_matched_difference`` of the same weights on the Gaussian twin of the data, where κ within a class
+    is 0 but for the sample's size: the control. ``matched_magnitude_ratio`` as in `MatchedContrast`.
+    """
+    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
+    quantities = dict(_contrasts(_class_mean_maps(observation, observation.inputs), observation, "", ""))
+    if observation.twin_inputs is not None:
+        twin = _class_mean_maps(observation, observation.twin_inputs)
+        of_twin = dict(_contrasts(twin, observation, "_twin", "; control: the same weights on the twin"))
+        quantities |= {name: of_twin[name] for name in of_twin if name.endswith("difference_twin")}
+    matched = matched_contrast(
+        np.zeros(kept.shape), np.abs(observation.weight), kept, pruned
+    )  # sizes do not depend on Δ
+    return quantities | {
+        "matched_magnitude_ratio": Quantity(
+            matched.magnitude_ratio,
+            (),
+            "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)",
+        )
+    }
+
+
+def _class_mean_maps(observation: Observation, inputs: Tensor) -> dict[str, np.ndarray]:
+    """Return each map, (out, in), averaged over the classes that are large enough; NaN without any."""
+    sums = {name: np.zeros(observation.mask.shape) for name in _MAPS}
+    num_classes = 0
+    for label, found in each_class_then_all(
+        observation.weight,
+        inputs,
+        observation.labels,
+        num_classes=observation.num_classes,
+        mask=observation.mask,
+        min_samples=SMALLEST_CLASS,
+    ):
+        if label is not None and found is not None:
+            num_classes += 1
+            for name, total in sums.items():
+                total += getattr(found, name)
+    return {name: total / num_classes if num_classes else total * np.nan for name, total in sums.items()}
+
+
+def _contrasts(
+    maps: Mapping[str, np.ndarray], observation: Observation, suffix: str, whose: str
+) -> Iterator[tuple[str, Quantity]]:
+    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
+    for name, words in _MAPS.items():
+        meaning = f"{words}{whose}"
+        plain = contrast(maps[name], kept, pruned)
+        matched = matched_contrast(maps[name], np.abs(observation.weight), kept, pruned)
+        for group in ("kept", "pruned"):
+            definition = f"mean over the weights {group} after the level: {meaning}"
+            yield f"{name}_{group}{suffix}", Quantity(getattr(plain, group), (), definition)
+        for prefix, result, where in (
+            (name, plain, ""),
+            (f"{name}_matched", matched, ", at equal |w| within units"),
+        ):
+            difference = f"kept minus pruned{where} (no effect: 0): {meaning}"
+            chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
+            yield f"{prefix}_difference{suffix}", Quantity(result.difference, (), difference)
+            yield f"{prefix}_auc{suffix}", Quantity(result.auc, (), f"{chance}: {meaning}")
+        yield (
+            f"{name}_difference_per_unit{suffix}",
+            Quantity(
+                difference_per_unit(maps[name], kept, pruned),
+                ("unit",),
+                f"kept minus pruned within the unit (no effect: 0): {meaning}",
+            ),
+        )
+
+
+def difference_per_unit(
+    delta: Float[np.ndarray, "out in"], kept: Bool[np.ndarray, "out in"], pruned: Bool[np.ndarray, "out in"]
+) -> Float[np.ndarray, " out"]:
+    """Return, for each unit, mean Δ of its kept weights minus mean Δ of its pruned ones.
+
+    Parameters
+    ----------
+    delta : numpy.ndarray, (out, in)
+        NaN entries are left out.
+    kept, pruned : numpy.ndarray of bool, (out, in)
+
+    Returns
+    -------
+    numpy.ndarray of float64, (out,)
+        NaN for a unit that has no value in one of the groups.
+    """
+    means = []
+    for group in (kept, pruned):
+        chosen = group & ~np.isnan(delta)
+        count = chosen.sum(axis=1)
+        total = np.where(chosen, delta, 0.0).sum(axis=1)
+        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return means[0] - means[1]

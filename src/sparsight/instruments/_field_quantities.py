@@ -1,0 +1,119 @@
+"""Where the receptive fields of a layer lie, how their fan-in spreads, and S(d) by fan-in, for recipes."""
+
+import numpy as np
+
+from sparsight.geometry import Geometry
+from sparsight.instruments._registry import Quantity
+from sparsight.measure._locality import locality_by_fan_in
+from sparsight.measure._receptive_field import entropy, envelope, fan_in_histogram, participation_ratio
+
+NUM_FAN_IN_CLASSES = 4
+
+
+def concentration(weight: np.ndarray) -> dict[str, Quantity]:
+    """Return participation ratio and entropy of each unit's squared weights, (out, in), and their means."""
+    quantities = {}
+    for name, values, meaning, unit in (
+        (
+            "participation_ratio",
+            participation_ratio(weight),
+            "(Σw²)²/Σw⁴ of the unit's weights: how many carry it (k equal weights: k)",
+            "1",
+        ),
+        (
+            "entropy",
+            entropy(weight),
+            "−Σ p ln p, p = w²/Σw², of the unit's weights (k equal weights: ln k)",
+            "nat",
+        ),
+    ):
+        quantities[f"{name}_per_unit"] = Quantity(values, ("unit",), meaning, unit)
+        defined = values[~np.isnan(values)]
+        mean = float(defined.mean()) if len(defined) else float("nan")
+        quantities[name] = Quantity(mean, (), f"mean over units of {meaning}", unit)
+    return quantities
+
+
+def places(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
+    """Return centre, covariance ellipse and radius of each unit's kept inputs."""
+    found = envelope(mask, geometry)
+    return {
+        "centre_per_unit": Quantity(
+            found.centre,
+            ("unit", "axis"),
+            "mean position of a unit's inputs (y, x; on a torus the circular mean)",
+            "pixel",
+        ),
+        "covariance_per_unit": Quantity(
+            found.covariance,
+            ("unit", "axis", "other_axis"),
+            "covariance of the positions of a unit's inputs around their centre",
+            "pixel²",
+        ),
+        "radius_per_unit": Quantity(
+            found.radius_of_gyration,
+            ("unit",),
+            "root mean squared distance of a unit's inputs from their centre",
+            "pixel",
+        ),
+    }
+
+
+def fan_in_spread(mask: np.ndarray) -> dict[str, Quantity]:
+    """Return the histogram of fan-in, and what independent kept inputs of the same density give."""
+    counts, expected = fan_in_histogram(mask, num_bins=mask.shape[1] + 1)
+    return {
+        "fan_in_histogram": Quantity(
+            counts.astype(np.float64), ("fan_in",), "units that keep 0, 1, … inputs", "unit"
+        ),
+        "fan_in_histogram_binomial": Quantity(
+            expected,
+            ("fan_in",),
+            "units that keep 0, 1, … inputs, if each is kept independently: out · Binomial(in, density)",
+            "unit",
+        ),
+    }
+
+
+def by_fan_in(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
+    """Return S(d) and its ``fan_in`` expectation of quarters of the units, from few inputs to many.
+
+    There are always `NUM_FAN_IN_CLASSES`, so that levels line up: those that lack units are NaN.
+    """
+    classes = locality_by_fan_in(mask, geometry, num_classes=NUM_FAN_IN_CLASSES)
+    grid = geometry.distances().shape
+    quarter = "of a quarter of the units that have two inputs or more, sorted by fan-in"
+    null = "under the null that keeps each unit's number of inputs"
+    dims = ("fan_in_class", *(("dx",) if len(grid) == 1 else ("dy", "dx")))
+
+    def stacked(values: list[np.ndarray], shape: tuple[int, ...] = ()) -> np.ndarray:
+        table = np.full((NUM_FAN_IN_CLASSES, *shape), np.nan)
+        table[: len(values)] = np.array(values).reshape(len(values), *shape)
+        return table
+
+    quantities = {}
+    for name, meaning in (("lowest", "smallest"), ("highest", "largest")):
+        quantities[f"{name}_fan_in_by_fan_in"] = Quantity(
+            stacked([np.array(getattr(each, name)) for each in classes]),
+            ("fan_in_class",),
+            f"{meaning} fan-in {quarter}",
+        )
+    for name, meaning in (("near", "|d| ≤ 1.5 pixels"), ("far", "|d| ≥ D/4")):
+        quantities[f"{name}_by_fan_in"] = Quantity(
+            stacked([np.array(getattr(each.locality, name)) for each in classes]),
+            ("fan_in_class",),
+            f"pairs at {meaning}, same channel, over their expectation {null} (chance: 1), {quarter}",
+        )
+    for kind in ("same_channel", "different_channel")[: min(geometry.channels, 2)]:
+        words = kind.replace("_", " ")
+        quantities[f"pairs_{kind}_by_fan_in"] = Quantity(
+            stacked([getattr(each.locality, kind) for each in classes], grid),
+            dims,
+            f"S(d), {words}, {quarter}",
+        )
+        quantities[f"pairs_{kind}_by_fan_in_expected"] = Quantity(
+            stacked([getattr(each.locality, f"{kind}_expected") for each in classes], grid),
+            dims,
+            f"expectation of S(d), {words}, {null}, {quarter}",
+        )
+    return quantities

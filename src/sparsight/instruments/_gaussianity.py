@@ -1,0 +1,163 @@
+"""Gaussianity of one layer of one level, beside its controls, for recipes."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.measure._gaussianity import Gaussianity, gaussianity
+from sparsight.measure._gaussianity_controls import (
+    preactivations,
+    random_mask_weight,
+    shuffled_weight,
+    varying_inputs,
+)
+from sparsight.measure._preactivation_histogram import preactivation_histogram
+from sparsight.streams import derived_seed
+
+_MEANING = {
+    "excess_kurtosis": "E[(λ−μ)⁴]/Var² − 3 of the pre-activation (biased sample moments; Gaussian: 0)",
+    "abs_excess_kurtosis": "|E[(λ−μ)⁴]/Var² − 3| of the pre-activation (Gaussian sample of n: ≈ √(48/(πn)))",
+    "skewness": "E[(λ−μ)³]/Var^1.5 of the pre-activation (Gaussian: 0)",
+    "negentropy": "skewness²/12 + excess_kurtosis²/48 of the pre-activation (Gaussian sample of n: ≈ 1/n)",
+    "anderson_darling": "Anderson–Darling A² of the pre-activation to the Gaussian fitted (Gaussian: 0.385)",
+    "ks_distance": "largest distance of the pre-activation's distribution function to that of the fitted "
+    "Gaussian (Gaussian sample of n: ≈ 0.63/√n)",
+}
+_CONTROL = {
+    "twin": "the same weights on the Gaussian twin of the data",
+    "shuffled": "each unit's kept weights shuffled over its kept inputs",
+    "random_mask": "each unit's kept weights on uniformly drawn inputs (same fan-in, same values)",
+}
+
+
+@instrument("gaussianity")
+def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
+    """Return gaussianity by unit and class, its controls, and what it has beyond them.
+
+    For each statistic ``s`` of `gaussianity` (excess_kurtosis, abs_excess_kurtosis, skewness, negentropy,
+    anderson_darling, ks_distance):
+
+    * ``s``, ``s_per_unit``: all classes together; mean over defined units, and each unit.
+    * ``s_within_class``, ``s_per_class``, ``s_per_class_unit``: within each class; mean over defined
+      classes, mean over units, and each unit.
+    * ``s_twin``, ``s_shuffled``, ``s_random_mask`` and their ``…_per_unit``: the controls; the two drawn
+      ones (one draw: the mean over units averages already) also ``…_within_class`` and ``…_per_class``.
+      An observation has no labels of its twin.
+    * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask`` and, for the drawn ones,
+      ``…_within_class`` and ``…_per_class``: mean of ``s`` minus its control over the units in which both
+      are defined.
+
+    All classes together are a mixture: where their variances differ it has a positive kurtosis even if
+    each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` that is; ``s_within_class`` is
+    free of it.
+
+    Further ``histogram_per_unit`` (`preactivation_histogram`, zeros where the kurtosis is undefined),
+    ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``:
+    units whose pre-activation is constant (no kept input, or none that varies) or that have fewer than 4
+    samples. They are NaN per unit and left out of every mean; a mean over no unit is NaN.
+    """
+    lambdas = _preactivations_with_controls(observation)
+    pooled = {name: gaussianity(values) for name, values in lambdas.items()}
+    by_class = {
+        name: gaussianity(values, labels=observation.labels, num_classes=observation.num_classes)
+        for name, values in lambdas.items()
+        if name != "twin"
+    }
+    own, own_by_class = pooled["own"], by_class["own"]
+    undefined_by_class = np.isnan(own_by_class.excess_kurtosis).sum(axis=1)
+    quantities = {
+        "mean_per_unit": Quantity(own.mean, ("unit",), "mean of the pre-activation"),
+        "variance_per_unit": Quantity(own.variance, ("unit",), "variance (ddof 0) of the pre-activation"),
+        "histogram_per_unit": Quantity(
+            preactivation_histogram(lambdas["own"]).astype(np.uint32),
+            ("unit", "bin"),
+            "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open",
+            "sample",
+        ),
+        "num_undefined": Quantity(
+            float(own.num_undefined), (), "units without a kurtosis: no kept input that varies"
+        ),
+        "num_undefined_per_class": Quantity(
+            undefined_by_class, ("class",), "units without a kurtosis within the class"
+        ),
+    }
+    for statistic, meaning in _MEANING.items():
+        quantities |= dict(_pooled_quantities(statistic, meaning, pooled))
+        quantities |= dict(_class_quantities(statistic, f"within each class, {meaning}", by_class))
+    return quantities
+
+
+def _preactivations_with_controls(o: Observation) -> dict[str, np.ndarray]:
+    varying = varying_inputs(o.inputs)
+    seed = derived_seed(o.seed, "gaussianity", o.layer, o.level)
+    weight = np.where(o.mask, o.weight, 0).astype(o.weight.dtype, copy=False)
+    shuffled = shuffled_weight(weight, o.mask, varying, seed=seed)
+    random_mask = random_mask_weight(weight, o.mask, varying, seed=seed)
+    lambdas = {
+        "own": preactivations(weight, o.inputs, o.bias),
+        "shuffled": preactivations(shuffled, o.inputs, o.bias),
+        "random_mask": preactivations(random_mask, o.inputs, o.bias),
+    }
+    if o.twin_inputs is not None:
+        lambdas["twin"] = preactivations(weight, o.twin_inputs, o.bias)
+    constant = ~(o.mask & varying).any(axis=1)  # (out,)
+    for values in lambdas.values():
+        # the rounding of a matrix product may differ from row to row; a constant is one number
+        values[:, constant] = values[:1, constant]
+    return lambdas
+
+
+def _pooled_quantities(
+    statistic: str, meaning: str, pooled: Mapping[str, Gaussianity]
+) -> Iterator[tuple[str, Quantity]]:
+    own = getattr(pooled["own"], statistic)  # (unit,)
+    yield statistic, Quantity(float(_mean_defined(own)), (), f"mean over units of {meaning}")
+    yield f"{statistic}_per_unit", Quantity(own, ("unit",), meaning)
+    for control in (name for name in pooled if name != "own"):
+        values, what = getattr(pooled[control], statistic), _CONTROL[control]
+        beyond = float(_mean_defined(own - values))
+        yield (
+            f"{statistic}_{control}",
+            Quantity(float(_mean_defined(values)), (), f"mean over units of {meaning}; control: {what}"),
+        )
+        yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), f"{meaning}; control: {what}")
+        yield (
+            f"{statistic}_beyond_{control}",
+            Quantity(beyond, (), f"mean over units of {meaning}, minus the same with {what} (none: 0)"),
+        )
+
+
+def _class_quantities(
+    statistic: str, meaning: str, by_class: Mapping[str, Gaussianity]
+) -> Iterator[tuple[str, Quantity]]:
+    own = getattr(by_class["own"], statistic)  # (class, unit)
+    yield f"{statistic}_per_class_unit", Quantity(own, ("class", "unit"), meaning)
+    yield from _class_means(statistic, own, f"mean over units of, {meaning}")
+    for control in (name for name in by_class if name != "own"):
+        values, what = getattr(by_class[control], statistic), _CONTROL[control]
+        yield from _class_means(
+            f"{statistic}_{control}", values, f"mean over units of, {meaning}; control: {what}"
+        )
+        yield from _class_means(
+            f"{statistic}_beyond_{control}",
+            own - values,
+            f"mean over units of, {meaning}, minus the same with {what} (none: 0)",
+        )
+
+
+def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:
+    by_class = _mean_defined(by_class_unit)  # (class,)
+    yield f"{name}_per_class", Quantity(by_class, ("class",), meaning)
+    yield (
+        f"{name}_within_class",
+        Quantity(float(_mean_defined(by_class)), (), f"mean over classes of the {meaning}"),
+    )
+
+
+def _mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of the entries that are not NaN; NaN if there are none."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=-1)
+    total = np.where(defined, values, 0.0).sum(axis=-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

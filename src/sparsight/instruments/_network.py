@@ -1,0 +1,144 @@
+"""Instruments applied to anybody's network."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from torch import nn
+
+from sparsight import instruments
+from sparsight.data._task import Task
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.instruments._observation import measure_level
+from sparsight.instruments._registry import INSTRUMENTS, Quantity
+from sparsight.network import linear_layers
+from sparsight.prune._masks import check_mask
+from sparsight.registry import import_modules_of
+from sparsight.train._trainer import Masks
+
+import_modules_of(instruments)
+
+
+def measure_network(
+    network: nn.Module,
+    task: Task,
+    *,
+    layers: Sequence[str] | None = None,
+    masks: Masks | None = None,
+    next_masks: Masks | None = None,
+    instruments: Sequence[str] = ("locality", "gaussianity", "cavity"),
+    geometries: Mapping[str, Geometry] | None = None,
+    twin: Task | None = None,
+    num_samples: int = 2000,
+    level: int = 0,
+    seed: int = 0,
+) -> dict[str, xr.Dataset]:
+    """Apply instruments to linear layers of any network, as a run does to its own.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        It is evaluated on flattened inputs, (n, num_inputs), and left as it is. Where a layer is applied at
+        several places of a sample (tokens), each place counts as a sample.
+    task : Task
+        Its first `num_samples` test samples are what the network is looked at with.
+    layers : sequence of str, optional
+        Names of ``torch.nn.Linear`` layers. Default: those with a mask, or all if no masks are given.
+    masks : dict of str to Tensor of bool, optional
+        By parameter name (``fc1.weight``). Default: the weights that are not 0.
+    next_masks : dict of str to Tensor of bool, optional
+        What pruning keeps of those, for the comparison of kept and pruned weights. Default: all, so what
+        compares them is NaN.
+    instruments : sequence of str
+        Of those that recipes name.
+    geometries : mapping of str to Geometry, optional
+        Where the inputs of a layer are, by layer: for example ``{"fc1": Geometry(16, (8, 8))}`` behind a
+        convolution of 16 channels. In a chain of linear layers the task's geometry serves. Elsewhere a
+        layer without one has no locality.
+    twin : Task, optional
+        The Gaussian twin of the data, for the instruments that compare with it.
+    num_samples : int
+    level, seed : int
+        For controls that draw.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        By layer: variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``. Maps of
+        weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight.
+
+    Raises
+    ------
+    InputError
+        If a layer, an instrument or a geometry does not fit; the message names it.
+
+    Examples
+    --------
+    >>> import sparsight, torch
+    >>> recipe = sparsight.load_recipe("nlgp-1d", ["data.num_train=100", "data.num_test=100"])
+    >>> task = recipe.condition("imp").data.build(seed=0)
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Linear(task.geometry.num_inputs, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+    ... )
+    >>> found = sparsight.measure_network(network, task, layers=["0"], instruments=["gaussianity"])
+    >>> found["0"]["gaussianity.excess_kurtosis_per_unit"].dims
+    ('unit',)
+    """
+    _check_names("instruments", instruments, INSTRUMENTS)
+    masks = _chosen(network, layers, masks)
+    for name, geometry in (geometries or {}).items():
+        _check_geometry(network, name, geometry)
+    found = measure_level(
+        network,
+        masks,
+        masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
+        task,
+        twin,
+        instruments,
+        level=level,
+        seed=seed,
+        num_samples=num_samples,
+        geometries=geometries,
+    )
+    return {layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy()) for layer in found}
+
+
+def _chosen(network: nn.Module, layers: Sequence[str] | None, masks: Masks | None) -> Masks:
+    """Return the weight masks of the layers that are asked for."""
+    known = linear_layers(network)
+    if layers is None:
+        layers = [name for name in known if masks is None or f"{name}.weight" in masks]
+    _check_names("layers", layers, known)
+    chosen = {}
+    for layer in layers:
+        name, weight = f"{layer}.weight", known[layer].weight.detach()
+        chosen[name] = (weight != 0).cpu() if masks is None or name not in masks else masks[name].cpu()
+        check_mask(name, chosen[name], tuple(weight.shape))
+    return chosen
+
+
+def _check_names(argument: str, names: Sequence[str], known: Mapping[str, object]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        found = repr(unknown[0]) if unknown else "empty"
+        raise InputError(f"{argument}: {found}; there are {', '.join(known) or 'none'}")
+
+
+def _check_geometry(network: nn.Module, layer: str, geometry: Geometry) -> None:
+    known = linear_layers(network)
+    _check_names("geometries", [layer], known)
+    if geometry.num_inputs != known[layer].in_features:
+        raise InputError(
+            f"geometries[{layer!r}] has {geometry.num_inputs} inputs; "
+            f"the layer has {known[layer].in_features}"
+        )
+
+
+def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray) -> xr.Dataset:
+    variables = {}
+    for name, quantity in quantities.items():
+        is_map = quantity.dims == ("unit", "input")
+        value = np.where(mask, quantity.value, np.nan) if is_map else quantity.value
+        variables[name] = (quantity.dims, value, {"definition": quantity.definition, "units": quantity.unit})
+    return xr.Dataset(variables, attrs={"layer": layer})

@@ -1,0 +1,112 @@
+"""The folder layout of model hubs: ``config.json``, ``model.safetensors``, ``README.md``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sparsight.errors import InputError
+from sparsight.interchange._pruned_state import PrunedState, from_prune_names, to_prune_names
+from sparsight.interchange._state_files import read_state, write_state
+from sparsight.network import FullyConnected, NetworkSettings
+from sparsight.recipe._recipe import validated
+
+CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
+_TYPE = "sparsight-fully-connected"
+
+
+def write_hub_folder(
+    folder: Path,
+    settings: NetworkSettings,
+    num_inputs: int,
+    num_classes: int,
+    pruned: PrunedState,
+    provenance: str,
+) -> None:
+    """Write a pruned network as a folder that a model hub takes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    settings : NetworkSettings
+    num_inputs, num_classes : int
+    pruned : PrunedState
+        Stored with the names of ``torch.nn.utils.prune``, so that kept weights of 0 stay kept.
+    provenance : str
+        Where it comes from, for the card.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    config = {
+        "model_type": _TYPE,
+        "num_inputs": num_inputs,
+        "num_classes": num_classes,
+        "network": settings.model_dump(mode="json"),
+    }
+    write_state(folder / MODEL, to_prune_names(pruned))
+    try:
+        (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
+        (folder / CARD).write_text(_card(config, pruned, provenance), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
+    """Read what `write_hub_folder` wrote: the network with its weights, and the masks.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or they do not fit together.
+    """
+    path = folder / CONFIG
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        kind, sizes = config["model_type"], (int(config["num_inputs"]), int(config["num_classes"]))
+        raw = dict(config["network"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
+    if kind != _TYPE:
+        raise InputError(f"{path}: model_type is {kind!r}; only {_TYPE!r} is read")
+    network = FullyConnected(*sizes, validated(NetworkSettings, raw, str(path)))
+    pruned = from_prune_names(read_state(folder / MODEL))
+    try:
+        network.load_state_dict(pruned.state)
+    except RuntimeError as error:
+        raise InputError(f"{folder / MODEL} does not fit {path}: {str(error).splitlines()[-1]}") from None
+    return network.eval(), pruned
+
+
+def _card(config: dict[str, Any], pruned: PrunedState, provenance: str) -> str:
+    kept = "\n".join(
+        f"| {name} | {int(mask.sum())} of {mask.numel()} |" for name, mask in pruned.masks.items()
+    )
+    network = config["network"]
+    return f"""---
+library_name: sparsight
+tags: [pruning, sparsity]
+---
+
+# A pruned fully connected network
+
+{config["num_inputs"]} inputs, hidden layers {list(network["widths"])}, {config["num_classes"]} classes,
+activation {network["activation"]}, BatchNorm {network["batch_norm"]}. Density {pruned.density:.4g}.
+
+{provenance}
+
+| parameter | kept |
+| --- | --- |
+{kept}
+
+`model.safetensors` has the names of torch.nn.utils.prune (`weight_orig`, `weight_mask`), `config.json` the
+architecture.
+
+```python
+from sparsight.interchange._hub import read_hub_folder
+
+network, pruned = read_hub_folder(folder)
+```
+"""

@@ -1,0 +1,101 @@
+"""Which units a mask still connects, and whether the network has any path left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sparsight.prune._masks import check_mask, layer_of
+
+
+@dataclass(frozen=True)
+class Connectivity:
+    """What is left of a chain of masked layers.
+
+    Attributes
+    ----------
+    num_units : int
+        Units of all hidden layers.
+    num_connected : int
+        Hidden units on at least one kept path from an input to an output.
+    severed_layers : tuple of str
+        Layers with no kept weight at all.
+    has_path : bool
+        Whether any kept path runs from an input to an output.
+    """
+
+    num_units: int
+    num_connected: int
+    severed_layers: tuple[str, ...]
+    has_path: bool
+
+    @property
+    def num_severed(self) -> int:
+        """Hidden units on no path from an input to an output."""
+        return self.num_units - self.num_connected
+
+    @property
+    def connected_fraction(self) -> float:
+        """Connected / all hidden units; 1 or 0 (has a path or not) if there is no hidden layer."""
+        return self.num_connected / self.num_units if self.num_units else float(self.has_path)
+
+
+def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, int]]) -> Connectivity:
+    """Count the hidden units that lie on a kept path from an input to an output.
+
+    Parameters
+    ----------
+    masks : mapping of str to Tensor of bool
+        By parameter name; a layer whose weight has no mask is dense.
+    layers : mapping of str to (out, in)
+        The linear layers in the order of computation, each reading the one before.
+
+    Raises
+    ------
+    InputError
+        If a mask is not bool, or does not have its layer's shape.
+    """
+    shapes = list(layers.items())
+    for name, shape in shapes:
+        if f"{name}.weight" in masks:
+            check_mask(f"{name}.weight", masks[f"{name}.weight"], tuple(shape))
+    weight_masks = [
+        masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)) for name, shape in shapes
+    ]
+    reached = [torch.ones(shapes[0][1][1], dtype=torch.bool, device=weight_masks[0].device)]
+    for mask in weight_masks:
+        reached.append((mask & reached[-1]).any(dim=1))
+    read = torch.ones(shapes[-1][1][0], dtype=torch.bool, device=weight_masks[-1].device)
+    connected = []
+    for mask, from_input in zip(reversed(weight_masks), reversed(reached[:-1]), strict=True):
+        read = (mask & read.unsqueeze(1)).any(dim=0)
+        connected.append(read & from_input)
+    hidden = connected[:-1]
+    return Connectivity(
+        num_units=sum(unit.numel() for unit in hidden),
+        num_connected=sum(int(unit.sum()) for unit in hidden),
+        severed_layers=tuple(
+            layer_of(name) for name, mask in masks.items() if name.endswith(".weight") and not mask.any()
+        ),
+        has_path=bool(connected[-1].any()),
+    )
+
+
+def paths(weight_masks: Sequence[Tensor]) -> Tensor:
+    """Count kept paths from each network input to each unit of the last layer given.
+
+    Parameters
+    ----------
+    weight_masks : sequence of Tensor of bool, each (out, in)
+        Of the first layer, the second, …, each reading the one before.
+
+    Returns
+    -------
+    Tensor of float64, (out of the last, in of the first)
+        The product of the masks as matrices.
+    """
+    product = weight_masks[0].double()
+    for mask in weight_masks[1:]:
+        product = mask.double() @ product
+    return product

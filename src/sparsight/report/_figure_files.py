@@ -1,0 +1,119 @@
+"""Every panel of a run as a file, for papers and talks."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from sparsight.atomic import write_atomically
+from sparsight.errors import InputError
+from sparsight.figures._receptive_fields import plot_receptive_fields
+from sparsight.report._curves import control_panels, curve_panels
+from sparsight.report._evidence import Evidence, gather
+from sparsight.report._findings import findings
+from sparsight.report._panel import Panel
+from sparsight.report._panels import (
+    cavity_panels,
+    connection_panels,
+    difference_panels,
+    level_panels,
+    locality_panels,
+    unit_panels,
+)
+from sparsight.report._subjects import Summaries
+from sparsight.store._results import Run
+
+FORMATS = ("svg", "pdf", "png")
+_DOTS_PER_INCH = 200
+# The same run gives the same bytes: no date in a file.
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {},
+}
+
+
+def write_figures(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write every panel of a run into a folder, and ``captions.md`` with what each shows.
+
+    Parameters
+    ----------
+    run : Run
+        With at least one level.
+    folder : Path
+        Made if it is not there; files of the same names are replaced.
+    formats : sequence of {"svg", "pdf", "png"}
+
+    Returns
+    -------
+    list of Path
+        The figures, in the order of the report.
+
+    Raises
+    ------
+    InputError
+        If a format is not known, the run holds no level, or the folder cannot be written.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(FORMATS)} are allowed")
+    summaries = Summaries(run)
+    if not summaries.conditions:
+        raise InputError(f"{run.path} holds no level yet; run it first")
+    written, captions = [], [f"# Figures of {run.recipe.name}, recipe {run.recipe.digest()[:8]}\n"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for panel in panels_of(summaries):
+            written += [_save(panel, folder / f"{panel.identifier}.{name}", name) for name in formats]
+            captions.append(f"- `{panel.identifier}`: **{panel.title}.** {panel.caption}")
+        write_atomically(folder / "captions.md", ("\n".join(captions) + "\n").encode())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror}; choose another --out") from None
+    return written
+
+
+def panels_of(summaries: Summaries) -> Iterator[Panel]:
+    """Yield every panel of the report, legends included, in its order."""
+    levels = summaries.compared_levels()
+    for place, layer in enumerate(summaries.layers):
+        yield from curve_panels(summaries, layer, with_network=place == 0, legend=True)
+        for family in control_panels(summaries, layer):
+            yield from family
+    first_layer = summaries.layers[0]
+    yield from difference_panels(findings(summaries, first_layer), summaries.conditions)
+    gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]
+    for evidence in gathered:
+        yield from _field_panels(evidence)
+        yield from unit_panels(evidence)
+        yield from locality_panels(evidence)
+        yield from level_panels(evidence)
+    yield from cavity_panels(gathered)
+    yield from connection_panels(gathered)
+
+
+def _field_panels(evidence: Evidence) -> Iterator[Panel]:
+    if evidence.shows_fields:
+        for level, weight in sorted(evidence.shown.items()):
+            yield Panel(
+                f"receptive-fields-{evidence.condition}-level-{level}",
+                f"Receptive fields: {evidence.condition}, level {level}",
+                plot_receptive_fields(weight, evidence.geometry, order=evidence.order),
+                f"Replicate {evidence.replicate}, {evidence.order_words}; each unit has its own scale.",
+            )
+
+
+def _save(panel: Panel, path: Path, name: str) -> Path:
+    figure = panel.ax.get_figure()
+    assert isinstance(figure, Figure)
+    # Type 42: text stays text in PDF. The salt makes ids in SVG the same at every writing.
+    with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": panel.identifier}):
+        figure.savefig(
+            path,
+            format=name,
+            dpi=_DOTS_PER_INCH,
+            bbox_inches="tight",
+            pad_inches=0.04,
+            metadata=_METADATA[name],
+        )
+    return path

@@ -1,0 +1,126 @@
+"""Figures of a claim, from its result table: its predictions, and its quantities over density."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sparsight.figures._palette import INK, MUTED, looks
+from sparsight.measure._student_interval import student_interval
+
+_VERDICT_LOOKS = {"supported": ("#009e73", "o"), "contradicted": ("#d55e00", "X"), "undecided": (MUTED, "s")}
+_LABELS = {
+    "locality.near": "near / chance",
+    "locality.far": "far / chance",
+    "gaussianity.abs_excess_kurtosis_within_class": "|κ| within classes",
+    "gaussianity.excess_kurtosis_within_class": "κ within classes",
+    "cavity_within_class.delta_abs_kurtosis_difference": "Δ|κ| within classes, kept − pruned",
+    "cavity_within_class.delta_abs_kurtosis_matched_difference": "the same at equal |w|",
+    "one_neuron.ipr": "ipr",
+}
+
+
+def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw each prediction's replicates and interval, in units of its own spread.
+
+    Effects of different kinds do not share a unit. So each row is divided by its largest absolute number
+    (replicate, end of the interval, margin): 0 is no effect, and what can be compared is where an interval
+    lies in relation to 0 and to its margin.
+
+    Parameters
+    ----------
+    table : mapping
+        As from `sparsight.reproduce._tables.outcome_table`.
+    ax : matplotlib.axes.Axes, optional
+    """
+    rows = [row for row in table["findings"] if not row["variant"]]
+    if ax is None:
+        ax = Figure(figsize=(7, 0.5 * len(rows) + 1), layout="constrained").add_subplot()
+    for place, row in enumerate(reversed(rows)):
+        colour, marker = _VERDICT_LOOKS[row["verdict"]]
+        values = np.array([value for value in row["values"] if value is not None])
+        effect, margin = row["effect"], row["rule"]["margin"]
+        ends = [end for end in (effect["low"], effect["high"]) if end is not None]
+        scale = max(map(abs, [*values, *ends, margin]), default=0) or 1.0
+        ax.plot(values / scale, np.full(len(values), place + 0.18), ".", color=colour, alpha=0.35, ms=4)
+        if len(ends) == 2:
+            ax.plot(np.array(ends) / scale, [place, place], color=colour, lw=2.5, solid_capstyle="butt")
+        if effect["mean"] is not None:
+            ax.plot(effect["mean"] / scale, place, marker, color=colour, ms=6)
+        bounds = (-margin, margin) if row["rule"]["expects"] == "within" else (margin,)
+        for bound in bounds:
+            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=INK, lw=1, ls=":")
+    ax.axvline(0, color=INK, lw=0.6)
+    names = [row["prediction"] if row["decisive"] else f"({row['prediction']})" for row in reversed(rows)]
+    ax.set_yticks(range(len(rows)), [name.replace("_", " ") for name in names], fontsize=8)
+    ax.set_xlabel("effect, each in units of its own largest number (dotted: margin of the rule)", fontsize=8)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.set_xlim(-1.1, 1.1)
+    ax.set_ylim(-0.6, len(rows) - 0.3)
+    return ax
+
+
+def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) -> Axes:
+    """Draw a quantity over density, mean and Student's 95 % interval over replicates, for each condition.
+
+    A study without pruning has its conditions side by side instead.
+
+    Parameters
+    ----------
+    curve : mapping
+        Condition → ``{"density": [...], "values": [[...], ...]}``, values over (replicate, level).
+    quantity : str
+    ax : matplotlib.axes.Axes, optional
+    """
+    if ax is None:
+        ax = Figure(figsize=(4, 3), layout="constrained").add_subplot()
+    pruned = any(len(found["density"]) > 1 for found in curve.values())
+    look_of = looks(list(curve))
+    for place, (condition, found) in enumerate(curve.items()):
+        values = np.array(
+            [[np.nan if v is None else v for v in row] for row in found["values"]], dtype=float
+        )  # (replicate, level)
+        intervals = [student_interval(column) for column in values.T]
+        means = np.array([interval.mean for interval in intervals])
+        ends = np.array([[i.low, i.high] for i in intervals])
+        look = look_of[condition]
+        at = np.array(found["density"]) if pruned else np.array([place])
+        errors = np.abs(ends - means[:, None]).T
+        style: dict[str, Any] = {
+            "color": look.colour,
+            "marker": look.marker,
+            "ls": look.dashes,
+            "ms": 3,
+            "lw": 1.2,
+        }
+        ax.errorbar(at, means, errors, label=condition, **style)
+    if pruned:
+        ax.set_xscale("log")
+        ax.invert_xaxis()
+        ax.set_xlabel("density", fontsize=8)
+        ax.legend(fontsize=6, frameon=False)
+    else:
+        ax.set_xticks(range(len(curve)), list(curve), fontsize=7, rotation=45)
+        ax.set_xlabel("condition", fontsize=8)
+    ax.set_ylabel(_LABELS.get(quantity, quantity), fontsize=8)
+    ax.tick_params(labelsize=8)
+    return ax
+
+
+def draw_claim(table: Mapping[str, Any]) -> Figure:
+    """Return one figure of a claim: its predictions on the left, its curves on the right."""
+    curves = list(table["curves"].items())
+    num_rows = sum(not row["variant"] for row in table["findings"])
+    columns = 1 + len(curves)
+    widths = [1.7, *[1.0] * len(curves)]
+    size = (6.5 + 3.4 * len(curves), max(3.2, 0.36 * num_rows + 1))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(1, columns, width_ratios=widths, squeeze=False)
+    plot_findings(table, axes[0, 0])
+    for ax, (name, curve) in zip(axes[0, 1:], curves, strict=True):
+        study, _, quantity = name.partition("/")
+        plot_curve(curve, quantity, ax)
+        ax.set_title(study, fontsize=9)
+    return figure

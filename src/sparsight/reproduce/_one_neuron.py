@@ -1,0 +1,150 @@
+"""One ReLU neuron on nonlinear Gaussian processes, no pruning: the ancestors' curve of ipr over gain."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from sparsight.atomic import write_atomically
+from sparsight.data.fields._covariance import product_covariance
+from sparsight.data.fields._fields import nlgp_sampler
+from sparsight.measure._receptive_field import ipr
+from sparsight.streams import derived_seed, generator
+
+GAINS = tuple(float(gain) for gain in np.logspace(-2, 2, 10))
+"""As the ancestors write them, in erf(g z); ours, in erf(g z/√2), is √2 larger."""
+
+
+@dataclass(frozen=True)
+class NeuronSettings:
+    """Ten gains of the same training.
+
+    Attributes
+    ----------
+    num_replicates, num_steps : int
+    batch_size : int
+        Fresh samples a step, half of each class.
+    length : int
+        D, pixels on a ring.
+    correlation_lengths : tuple of float
+        ξ of the class with label 0 and of that with label 1, in pixels: covariance exp(−(d/ξ)²).
+    learning_rate : float
+    init_scale : float
+        Of the Xavier initialisation, N(0, 2/(D + 1)).
+    seed : int
+    gains : tuple of float
+    """
+
+    num_replicates: int
+    num_steps: int = 1000
+    batch_size: int = 1000
+    length: int = 40
+    correlation_lengths: tuple[float, float] = (0.3, 0.7)
+    learning_rate: float = 0.1
+    init_scale: float = math.sqrt(0.001)
+    seed: int = 0
+    gains: tuple[float, ...] = GAINS
+
+    def digest(self) -> str:
+        """Return the SHA-256 over all settings, in hexadecimal."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def replicate_seed(self, replicate: int) -> int:
+        """Return the seed of a replicate."""
+        return derived_seed(self.seed, "replicate", replicate)
+
+
+SETTINGS = {
+    "smoke": NeuronSettings(num_replicates=2, num_steps=20, batch_size=100),
+    "laptop": NeuronSettings(num_replicates=10),
+    "paper": NeuronSettings(num_replicates=30, batch_size=10_000),
+}
+
+
+def gain_name(gain: float) -> str:
+    """Return the name of the condition with this gain: three digits of it."""
+    return f"{gain:.3g}"
+
+
+def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np.ndarray, " length"]:
+    r"""Return the weights of relu(w·x) after training by gradient descent on the mean squared error.
+
+    .. math:: w \leftarrow w - \eta \, \frac{2}{B} \sum_b (\mathrm{relu}(w x_b) - y_b) 1[w x_b > 0] x_b
+
+    Parameters
+    ----------
+    gain : float
+        As the ancestors write it.
+    settings : NeuronSettings
+    seed : int
+    """
+    samplers = [
+        nlgp_sampler(product_covariance((settings.length,), xi, 2, True), math.sqrt(2) * gain)
+        for xi in settings.correlation_lengths
+    ]
+    rng = generator(seed, "one neuron", f"{gain:.6g}")
+    half = settings.batch_size // 2
+    labels = np.repeat([0.0, 1.0], half)
+    weight = settings.init_scale * math.sqrt(2 / (settings.length + 1)) * rng.standard_normal(settings.length)
+    for _ in range(settings.num_steps):
+        inputs = np.concatenate([sampler(rng, half) for sampler in samplers]).astype(np.float64)
+        output = np.maximum(inputs @ weight, 0)
+        error = np.where(output > 0, output - labels, 0)
+        weight -= settings.learning_rate * 2 * (error @ inputs) / len(labels)
+    return weight
+
+
+def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dataset]:
+    """Return ipr of every gain and replicate, trained now or read if this was done before.
+
+    Parameters
+    ----------
+    scale : {"smoke", "laptop", "paper"}
+    folder : Path
+        The numbers are kept there in one small file, named by the hash of the settings.
+
+    Returns
+    -------
+    NeuronSettings
+    xarray.Dataset
+        ``one_neuron.ipr`` over condition (the gain, see `gain_name`), replicate and level (one), with
+        ``density`` and ``test_accuracy`` (NaN: it is a regression) as in other studies.
+    """
+    settings = SETTINGS[scale]
+    path = folder / f"one-neuron-{scale}-{settings.digest()[:8]}.json"
+    try:
+        values = np.array(json.loads(path.read_text(encoding="utf-8"))["ipr"])
+    except FileNotFoundError:
+        values = np.array([_of_gain(gain, settings) for gain in settings.gains])
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {"settings": asdict(settings), "ipr": values.tolist()}
+        write_atomically(path, json.dumps(content, indent=1).encode())
+    dims = ("condition", "replicate", "level")
+    shape = (*values.shape, 1)
+    results = xr.Dataset(
+        {
+            "one_neuron.ipr": (dims, values[..., None]),
+            "density": (dims, np.ones(shape)),
+            "test_accuracy": (dims, np.full(shape, np.nan)),
+        },
+        coords={
+            "condition": [gain_name(gain) for gain in settings.gains],
+            "replicate": range(settings.num_replicates),
+            "level": [0],
+        },
+        attrs={"seeds": [settings.replicate_seed(r) for r in range(settings.num_replicates)]},
+    )
+    return settings, results
+
+
+def _of_gain(gain: float, settings: NeuronSettings) -> list[float]:
+    weights = [
+        train_neuron(gain, settings, settings.replicate_seed(replicate))
+        for replicate in range(settings.num_replicates)
+    ]
+    return [float(value) for value in ipr(np.stack(weights))]

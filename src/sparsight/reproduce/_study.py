@@ -1,0 +1,133 @@
+"""A study: the runs that claims share, as a recipe at three scales, and its results as arrays."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from sparsight.errors import InputError
+from sparsight.recipe._recipe import Recipe, merged
+from sparsight.store._results import Run
+
+Scale = Literal["smoke", "laptop", "paper"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+LEAST_ACCURACY, GREATEST_ACCURACY = 0.8, 0.99
+"""Dense test accuracy that laptop settings were chosen for, with other seeds and before any pruning: a task
+that is neither unlearned nor trivial. Conditions outside are named with the results, not left out."""
+
+_TABLES = ("scales", "variants", "every_variant")
+
+
+def scale_named(name: str) -> Scale:
+    """Return the scale of that name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for scale in SCALES:
+        if scale == name:
+            return scale
+    raise InputError(f"scale is {name!r}; {', '.join(SCALES)} are allowed")
+
+
+def study_names() -> list[str]:
+    """Return the names of the shipped studies."""
+    folder = resources.files("sparsight.reproduce") / "studies"
+    return sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
+    """Return the recipe of a study at a scale.
+
+    A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]``, and for what is repeated
+    with one setting changed ``[every_variant]`` and ``[variants.<variant>]``.
+
+    Parameters
+    ----------
+    name : str
+    scale : {"smoke", "laptop", "paper"}
+    variant : str
+        Empty for the study itself.
+
+    Raises
+    ------
+    InputError
+        If there is no such study, scale or variant.
+    """
+    raw = _read(name)
+    if scale not in raw["scales"]:
+        raise InputError(f"scale is {scale!r}; {', '.join(SCALES)} are allowed")
+    if variant and variant not in variants_of(name, scale):
+        there = ", ".join(raw["variants"]) or "none"
+        raise InputError(
+            f"study {name!r} has no variant {variant!r} at scale {scale}; at laptop there are {there}"
+        )
+    values = {key: value for key, value in raw.items() if key not in _TABLES}
+    if variant:
+        values = merged(merged(values, raw["every_variant"]), raw["variants"][variant])
+    else:
+        values = merged(values, raw["scales"][scale])
+    values["name"] = "-".join(filter(None, (name, variant, scale)))
+    return Recipe.from_values(values, f"study {name}")
+
+
+def variants_of(name: str, scale: Scale) -> list[str]:
+    """Return the names of the variants of a study: they halve and double the settings of scale laptop."""
+    return list(_read(name)["variants"]) if scale == "laptop" else []
+
+
+def results_of(run: Run) -> xr.Dataset:
+    """Return what the instruments found in the first layer, with accuracy and density beside it.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    xarray.Dataset
+        ``Run.dataset`` of the first layer, with ``test_accuracy`` and ``density`` over condition, replicate
+        and level (NaN where a level does not exist). Attribute ``seeds``: that of each replicate.
+    """
+    dataset = run.dataset()
+    shape = tuple(dataset.sizes[dim] for dim in ("condition", "replicate", "level"))
+    columns = {"test_accuracy": np.full(shape, np.nan), "density": np.full(shape, np.nan)}
+    for place, condition in enumerate(run.recipe.condition_names()):
+        for replicate in range(run.recipe.replicates):
+            for page in run.directory.pages(condition, replicate):
+                columns["test_accuracy"][place, replicate, page["index"]] = page["curve"]["test_accuracy"][-1]
+                columns["density"][place, replicate, page["index"]] = page["density"]
+    dims = ("condition", "replicate", "level")
+    dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
+    seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]
+    return dataset.assign_attrs(seeds=seeds)
+
+
+def outside_accuracy_band(results: xr.Dataset) -> dict[str, float]:
+    """Return mean dense test accuracy of every condition where it is out of the band, by condition."""
+    dense = results.test_accuracy.isel(level=0).mean("replicate")
+    return {
+        str(condition): float(dense.sel(condition=condition))
+        for condition in results.condition.values
+        if not LEAST_ACCURACY <= float(dense.sel(condition=condition)) <= GREATEST_ACCURACY
+    }
+
+
+def _read(name: str) -> dict[str, Any]:
+    file = resources.files("sparsight.reproduce") / "studies" / f"{name}.toml"
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"no study is called {name!r}; there are {', '.join(study_names())}") from None
+    return {"scales": {}, "variants": {}, "every_variant": {}} | raw
+
+
+def run_path(recipe: Recipe, folder: Path) -> Path:
+    """Return where the runs of a study lie: the same recipe gives the same directory, whoever asks."""
+    return folder / f"{recipe.name}-{recipe.digest()[:8]}"

@@ -1,0 +1,121 @@
+"""A linear layer on tiles with the ReLU and BatchNorm that stand before it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sparsight.sparse._batch_norm import Moments, moments
+from sparsight.sparse._live_part import LivePart
+from sparsight.sparse._pattern import Pattern
+from sparsight.sparse._tile_product import Reading, tile_product
+from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a block is made of, without its weights.
+
+    Attributes
+    ----------
+    part : LivePart
+        Of the linear layer.
+    norm : torch.nn.BatchNorm1d or None
+    relu : int
+        Where a ReLU stands, as in `sparsight.sparse._tiles`; on a `Batch` nowhere.
+    next_relu : int or None
+        The same of the block that follows, if that has a BatchNorm: its moments are taken here.
+    """
+
+    part: LivePart
+    norm: nn.BatchNorm1d | None = None
+    relu: int = NO_RELU
+    next_relu: int | None = None
+
+    def __call__(
+        self, values: Tensor, bias: Tensor, source: Batch | Activations, tiling: Tiling
+    ) -> Activations:
+        """Return the layer's live outputs as tiles, and its constant ones.
+
+        Parameters
+        ----------
+        values : Tensor, (kept,)
+            In the order of ``weight[mask]``.
+        bias : Tensor, (out,)
+        source : Batch or Activations
+        tiling : Tiling
+        """
+        part = self.part
+        if part.constants is not None:
+            assert isinstance(source, Activations)
+            each = values[part.constants.values] * self._constant_inputs(source)[part.constants.inputs]
+            bias = bias.index_add(0, part.constants.units, each)
+        if part.values is not None:
+            values = values.index_select(0, part.values)
+        constants = None
+        if part.units is not None and part.constant_units is not None:
+            bias, constants = bias[part.units], bias[part.constant_units]
+        found: Moments | None = None
+        gamma: Tensor | None = None
+        beta: Tensor | None = None
+        eps = 0.0
+        if self.norm is not None:
+            gamma, beta, eps = self.norm.weight, self.norm.bias, self.norm.eps
+            if part.inputs is not None:
+                gamma, beta = gamma[part.inputs], beta[part.inputs]
+            if isinstance(source, Batch):
+                values, bias = folded(values, bias, gamma, beta, part.pattern)
+                gamma = beta = None
+            found = moments(self.norm, source, tiling, self.relu, part)
+        outputs = tile_product(
+            values,
+            bias,
+            source,
+            gamma,
+            beta,
+            pattern=part.pattern,
+            reading=Reading(self.relu, found, eps, self._pixels(source)),
+            tiling=tiling,
+            next_relu=self.next_relu,
+        )
+        return Activations(outputs.tiles, outputs.moments, constants)
+
+    def _constant_inputs(self, source: Activations) -> Tensor:
+        """Return what the inputs that are the same for all samples are, after ReLU and BatchNorm."""
+        assert source.constants is not None
+        inputs = functional.relu(source.constants) if self.relu == RELU_FIRST else source.constants
+        if self.norm is not None:
+            where = self.part.constant_inputs
+            beta = self.norm.bias[where]
+            if self.norm.training:
+                inputs = beta  # a constant is its own mean
+            else:
+                assert self.norm.running_mean is not None
+                assert self.norm.running_var is not None
+                inverse = torch.rsqrt(self.norm.running_var[where] + self.norm.eps)
+                inputs = (inputs - self.norm.running_mean[where]) * inverse * self.norm.weight[where] + beta
+        return functional.relu(inputs) if self.relu == RELU_LAST else inputs
+
+    def _pixels(self, source: Batch | Activations) -> np.ndarray:
+        return self._listed_pixels if isinstance(source, Batch) else np.empty(0, np.int32)
+
+    @cached_property
+    def _listed_pixels(self) -> np.ndarray:
+        inputs = self.part.inputs
+        return np.empty(0, np.int32) if inputs is None else inputs.numpy().astype(np.int32)
+
+
+def folded(
+    values: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, pattern: Pattern
+) -> tuple[Tensor, Tensor]:
+    """Return weights and bias with a BatchNorm's γ and β folded in, for inputs that need no gradient.
+
+    With standardised pixels x̂, W (γ ⊙ x̂ + β) + b = (W γ) x̂ + (W β + b): so no gradient by the pixels is
+    needed, and those by γ and β come from the kept weights' gradient.
+    """
+    each = values * beta[pattern.inputs]
+    shifts = torch.zeros_like(bias).index_put((pattern.units,), each, accumulate=True)
+    return values * gamma[pattern.inputs], bias + shifts

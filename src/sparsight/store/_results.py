@@ -1,0 +1,277 @@
+"""A run opened for reading: a tidy frame of summaries, labelled arrays, and every level."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sparsight.data._task import Task
+from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.instruments._registry import Quantity
+from sparsight.measure._cavity_change import CavityChange, cavity_change
+from sparsight.recipe._recipe import Recipe
+from sparsight.store._level_files import StoredLevel, read_measures
+from sparsight.store._run_directory import TASK, RunDirectory
+from sparsight.store._run_state import run_state
+
+NETWORK = "network"
+"""What stands in the column `layer` for quantities of the whole network."""
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredCavity:
+    """Effects of the weights of one level, as stored; shapes as in `Cavity`."""
+
+    delta_kurtosis: np.ndarray
+    delta_abs_kurtosis: np.ndarray
+    excess_kurtosis: np.ndarray
+
+
+class Run:
+    """A run on disk, for reading.
+
+    Attributes
+    ----------
+    path : Path
+    recipe : Recipe
+    directory : RunDirectory
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+        self.path: Path = directory.path
+        self.recipe: Recipe = directory.recipe
+
+    def __repr__(self) -> str:
+        state = run_state(self.directory)
+        levels = sum(unit.num_levels for unit in state.units)
+        conditions = ", ".join(self.recipe.condition_names())
+        return (
+            f"<run {self.recipe.name} in {self.path}: {conditions}; {self.recipe.replicates} replicates, "
+            f"{levels} levels, {state.state}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the question, and a row for every replicate of every condition."""
+        state = run_state(self.directory)
+        rows = pd.DataFrame(
+            {
+                "condition": [unit.condition for unit in state.units],
+                "replicate": [unit.replicate for unit in state.units],
+                "levels": [f"{unit.num_levels} of {unit.levels_expected or '?'}" for unit in state.units],
+                "density": [
+                    100 * unit.time.done[-1].density if unit.time.done else np.nan for unit in state.units
+                ],
+                "test accuracy": [
+                    np.nan if unit.last_accuracy is None else unit.last_accuracy for unit in state.units
+                ],
+                "": [unit.failure or ("finished" if unit.is_finished else "") for unit in state.units],
+            }
+        )
+        table = rows.to_html(
+            index=False,
+            border=0,
+            na_rep="–",
+            formatters={"density": "{:.2f} %".format, "test accuracy": "{:.3f}".format},
+        )
+        report = self.directory.report
+        written = f"<code>{html.escape(str(report))}</code>" if report.is_file() else "not written yet"
+        return (
+            f"<p><b>{html.escape(self.recipe.name)}</b>: {html.escape(self.recipe.question)}</p>"
+            f"<p><code>{html.escape(str(self.path))}</code>, {state.state}</p>{table}<p>report: {written}</p>"
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return every summary as one tidy table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a number, with columns ``condition``, ``replicate``, ``level``, ``density``,
+            ``layer`` (``network`` for the whole), ``quantity`` (``test_accuracy``,
+            ``<instrument>.<quantity>``, …) and ``value`` (float64).
+        """
+        rows: list[dict[str, Any]] = []
+        for condition, replicate in self.directory.units():
+            for page in self.directory.pages(condition, replicate):
+                common = {
+                    "condition": condition,
+                    "replicate": replicate,
+                    "level": page["index"],
+                    "density": page["density"],
+                }
+                rows += [common | row for row in _numbers(page)]
+        columns = ["condition", "replicate", "level", "density", "layer", "quantity", "value"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def layers(self) -> list[str]:
+        """Return the names of the layers that were measured."""
+        for condition, replicate in self.directory.units():
+            for page in self.directory.pages(condition, replicate)[:1]:
+                return list(page["measures"])
+        return []
+
+    def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:
+        """Return what the instruments found in one layer, as labelled arrays.
+
+        Parameters
+        ----------
+        layer : str, optional
+            Default: the first that was measured.
+        maps : bool
+            Whether to include per-weight maps with dimensions (unit, input), which are large.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions ``condition``, ``replicate``, ``level`` and those of each quantity (``unit``,
+            ``class``, …). NaN where a level does not exist. Attributes ``definition`` and ``units``.
+
+        Raises
+        ------
+        InputError
+            If no level is stored yet, or no such layer was measured.
+        """
+        layer = self._layer(layer)
+        stored = {
+            (*unit, index): self.measures(*unit, index)[layer]
+            for unit in self.directory.units()
+            for index in range(self.directory.num_levels(*unit))
+        }
+        num_levels = 1 + max(index for _, _, index in stored)
+        outer = (self.recipe.condition_names(), range(self.recipe.replicates), range(num_levels))
+        shapes: dict[str, Quantity] = {}
+        for quantities in stored.values():
+            shapes |= {
+                name: quantity
+                for name, quantity in quantities.items()
+                if maps or quantity.dims != ("unit", "input")
+            }
+        variables = {}
+        for name, like in shapes.items():
+            values = np.full((*map(len, outer), *np.shape(like.value)), np.nan)
+            for (condition, replicate, index), quantities in stored.items():
+                if name in quantities and np.shape(quantities[name].value) == np.shape(like.value):
+                    values[outer[0].index(condition), replicate, index] = quantities[name].value
+            dims = ("condition", "replicate", "level", *like.dims)
+            variables[name] = (dims, values, {"definition": like.definition, "units": like.unit})
+        coordinates = dict(zip(("condition", "replicate", "level"), map(list, outer), strict=True))
+        return xr.Dataset(variables, coords=coordinates, attrs={"layer": layer, "recipe": self.recipe.name})
+
+    def level(self, condition: str, replicate: int, index: int) -> StoredLevel:
+        """Read one level: dense weights, masks, training curve.
+
+        Raises
+        ------
+        InputError
+            If it does not exist or is damaged.
+        """
+        return self.directory.read(condition, replicate, index)
+
+    def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
+        """Read everything the instruments found at one level, by layer and quantity."""
+        return read_measures(self.directory.level(condition, replicate, index))
+
+    def cavity_after_retraining(
+        self, condition: str, replicate: int, index: int, layer: str | None = None
+    ) -> CavityChange:
+        """Return how pruning after level `index`, and training again, changed the effect of what stayed.
+
+        Parameters
+        ----------
+        condition : str
+        replicate, index : int
+            Levels `index` and `index` + 1 are compared: later minus earlier, the same units and weights, on
+            the same held-out samples.
+        layer : str, optional
+            Default: the first that was measured.
+
+        Raises
+        ------
+        InputError
+            If one of the two levels does not exist, or the instrument ``cavity`` has not measured it.
+        """
+        layer = self._layer(layer)
+        before, after = (self._cavity(condition, replicate, each, layer) for each in (index, index + 1))
+        kept = self.level(condition, replicate, index + 1).masks[f"{layer}.weight"]
+        return cavity_change(before, after, kept.cpu().numpy())
+
+    def _cavity(self, condition: str, replicate: int, index: int, layer: str) -> "_StoredCavity":
+        found = self.measures(condition, replicate, index)[layer]
+        names = ("delta_kurtosis", "delta_abs_kurtosis", "excess_kurtosis_per_unit")
+        missing = [name for name in names if f"cavity.{name}" not in found]
+        if missing:
+            raise InputError(
+                f"{self.path}: level {index} of {condition} has no cavity.{missing[0]} of {layer}; "
+                f"sparsight measure {self.path} --instruments cavity adds it"
+            )
+        kurtosis, absolute, of_unit = (
+            np.asarray(found[f"cavity.{name}"].value, np.float64) for name in names
+        )
+        return _StoredCavity(kurtosis, absolute, of_unit)
+
+    def task(self, condition: str, replicate: int) -> Task:
+        """Make the data of a replicate again, from the recipe and its seed."""
+        return self.recipe.condition(condition).data.build(self.recipe.replicate_seed(replicate))
+
+    def geometry(self, condition: str, replicate: int = 0) -> Geometry:
+        """Return the geometry of a condition's inputs, as recorded."""
+        facts = self.directory.task_facts(condition, replicate).get("geometry")
+        if facts is None:
+            raise InputError(f"{self.path}: condition {condition!r} has not begun; run it first")
+        try:
+            geometry = Geometry(int(facts["channels"]), tuple(facts["size"]), bool(facts["wraps"]))
+            if self.directory.num_levels(condition, replicate):
+                shapes = self.directory.pages(condition, replicate)[0]["mask_shapes"]
+                num_inputs = shapes.get("linear_0.weight", [0, geometry.num_inputs])[-1]
+                if geometry.num_inputs != num_inputs:
+                    raise ValueError(f"{geometry.num_inputs} inputs, but the network has {num_inputs}")
+        except (KeyError, TypeError, ValueError) as error:
+            path = self.directory.replicate(condition, replicate) / TASK
+            raise InputError(f"{path} is damaged: its geometry has {error}") from None
+        return geometry
+
+    def _layer(self, layer: str | None) -> str:
+        layers = self.layers()
+        if not layers:
+            raise InputError(f"{self.path} holds no level yet; run it first")
+        if layer is not None and layer not in layers:
+            raise InputError(f"layer: {layer!r} was not measured; there are {', '.join(layers)}")
+        return layer or layers[0]
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run directory for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    InputError
+        If there is no run at that path.
+    """
+    return Run(RunDirectory.open(path))
+
+
+def _numbers(page: dict[str, Any]) -> list[dict[str, Any]]:
+    curve = page["curve"]
+    whole = {
+        "test_accuracy": curve["test_accuracy"][-1],
+        "best_test_accuracy": max(curve["test_accuracy"]),
+        "test_loss": curve["test_loss"][-1],
+        "connected_units": page["connectivity"]["num_connected"],
+    }
+    rows = [{"layer": NETWORK, "quantity": name, "value": float(value)} for name, value in whole.items()]
+    for layer, quantities in page["measures"].items():
+        for name, entry in quantities.items():
+            if not entry["dims"]:
+                value = np.nan if entry["value"] is None else entry["value"]
+                rows.append({"layer": layer, "quantity": name, "value": value})
+    return rows

@@ -1,0 +1,168 @@
+"""The folder of a sweep: a run directory for every case, and the list of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sparsight.errors import InputError
+from sparsight.store._lock import exclusive_writing
+from sparsight.store._run_directory import RunDirectory
+from sparsight.store._sealed_json import NewerFormatError, read_sealed, write_sealed
+from sparsight.sweep._settings import Case
+
+MANIFEST = "sweep.json"
+_DIGITS = 12
+"""Of a case's hash in its folder's name: 10⁴ cases collide with probability 2·10⁻⁷."""
+
+State = Literal["finished", "failed", "begun", "new"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of work: one replicate of one condition of one case.
+
+    Attributes
+    ----------
+    case : str
+        Name of the case's folder under ``cases``.
+    condition : str
+    replicate : int
+    """
+
+    case: str
+    condition: str
+    replicate: int
+
+
+@dataclass(frozen=True)
+class StoredCase:
+    """One case on disk.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder under ``cases``.
+    values : dict
+        Of every varied field, by dotted name.
+    directory : RunDirectory
+    """
+
+    name: str
+    values: dict[str, Any]
+    directory: RunDirectory
+
+
+class SweepDirectory:
+    """A sweep on disk.
+
+    ::
+
+        <path>/sweep.json                    name, varied fields, cases with their values
+        <path>/cases/<recipe>-<hash>/        a run directory for each case
+        <path>/slurm/                        jobs that were submitted, and their logs
+
+    A case's hash is that of its resolved recipe without name, question and number of replicates: the same
+    case has the same folder, however the sweep file changes around it.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, name: str, fields: Sequence[str], cases: Sequence[Case]) -> "SweepDirectory":
+        """Make the folder of a sweep with its cases, or bring an existing one up to date.
+
+        Cases that are no longer in the sweep leave its list; what they computed stays, and counts again
+        should they return.
+
+        Raises
+        ------
+        InputError
+            If the folder holds something else, or cannot be written.
+        """
+        if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+            raise InputError(f"{path} is not empty and holds no sweep: choose another --out")
+        sweep = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with exclusive_writing(path):
+                listed = [{"folder": sweep._adopt(case), "values": case.values} for case in cases]
+                content = {"name": name, "fields": list(fields), "cases": listed}
+                write_sealed(path / MANIFEST, content)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
+        return sweep
+
+    @classmethod
+    def open(cls, path: str | Path) -> "SweepDirectory":
+        """Open an existing sweep.
+
+        Raises
+        ------
+        InputError
+            If there is no sweep at that path, or its list is damaged.
+        """
+        sweep = cls(Path(path))
+        sweep.manifest()
+        return sweep
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the content of ``sweep.json``."""
+        path = self.path / MANIFEST
+        try:
+            content = read_sealed(path)
+            return {key: content[key] for key in ("name", "fields", "cases")}
+        except NewerFormatError:
+            raise
+        except (InputError, KeyError) as error:
+            raise InputError(f"{self.path} holds no sweep: {error}") from None
+
+    def cases(self) -> list[StoredCase]:
+        """Return the cases, in the order of the sweep file."""
+        return [
+            StoredCase(entry["folder"], entry["values"], self.case(entry["folder"]))
+            for entry in self.manifest()["cases"]
+        ]
+
+    def case(self, name: str) -> RunDirectory:
+        """Open the run directory of one case."""
+        return RunDirectory.open(self.path / "cases" / name)
+
+    def states(self) -> dict[Unit, State]:
+        """Return how far every unit of every case is, replicates slowest: pairs are complete early."""
+        found: dict[Unit, State] = {}
+        cases = self.cases()
+        for replicate in range(max((case.directory.recipe.replicates for case in cases), default=0)):
+            for case in cases:
+                if replicate < case.directory.recipe.replicates:
+                    for condition in case.directory.recipe.condition_names():
+                        unit = Unit(case.name, condition, replicate)
+                        found[unit] = state_of(case.directory, condition, replicate)
+        return found
+
+    def _adopt(self, case: Case) -> str:
+        digest = case.recipe.identity()[:_DIGITS]
+        known = sorted((self.path / "cases").glob(f"*-{digest}"))
+        if known:
+            directory = RunDirectory.open(known[0])
+            if directory.recipe.identity() != case.recipe.identity():
+                raise InputError(f"{known[0]} was made by another recipe: choose another --out")
+            directory.extend(case.recipe.replicates)
+            return known[0].name
+        folder = f"{case.recipe.name}-{digest}"
+        RunDirectory.create(case.recipe, self.path / "cases" / folder)
+        return folder
+
+
+def state_of(directory: RunDirectory, condition: str, replicate: int) -> State:
+    """Return how far one replicate of one condition is."""
+    if directory.is_finished(condition, replicate):
+        return "finished"
+    if directory.failure(condition, replicate) is not None:
+        return "failed"
+    return "begun" if (directory.replicate(condition, replicate) / "task.json").is_file() else "new"

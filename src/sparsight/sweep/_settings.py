@@ -1,0 +1,246 @@
+"""The sweep file: a recipe, lists of values, and the cases that they make."""
+
+import copy
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from sparsight.errors import InputError
+from sparsight.recipe._recipe import Name, Recipe, merged, recipe_values, shipped_recipes, validated
+from sparsight.recipe._toml_text import MAX_TOML_BYTES, parse_toml
+from sparsight.settings import Settings
+
+_NOT_VARIED = ("name", "question", "replicates", "schema_version")
+_MAX_NAME = 64
+MAX_CASES = 10_000
+
+
+class SweepSettings(Settings):
+    """A sweep file.
+
+    Attributes
+    ----------
+    name : str
+        Names the folder. Default: the file's name.
+    recipe : str
+        Name of a shipped recipe, or path of a TOML file, seen from the sweep file.
+    replicates : int, optional
+        In place of the recipe's: the innermost axis of every sweep.
+    fixed : table
+        Fields of the recipe to change in every case.
+    grid : table of lists
+        Every combination of these values is a case.
+    zip : table of lists
+        The first values together, the second values together, …; each combined with each point of the grid.
+    cases : list of tables
+        Further cases, each given by its own values.
+
+    Notes
+    -----
+    Fields are given as in a recipe, ``pruning.rate = [0.2, 0.3]``, or in tables.
+    """
+
+    name: Name
+    recipe: str
+    replicates: int | None = Field(None, ge=1)
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    zip: dict[str, list[Any]] = Field(default_factory=dict)
+    cases: tuple[dict[str, Any], ...] = ()
+
+    @field_validator("fixed", "grid", "zip", mode="before")
+    @classmethod
+    def _flat(cls, table: Any) -> Any:
+        return _by_dotted_key(table) if isinstance(table, Mapping) else table
+
+    @field_validator("cases", mode="before")
+    @classmethod
+    def _all_flat(cls, cases: Any) -> Any:
+        if not isinstance(cases, Sequence) or isinstance(cases, str):
+            return cases
+        return [_by_dotted_key(case) if isinstance(case, Mapping) else case for case in cases]
+
+    @model_validator(mode="after")
+    def _makes_cases(self) -> "SweepSettings":
+        for field, values in (self.grid | self.zip).items():
+            if not values:
+                raise ValueError(
+                    f"{field} has an empty list of values; give at least one or remove the field"
+                )
+        lengths = {field: len(values) for field, values in self.zip.items()}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{field} has {length}" for field, length in lengths.items())
+            raise ValueError(f"lists under zip go together and must be of one length; {listed}")
+        if both := sorted(self.grid.keys() & self.zip.keys()):
+            raise ValueError(f"{both[0]} is varied under grid and under zip; choose one")
+        if not all(self.cases):
+            raise ValueError("a table under cases is empty; give it at least one value or remove it")
+        if not self.fields():
+            raise ValueError(
+                "nothing is varied; give lists of values under grid or zip, or tables under cases"
+            )
+        num_points = math.prod(map(len, self.grid.values())) * max([1, *lengths.values()]) + len(self.cases)
+        if num_points > MAX_CASES:
+            raise ValueError(f"{num_points} cases are made by these lists; {MAX_CASES} are allowed")
+        for field, other in itertools.permutations([*self.fields(), *self.fixed], 2):
+            if other.startswith(f"{field}."):
+                raise ValueError(f"{field} and {other} overlap; give the fields of {field} one by one")
+        for field in self.fields():
+            if field.partition(".")[0] in _NOT_VARIED:
+                raise ValueError(f"{field} cannot be varied" + _REPLICATES_HINT * (field == "replicates"))
+        return self
+
+    def fields(self) -> list[str]:
+        """Return the dotted names of the varied fields, in the order of the file."""
+        tables = [self.grid, self.zip, *self.cases]
+        return list(dict.fromkeys(field for table in tables for field in table))
+
+    def points(self) -> list[dict[str, Any]]:
+        """Return the values of every case by dotted field name, the last field of the grid fastest."""
+        points = []
+        if self.grid or self.zip:
+            together = [
+                dict(zip(self.zip, values, strict=True)) for values in zip(*self.zip.values(), strict=True)
+            ]
+            for combination in itertools.product(*self.grid.values()):
+                for extra in together or [{}]:
+                    points.append(dict(zip(self.grid, combination, strict=True)) | extra)
+        return points + [dict(case) for case in self.cases]
+
+
+_REPLICATES_HINT = ": replicates are the innermost axis; set their number beside name and recipe"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a sweep.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Resolved.
+    values : dict
+        The value that every varied field of the sweep has in it, by dotted name.
+    """
+
+    recipe: Recipe
+    values: dict[str, Any]
+
+
+def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
+    """Read a sweep file and make its cases; what is wrong with any of them is found here.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a field of it is wrong, or a case makes no valid recipe; the message names
+        file, case and field.
+    """
+    settings = _read_settings(path)
+    return settings, make_cases(settings, path)
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder of a sweep, given that folder or the sweep's file.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    return path if path.is_dir() else default_folder(_read_settings(path))
+
+
+def default_folder(settings: SweepSettings) -> Path:
+    """Return ``sweeps/<name>``: not a hash, for adding values must lead to the same place."""
+    return Path("sweeps") / settings.name
+
+
+def _read_settings(path: Path) -> SweepSettings:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_TOML_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"sweep {str(path)!r} cannot be read: {reason}") from None
+    raw = parse_toml(content, str(path))
+    return validated(SweepSettings, {"name": path.stem} | raw, str(path), "sweep")
+
+
+def make_cases(settings: SweepSettings, path: Path) -> list[Case]:
+    """Return the cases of a sweep; those that come to the same are one.
+
+    Parameters
+    ----------
+    settings : SweepSettings
+    path : Path
+        Of the sweep file: recipes are looked for from there, and messages name it.
+
+    Raises
+    ------
+    InputError
+        If the recipe or a case is wrong.
+    """
+    is_shipped = settings.recipe in shipped_recipes()
+    base, _ = recipe_values(settings.recipe if is_shipped else path.parent / settings.recipe)
+    base = merged(base, _table(settings.fixed))
+    if settings.replicates is not None:
+        base["replicates"] = settings.replicates
+    cases: dict[str, Case] = {}
+    for point in settings.points():
+        said = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
+        values = merged(base, _table(point)) | {"name": _label(settings.name, point)}
+        recipe = Recipe.from_values(values, f"{path}, case {said}")
+        coordinates = {field: _resolved_value(recipe, field) for field in settings.fields()}
+        cases.setdefault(recipe.identity(), Case(recipe, coordinates))
+    return list(cases.values())
+
+
+def _by_dotted_key(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _by_dotted_key(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _table(values: Mapping[str, Any]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for field, value in values.items():
+        *path, last = field.split(".")
+        inner = table
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = copy.deepcopy(value)
+    return table
+
+
+def _resolved_value(recipe: Recipe, field: str) -> Any:
+    value: Any = recipe.resolved()
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _label(name: str, values: Mapping[str, Any]) -> str:
+    """Return a name for people to tell cases by; nothing reads values out of it."""
+    parts = [
+        f"{field.rpartition('.')[2]}-{value if isinstance(value, str) else json.dumps(value)}"
+        for field, value in values.items()
+    ]
+    label = re.sub(r"[^A-Za-z0-9.]+|(?<![0-9])\.|\.(?![0-9])", "-", "-".join(parts)).strip("-")
+    return f"{name}-{label}"[:_MAX_NAME].rstrip("-.")

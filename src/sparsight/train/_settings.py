@@ -1,0 +1,113 @@
+"""What a recipe says about training, and the learning rate that follows from it."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sparsight.settings import Settings
+from sparsight.sparse._crossover import Kernel
+
+Loss = Literal["cross_entropy", "mse"]
+
+
+class TrainingSettings(Settings):
+    """The ``[training]`` table of a recipe.
+
+    Attributes
+    ----------
+    steps, epochs : int or None
+        Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps.
+    batch_size : int
+    optimizer : {"sgd", "adam", "adamw"}
+        Starts fresh at every level.
+    learning_rate : float
+        Peak value η.
+    momentum, nesterov
+        For ``sgd`` only.
+    weight_decay : float
+        Of all parameters; decoupled with ``adamw``.
+    schedule : {"constant", "step", "cosine"}
+        See `learning_rate`.
+    milestones : tuple of int
+        Steps at which ``step`` multiplies η by `decay`.
+    decay : float
+    warmup_steps : int
+        η rises linearly over these.
+    loss : {"cross_entropy", "mse"}
+        ``mse`` is against one-hot labels, averaged over classes.
+    evaluations : int
+        How often, evenly spaced, test loss and accuracy are taken; the last is after the last step.
+    kernel : {"auto", "dense", "csr"}
+        How pruned layers are multiplied: on kept weights only (``csr``), as dense matrices with zeros, or,
+        layer by layer, as is faster at their density. The mathematics is the same, the rounding is not.
+    precision : {"float32", "tf32", "bf16"}
+        Of matrix products in training, weights and their updates staying float32: ``tf32`` on a GPU only;
+        ``bf16`` through ``torch.autocast``, all layers dense.
+    """
+
+    steps: int | None = Field(None, gt=0)
+    epochs: int | None = Field(None, gt=0)
+    batch_size: int = Field(128, gt=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.05, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    milestones: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    decay: float = Field(0.1, gt=0, le=1)
+    warmup_steps: int = Field(0, ge=0)
+    loss: Loss = "cross_entropy"
+    evaluations: int = Field(10, gt=0)
+    kernel: Kernel = "auto"
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingSettings":
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs (and not both)")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs momentum above 0")
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError("milestones are needed with schedule = 'step' and allowed only there")
+        if self.precision == "bf16" and self.kernel == "csr":
+            raise ValueError(
+                "kernel = 'csr' is for precision = 'float32' or 'tf32'; choose 'auto' or 'dense'"
+            )
+        return self
+
+    @property
+    def effective_kernel(self) -> Kernel:
+        """The kernel, ``dense`` with ``bf16``."""
+        return "dense" if self.precision == "bf16" else self.kernel
+
+    def num_steps(self, num_samples: int) -> int:
+        """Return the number of steps of level 0 on a training set of this size."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return self.epochs * max(num_samples // self.batch_size, 1)
+
+
+def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> float:
+    """Return the learning rate of a step.
+
+    With peak η, warm-up length u and T steps in all: (t + 1)/u · η while t < u; then η (``constant``),
+    η · decay^(number of milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+    step, num_steps : int
+        t and T; 0 ≤ t < T.
+    """
+    peak = settings.learning_rate
+    warmup = settings.warmup_steps
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    if settings.schedule == "step":
+        return peak * settings.decay ** sum(milestone <= step for milestone in settings.milestones)
+    if settings.schedule == "cosine":
+        return 0.5 * peak * (1 + math.cos(math.pi * (step - warmup) / max(num_steps - warmup, 1)))
+    return peak

@@ -1,0 +1,85 @@
+import zipfile
+
+import numpy as np
+import pytest
+
+from sparsight.data.images._npz import npz
+from sparsight.errors import InputError
+
+
+def arrays(**changes):
+    stream = np.random.default_rng(0)
+    return {
+        "train_inputs": stream.normal(5, 2, (40, 2, 3, 4)),
+        "train_labels": np.arange(40) % 3,
+        "test_inputs": stream.normal(5, 2, (10, 2, 3, 4)),
+        "test_labels": np.arange(10) % 3,
+    } | changes
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays(**changes))
+    return str(path)
+
+
+def test_npz_makes_a_standardised_task(tmp_path):
+    task = npz(path=written(tmp_path), wraps=True, seed=0)
+    assert task.geometry.shape == (2, 3, 4)
+    assert task.geometry.wraps
+    assert task.num_classes == 3
+    np.testing.assert_allclose(task.train_inputs.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(task.train_inputs.std(axis=(0, 2, 3)), 1, atol=1e-5)
+
+
+def test_bytes_stay_bytes(tmp_path):
+    raw = np.random.default_rng(0).integers(0, 256, (40, 1, 6), dtype=np.uint8)
+    task = npz(path=written(tmp_path, train_inputs=raw, test_inputs=raw[:10]), seed=0)
+    assert task.train_inputs.dtype == np.uint8
+    assert task.samples("train")[0].std(unbiased=False).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_inputs": np.full((40, 2, 3, 4), np.nan)}, "hold NaN or infinite pixels"),
+        ({"train_inputs": np.zeros((40, 12))}, r"\(n, channels, length\)"),
+        ({"train_inputs": np.zeros((40, 2, 3, 4), np.int64)}, "floats or uint8 are allowed"),
+        ({"train_labels": np.zeros(40)}, "whole numbers, one for each of the 40 inputs"),
+        ({"train_labels": np.zeros(40, np.int64), "test_labels": np.zeros(10, np.int64)}, "one class only"),
+        ({"train_labels": np.arange(40) - 1}, "labels run from -1"),
+        ({"train_inputs": np.ones((40, 2, 3, 4))}, "channel 0 of the training inputs is constant"),
+        ({"test_inputs": np.zeros((10, 2, 3, 4), np.uint8)}, "the same dtype"),
+        ({"train_labels": np.array([None] * 40)}, "holds Python objects"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        npz(path=written(tmp_path, **changes), seed=0)
+
+
+def test_what_declares_too_much_is_refused_before_it_is_unpacked(tmp_path):
+    with pytest.raises(InputError, match=r"would unpack to \d+ bytes; data.max_bytes is 1000"):
+        npz(path=written(tmp_path), max_bytes=1000, seed=0)
+
+
+def test_a_header_that_lies_is_refused(tmp_path):
+    path = written(tmp_path)
+    bad = tmp_path / "bad.npz"
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(bad, "w") as archive:
+        for name in good.namelist():
+            content = good.read(name)
+            archive.writestr(name, content.replace(b"(40, 2, 3, 4)", b"(99, 2, 3, 4)"))
+    with pytest.raises(InputError, match="train_inputs declares 19008 bytes and holds"):
+        npz(path=str(bad), seed=0)
+
+
+def test_files_that_are_not_there_or_no_npz_are_named(tmp_path):
+    with pytest.raises(InputError, match="does not exist; name an .npz file"):
+        npz(path=str(tmp_path / "absent.npz"), seed=0)
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(InputError, match="is no .npz file or is damaged"):
+        npz(path=str(tmp_path / "text.npz"), seed=0)
+    np.savez(tmp_path / "half.npz", train_inputs=np.zeros(3))
+    with pytest.raises(InputError, match="has no array 'train_labels'; it needs train_inputs, train_labels"):
+        npz(path=str(tmp_path / "half.npz"), seed=0)

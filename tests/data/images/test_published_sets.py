@@ -1,0 +1,53 @@
+import io
+import tarfile
+
+import pytest
+
+from sparsight.data import published_sets
+from sparsight.data.images._published_sets import unpack_batches
+from sparsight.errors import InputError
+
+BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    monkeypatch.setattr(published_sets, "_CIFAR_BATCH_BYTES", 100)
+
+
+def write_archive(path, members):
+    with tarfile.open(path, "w:gz") as archive:
+        for info, content in members:
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def honest(**changes):
+    return [
+        (tarfile.TarInfo(f"cifar-10-batches-bin/{name}"), changes.get(name.partition(".")[0], bytes(100)))
+        for name in BATCHES
+    ]
+
+
+def test_the_six_batches_are_unpacked_and_nothing_else(tmp_path):
+    extra = [(tarfile.TarInfo(name), b"x") for name in ("../outside", "/tmp/absolute", "readme.html")]
+    link = tarfile.TarInfo("data_batch_1.bin")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    unpack_batches(write_archive(tmp_path / "a.tar.gz", [(link, b""), *extra, *honest()]), folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(BATCHES)
+    assert all(
+        (folder / name).read_bytes() == bytes(100) and not (folder / name).is_symlink() for name in BATCHES
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "cache"]
+
+
+def test_batches_of_another_size_or_damaged_archives_are_refused(tmp_path):
+    with pytest.raises(InputError, match="does not hold test_batch.bin"):
+        unpack_batches(write_archive(tmp_path / "a.tar.gz", honest(test_batch=bytes(101))), tmp_path)
+    content = (tmp_path / "a.tar.gz").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack_batches(tmp_path / "cut.tar.gz", tmp_path)

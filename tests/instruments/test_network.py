@@ -1,0 +1,127 @@
+"""Instruments on networks that are no chain of linear layers."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from tests.toy import NETWORKS, SmallTransformer, linear_task, small_convolution, small_network
+from torch import nn
+
+import sparsight
+from sparsight.errors import InputError
+from sparsight.network import is_chain
+
+TASK = linear_task()
+
+
+def made(make):
+    torch.manual_seed(0)
+    return make()
+
+
+def inputs_of(network, layer):
+    """What the layer receives, caught by another hook than the one that is tested."""
+    caught = []
+    handle = network.get_submodule(layer).register_forward_hook(lambda _m, given, _o: caught.append(given[0]))
+    with torch.no_grad():
+        network.eval()(TASK.samples("test")[0])
+    handle.remove()
+    return torch.cat(caught).reshape(-1, caught[0].shape[-1])
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_is_found_is_what_the_functions_give_on_the_inputs_of_the_layer(kind):
+    make, (layer,) = NETWORKS[kind]
+    network = made(make)
+    weight = network.get_submodule(layer).weight
+    with torch.no_grad():
+        weight[torch.rand(weight.shape, generator=torch.Generator().manual_seed(1)) < 0.5] = 0
+    found = sparsight.measure_network(network, TASK, layers=[layer], instruments=["cavity", "gaussianity"])
+    effect = sparsight.cavity(weight.detach().double(), inputs_of(network, layer).double()).delta_kurtosis
+    measured, kept = found[layer]["cavity.delta_kurtosis"], (weight != 0).numpy()
+    assert measured.dims == ("unit", "input")
+    tolerance = 1e-3 * np.nanmedian(np.abs(effect[kept]))  # what is promised in float32
+    np.testing.assert_allclose(measured.values[kept], effect[kept], rtol=0, atol=tolerance)
+    assert np.isnan(measured.values[~kept]).all()
+    preactivations = (
+        inputs_of(network, layer) @ weight.detach().T + network.get_submodule(layer).bias.detach()
+    )
+    np.testing.assert_allclose(
+        found[layer]["gaussianity.excess_kurtosis_per_unit"],
+        sparsight.gaussianity(preactivations.double()).excess_kurtosis,
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_behind_a_convolution_there_is_locality_only_in_a_geometry_that_is_given():
+    network = made(small_convolution)
+    with torch.no_grad():
+        network[4].weight[:, torch.arange(72) % 24 > 2] = 0  # three neighbours in each of three channels
+    (without,) = sparsight.measure_network(network, TASK, layers=["4"], instruments=["locality"]).values()
+    assert not without.data_vars
+    places = {"4": sparsight.Geometry(3, (24,))}
+    (found,) = sparsight.measure_network(
+        network, TASK, layers=["4"], instruments=["locality"], geometries=places
+    ).values()
+    expected = sparsight.locality((network[4].weight != 0).numpy(), places["4"])
+    assert float(found["locality.near"]) == pytest.approx(expected.near)
+    assert expected.near > 3
+
+
+def test_a_chain_is_looked_at_in_the_geometry_of_the_task():
+    network = small_network(TASK, widths=(12, 6))
+    masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
+    found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality"])
+    assert list(found) == ["linear_0", "linear_1"]
+    reached = (masks["linear_1.weight"].double() @ masks["linear_0.weight"].double()) > 0
+    expected = sparsight.locality(reached.numpy(), TASK.geometry)
+    assert float(found["linear_1"]["locality.near"]) == pytest.approx(expected.near)
+
+
+def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
+    network = small_network(TASK)
+    masks = {"linear_0.weight": torch.ones(12, 24, dtype=torch.bool)}
+    pruned = {"linear_0.weight": torch.rand(12, 24, generator=torch.Generator().manual_seed(0)) < 0.5}
+    (without,) = sparsight.measure_network(network, TASK, masks=masks, instruments=["cavity"]).values()
+    (found,) = sparsight.measure_network(
+        network, TASK, masks=masks, next_masks=pruned, instruments=["cavity"]
+    ).values()
+    effect = found["cavity.delta_kurtosis"].values
+    kept = effect[pruned["linear_0.weight"].numpy()]
+    assert float(found["cavity.delta_kurtosis_kept"]) == pytest.approx(kept.mean(), rel=1e-5)
+    assert np.isnan(float(without["cavity.delta_kurtosis_pruned"]))
+    xr.testing.assert_equal(found["cavity.delta_kurtosis"], without["cavity.delta_kurtosis"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layers": ["embd"]}, "layers: 'embd'; there are embed, block.self_attn.out_proj, block.linear1"),
+        ({"layers": []}, "layers: empty"),
+        ({"instruments": ["locallity"]}, "instruments: 'locallity'; there are"),
+        ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
+        ({"layers": ["block.self_attn.out_proj"]}, "received 0 rows for 100 samples"),
+        ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        sparsight.measure_network(made(SmallTransformer), TASK, **arguments)
+
+
+def test_the_network_is_left_as_it_was():
+    network = made(small_convolution).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    sparsight.measure_network(network, TASK, layers=["4"], instruments=["gaussianity"])
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in network.modules())
+
+
+def test_chains_are_told_from_other_networks():
+    assert is_chain(small_network(TASK, batch_norm="input", activation="erf"))
+    assert is_chain(nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Linear(4, 2)))
+    assert not is_chain(made(small_convolution))
+    assert not is_chain(made(SmallTransformer))
+    assert not is_chain(nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=1)))

@@ -1,0 +1,212 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from sparsight.errors import InputError
+from sparsight.measure._intervals import (
+    Interval,
+    cliffs_delta,
+    describe,
+    difference,
+    mean_interval,
+    paired_difference,
+)
+from sparsight.streams import generator
+
+REPLICATES = generator(0, "test_effects").standard_normal(8)
+
+
+def test_mean_interval_equals_scipy():
+    for values in (REPLICATES, np.exp(REPLICATES), np.array([0.0, 0, 0, 1, 1, 5])):
+        result = mean_interval(values, 0.9)
+        reference = stats.bootstrap((values,), np.mean, confidence_level=0.9, n_resamples=50_000, rng=1)
+        assert result.mean == pytest.approx(values.mean())
+        assert result.num_replicates == len(values)
+        width = np.ptp(reference.confidence_interval)
+        assert result.low == pytest.approx(reference.confidence_interval.low, abs=0.05 * width)
+        assert result.high == pytest.approx(reference.confidence_interval.high, abs=0.05 * width)
+
+
+def test_mean_interval_is_a_function_of_values_and_seed():
+    assert mean_interval(REPLICATES) == mean_interval(REPLICATES.tolist())
+    assert mean_interval(REPLICATES, seed=1) != mean_interval(REPLICATES)
+
+
+@pytest.mark.parametrize(("num_replicates", "stated"), [(2, 0.51), (5, 0.83), (10, 0.90)])
+def test_mean_interval_covers_as_stated(num_replicates, stated):
+    num_trials = 300
+    samples = generator(num_replicates, "coverage").standard_normal((num_trials, num_replicates))
+    intervals = [mean_interval(sample) for sample in samples]
+    covered = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
+    assert covered == pytest.approx(stated, abs=3.5 * (stated * (1 - stated) / num_trials) ** 0.5)
+
+
+def test_mean_interval_of_two_replicates_is_the_two():
+    result = mean_interval([3.0, 7.0])
+    assert (result.mean, result.low, result.high) == (5, 3, 7)
+
+
+@given(
+    arrays(np.float64, st.integers(2, 6), elements=st.sampled_from([-1.0, 0.0, 1.0, 1 + 2e-16, 1e-8, 40.0])),
+    st.integers(-150, 150),
+)
+def test_mean_interval_is_finite_ordered_and_scales(values, exponent):
+    result = mean_interval(values)
+    slack = 1e-12 * np.abs(values).max()
+    assert values.min() - slack <= result.low <= result.mean + slack
+    assert result.mean - slack <= result.high <= values.max() + slack
+    scaled = mean_interval(values * 2.0**exponent)
+    assert (scaled.low, scaled.high) == (result.low * 2.0**exponent, result.high * 2.0**exponent)
+
+
+def test_mean_interval_of_equal_values_has_no_width():
+    result = mean_interval([0.1] * 7)
+    assert result.low == result.high == 0.1
+    assert result.mean == pytest.approx(0.1)
+    assert describe(result) == "0.1 [0.1, 0.1]"
+
+
+def test_one_replicate_has_no_interval_and_says_so():
+    result = mean_interval([1.234])
+    assert result.mean == 1.234
+    assert math.isnan(result.low)
+    assert math.isnan(result.high)
+    assert not result.excludes_zero
+    assert result.statement == "one replicate: no interval"
+    assert describe(result) == "1.23 (one replicate: no interval)"
+
+
+def test_no_replicates_have_no_estimate():
+    for values, missing in (([], ""), ([math.nan] * 2, " (2 missing)")):
+        result = mean_interval(values)
+        assert math.isnan(result.mean)
+        assert result.num_replicates == 0
+        assert describe(result) == result.statement == f"no replicates: no estimate{missing}"
+
+
+def test_mean_interval_drops_and_counts_missing_replicates():
+    with_missing = np.insert(REPLICATES, [1, 4], np.nan)
+    result, complete = mean_interval(with_missing), mean_interval(REPLICATES)
+    assert (result.low, result.mean, result.high) == (complete.low, complete.mean, complete.high)
+    assert (result.num_replicates, result.num_missing) == (8, 2)
+    assert result.statement == "0.95 interval over 8 replicates (2 missing)"
+
+
+def test_paired_difference_is_the_interval_of_the_differences():
+    seeds = np.arange(8)
+    order = generator(0, "order").permutation(8)
+    other = REPLICATES**2
+    result = paired_difference(REPLICATES, other[order], seeds, seeds[order])
+    assert result == mean_interval(REPLICATES - other)
+
+
+def test_paired_difference_is_shorter_where_seeds_matter():
+    noise = generator(0, "noise").standard_normal((2, 8))
+    a, b = 10 * REPLICATES + noise[0] + 2, 10 * REPLICATES + noise[1]
+    seeds = list(range(8))
+    paired, unpaired = paired_difference(a, b, seeds, seeds), difference(a, b)
+    assert paired.mean == pytest.approx(unpaired.mean)
+    assert paired.high - paired.low < 0.3 * (unpaired.high - unpaired.low)
+    assert paired.excludes_zero
+    assert not unpaired.excludes_zero
+    reversed_ = paired_difference(b, a, seeds, seeds)
+    assert reversed_.mean == -paired.mean
+    assert reversed_.excludes_zero
+
+
+def test_paired_difference_leaves_out_and_counts_replicates_without_a_partner():
+    result = paired_difference([5, 7, math.nan, 9], [1, 2, 3, 4], [0, 1, 2, 3], [3, 2, 1, 8])
+    # seeds 1 (7 − 3) and 3 (9 − 1) are pairs; 0 and 8 have no partner, 2 no value
+    assert result.mean == 6
+    assert (result.low, result.high) == (4, 8)
+    assert (result.num_replicates, result.num_missing) == (2, 3)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (2, 9), (30, 20)])
+def test_difference_equals_scipy_and_flips_its_sign(sizes):
+    a, b = (generator(i, "difference").standard_exponential(size) for i, size in enumerate(sizes))
+    result, reversed_ = difference(a, b), difference(b, a)
+    assert result.mean == pytest.approx(a.mean() - b.mean())
+    assert result.num_replicates == min(sizes)
+    reference = stats.bootstrap(
+        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=30_000, rng=2
+    ).confidence_interval
+    width = np.ptp(reference)
+    for side in (result, Interval(-reversed_.mean, -reversed_.high, -reversed_.low, 0.95, min(sizes))):
+        assert side.mean == pytest.approx(result.mean)
+        assert side.low == pytest.approx(reference.low, abs=0.06 * width)
+        assert side.high == pytest.approx(reference.high, abs=0.06 * width)
+
+
+def test_difference_with_a_constant_or_single_group():
+    assert (difference([2, 2, 2], [5, 5]).low, difference([2, 2, 2], [5, 5]).high) == (-3, -3)
+    one_constant = difference([1.0, 3.0], [5.0, 5.0, 5.0])
+    assert (one_constant.low, one_constant.mean, one_constant.high) == (-4, -3, -2)
+    single = difference([1.0, 3.0, 2.0, math.nan], [0.5])
+    assert single.mean == 1.5
+    assert math.isnan(single.low)
+    assert single.statement == "one replicate: no interval (1 missing)"
+    assert difference([], [1.0]).num_replicates == 0
+
+
+GROUP = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0, math.nan]), max_size=8)
+
+
+@given(GROUP, GROUP)
+def test_cliffs_delta_equals_counting_pairs(a, b):
+    pairs = [(x > y) - (x < y) for x in a for y in b if not math.isnan(x + y)]
+    delta = cliffs_delta(a, b)
+    if not pairs:
+        assert math.isnan(delta)
+    else:
+        assert delta == sum(pairs) / len(pairs)
+        assert cliffs_delta(b, a) == -delta
+
+
+def test_cliffs_delta_runs_from_minus_one_to_one():
+    assert cliffs_delta([3, 4], [1, 2]) == 1
+    assert cliffs_delta([1, 2], [3, 4]) == -1
+    assert cliffs_delta([1, 1], [1, 1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((1.1, 1.23, 1.4), "1.23 [1.10, 1.40]"),
+        ((-0.0012, 0.0003, 0.0021), "0.0003 [-0.0012, 0.0021]"),
+        ((1000, 1234.5678, 1500), "1235 [1000, 1500]"),
+        ((0.995, 1.0, 1.004), "1.0000 [0.9950, 1.0040]"),
+    ],
+)
+def test_describe_shows_two_digits_of_the_width(ends, text):
+    low, mean, high = map(float, ends)
+    assert describe(Interval(mean, low, high, 0.95, 5)) == text
+
+
+def test_excludes_zero_needs_both_ends_on_one_side():
+    for ends, expected in (((1, 2), True), ((-2, -1), True), ((-1, 1), False), ((0, 1), False)):
+        assert Interval(0.0, float(ends[0]), float(ends[1]), 0.95, 5).excludes_zero is expected
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mean_interval(np.ones((3, 2))), r"values have shape \(3, 2\); give one number a replicate"),
+        (lambda: mean_interval(np.array(1.0)), r"values have shape \(\)"),
+        (lambda: mean_interval([1.0, math.inf]), "values hold infinite values"),
+        (lambda: mean_interval([1.0, 2.0], 1.0), "confidence is 1.0; a number strictly between"),
+        (lambda: difference([1.0, 2.0], [[1.0]]), r"b have shape \(1, 1\)"),
+        (lambda: cliffs_delta([math.inf], [1.0]), "a hold infinite values"),
+        (lambda: paired_difference([1.0], [2.0], [0], [1]), "share no seed; use difference"),
+        (lambda: paired_difference([1.0], [2.0], [0, 1], [1]), "seeds_a has 2 seeds for 1 values"),
+        (lambda: paired_difference([1.0], [2.0, 3.0], [0], [1, 1]), "seeds_b holds a seed twice"),
+    ],
+)
+def test_effects_name_what_is_wrong(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

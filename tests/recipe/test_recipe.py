@@ -1,0 +1,133 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+from tests import toy  # noqa: F401 - registers the source `plane`
+
+from sparsight.errors import InputError
+from sparsight.recipe._recipe import Recipe, load_recipe, merged, parse_override, shipped_recipes
+
+PLANE = Path(__file__).with_name("plane.toml")
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_are_valid_and_have_twin_and_random_controls(name):
+    recipe = load_recipe(name)
+    assert recipe.condition("twin").data.clone == "gaussian"
+    assert recipe.condition("random").pruning.criterion == "random"
+    assert len(recipe.question.strip().splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_resolved_recipe_is_the_same_recipe(name):
+    recipe = load_recipe(name)
+    again = Recipe.from_values(tomllib.loads(tomli_w.dumps(recipe.resolved())), "stored")
+    assert again == recipe
+    assert again.digest() == recipe.digest()
+
+
+def test_conditions_override_only_what_they_name():
+    recipe = load_recipe(PLANE)
+    imp, random = recipe.condition("imp"), recipe.condition("random")
+    assert random.pruning.criterion == "random"
+    assert random.pruning.model_copy(update={"criterion": "magnitude"}) == imp.pruning
+    assert (random.data, random.network, random.training) == (imp.data, imp.network, imp.training)
+
+
+def test_without_conditions_there_is_one():
+    values = tomllib.loads(PLANE.read_text())
+    del values["conditions"]
+    recipe = Recipe.from_values(values | {"name": "plane"}, "test")
+    assert recipe.condition_names() == ["base"]
+    assert recipe.condition("base").pruning == recipe.pruning
+
+
+def test_replicates_share_seeds_across_conditions_and_differ_among_themselves():
+    recipe = load_recipe(PLANE)
+    assert recipe.replicate_seed(0) == load_recipe(PLANE).replicate_seed(0)
+    assert recipe.replicate_seed(0) != recipe.replicate_seed(1)
+    assert recipe.replicate_seed(0) != load_recipe(PLANE, ["seed=8"]).replicate_seed(0)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "pruning.rate=0.31",
+        "training.steps=31",
+        "data.num_train=301",
+        "measure.num_samples=81",
+        "replicates=3",
+        "conditions.random.pruning.rate=0.2",
+        "network.batch_norm_eps=2e-5",
+    ],
+)
+def test_the_digest_covers_every_field_and_defaults_too(override):
+    assert load_recipe(PLANE, [override]).digest() != load_recipe(PLANE).digest()
+
+
+def test_writing_a_default_out_does_not_change_the_digest():
+    assert load_recipe(PLANE, ["network.activation=relu"]).digest() == load_recipe(PLANE).digest()
+
+
+def test_overrides_are_toml_values_or_strings():
+    assert parse_override("pruning.rate=0.2") == {"pruning": {"rate": 0.2}}
+    assert parse_override("network.widths=[3, 4]") == {"network": {"widths": [3, 4]}}
+    assert parse_override("pruning.rewind=step:4") == {"pruning": {"rewind": "step:4"}}
+    with pytest.raises(InputError, match="not of the form key=value"):
+        parse_override("pruning.rate")
+
+
+def test_another_data_source_replaces_the_whole_table():
+    assert merged({"data": {"source": "a", "n": 1}}, {"data": {"source": "b"}}) == {"data": {"source": "b"}}
+    assert merged({"data": {"source": "a", "n": 1}}, {"data": {"n": 2}}) == {"data": {"source": "a", "n": 2}}
+
+
+def test_steps_and_epochs_replace_each_other():
+    assert load_recipe(PLANE, ["training.epochs=2"]).training.steps is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("pruning.rat=0.2", r"pruning.rat is no field of a recipe; did you mean rate\?"),
+        ("prunning.rate=0.2", r"prunning is no field of a recipe; did you mean pruning\?"),
+        ("pruning.rate=1.5", "pruning.rate is 1.5: input should be less than 1"),
+        ("pruning.rate=0", "pruning.rate is 0: input should be greater than 0"),
+        ("pruning.rewind=sometimes", "'init', 'lr', 'none' and 'step:K'"),
+        ("pruning.criterion=magnitud", "no criterion is called 'magnitud'; there are cavity, cavity-matched"),
+        ("replicates=0", "replicates is 0: input should be greater than or equal to 1"),
+        ("device=gpu", "device is 'gpu'"),
+        ("network.activation=gelu", "network.activation is 'gelu': input should be 'relu'"),
+        ("data.source=plain", r"no data source is called 'plain'; did you mean plane\?"),
+        ("data.num_trains=3", r"num_trains is no field of data source 'plane'; did you mean num_train\?"),
+        ("data.num_inputs=0", "num_inputs is 0: Input should be greater than 0"),
+        ("data.clone=cubist", "data.clone is 'cubist'"),
+        ("measure.instruments=['ruler']", "no instrument is called 'ruler'"),
+        ("conditions.random.pruning.rate=7", "conditions.random: pruning.rate is 7"),
+        (
+            "conditions.random.prune.rate=0.1",
+            r"conditions.random: prune is no field .* did you mean pruning\?",
+        ),
+        ("name=../escape", "name is '../escape'"),
+    ],
+)
+def test_wrong_fields_and_values_are_named_with_what_is_allowed(override, message):
+    with pytest.raises(InputError, match=message):
+        load_recipe(PLANE, [override])
+
+
+def test_unknown_and_unreadable_recipes_are_named(tmp_path):
+    with pytest.raises(InputError, match="did you mean photographs"):
+        load_recipe("photograph")
+    (tmp_path / "broken.toml").write_text("rate = = 3")
+    with pytest.raises(InputError, match=r"broken.toml is no valid TOML"):
+        load_recipe(tmp_path / "broken.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="binary.toml is no valid TOML: 'utf-8' codec"):
+        load_recipe(tmp_path / "binary.toml")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        load_recipe(tmp_path)
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(InputError, match="data is missing; training is missing"):
+        load_recipe(tmp_path / "empty.toml")

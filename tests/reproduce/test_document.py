@@ -1,0 +1,143 @@
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+
+from sparsight.errors import InputError
+from sparsight.reproduce._document import claims_page, write_claims_page
+from sparsight.reproduce._figures import draw_claim, plot_findings
+
+
+def _row(name, values, verdict, *, decisive=True, variant="", expects="above", margin=0.1):
+    values = np.array(values)
+    return {
+        "prediction": name,
+        "statement": f"what {name} is, |κ|",
+        "study": "ring",
+        "variant": variant,
+        "decisive": decisive,
+        "rule": {"expects": expects, "margin": margin},
+        "values": values.tolist(),
+        "effect": {
+            "mean": values.mean(),
+            "low": values.min(),
+            "high": values.max(),
+            "num_replicates": len(values),
+            "num_missing": 0,
+        },
+        "control": None,
+        "control_statement": "",
+        "smallest_detectable_effect": 0.123,
+        "verdict": verdict,
+    }
+
+
+@pytest.fixture
+def table():
+    return {
+        "claim": "locality",
+        "scale": "laptop",
+        "statement": "A statement.",
+        "source": "A source",
+        "scope": "A scope.",
+        "verdict": "undecided",
+        "findings": [
+            _row("near", [1.0, 2.0, 3.0], "supported"),
+            _row("far", [-1.5, 2.5], "undecided", expects="within", margin=0.5),
+            _row("aside", [-4.0, -5.0], "contradicted", decisive=False),
+            _row("near", [7.0, 8.0], "supported", variant="half-width"),
+        ],
+        "studies": [
+            {
+                "name": "ring",
+                "variant": "",
+                "recipe_hash": "0123456789abcdef",
+                "seeds": ["1", "2"],
+                "dense_accuracy": {"imp": 0.9, "twin": 0.999},
+                "out_of_accuracy_band": ["twin"],
+                "failures": {},
+                "versions": {"torch": "2.0"},
+                "started": "2026-01-01T00:00:00+00:00",
+            }
+        ],
+        "curves": {
+            "ring/locality.near": {"imp": {"density": [1.0, 0.5], "values": [[1.0, 2.0], [1.0, None]]}}
+        },
+    }
+
+
+def _page(table):
+    return claims_page([table], ["cavity"], "docs/claims", "docs/claims.md")
+
+
+@pytest.mark.parametrize("verdict", ["supported", "contradicted", "undecided"])
+def test_verdicts_on_the_page_are_those_of_the_table(table, verdict):
+    table["verdict"] = verdict
+    table["findings"][0]["verdict"] = verdict
+    page = _page(table)
+    assert f"**Verdict at scale laptop: {verdict}.**" in page
+    (row,) = re.findall(r"^\| near \| what .*$", page, re.M)
+    assert row.endswith(f"| {verdict} |")
+
+
+def test_page_says_what_speaks_against_and_what_was_not_run(table):
+    page = _page(table)
+    assert "far: 0.5 [-1.5, 2.5]" in page
+    assert "Not run yet: cavity." in page
+    assert "**Outside 0.80 … 0.99**: twin" in page
+    assert "| near | 7.5 [7, 8] supported |" in page  # robustness
+    assert "(aside)" in page
+    assert "Not yet repeated" not in page
+    assert "what near is, \\|κ\\|" in page  # a bar in a cell would end it
+
+
+def test_page_says_that_robustness_is_still_to_be_run(table):
+    table["findings"].pop()
+    assert "`sparsight reproduce locality --scale laptop --results docs/claims` does it" in _page(table)
+
+
+def test_figure_shows_every_replicate_and_margin(table):
+    ax = plot_findings(table)
+    assert len(ax.get_yticklabels()) == 3
+    drawn = [
+        line.get_xdata() for line in ax.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 3
+    ]
+    assert np.allclose(drawn[0], np.array([1, 2, 3]) / 3)
+    dotted = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert np.allclose(sorted(dotted), sorted([0.1 / 3, -0.2, 0.2, 0.02]))
+
+
+def test_figure_of_a_claim_without_any_value_is_drawn(table):
+    for row in table["findings"]:
+        row["values"] = [None, None]
+        row["effect"] |= {"mean": None, "low": None, "high": None}
+    draw_claim(table).canvas.draw()
+    assert "no value" in _page(table)
+
+
+def test_page_is_written_from_tables_alone(table, tmp_path):
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    (folder / "locality.json").write_text(json.dumps(table))
+    write_claims_page(folder, tmp_path / "claims.md")
+    assert (tmp_path / "claims.md").read_text().startswith("# The claims")
+    assert (folder / "locality.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"), [(None, "holds no result table"), ("[]", "is no result table")]
+)
+def test_missing_or_damaged_tables_are_named(content, match, tmp_path):
+    if content is not None:
+        (tmp_path / "locality.json").write_text(content)
+    with pytest.raises(InputError, match=match):
+        write_claims_page(tmp_path, tmp_path / "claims.md")
+
+
+def test_table_is_not_changed_by_being_written(table):
+    before = copy.deepcopy(table)
+    _page(table)
+    draw_claim(table)
+    assert table == before

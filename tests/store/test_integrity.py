@@ -1,0 +1,202 @@
+"""Damage of any kind is found, named, and mended to the bit."""
+
+import json
+import random
+import shutil
+
+import pytest
+from tests.run.run_digests import digests
+
+from sparsight.cli import main
+from sparsight.errors import InputError
+from sparsight.run._runner import run
+from sparsight.store._integrity import check_replicate, check_run
+from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
+from sparsight.store._level_record import PAGE
+from sparsight.store._results import open_run
+from sparsight.store._run_directory import ENVIRONMENT, FAILURE, RECIPE, TASK, RunDirectory
+from sparsight.store._sealed_json import NewerFormatError, write_sealed
+
+
+def flip_bit(path, position, bit=4):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def truncate(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def problems(path):
+    whole, replicates = check_run(RunDirectory.open(path))
+    return whole + [problem for health in replicates for problem in health.problems]
+
+
+def without_what_was_set_aside(path):
+    for folder in path.rglob("*.damaged"):
+        shutil.rmtree(folder)
+    return digests(path)
+
+
+def test_an_undamaged_run_is_whole_and_finished(short_run):
+    whole, replicates = check_run(RunDirectory.open(short_run))
+    assert whole == []
+    assert [(health.num_stored, health.last_good, health.problems) for health in replicates] == [
+        (3, 2, ())
+    ] * 2
+    assert all(health.is_finished and not health.remedy for health in replicates)
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, MASKS, PAGE])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_damaged_level_and_those_after_it_are_set_aside_and_computed_again(
+    short_recipe, short_copy, file, level
+):
+    before = digests(short_copy)
+    damaged = short_copy / "imp" / "replicate_000" / f"level_{level:03d}" / file
+    flip_bit(damaged, damaged.stat().st_size // 2)
+    health = check_replicate(RunDirectory.open(short_copy), "imp", 0)
+    assert health.last_good == (level - 1 if level else None)
+    assert str(damaged) in health.problems[0]
+    assert health.remedy == f"set aside what is stored from level {level} on and train it again"
+    run(short_recipe, short_copy, jobs=1)
+    aside = damaged.parent.with_name(f"{damaged.parent.name}.damaged")
+    assert (aside / file).is_file()
+    assert without_what_was_set_aside(short_copy) == before
+
+
+@pytest.mark.parametrize("damage", [lambda path: flip_bit(path, 100), lambda path: path.unlink()])
+def test_damaged_measures_are_made_again_without_training(short_recipe, short_copy, damage):
+    before = digests(short_copy)
+    folder = short_copy / "random" / "replicate_000" / "level_001"
+    trained_at = (folder / WEIGHTS).stat().st_mtime_ns
+    damage(folder / MEASURES)
+    health = check_replicate(RunDirectory.open(short_copy), "random", 0)
+    assert (health.last_good, health.unmeasured) == (2, (1,))
+    assert health.remedy == "measure level 1 again"
+    run(short_recipe, short_copy, jobs=1)
+    assert digests(short_copy) == before
+    assert (folder / WEIGHTS).stat().st_mtime_ns == trained_at
+    assert not list(short_copy.rglob("*.damaged"))
+
+
+def test_a_gap_between_levels_is_told_and_closed(short_recipe, short_copy):
+    before = digests(short_copy)
+    shutil.rmtree(short_copy / "imp" / "replicate_000" / "level_001")
+    found = problems(short_copy)
+    assert len(found) == 1
+    assert "level_002 is cut off: level 1, before it, is not there" in found[0]
+    run(short_recipe, short_copy, jobs=1)
+    assert digests(short_copy) == before
+
+
+def test_a_changed_recipe_is_not_taken_for_the_one_that_made_the_run(short_copy):
+    source = short_copy / RECIPE
+    source.write_text(source.read_text().replace("steps = 30", "steps = 31"))
+    with pytest.raises(InputError, match="is not the recipe that made this run: put the original back"):
+        open_run(short_copy)
+
+
+def test_a_damaged_environment_is_told_and_replaced(short_recipe, short_copy):
+    flip_bit(short_copy / ENVIRONMENT, 40)
+    assert str(short_copy / ENVIRONMENT) in problems(short_copy)[0]
+    run(short_recipe, short_copy, jobs=1)
+    assert problems(short_copy) == []
+    assert (short_copy / f"{ENVIRONMENT}.damaged").is_file()
+
+
+def test_a_run_killed_before_its_recipe_was_written_can_begin_again(short_recipe, short_copy):
+    for entry in short_copy.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != ENVIRONMENT:
+            entry.unlink()
+    (short_copy / f".{RECIPE}.4711.tmp").write_text("question = ")
+    run(short_recipe, short_copy, jobs=1)
+    assert problems(short_copy) == []
+    assert not list(short_copy.rglob("*.tmp"))
+
+
+def stored_files(path):
+    return sorted(
+        file for file in path.rglob("*") if file.is_file() and file.name not in (".lock", "report.html")
+    )
+
+
+@pytest.mark.parametrize("kind", ["bit", "cut"])
+def test_every_stored_file_is_guarded_at_random_offsets(short_run, tmp_path, kind):
+    """A damaged byte anywhere is reported, unless what is read is the same all the same."""
+    stream = random.Random(20)
+    files = stored_files(short_run)
+    assert {file.name for file in files} >= {WEIGHTS, MASKS, MEASURES, PAGE, RECIPE, ENVIRONMENT, TASK}
+    path = tmp_path / "run"
+    shutil.copytree(short_run, path)
+    for file in files:
+        mine = path / file.relative_to(short_run)
+        for _ in range(6):
+            if kind == "bit":
+                flip_bit(mine, stream.randrange(file.stat().st_size), stream.randrange(8))
+            else:
+                truncate(mine, stream.randrange(file.stat().st_size))
+            try:
+                found = problems(path)
+            except InputError as error:
+                found = [str(error)]
+            assert any(str(mine) in problem or mine.name in problem for problem in found) or (
+                file.suffix == ".json" and json.loads(mine.read_bytes()) == json.loads(file.read_bytes())
+            ), mine
+            shutil.copy(file, mine)
+
+
+def test_a_newer_format_is_refused_not_set_aside(short_recipe, short_copy):
+    page = short_copy / "imp" / "replicate_000" / "level_001" / PAGE
+    content = json.loads(page.read_text()) | {"format_version": 99}
+    page.write_text(json.dumps(content))
+    with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
+        run(short_recipe, short_copy, jobs=1)
+    assert page.is_file()
+
+
+def test_the_format_before_the_seal_is_still_read(short_copy):
+    before = open_run(short_copy).frame()
+    for file in short_copy.rglob("*.json"):
+        content = json.loads(file.read_text())
+        for key in ("format_version", "sha256", "recipe_sha256"):
+            content.pop(key, None)
+        file.write_text(json.dumps(content | ({"format_version": 1} if file.name == PAGE else {})))
+    assert problems(short_copy) == []
+    assert open_run(short_copy).frame().equals(before)
+
+
+@pytest.mark.parametrize("where", ["imp", "imp/replicate_000", "imp/replicate_000/level_001"])
+def test_nothing_is_written_through_a_link(short_recipe, short_copy, tmp_path, where):
+    outside = tmp_path / "outside"
+    shutil.move(short_copy / where, outside)
+    (short_copy / where).symlink_to(outside)
+    with pytest.raises(InputError, match="is a link, which could lead out of the run"):
+        run(short_recipe, short_copy, jobs=1)
+
+
+def test_a_page_that_lacks_what_a_level_has_is_damaged_even_if_its_seal_fits(short_copy):
+    page = short_copy / "imp" / "replicate_000" / "level_001" / PAGE
+    content = json.loads(page.read_text())
+    del content["curve"]["step"]
+    write_sealed(page, content)
+    assert "curve.step: Field required" in problems(short_copy)[0]
+
+
+def test_check_says_what_is_damaged_and_what_run_will_do(short_copy, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["check", str(short_copy)])
+    assert exit_.value.code == 0
+    assert "6 levels of 2 replicates looked at: every file is whole" in capsys.readouterr().out
+    flip_bit(short_copy / "imp" / "replicate_000" / "level_002" / MASKS, 200)
+    (short_copy / "random" / "replicate_000" / FAILURE).write_text("{")
+    with pytest.raises(SystemExit) as exit_:
+        main(["check", str(short_copy)])
+    assert exit_.value.code == 1
+    words = capsys.readouterr().out
+    assert "masks.safetensors is damaged: its SHA-256 is not the one in level.json" in words
+    assert "imp, replicate 0: last good level 1; `run` will set aside what is stored from level 2" in words
+    assert "2 damaged" in words

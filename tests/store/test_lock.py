@@ -1,0 +1,123 @@
+"""One writer at a time, whatever becomes of the others."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sparsight.errors import InputError
+from sparsight.run import lock
+from sparsight.store._lock import LOCK, OWNER, STALE_SECONDS, exclusive_writing, owner_of
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from sparsight.store._lock import exclusive_writing
+with exclusive_writing(Path(sys.argv[1])):
+    print("holding", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the right to write to `tmp_path`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "holding\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def foreign_owner(folder, age):
+    """What a writer on another host would leave, touched `age` seconds ago by the file system's clock."""
+    folder.joinpath(OWNER).write_text(
+        json.dumps({"host": "node17", "pid": 4711, "since": "2026-01-01T00:00:00+00:00"})
+    )
+    folder.joinpath(LOCK).touch()
+    now = folder.joinpath(LOCK).stat().st_mtime
+    os.utime(folder / OWNER, (now - age, now - age))
+
+
+def test_the_second_writer_is_told_who_where_and_since_when(tmp_path, holder):
+    expected = rf"is being written by process {holder.pid} on {socket.gethostname()} since 20\d\d-"
+    with pytest.raises(InputError, match=expected), exclusive_writing(tmp_path):
+        pass
+
+
+def test_a_writer_that_was_killed_is_replaced_at_once_and_this_is_said(tmp_path, holder, caplog):
+    holder.kill()
+    holder.wait()
+    with exclusive_writing(tmp_path):
+        assert owner_of(tmp_path).pid == os.getpid()
+    assert f"process {holder.pid} on {socket.gethostname()}" in caplog.text
+    assert "ended without letting go; its right to write is taken over" in caplog.text
+    assert owner_of(tmp_path) is None
+
+
+def test_a_writer_on_another_host_is_left_alone_while_its_heart_beats(tmp_path):
+    foreign_owner(tmp_path, age=STALE_SECONDS / 2)
+    with (
+        pytest.raises(InputError, match=r"process 4711 on node17 since .*no sign of life for 60 s"),
+        exclusive_writing(tmp_path),
+    ):
+        pass
+    assert owner_of(tmp_path).host == "node17"
+
+
+def test_a_writer_on_another_host_is_replaced_when_its_heart_has_stopped(tmp_path, caplog):
+    foreign_owner(tmp_path, age=STALE_SECONDS + 1)
+    with exclusive_writing(tmp_path):
+        assert owner_of(tmp_path).pid == os.getpid()
+    assert "node17" in caplog.text
+
+
+@pytest.mark.parametrize("beats", [False, True])
+def test_after_the_clock_was_set_back_the_heart_itself_is_listened_to(tmp_path, monkeypatch, beats):
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.05)
+    foreign_owner(tmp_path, age=-3600)
+    if beats:
+        monkeypatch.setattr(lock.time, "sleep", lambda _: os.utime(tmp_path / OWNER))
+        with pytest.raises(InputError, match="is being written by process 4711"), exclusive_writing(tmp_path):
+            pass
+    else:
+        with exclusive_writing(tmp_path):
+            assert owner_of(tmp_path).pid == os.getpid()
+
+
+def test_the_heart_beats(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
+    with exclusive_writing(tmp_path):
+        os.utime(tmp_path / OWNER, (0, 0))
+        for _ in range(500):
+            if (tmp_path / OWNER).stat().st_mtime > 0:
+                break
+            threading.Event().wait(0.01)
+        assert (tmp_path / OWNER).stat().st_mtime > 0
+
+
+def test_who_lost_the_right_is_stopped_and_told_and_leaves_the_new_owner_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
+    stopped = threading.Event()
+
+    def lose_it():
+        with exclusive_writing(tmp_path, on_lost=stopped.set):
+            foreign_owner(tmp_path, age=0)
+            assert stopped.wait(10)
+
+    with pytest.raises(InputError, match=r"was taken over by process 4711 on node17"):
+        lose_it()
+    assert owner_of(tmp_path).host == "node17"
+
+
+def test_a_lock_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a link"), exclusive_writing(tmp_path):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,182 @@
+"""Sweeps on a real Slurm of one node, which the test starts and ends."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests import toy
+from tests.run.run_digests import digests
+from tests.sweep.slurm_on_loopback import slurm, why_not
+
+from sparsight.cli import main
+from sparsight.errors import InputError
+from sparsight.sweep._directory import SweepDirectory
+from sparsight.sweep._slurm import SlurmOptions, minutes_of, submitted_jobs
+
+PLUGIN = Path(toy.__file__)
+STEPS = 3000
+SWEEP = f"""
+recipe = "{Path(__file__).with_name("plane.toml")}"
+replicates = 1
+[fixed]
+measure.instruments = ["locality"]
+pruning.max_levels = 1
+training.steps = {STEPS}
+training.kernel = "dense"
+[grid]
+pruning.rate = [0.2, 0.3]
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    reason = why_not()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"CI needs a Slurm: {reason}")
+    if reason:
+        pytest.skip(reason)
+    with slurm(tmp_path_factory.mktemp("slurm"), max_array_size=3) as environment:
+        yield environment
+
+
+@pytest.fixture
+def cli(cluster, tmp_path, monkeypatch, capsys):
+    """Run the command line in this process, which takes less time than one for each call."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
+    monkeypatch.setitem(sys.modules, "sparsight_plugin_toy", toy)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["sweep", *arguments, "--plugin", str(PLUGIN)])
+        captured = capsys.readouterr()
+        assert ended.value.code == 0, captured.err
+        return captured.out
+
+    return call
+
+
+def ask(environment, *command):
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def in_queue(environment):
+    lines = ask(environment, "squeue", "--array", "--noheader", "--format=%i|%T").splitlines()
+    return dict(line.strip().split("|") for line in lines)
+
+
+def wait(condition, what, seconds=180):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not in {seconds} s: {what}")
+
+
+@pytest.mark.slow
+def test_jobs_requeued_signalled_or_cancelled_end_as_the_local_engine_does(cli, cluster, tmp_path):
+    """Arrays of at most three; one job requeued by Slurm, one at its time limit, one cancelled, mid-level."""
+    (tmp_path / "rates.toml").write_text(SWEEP)
+    options = ["rates.toml", "--engine", "slurm", "--time", "10", "--checkpoint-seconds", "1"]
+    assert "submitted: 4 jobs" in cli(*options)
+    sweep = SweepDirectory.open(tmp_path / "sweeps" / "rates")
+    jobs = submitted_jobs(sweep)
+    assert [job.partition("_")[2] for job in jobs] == ["0", "1", "2", ""]  # an array of three, and one
+
+    def checkpoint(job):
+        (unit,) = jobs[job]
+        folder = sweep.case(unit.case).replicate(unit.condition, unit.replicate)
+        return folder / "checkpoint.safetensors"
+
+    requeued, signalled, cancelled, _last = jobs
+    wait(checkpoint(requeued).is_file, "a checkpoint of the first job")
+    ask(cluster, "scontrol", "requeue", requeued)
+    wait(checkpoint(signalled).is_file, "a checkpoint of the second job")
+    ask(cluster, "scancel", "--signal=USR1", signalled)  # what Slurm sends before the time limit
+    wait(checkpoint(cancelled).is_file, "a checkpoint of the third job")
+    saved = checkpoint(cancelled).stat().st_mtime_ns
+    ask(cluster, "scancel", cancelled)
+    wait(lambda: cancelled not in in_queue(cluster), "the end of the cancelled job")
+    assert checkpoint(cancelled).stat().st_mtime_ns > saved
+
+    wait(lambda: not in_queue(cluster), "an empty queue")
+    states = sweep.states()
+    assert [states[unit] for units in jobs.values() for unit in units] == ["finished"] * 2 + [
+        "begun",
+        "finished",
+    ]
+    log = (sweep.path / "slurm" / "jobs" / f"{signalled}_0_log.out").read_text()
+    assert f"{signalled}: queued again" in log
+    assert "1 trainings to do" in (output := cli(*options))
+    assert "submitted: 1 jobs" in output
+    wait(lambda: not in_queue(cluster), "an empty queue")
+    assert "submitted: 0 jobs" in cli(*options)
+    assert {*sweep.states().values()} == {"finished"}
+
+    cli("rates.toml", "--out", "local", "--jobs", "1")
+    assert digests(sweep.path / "cases") == digests(tmp_path / "local" / "cases")
+
+
+@pytest.mark.slow
+def test_a_login_node_may_go_away(cli, cluster, tmp_path):
+    """Another process, that knows the folder alone, sees the queue, cancels, and collects."""
+    (tmp_path / "rates.toml").write_text(SWEEP.replace(str(STEPS), "30000000"))
+    assert "submitted: 2 jobs" in cli(
+        "rates.toml", "--engine", "slurm", "--units-per-job", "2", "--at-once", "1", "--cpus", "1"
+    )
+    sweep = SweepDirectory.open("sweeps/rates")
+    assert [len(units) for units in submitted_jobs(sweep).values()] == [2, 2]
+    wait(lambda: "RUNNING" in in_queue(cluster).values(), "a running job")
+    header, *rows = [
+        line.replace("│", "┃").split("┃")[1:-1]
+        for line in cli("sweeps/rates", "--status").splitlines()
+        if line[:1] in "┃│"
+    ]
+    assert [cell.strip() for cell in header] == ["case", "pruning.rate", "finished", "running", "waiting"]
+    assert sum(int(row[3]) for row in rows) == 2 == sum(int(row[4]) for row in rows)
+    assert "submitted: 0 jobs" in cli("rates.toml", "--engine", "slurm")
+    output = cli("sweeps/rates", "--cancel", "--collect")
+    assert f"cancelled: {' '.join(sorted(submitted_jobs(sweep)))}" in output
+    wait(lambda: not in_queue(cluster), "an empty queue")
+    assert "nothing was in the queue" in cli("sweeps/rates", "--cancel")
+    assert Path("sweeps/rates/results.csv").read_text().startswith("case,pruning.rate,condition,")
+
+
+@pytest.mark.slow
+def test_what_slurm_refuses_is_told_and_can_be_submitted_later(cli, cluster, tmp_path, monkeypatch):
+    (tmp_path / "rates.toml").write_text(SWEEP)
+    with pytest.raises(AssertionError, match="Slurm refused an array of 3 jobs: .*partition"):
+        cli("rates.toml", "--engine", "slurm", "--partition", "nowhere")
+    assert submitted_jobs(SweepDirectory.open("sweeps/rates")) == {}
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(AssertionError, match="scontrol is not here"):
+        cli("rates.toml", "--engine", "slurm")
+
+
+@pytest.mark.parametrize(
+    ("time", "minutes"),
+    [("30", 30), ("30:01", 31), ("2:30:00", 150), ("1-0", 1440), ("1-12:30", 2190), ("2-0:0:1", 2881)],
+)
+def test_time_limits_are_read_as_sbatch_reads_them(time, minutes):
+    assert minutes_of(time) == minutes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"time": "soon"}, "--time is 'soon'"),
+        ({"time": "0"}, "needs some time"),
+        ({"time": "1:2:3:4"}, "give minutes"),
+        ({"gpus": -1}, "--gpus is -1"),
+        ({"units_per_job": 0}, "--units-per-job is 0"),
+        ({"at_once": 0}, "--at-once is 0"),
+        ({"sbatch": ("Account=a\n#SBATCH --x",)}, "is not of the form key=value"),
+    ],
+)
+def test_wrong_options_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        SlurmOptions(**options)
