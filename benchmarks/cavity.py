@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from scipy.stats import kurtosis
 
-from sparsight.measure._cavity import cavity
+from sparsight.measure import cavity
 from sparsight.streams import generator
 
 NUM_UNITS, NUM_INPUTS, NUM_SAMPLES = 1024, 3072, 10_000

@@ -35,13 +35,9 @@ import scipy.linalg
 import scipy.special
 import torch
 
-from sparsight.data.fields._covariance import (
-    _axis_factor,
-    covariance_matrix,
-    product_covariance,
-    product_sampler,
-)
-from sparsight.data.fields._fields import nlgp_sampler, nlgp_twin_sampler, nlgp_variance
+from sparsight.data import nlgp_sampler, product_covariance
+from sparsight.data.fields._covariance import _axis_factor, covariance_matrix, product_sampler
+from sparsight.data.fields._fields import nlgp_twin_sampler, nlgp_variance
 from sparsight.data.fields._vector_loops import normal_pairs, scaled_erf
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.streams import generator

@@ -23,16 +23,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.geometry import Geometry
-from sparsight.measure._cavity import cavity
+from sparsight.measure import cavity
 from sparsight.measure._pair_counts import pair_counts
 from sparsight.network import FullyConnected, NetworkSettings, initialise_, linear_layers
-from sparsight.prune._imp import PruningSettings, dense_masks
-from sparsight.recipe._recipe import load_recipe
-from sparsight.run._runner import run
+from sparsight.prune import PruningSettings, dense_masks
+from sparsight.recipe import load_recipe
+from sparsight.run import run_recipe
 from sparsight.streams import generator
-from sparsight.train._trainer import Trainer, TrainingSettings
+from sparsight.train import Trainer, TrainingSettings
 
 AXES = ("samples", "pixels", "units", "replicates")
 SAMPLES, SIDE, UNITS, STEPS, BATCH = 10_000, 32, 256, 20, 1000
@@ -108,7 +108,7 @@ def whole_run(num_replicates: int) -> None:
         ],
     )
     with tempfile.TemporaryDirectory() as folder:
-        run(recipe, Path(folder) / "run", jobs=1)
+        run_recipe(recipe, Path(folder) / "run", jobs=1)
 
 
 WORK: dict[str, tuple[Callable[[int], None], tuple[int, ...]]] = {

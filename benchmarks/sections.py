@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from benchmarks import cavity as cavity_benchmark
-from benchmarks import fields, growth, locality, peer, step, together
+from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, step, together
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 
-from sparsight.measure._cavity import cavity
-from sparsight.prune._imp import PruningSettings, dense_masks
+from sparsight.measure import cavity
+from sparsight.prune import PruningSettings, dense_masks
 
 QUICK_DENSITIES = (1.0, 0.03, 0.01)
 

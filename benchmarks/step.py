@@ -28,14 +28,14 @@ import torch
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
-from sparsight.data._task import Task
-from sparsight.data.images._photographs import photographs
+from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
 from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
-from sparsight.prune._imp import PruningSettings, dense_masks, imp
-from sparsight.sparse._crossover import measured_crossovers, sparse_layers
+from sparsight.prune import PruningSettings, dense_masks, imp
+from sparsight.sparse import measured_crossovers, sparse_layers
 from sparsight.streams import generator
-from sparsight.train._trainer import Masks, Trainer, TrainingSettings, evaluate
+from sparsight.train import Masks, Trainer, TrainingSettings
+from sparsight.train._trainer import evaluate
 
 DENSITIES = (1.0, 0.7, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.01, 0.003)
 WIDTHS, BATCH_SIZE, RATE, NUM_ROUNDS = (1024, 1024), 1000, 0.3, 20

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from sparsight.data._task import Task
-from sparsight.prune._imp import dense_masks
-from sparsight.recipe._recipe import Condition, load_recipe
+from sparsight.data import Task
+from sparsight.prune import dense_masks
+from sparsight.recipe import Condition, load_recipe
 from sparsight.run._preflight import build_network, build_tasks
-from sparsight.train._together import train_together
-from sparsight.train._trainer import Masks, Trainer
+from sparsight.train import Masks, Trainer, train_together
 
 DENSITY, STEPS, REPEATS = 0.3, 50, 7
 CASES = {

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sparsight.figures._over_density import plot_over_density
-from sparsight.store._results import NETWORK, open_run
-from sparsight.store._summaries import intervals_by_level
+from sparsight.figures import plot_over_density
+from sparsight.store import NETWORK, intervals_by_level, open_run
 
 PANELS = (
     ("locality.near", "near-locality", 1.0, "chance"),

@@ -12,29 +12,29 @@ import torch
 from torch import nn
 
 import sparsight
-from sparsight.data._clones import clone_task
-from sparsight.data.fields._covariance import covariance_matrix, product_covariance
+from sparsight.data import clone_task, product_covariance
+from sparsight.data.fields._covariance import covariance_matrix
 from sparsight.data.fields._fields import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
 from sparsight.data.fields._heavy_fields import laplace_covariance
 from sparsight.data.fields._spin_fields import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
+    cavity_change,
     cavity_contrast,
     effects,
     gaussianity_controls,
+    joint_cavity,
     locality,
     nulls,
     pair_counts,
+    preactivation_histogram,
     receptive_field,
     shape_fits,
 )
 from sparsight.measure._cavity import cavity_by_class
-from sparsight.measure._cavity_change import cavity_change
 from sparsight.measure._curveball import trade
-from sparsight.measure._joint_cavity import joint_cavity
-from sparsight.measure._preactivation_histogram import preactivation_histogram
-from sparsight.prune._connectivity import connectivity, paths
-from sparsight.prune._masks import density, num_kept_by_level, num_removed, prune, remove_lowest
+from sparsight.prune import connectivity, num_kept_by_level, paths
+from sparsight.prune._masks import density, num_removed, prune, remove_lowest
 
 STREAM = np.random.default_rng(0)
 OUT, NUM = 4, 40

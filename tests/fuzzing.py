@@ -2,8 +2,7 @@
 
 import os
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 
 EXAMPLES = int(os.environ.get("SPARSIGHT_FUZZ_EXAMPLES", "150"))
 fuzzed = settings(max_examples=EXAMPLES)

@@ -6,8 +6,7 @@ import numpy as np
 from pydantic import Field
 from torch import nn
 
-from sparsight.data._sources import data_source
-from sparsight.data._task import Task
+from sparsight.data import Task, data_source
 from sparsight.geometry import Geometry
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 

@@ -2,10 +2,18 @@
 
 import importlib
 import pkgutil
-from types import ModuleType
+from collections.abc import Iterable
 
 
-def import_modules_of(package: ModuleType) -> None:
-    """Import every module of a package, so that its sources, instruments or criteria are registered."""
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+def import_modules_of(name: str, path: Iterable[str]) -> None:
+    """Import every module of a package, so that its sources, instruments or criteria are registered.
+
+    Parameters
+    ----------
+    name : str
+        The package's ``__name__``.
+    path : iterable of str
+        The package's ``__path__``.
+    """
+    for module in pkgutil.iter_modules(path, name + "."):
         importlib.import_module(module.name)

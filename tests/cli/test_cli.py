@@ -7,7 +7,7 @@ import pytest
 from tests import toy
 
 from sparsight.cli import main
-from sparsight.store._results import open_run
+from sparsight.store import open_run
 
 PLANE = str(Path(__file__).parent / "run" / "plane.toml")
 PLUGIN = toy.__file__

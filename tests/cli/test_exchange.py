@@ -5,7 +5,7 @@ from sparsight.cli import main
 from sparsight.interchange._hub import read_hub_folder
 from sparsight.interchange._pruned_state import from_prune_names
 from sparsight.interchange._state_files import read_state
-from sparsight.store._results import open_run
+from sparsight.store import open_run
 
 
 def call(*arguments):

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from sparsight.data import clone_storage
-from sparsight.data._clones import clone_task, gaussian_twin, phase_clone, shared_covariance_twin
-from sparsight.data._task import Task
+from sparsight.data import Task, _clone_storage as clone_storage, clone_task
+from sparsight.data._clones import gaussian_twin, phase_clone, shared_covariance_twin
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 

@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 from tests.toy import linear_task
 
-from sparsight.data import photographs  # noqa: F401 - registers it
-from sparsight.data._description import availability, describe_task
-from sparsight.data._sources import SOURCES, data_source
+from sparsight.data import (
+    SOURCES,
+    availability,
+    data_source,
+    describe_task,
+    photographs,  # noqa: F401 - registers it
+)
 from sparsight.errors import InputError
 
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from tests.toy import linear_task
 
-from sparsight.data._labels import with_label_noise, with_merged_classes
-from sparsight.data.fields._fields import nlgp
+from sparsight.data import nlgp, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
-from sparsight.recipe._data_settings import DataSettings
+from sparsight.recipe import DataSettings
 
 
 def _many_classes(**options):

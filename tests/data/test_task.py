@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.toy import linear_task
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 

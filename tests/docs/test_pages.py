@@ -12,9 +12,9 @@ import pytest
 
 import sparsight
 import sparsight.recipe._recipe
-from sparsight.data._sources import SOURCES
-from sparsight.instruments._registry import INSTRUMENTS
-from sparsight.prune.criteria import CRITERIA
+from sparsight.data import SOURCES
+from sparsight.instruments import INSTRUMENTS
+from sparsight.prune.criteria._registry import CRITERIA
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)

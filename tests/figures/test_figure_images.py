@@ -13,8 +13,7 @@ from matplotlib.testing.compare import compare_images
 
 import sparsight
 from sparsight.geometry import Geometry
-from sparsight.measure._locality import locality
-from sparsight.measure._preactivation_histogram import preactivation_histogram
+from sparsight.measure import locality, preactivation_histogram
 
 # Root mean square difference of 8-bit values: for a processor that rounds a shade otherwise. One mark that
 # moves by a thirtieth of the axis makes more (last test).

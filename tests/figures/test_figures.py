@@ -6,21 +6,26 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from sparsight.errors import InputError
-from sparsight.figures._cavity_distributions import plot_cavity_distributions, quantiles_of
-from sparsight.figures._differences import plot_differences
-from sparsight.figures._locality import plot_fan_in, plot_locality_map, plot_locality_profile
-from sparsight.figures._over_density import plot_controls, plot_over_density
-from sparsight.figures._palette import looks, signed_table
-from sparsight.figures._receptive_fields import (
+from sparsight.figures import (
     SATURATION,
     evenly_spaced,
     field_colours,
+    looks,
     mosaic,
+    plot_cavity_distributions,
+    plot_controls,
+    plot_differences,
+    plot_fan_in,
     plot_fan_out,
+    plot_locality_map,
+    plot_locality_profile,
+    plot_over_density,
     plot_receptive_fields,
+    quantiles_of,
+    signed_table,
 )
 from sparsight.geometry import Geometry
-from sparsight.measure._locality import locality
+from sparsight.measure import locality
 from sparsight.report._svg import inline_svg
 
 

@@ -3,7 +3,7 @@ import pytest
 from matplotlib import colormaps
 
 from sparsight.errors import InputError
-from sparsight.figures._locality_levels import locality_pictures, plot_locality_levels
+from sparsight.figures import locality_pictures, plot_locality_levels
 from sparsight.figures._palette import SIGNED
 from sparsight.geometry import Geometry
 

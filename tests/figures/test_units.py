@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import norm
 
 from sparsight.errors import InputError
-from sparsight.figures._units import plot_cavity_map, plot_preactivations
+from sparsight.figures import plot_cavity_map, plot_preactivations
 from sparsight.geometry import Geometry
-from sparsight.measure._preactivation_histogram import HISTOGRAM_EDGES, preactivation_histogram
+from sparsight.measure import HISTOGRAM_EDGES, preactivation_histogram
 
 
 def test_plot_preactivations_draws_shares_beside_those_of_the_gaussian():

@@ -3,17 +3,17 @@ import pytest
 import torch
 
 from sparsight.geometry import Geometry
+from sparsight.instruments import INSTRUMENTS, Observation
 from sparsight.instruments._cavity import observe_cavity
-from sparsight.instruments._registry import INSTRUMENTS, Observation
-from sparsight.measure._cavity import cavity
-from sparsight.measure._cavity_contrast import (
+from sparsight.measure import (
+    cavity,
     contrast,
     distance_from_centre,
+    joint_cavity,
     matched_contrast,
     mean_over,
     rank_correlations,
 )
-from sparsight.measure._joint_cavity import joint_cavity
 from sparsight.streams import generator
 
 NUM_UNITS, NUM_SAMPLES, GEOMETRY = 6, 500, Geometry(2, (3, 4))

@@ -4,8 +4,8 @@ import torch
 from scipy.stats import kurtosis
 
 from sparsight.geometry import Geometry
+from sparsight.instruments import Observation
 from sparsight.instruments._cavity_within_class import difference_per_unit, observe_cavity_within_class
-from sparsight.instruments._registry import Observation
 
 
 def _observation(seed=0, shift=0.0):

@@ -3,16 +3,16 @@ import pytest
 import torch
 
 from sparsight.geometry import Geometry
+from sparsight.instruments import INSTRUMENTS, Observation
 from sparsight.instruments._gaussianity import measure_gaussianity
-from sparsight.instruments._registry import INSTRUMENTS, Observation
-from sparsight.measure._gaussianity import gaussianity
-from sparsight.measure._gaussianity_controls import (
+from sparsight.measure import (
+    gaussianity,
+    preactivation_histogram,
     preactivations,
     random_mask_weight,
     shuffled_weight,
     varying_inputs,
 )
-from sparsight.measure._preactivation_histogram import preactivation_histogram
 from sparsight.streams import derived_seed, generator
 
 NUM_UNITS, NUM_INPUTS, NUM_SAMPLES = 6, 12, 400

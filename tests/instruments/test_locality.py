@@ -4,10 +4,9 @@ import torch
 from scipy import stats
 
 from sparsight.geometry import Geometry
+from sparsight.instruments import INSTRUMENTS, Observation
 from sparsight.instruments._locality import observe_locality, observe_shape_fits
-from sparsight.instruments._registry import INSTRUMENTS, Observation
-from sparsight.measure._locality import SUMMARIES, locality
-from sparsight.measure._receptive_field import ipr
+from sparsight.measure import SUMMARIES, ipr, locality
 
 GEOMETRY = Geometry(2, (9, 8))
 

@@ -8,8 +8,8 @@ from tests.toy import linear_task, small_network
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.interchange._hub import read_hub_folder, write_hub_folder
-from sparsight.interchange._peer import read_peer_level
+from sparsight.interchange import read_peer_level, write_hub_folder
+from sparsight.interchange._hub import read_hub_folder
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import NetworkSettings
 

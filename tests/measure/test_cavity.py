@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import kurtosis, skew
 
 from sparsight.errors import InputError
-from sparsight.measure._cavity import cavity, cavity_by_class, each_class_then_all
+from sparsight.measure import cavity, each_class_then_all
+from sparsight.measure._cavity import cavity_by_class
 
 DATA = {
     "gaussian": lambda stream, shape: stream.normal(size=shape),

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from sparsight.errors import InputError
-from sparsight.measure._cavity import cavity
-from sparsight.measure._cavity_change import cavity_change
+from sparsight.measure import cavity, cavity_change
 
 
 def test_cavity_change_is_later_minus_earlier_where_a_weight_stays():

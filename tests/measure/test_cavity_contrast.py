@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import mannwhitneyu, rankdata, spearmanr
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure._cavity_contrast import (
+from sparsight.measure import (
     contrast,
     distance_from_centre,
     matched_contrast,

@@ -4,14 +4,12 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.measure import gaussianity as module
-from sparsight.measure._gaussianity import Gaussianity, gaussianity
+from sparsight.measure import Gaussianity, _gaussianity as module, gaussianity
 from sparsight.streams import generator
 
 STATISTICS = [field.name for field in fields(Gaussianity) if field.name != "num_samples"]

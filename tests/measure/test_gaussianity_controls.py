@@ -1,20 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sparsight.errors import InputError
-from sparsight.measure._gaussianity import gaussianity
-from sparsight.measure._gaussianity_controls import (
-    draw_mean,
-    gaussianity_controls,
-    preactivations,
-    random_mask_weight,
-    shuffled_weight,
-    varying_inputs,
-)
+from sparsight.measure import gaussianity, preactivations, random_mask_weight, shuffled_weight, varying_inputs
+from sparsight.measure._gaussianity_controls import draw_mean, gaussianity_controls
 from sparsight.streams import generator
 
 CONTROLS = [shuffled_weight, random_mask_weight]

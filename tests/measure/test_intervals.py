@@ -2,20 +2,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.measure._intervals import (
-    Interval,
-    cliffs_delta,
-    describe,
-    difference,
-    mean_interval,
-    paired_difference,
-)
+from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
+from sparsight.measure._intervals import cliffs_delta
 from sparsight.streams import generator
 
 REPLICATES = generator(0, "test_effects").standard_normal(8)

@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import kurtosis, skew
 
 from sparsight.errors import InputError
-from sparsight.measure._cavity import cavity
-from sparsight.measure._joint_cavity import joint_cavity
+from sparsight.measure import cavity, joint_cavity
 
 
 def example(seed=0, num_samples=200, shape=(4, 10)):

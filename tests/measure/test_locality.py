@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure._locality import SUMMARIES, localities, locality, locality_by_fan_in, unit_locality
-from sparsight.measure._nulls import sample_masks
+from sparsight.measure import SUMMARIES, localities, locality, locality_by_fan_in, sample_masks
+from sparsight.measure._locality import unit_locality
 from sparsight.measure._pair_counts import (
     available_pairs,
     far_displacements,

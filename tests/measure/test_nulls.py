@@ -3,20 +3,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from sparsight.geometry import Geometry
+from sparsight.measure import sample_masks
 from sparsight.measure._curveball import trade
-from sparsight.measure._nulls import (
-    ROUNDS_TO_MIX,
-    expected_products,
-    pair_statistic,
-    sample_masks,
-    value_moments,
-    variance,
-)
+from sparsight.measure._nulls import ROUNDS_TO_MIX, expected_products, pair_statistic, value_moments, variance
 from sparsight.measure._pair_counts import near_displacements, pair_counts
 from sparsight.streams import generator
 

@@ -3,16 +3,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.stats import chisquare
 
 from sparsight.errors import InputError
-from sparsight.measure._preactivation_histogram import (
-    HISTOGRAM_EDGES,
-    gaussian_shares,
-    preactivation_histogram,
-)
+from sparsight.measure import HISTOGRAM_EDGES, gaussian_shares, preactivation_histogram
 
 
 def of_one_unit(values):

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.geometry import Geometry
-from sparsight.measure._receptive_field import (
+from sparsight.measure import (
     entropy,
     envelope,
     fan_in_histogram,

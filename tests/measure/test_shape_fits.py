@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure._shape_fits import fit_gabor, fit_gaussian, profiles, shuffled_over_kept
+from sparsight.measure import fit_gabor, fit_gaussian, shuffled_over_kept
+from sparsight.measure._shape_fits import profiles
 
 
 def shape(geometry, centre, widths, orientation, frequency, phase, amplitude):

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.measure._student_interval import smallest_detectable_effect, student_interval
+from sparsight.measure import smallest_detectable_effect, student_interval
 
 
 def test_interval_is_that_of_scipys_one_sample_t_test():

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tests.toy import linear_task, small_network
 
-from sparsight.prune._imp import Checkpoint, Progress, PruningSettings, imp
-from sparsight.store._checkpoint_file import CHECKPOINT, read_checkpoint, write_checkpoint
-from sparsight.train._trainer import TrainingSettings
+from sparsight.prune import Checkpoint, Progress, PruningSettings, imp
+from sparsight.store import CHECKPOINT, read_checkpoint, write_checkpoint
+from sparsight.train import TrainingSettings
 
 STEPS = 20
 

@@ -2,10 +2,9 @@ import itertools
 
 import numpy as np
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from sparsight.prune._connectivity import connectivity, paths
+from sparsight.prune import connectivity, paths
 
 
 def brute_force_paths(masks):

@@ -6,10 +6,9 @@ from tests.toy import linear_task, small_network
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.prune._imp import PruningSettings, imp
-from sparsight.prune._masks import num_kept_by_level
-from sparsight.prune.criteria import CRITERIA, criterion
-from sparsight.train._trainer import Trainer, TrainingSettings
+from sparsight.prune import PruningSettings, criterion, imp, num_kept_by_level
+from sparsight.prune.criteria._registry import CRITERIA
+from sparsight.train import Trainer, TrainingSettings
 
 TRAINING = TrainingSettings(steps=30, batch_size=32, learning_rate=0.1, momentum=0.9, weight_decay=1e-3)
 

@@ -3,11 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.prune._masks import density, num_kept_by_level, num_removed, prune, remove_lowest
+from sparsight.prune import num_kept_by_level
+from sparsight.prune._masks import density, num_removed, prune, remove_lowest
 
 rates = st.integers(1, 99).map(lambda percent: percent / 100)
 

@@ -8,8 +8,8 @@ from tests.toy import NETWORKS, linear_task
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.prune._imp import PruningSettings, imp
-from sparsight.train._trainer import TrainingSettings
+from sparsight.prune import PruningSettings, imp
+from sparsight.train import TrainingSettings
 
 TRAINING = TrainingSettings(steps=12, batch_size=32, learning_rate=0.05)
 

@@ -7,10 +7,9 @@ import torch
 from tests.toy import linear_task, small_network
 
 from sparsight.errors import InputError
-from sparsight.prune._imp import Checkpoint, PruningSettings, imp
-from sparsight.prune._together import Replicate, imp_together
-from sparsight.prune.criteria import CRITERIA
-from sparsight.train._trainer import DivergenceError, TrainingSettings
+from sparsight.prune import Checkpoint, PruningSettings, Replicate, imp, imp_together
+from sparsight.prune.criteria._registry import CRITERIA
+from sparsight.train import DivergenceError, TrainingSettings
 
 NUM = 3
 STEPS = 20

@@ -6,7 +6,7 @@ import tomli_w
 from tests import toy  # noqa: F401 - registers the source `plane`
 
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import Recipe, load_recipe, merged, parse_override, shipped_recipes
+from sparsight.recipe import Recipe, load_recipe, merged, parse_override, shipped_recipes
 
 PLANE = Path(__file__).with_name("plane.toml")
 

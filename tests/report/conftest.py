@@ -7,17 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.geometry import Geometry
-from sparsight.instruments._observation import measure_level
+from sparsight.instruments import measure_level
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
-from sparsight.prune._imp import Level
+from sparsight.prune import Level
 from sparsight.prune._masks import prune
-from sparsight.recipe._recipe import Recipe
-from sparsight.store._level_files import write_level
-from sparsight.store._results import Run
-from sparsight.store._run_directory import RunDirectory
-from sparsight.train._trainer import Curve
+from sparsight.recipe import Recipe
+from sparsight.store import Run, RunDirectory, write_level
+from sparsight.train import Curve
 
 HOSTILE = "<script>alert('κ')</script>"
 UNITS, SAMPLES, LEVELS = 12, 60, 4

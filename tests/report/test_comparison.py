@@ -5,18 +5,18 @@ import shutil
 
 import numpy as np
 import pytest
-from test_page import Page
+from tests.report.test_page import Page
 
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure._intervals import difference, paired_difference
+from sparsight.measure import difference, paired_difference
+from sparsight.report import write_page_of
 from sparsight.report._caveats import caveats
 from sparsight.report._findings import findings
-from sparsight.report._page import render, write_page_of
+from sparsight.report._page import render
 from sparsight.report._subjects import Summaries, run_names
-from sparsight.store._results import Run, open_run
-from sparsight.store._run_directory import RunDirectory
+from sparsight.store import Run, RunDirectory, open_run
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@ import pytest
 import sparsight
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.report._figure_files import panels_of, write_figures
+from sparsight.report import write_figures
+from sparsight.report._figure_files import panels_of
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import Run
-from sparsight.store._run_directory import RunDirectory
+from sparsight.store import Run, RunDirectory
 
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 

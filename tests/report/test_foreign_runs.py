@@ -13,12 +13,12 @@ from safetensors.numpy import load_file, save
 from sparsight.atomic import sha256_of
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.report._page import render, write_report
-from sparsight.run._measuring import measure_again
+from sparsight.report import write_report
+from sparsight.report._page import render
+from sparsight.run import measure_again
+from sparsight.store import open_run, read_sealed, write_sealed
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import PAGE
-from sparsight.store._results import open_run
-from sparsight.store._sealed_json import read_sealed, write_sealed
 
 ATTACKS = [
     "</script><script>window.owned = 1</script>",

@@ -6,10 +6,11 @@ from PIL import Image
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.figures._receptive_fields import field_colours
+from sparsight.figures import field_colours
+from sparsight.report import write_movie
 from sparsight.report._evidence import order_of_units
 from sparsight.report._explorer import level_views
-from sparsight.report._movie import frames, write_movie
+from sparsight.report._movie import frames
 
 
 def views(run):

@@ -12,19 +12,24 @@ from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._registry import Quantity
-from sparsight.measure._intervals import Interval, mean_interval, paired_difference
-from sparsight.measure._preactivation_histogram import HISTOGRAM_EDGES, preactivation_histogram
-from sparsight.recipe._recipe import load_recipe
+from sparsight.instruments import Quantity
+from sparsight.measure import (
+    HISTOGRAM_EDGES,
+    Interval,
+    mean_interval,
+    paired_difference,
+    preactivation_histogram,
+)
+from sparsight.recipe import load_recipe
+from sparsight.report import write_report
 from sparsight.report._caveats import caveats
 from sparsight.report._explorer import LevelView, Packer, level_views, pack
 from sparsight.report._findings import findings, verdict
-from sparsight.report._page import render, write_report
+from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
-from sparsight.run._runner import run as run_recipe
-from sparsight.store._level_files import MEASURES, write_page
-from sparsight.store._results import NETWORK, Run, open_run
-from sparsight.store._run_directory import RunDirectory
+from sparsight.run import run_recipe
+from sparsight.store import NETWORK, Run, RunDirectory, open_run, write_page
+from sparsight.store._level_files import MEASURES
 
 PLANE = Path(__file__).parents[1] / "run" / "plane.toml"
 VOID = {"meta", "link", "img", "input", "br"}

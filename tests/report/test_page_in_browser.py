@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sparsight.geometry import Geometry
-from sparsight.measure._locality import locality
-from sparsight.report._page import write_page_of, write_report
+from sparsight.measure import locality
+from sparsight.report import write_page_of, write_report
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")

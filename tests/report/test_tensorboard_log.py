@@ -4,7 +4,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sparsight.errors import InputError
-from sparsight.report._tensorboard_log import TensorBoardLog
+from sparsight.report import TensorBoardLog
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from tests.reproduce.planted import planted
 
-from sparsight.data._description import availability
+from sparsight.data import availability
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import Recipe
-from sparsight.reproduce._registry import all_claims, claims_named
-from sparsight.reproduce._reproduction import Studies, reproduce
+from sparsight.recipe import Recipe
+from sparsight.reproduce import Studies, all_claims, claims_named, reproduce, write_table
 from sparsight.reproduce._study import (
     SCALES,
     load_study,
@@ -18,9 +17,8 @@ from sparsight.reproduce._study import (
     study_names,
     variants_of,
 )
-from sparsight.reproduce._tables import write_table
-from sparsight.run._runner import run
-from sparsight.store._results import Run
+from sparsight.run import run_recipe
+from sparsight.store import Run
 
 
 @pytest.mark.parametrize("name", study_names())
@@ -143,7 +141,7 @@ def test_network_of_the_paper_runs_under_its_settings(tmp_path):
     values["measure"] = {"num_samples": 60, "instruments": ["locality"]}
     values["training"] |= {"steps": 3, "batch_size": 32, "evaluations": 1}
     values["pruning"] |= {"rewind": "step:1", "max_levels": 1}
-    directory = run(Recipe.from_values(values, "test"), tmp_path / "paper", jobs=1)
+    directory = run_recipe(Recipe.from_values(values, "test"), tmp_path / "paper", jobs=1)
     results = results_of(Run(directory))
     assert results.density.sel(condition="imp").values.ravel() == pytest.approx([1, 0.7], abs=1e-6)
     assert np.isfinite(results["locality.near"].sel(condition="imp")).all()

@@ -2,11 +2,10 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.measure._intervals import Interval
+from sparsight.measure import Interval
 from sparsight.reproduce._verdict import Rule, combine, judge
 
 NUMBERS = st.floats(-10, 10, allow_nan=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from tests import toy  # noqa: F401 - registers the data source of plane.toml
 
-from sparsight.recipe._recipe import load_recipe
-from sparsight.run._runner import run
+from sparsight.recipe import load_recipe
+from sparsight.run import run_recipe
 
 PLANE = Path(__file__).with_name("plane.toml")
 SHORT = ("replicates=1", "measure.instruments=['locality']", "measure.num_samples=40")
@@ -22,7 +22,7 @@ def short_recipe():
 def short_run(short_recipe, tmp_path_factory):
     """Two conditions, one replicate, three levels; not to be changed."""
     path = tmp_path_factory.mktemp("short") / "run"
-    run(short_recipe, path, jobs=1)
+    run_recipe(short_recipe, path, jobs=1)
     return path
 
 

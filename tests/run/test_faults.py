@@ -12,10 +12,9 @@ from tests.run.run_digests import digests
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.run._runner import run
-from sparsight.store._integrity import check_run
+from sparsight.run import run_recipe
+from sparsight.store import RunDirectory, check_run
 from sparsight.store._progress_file import PROGRESS
-from sparsight.store._run_directory import RunDirectory
 
 WRITING_CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "utime")
 
@@ -63,7 +62,7 @@ class FaultyDisk:
 
 
 def run_to_the_end(recipe, path):
-    return run(recipe, path, jobs=1, checkpoint_seconds=0.0)
+    return run_recipe(recipe, path, jobs=1, checkpoint_seconds=0.0)
 
 
 @pytest.fixture
@@ -143,16 +142,16 @@ def test_a_folder_moved_away_while_it_is_written_to_is_told(tmp_path, short_reci
     long = short_recipe.model_copy(
         update={"training": short_recipe.training.model_copy(update={"steps": 1500})}
     )
-    run(long, tmp_path / "expected", jobs=1)
+    run_recipe(long, tmp_path / "expected", jobs=1)
 
     def move(directory, *_level):
         if directory.path.exists():
             directory.path.rename(moved)
 
     with pytest.raises(InputError, match="No such file or directory"):
-        run(long, path, jobs=1, on_level=move)
+        run_recipe(long, path, jobs=1, on_level=move)
     assert not path.exists()
-    run(long, moved, jobs=1)
+    run_recipe(long, moved, jobs=1)
     assert digests(moved) == digests(tmp_path / "expected")
 
 
@@ -163,7 +162,7 @@ def test_a_read_only_folder_is_told_before_anything_is_computed(tmp_path, short_
     if os.access(folder, os.W_OK):
         pytest.skip("this user may write everywhere (root)")
     with pytest.raises(InputError, match="cannot be written: Permission denied; choose another --out"):
-        run(short_recipe, folder / "run", jobs=1)
+        run_recipe(short_recipe, folder / "run", jobs=1)
 
 
 @pytest.fixture
@@ -183,9 +182,9 @@ def test_a_disk_that_is_really_full(small_disk, short_recipe, tmp_path, short_ru
     filler = small_disk / "filler"
     filler.write_bytes(bytes(900 * 1024))
     with pytest.raises(InputError, match="No space left on device"):
-        run(short_recipe, small_disk / "run", jobs=1)
+        run_recipe(short_recipe, small_disk / "run", jobs=1)
     filler.unlink()
-    run(short_recipe, small_disk / "run", jobs=1)
+    run_recipe(short_recipe, small_disk / "run", jobs=1)
     assert digests(small_disk / "run") == digests(short_run)
 
 

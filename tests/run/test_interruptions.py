@@ -13,7 +13,7 @@ import pytest
 from tests import toy
 from tests.run.run_digests import digests
 
-from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.store import CHECKPOINT
 from sparsight.store._progress_file import PROGRESS
 
 PLANE = Path(__file__).with_name("plane.toml")

@@ -11,13 +11,12 @@ import pytest
 from tests import toy  # noqa: F401 - registers the data source, in the children too
 from tests.run.run_digests import digests
 
-from sparsight.run._runner import run
-from sparsight.store._integrity import check_run
-from sparsight.store._run_directory import RECIPE, RunDirectory
+from sparsight.run import run_recipe
+from sparsight.store import RECIPE, RunDirectory, check_run
 
 
 def run_in_a_child(recipe, path):
-    run(recipe, path, jobs=1, checkpoint_seconds=0.02)
+    run_recipe(recipe, path, jobs=1, checkpoint_seconds=0.02)
 
 
 @pytest.fixture(scope="module")

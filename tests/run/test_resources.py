@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests import toy
 
-from sparsight.data import clone_storage
-from sparsight.run._resources import Size, place
+from sparsight.data import _clone_storage as clone_storage
+from sparsight.run import Size, place
 
 GIB = 2**30
 SMALL, MIDDLE, LARGE = Size(5_000, GIB), Size(2_000_000, GIB), Size(500_000_000, 40 * GIB)

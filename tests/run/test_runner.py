@@ -9,12 +9,10 @@ from tests import toy
 from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import load_recipe
-from sparsight.run._measuring import measure_again
-from sparsight.run._runner import run
+from sparsight.recipe import load_recipe
+from sparsight.run import measure_again, run_recipe
+from sparsight.store import RunDirectory, open_run
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS, check_level
-from sparsight.store._results import open_run
-from sparsight.store._run_directory import RunDirectory
 
 PLANE = Path(__file__).with_name("plane.toml")
 PLUGIN = Path(toy.__file__)
@@ -27,7 +25,7 @@ def recipe(*overrides):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "plane"
-    run(recipe(), path, jobs=1)
+    run_recipe(recipe(), path, jobs=1)
     return path
 
 
@@ -72,7 +70,7 @@ def test_conditions_share_everything_until_they_differ(finished):
 def test_workers_compute_the_same_as_one_process(finished, tmp_path):
     announced = []
     torch.set_num_threads(1)
-    run(
+    run_recipe(
         recipe(),
         tmp_path / "run",
         jobs=2,
@@ -93,7 +91,7 @@ def test_workers_compute_the_same_as_one_process(finished, tmp_path):
 def test_running_again_changes_nothing(copied):
     before = digests(copied)
     announced = []
-    run(recipe(), copied, jobs=1, on_level=lambda _, *level: announced.append(level))
+    run_recipe(recipe(), copied, jobs=1, on_level=lambda _, *level: announced.append(level))
     assert digests(copied) == before
     assert announced == []
 
@@ -104,7 +102,7 @@ def test_lost_levels_are_computed_again_bit_for_bit(copied, lost):
     for folder in copied.rglob("level_*"):
         if folder.name >= lost:
             shutil.rmtree(folder)
-    run(recipe(), copied, jobs=1)
+    run_recipe(recipe(), copied, jobs=1)
     assert digests(copied) == before
 
 
@@ -165,7 +163,7 @@ def test_a_diverged_replicate_is_missing_and_the_others_go_on(tmp_path):
     diverging = recipe(
         "conditions.random.training.learning_rate=1e30", "training.loss=mse", "pruning.max_levels=1"
     )
-    directory = run(diverging, tmp_path / "run", jobs=1)
+    directory = run_recipe(diverging, tmp_path / "run", jobs=1)
     assert set(directory.failures()) == {("random", 0), ("random", 1)}
     assert "lower training.learning_rate" in directory.failures()["random", 0]
     assert [directory.num_levels("imp", replicate) for replicate in (0, 1)] == [2, 2]
@@ -183,28 +181,28 @@ def test_a_diverged_replicate_is_missing_and_the_others_go_on(tmp_path):
 )
 def test_what_cannot_run_here_is_refused_before_anything_is_written(tmp_path, overrides, message):
     with pytest.raises(InputError, match=message):
-        run(recipe(*overrides), tmp_path / "run", jobs=1)
+        run_recipe(recipe(*overrides), tmp_path / "run", jobs=1)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_directory_of_another_recipe_is_left_untouched(copied):
     before = digests(copied)
     with pytest.raises(InputError, match="was made by another recipe"):
-        run(recipe("seed=8"), copied, jobs=1)
+        run_recipe(recipe("seed=8"), copied, jobs=1)
     assert digests(copied) == before
 
 
 def test_a_folder_with_other_files_is_left_untouched(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="is not empty and holds no run"):
-        run(recipe(), tmp_path, jobs=1)
+        run_recipe(recipe(), tmp_path, jobs=1)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_an_output_path_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        run(recipe(), tmp_path / "file" / "run", jobs=1)
+        run_recipe(recipe(), tmp_path / "file" / "run", jobs=1)
 
 
 def test_the_second_writer_is_told_who_writes(copied):
@@ -229,6 +227,6 @@ def test_a_plugin_that_fails_is_named(tmp_path):
     bad = tmp_path / "bad.py"
     bad.write_text("1 / 0")
     with pytest.raises(InputError, match=r"plugin .*bad.py failed: ZeroDivisionError"):
-        run(recipe(), tmp_path / "run", jobs=1, plugins=[bad])
+        run_recipe(recipe(), tmp_path / "run", jobs=1, plugins=[bad])
     with pytest.raises(InputError, match="is no Python file"):
-        run(recipe(), tmp_path / "run", jobs=1, plugins=[tmp_path / "absent.py"])
+        run_recipe(recipe(), tmp_path / "run", jobs=1, plugins=[tmp_path / "absent.py"])

@@ -10,13 +10,11 @@ from tests import toy
 from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import load_recipe
+from sparsight.recipe import load_recipe
+from sparsight.run import Size, run_recipe
 from sparsight.run._plan import grouped, num_together
-from sparsight.run._resources import Size
-from sparsight.run._runner import run
-from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.store import CHECKPOINT, open_run
 from sparsight.store._progress_file import PROGRESS
-from sparsight.store._results import open_run
 
 PLANE = Path(__file__).with_name("plane.toml")
 GIB = 2**30
@@ -31,7 +29,7 @@ def recipe(*overrides):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("together") / "run"
-    run(recipe(), path, jobs=1, together=NUM)
+    run_recipe(recipe(), path, jobs=1, together=NUM)
     return path
 
 
@@ -42,7 +40,7 @@ def copied(finished, tmp_path):
 
 
 def test_it_is_the_run_of_each_alone_up_to_rounding_and_says_what_it_is(finished, tmp_path):
-    run(recipe(), tmp_path / "alone", jobs=1)
+    run_recipe(recipe(), tmp_path / "alone", jobs=1)
     ours, alone = open_run(finished), open_run(tmp_path / "alone")
     for unit in ours.directory.units():
         for index in range(3):
@@ -60,7 +58,7 @@ def test_it_is_the_run_of_each_alone_up_to_rounding_and_says_what_it_is(finished
 
 def test_running_again_changes_nothing(copied):
     before = digests(copied)
-    run(recipe(), copied, jobs=1, together=NUM)
+    run_recipe(recipe(), copied, jobs=1, together=NUM)
     assert digests(copied) == before
 
 
@@ -76,10 +74,10 @@ def test_a_stop_saves_every_replicate_and_the_rest_is_bit_for_bit_the_same(
 
     with monkeypatch.context() as patch:
         patch.setattr("sparsight.run._step_watch.is_stop_requested", is_stop_requested)
-        run(recipe(), tmp_path / "run", jobs=1, together=NUM)
+        run_recipe(recipe(), tmp_path / "run", jobs=1, together=NUM)
     for condition in ("imp", "random"):
         assert len(list((tmp_path / "run" / condition).glob(f"replicate_*/{CHECKPOINT}"))) == NUM
-    run(recipe(), tmp_path / "run", jobs=1, together=NUM)
+    run_recipe(recipe(), tmp_path / "run", jobs=1, together=NUM)
     assert digests(tmp_path / "run") == digests(finished)
 
 
@@ -89,7 +87,7 @@ def test_levels_lost_by_some_are_computed_again_bit_for_bit(copied, lost):
     for replicate, first in lost.items():
         for level in range(first, 3):
             shutil.rmtree(copied / "imp" / f"replicate_{replicate:03d}" / f"level_{level:03d}")
-    run(recipe(), copied, jobs=1, together=NUM)
+    run_recipe(recipe(), copied, jobs=1, together=NUM)
     assert digests(copied) == before
 
 
@@ -97,20 +95,20 @@ def test_a_damaged_level_of_one_is_set_aside_and_made_again(copied):
     before = digests(copied)
     weights = copied / "imp" / "replicate_001" / "level_001" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    run(recipe(), copied, jobs=1, together=NUM)
+    run_recipe(recipe(), copied, jobs=1, together=NUM)
     after = digests(copied)
     assert {name: after[name] for name in before} == before
 
 
 def test_groups_smaller_than_the_condition(tmp_path):
-    run(recipe(), tmp_path / "run", jobs=2, together=2, plugins=[Path(toy.__file__)])
+    run_recipe(recipe(), tmp_path / "run", jobs=2, together=2, plugins=[Path(toy.__file__)])
     opened = open_run(tmp_path / "run")
     assert [opened.level("imp", replicate, 2).page["together"] for replicate in range(3)] == [2, 2, 1]
 
 
 def test_diverged_replicates_are_missing_and_the_others_go_on(tmp_path):
     diverging = recipe("conditions.random.training.learning_rate=1e30", "training.loss=mse")
-    directory = run(diverging, tmp_path / "run", jobs=1, together=NUM)
+    directory = run_recipe(diverging, tmp_path / "run", jobs=1, together=NUM)
     assert set(directory.failures()) == {("random", replicate) for replicate in range(NUM)}
     assert "lower training.learning_rate" in directory.failures()["random", 2]
     assert [directory.num_levels("imp", replicate) for replicate in range(NUM)] == [3] * NUM
@@ -132,7 +130,7 @@ def test_what_does_not_go_with_the_recipe_is_refused_before_anything_is_written(
     tmp_path, overrides, options, message
 ):
     with pytest.raises(InputError, match=message):
-        run(recipe(*overrides), tmp_path / "run", jobs=1, **options)
+        run_recipe(recipe(*overrides), tmp_path / "run", jobs=1, **options)
     assert not (tmp_path / "run").exists()
 
 

@@ -5,14 +5,8 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.sparse._crossover import (
-    FIXED_CROSSOVER,
-    SMALLEST,
-    crossover_of_times,
-    measured_crossovers,
-    shape_key,
-    sparse_layers,
-)
+from sparsight.sparse import measured_crossovers, shape_key, sparse_layers
+from sparsight.sparse._crossover import FIXED_CROSSOVER, SMALLEST, crossover_of_times
 
 WIDE = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 3))
 

@@ -6,11 +6,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from test_train import OPTIMIZERS
 from tests.toy import InPrecision, linear_task, small_network
+from tests.train.test_trainer import OPTIMIZERS
 
-from sparsight.prune._imp import PruningSettings, dense_masks
-from sparsight.train._trainer import Trainer, TrainingSettings
+from sparsight.prune import PruningSettings, dense_masks
+from sparsight.train import Trainer, TrainingSettings
 
 SCHEDULES = {
     "constant": {},

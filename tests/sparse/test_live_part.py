@@ -9,9 +9,9 @@ from tests.toy import InPrecision, linear_task, small_network
 from torch import nn
 
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
+from sparsight.sparse import SparseSequential
 from sparsight.sparse._live_part import LivePart, constant_units, unused_pixels
-from sparsight.sparse._sequential import SparseSequential
-from sparsight.train._trainer import Trainer, TrainingSettings
+from sparsight.train import Trainer, TrainingSettings
 
 NUM_INPUTS, WIDTHS = 90, (40, 36, 30)
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._pieces import Pieces, piece_size

@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
-from sparsight.sparse import threads
-from sparsight.sparse._sequential import SparseSequential, sparse_candidates
-from sparsight.sparse._tiles import Batch, Table
+from sparsight.sparse import Batch, SparseSequential, Table, _threads as threads
+from sparsight.sparse._sequential import sparse_candidates
 
 
 def network_and_masks(density=0.2, widths=(40, 30), num_inputs=70, **settings):

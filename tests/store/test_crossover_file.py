@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from sparsight.run import crossover_file
-from sparsight.store._crossover_file import CROSSOVERS, recorded_crossovers
-from sparsight.store._sealed_json import read_sealed
+from sparsight.store import _crossover_file as crossover_file, read_sealed, recorded_crossovers
+from sparsight.store._crossover_file import CROSSOVERS
 
 LARGE = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 3))
 SMALL = nn.Sequential(nn.Linear(8, 4))

@@ -9,13 +9,19 @@ from tests.run.run_digests import digests
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.run._runner import run
-from sparsight.store._integrity import check_replicate, check_run
+from sparsight.run import run_recipe
+from sparsight.store import (
+    RECIPE,
+    NewerFormatError,
+    RunDirectory,
+    check_replicate,
+    check_run,
+    open_run,
+    write_sealed,
+)
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import PAGE
-from sparsight.store._results import open_run
-from sparsight.store._run_directory import ENVIRONMENT, FAILURE, RECIPE, TASK, RunDirectory
-from sparsight.store._sealed_json import NewerFormatError, write_sealed
+from sparsight.store._run_directory import ENVIRONMENT, FAILURE, TASK
 
 
 def flip_bit(path, position, bit=4):
@@ -60,7 +66,7 @@ def test_a_damaged_level_and_those_after_it_are_set_aside_and_computed_again(
     assert health.last_good == (level - 1 if level else None)
     assert str(damaged) in health.problems[0]
     assert health.remedy == f"set aside what is stored from level {level} on and train it again"
-    run(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
     aside = damaged.parent.with_name(f"{damaged.parent.name}.damaged")
     assert (aside / file).is_file()
     assert without_what_was_set_aside(short_copy) == before
@@ -75,7 +81,7 @@ def test_damaged_measures_are_made_again_without_training(short_recipe, short_co
     health = check_replicate(RunDirectory.open(short_copy), "random", 0)
     assert (health.last_good, health.unmeasured) == (2, (1,))
     assert health.remedy == "measure level 1 again"
-    run(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
     assert digests(short_copy) == before
     assert (folder / WEIGHTS).stat().st_mtime_ns == trained_at
     assert not list(short_copy.rglob("*.damaged"))
@@ -87,7 +93,7 @@ def test_a_gap_between_levels_is_told_and_closed(short_recipe, short_copy):
     found = problems(short_copy)
     assert len(found) == 1
     assert "level_002 is cut off: level 1, before it, is not there" in found[0]
-    run(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
     assert digests(short_copy) == before
 
 
@@ -101,7 +107,7 @@ def test_a_changed_recipe_is_not_taken_for_the_one_that_made_the_run(short_copy)
 def test_a_damaged_environment_is_told_and_replaced(short_recipe, short_copy):
     flip_bit(short_copy / ENVIRONMENT, 40)
     assert str(short_copy / ENVIRONMENT) in problems(short_copy)[0]
-    run(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
     assert problems(short_copy) == []
     assert (short_copy / f"{ENVIRONMENT}.damaged").is_file()
 
@@ -113,7 +119,7 @@ def test_a_run_killed_before_its_recipe_was_written_can_begin_again(short_recipe
         elif entry.name != ENVIRONMENT:
             entry.unlink()
     (short_copy / f".{RECIPE}.4711.tmp").write_text("question = ")
-    run(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
     assert problems(short_copy) == []
     assert not list(short_copy.rglob("*.tmp"))
 
@@ -154,7 +160,7 @@ def test_a_newer_format_is_refused_not_set_aside(short_recipe, short_copy):
     content = json.loads(page.read_text()) | {"format_version": 99}
     page.write_text(json.dumps(content))
     with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
-        run(short_recipe, short_copy, jobs=1)
+        run_recipe(short_recipe, short_copy, jobs=1)
     assert page.is_file()
 
 
@@ -175,7 +181,7 @@ def test_nothing_is_written_through_a_link(short_recipe, short_copy, tmp_path, w
     shutil.move(short_copy / where, outside)
     (short_copy / where).symlink_to(outside)
     with pytest.raises(InputError, match="is a link, which could lead out of the run"):
-        run(short_recipe, short_copy, jobs=1)
+        run_recipe(short_recipe, short_copy, jobs=1)
 
 
 def test_a_page_that_lacks_what_a_level_has_is_damaged_even_if_its_seal_fits(short_copy):

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from sparsight.errors import InputError
-from sparsight.run import lock
-from sparsight.store._lock import LOCK, OWNER, STALE_SECONDS, exclusive_writing, owner_of
+from sparsight.store import _lock as lock, exclusive_writing
+from sparsight.store._lock import LOCK, OWNER, STALE_SECONDS, owner_of
 
 HOLDER = """
 import sys, time

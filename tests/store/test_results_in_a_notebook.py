@@ -1,6 +1,6 @@
 import shutil
 
-from sparsight.store._results import open_run
+from sparsight.store import open_run
 
 
 def test_a_run_shows_its_question_and_every_replicate(short_run):

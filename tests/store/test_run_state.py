@@ -8,18 +8,17 @@ from rich.console import Console
 
 from sparsight.cli import main
 from sparsight.cli.views._live_view import duration, run_view, status_table
-from sparsight.run._runner import run
-from sparsight.store._lock import OWNER
-from sparsight.store._progress_file import (
-    PROGRESS,
+from sparsight.run import run_recipe
+from sparsight.store import (
     ProgressClock,
+    RunDirectory,
     TrainingProgress,
     forget_progress,
-    read_progress,
+    run_state,
     write_progress,
 )
-from sparsight.store._run_directory import RunDirectory
-from sparsight.store._run_state import run_state
+from sparsight.store._lock import OWNER
+from sparsight.store._progress_file import PROGRESS, read_progress
 
 HALFWAY = TrainingProgress(2, 15, 30, 0.49, 0.875, 4.5)
 
@@ -111,7 +110,7 @@ def test_a_run_shows_how_far_it_is_and_leaves_no_trace_of_that(tmp_path, short_r
         seen.append(run_state(directory))
         looked.set()
 
-    run(long, tmp_path / "run", jobs=1, on_look=look)
+    run_recipe(long, tmp_path / "run", jobs=1, on_look=look)
     assert looked.is_set()
     training = [unit.progress for state in seen for unit in state.units if unit.progress]
     assert training

@@ -2,11 +2,10 @@ import json
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.store._sealed_json import read_sealed, write_sealed
+from sparsight.store import read_sealed, write_sealed
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

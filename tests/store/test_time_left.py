@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sparsight.prune._imp import PruningSettings
+from sparsight.prune import PruningSettings
 from sparsight.store._time_left import LevelTime, UnitTime, densities, seconds_left
 
 STEPS, REWIND = 600, 40

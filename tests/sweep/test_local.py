@@ -13,12 +13,10 @@ from tests import toy
 from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
-from sparsight.run._runner import run
-from sparsight.store._lock import BusyError
-from sparsight.store._results import open_run
-from sparsight.sweep._directory import SweepDirectory, Unit
-from sparsight.sweep._local import plan_sweep, sweep
-from sparsight.sweep._results import open_sweep
+from sparsight.run import run_recipe
+from sparsight.store import BusyError, open_run
+from sparsight.sweep import Unit, open_sweep, plan_sweep, sweep
+from sparsight.sweep._directory import SweepDirectory
 
 PLANE = Path(__file__).with_name("plane.toml")
 PLUGIN = Path(toy.__file__)
@@ -68,7 +66,7 @@ def test_every_unit_is_run_once_and_new_values_alone_are_new(workplace):
 def test_a_case_is_the_run_that_its_recipe_makes(workplace):
     worked_on(rates(0.2, replicates=2))
     (case,) = SweepDirectory.open("sweeps/rates").cases()
-    run(case.directory.recipe, workplace / "alone", jobs=1)
+    run_recipe(case.directory.recipe, workplace / "alone", jobs=1)
     assert digests(case.directory.path) == digests(workplace / "alone")
     assert open_run(case.directory.path).recipe.pruning.rate == 0.2
     assert json.loads((case.directory.path / "placement.json").read_text())["jobs"] == 1
@@ -160,7 +158,7 @@ def test_an_unfinished_sweep_can_be_read(workplace):
     with pytest.raises(InputError, match="holds no level yet"):
         opened.dataset()
     first = plan.directory.cases()[1]
-    run(first.directory.recipe, first.directory.path, jobs=1)
+    run_recipe(first.directory.recipe, first.directory.path, jobs=1)
     assert list(opened.dataset()["pruning.rate"].values) == [0.3]
     assert set(opened.frame()["case"]) == {first.name}
 

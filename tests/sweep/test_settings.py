@@ -6,7 +6,8 @@ import pytest
 from tests import toy  # noqa: F401 - registers the data source "plane"
 
 from sparsight.errors import InputError
-from sparsight.sweep._settings import default_folder, folder_of, load_sweep
+from sparsight.sweep import folder_of
+from sparsight.sweep._settings import default_folder, load_sweep
 
 PLANE = Path(__file__).with_name("plane.toml")
 

@@ -2,16 +2,15 @@
 
 import pytest
 import torch
-from test_train import OPTIMIZERS
-from test_train_together import assert_equal_states, by_slot, masks_of, settings_of, trainers_of
 from tests.toy import linear_task, small_network
+from tests.train.test_together import assert_equal_states, by_slot, masks_of, settings_of, trainers_of
+from tests.train.test_trainer import OPTIMIZERS
 
-from sparsight import cuda_graph
+from sparsight.train import _cuda_graph as cuda_graph
 from sparsight.errors import InputError
-from sparsight.prune._imp import PruningSettings, imp
+from sparsight.prune import PruningSettings, imp
+from sparsight.train import Trainer, train_together
 from sparsight.train._cuda_graph import recorded
-from sparsight.train._together import train_together
-from sparsight.train._trainer import Trainer
 
 
 def stand_in(network, place):

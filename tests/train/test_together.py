@@ -6,13 +6,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from test_train import OPTIMIZERS
 from tests.toy import InPrecision, linear_task, small_network
+from tests.train.test_trainer import OPTIMIZERS
 
 from sparsight.network import Activation
-from sparsight.prune._imp import PruningSettings, dense_masks
-from sparsight.train._together import train_together
-from sparsight.train._trainer import DivergenceError, Trainer, TrainingSettings
+from sparsight.prune import PruningSettings, dense_masks
+from sparsight.train import DivergenceError, Trainer, TrainingSettings, train_together
 
 NUM_NETWORKS = 4
 SCHEDULES = {

@@ -8,14 +8,9 @@ import torch
 from tests.toy import linear_task, small_network
 
 from sparsight.errors import InputError
-from sparsight.train._trainer import (
-    DivergenceError,
-    Trainer,
-    TrainingSettings,
-    batch_loss,
-    evaluate,
-    learning_rate,
-)
+from sparsight.train import DivergenceError, Trainer, TrainingSettings, batch_loss
+from sparsight.train._settings import learning_rate
+from sparsight.train._trainer import evaluate
 
 OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "learning_rate": 0.1},

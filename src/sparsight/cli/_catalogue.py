@@ -20,7 +20,7 @@ def recipes(name: str | None = None) -> None:
     name
         The recipe to print.
     """
-    from sparsight.recipe._recipe import shipped_recipes
+    from sparsight.recipe import shipped_recipes
 
     shipped = shipped_recipes()
     if name is None:
@@ -57,7 +57,7 @@ def data(
         A folder of your own with the same files, https: or file:, tried first; their SHA-256 are known.
     """
     if download:
-        from sparsight.data.images._published_sets import PUBLISHED, download_set
+        from sparsight.data import PUBLISHED, download_set
 
         if name is None:
             raise InputError(f"--download needs a name: {', '.join(PUBLISHED)}")

@@ -35,8 +35,8 @@ def export(
     out
         File or folder to write.
     """
-    from sparsight.interchange._stored_levels import export_level
-    from sparsight.store._results import open_run
+    from sparsight.interchange import export_level
+    from sparsight.store import open_run
 
     opened = open_run(run)
     chosen = condition or opened.recipe.condition_names()[0]
@@ -58,8 +58,7 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
     out
         Folder to write [default: the file's name].
     """
-    from sparsight.interchange._hub import write_hub_folder
-    from sparsight.interchange._peer import read_peer_level
+    from sparsight.interchange import read_peer_level, write_hub_folder
 
     level = read_peer_level(file, step)
     folder = out or Path(file.stem)

@@ -45,14 +45,10 @@ def run(
         On a GPU, launch the kernels of a step all at once.
     """
     from sparsight.cli.views._live_view import LiveView
-    from sparsight.recipe._recipe import load_recipe
-    from sparsight.report._page import write_report
-    from sparsight.report._tensorboard_log import TensorBoardLog
-    from sparsight.run._preflight import load_plugins
-    from sparsight.run._runner import run as run_recipe
-    from sparsight.store._results import Run
-    from sparsight.store._run_directory import default_path, unused_path
-    from sparsight.store._summaries import announce_level, summary_table
+    from sparsight.recipe import load_recipe
+    from sparsight.report import TensorBoardLog, write_report
+    from sparsight.run import load_plugins, run_recipe
+    from sparsight.store import Run, announce_level, default_path, summary_table, unused_path
 
     load_plugins(plugins)
     loaded = load_recipe(recipe, overrides)
@@ -158,12 +154,8 @@ def sweep(
         Trainings that a Slurm job does one after the other.
     """
     from sparsight.cli.views._sweep import announce_unit, sweep_table
-    from sparsight.run._preflight import load_plugins
-    from sparsight.sweep import _slurm as slurm
-    from sparsight.sweep._local import plan_sweep
-    from sparsight.sweep._local import sweep as run_sweep
-    from sparsight.sweep._results import Sweep, open_sweep
-    from sparsight.sweep._settings import folder_of
+    from sparsight.run import load_plugins
+    from sparsight.sweep import Sweep, _slurm as slurm, folder_of, open_sweep, plan_sweep, sweep as run_sweep
 
     load_plugins(plugins)
     console = terminal()
@@ -177,7 +169,7 @@ def sweep(
             opened.frame().to_csv(opened.path / "results.csv", index=False)
             console.print(f"results: {opened.path / 'results.csv'}", soft_wrap=True)
         if draw:
-            from sparsight.figures._sweeps import write_sweep_figure
+            from sparsight.figures import write_sweep_figure
 
             x, _, y = (part.strip() for part in draw.partition(","))
             picture = write_sweep_figure(opened, x, y, quantity, opened.path / f"{quantity}.png")
@@ -223,11 +215,9 @@ def measure(
     instruments
         Names with commas between, as in cavity,locality [default: the recipe's].
     """
-    from sparsight.report._page import write_report
-    from sparsight.run._measuring import measure_again
-    from sparsight.run._preflight import load_plugins
-    from sparsight.store._results import open_run
-    from sparsight.store._summaries import announce_level, summary_table
+    from sparsight.report import write_report
+    from sparsight.run import load_plugins, measure_again
+    from sparsight.store import announce_level, open_run, summary_table
 
     load_plugins(plugins)
     opened = open_run(run)
@@ -267,11 +257,14 @@ def reproduce(
         Whether to repeat with width, learning rate and rewind step halved and doubled.
     """
     from sparsight.cli.views._claims import claims_table, findings_table, run_notice
-    from sparsight.reproduce._registry import all_claims, claims_named
-    from sparsight.reproduce._reproduction import Studies
-    from sparsight.reproduce._reproduction import reproduce as reproduce_claim
-    from sparsight.reproduce._study import scale_named
-    from sparsight.reproduce._tables import write_table
+    from sparsight.reproduce import (
+        Studies,
+        all_claims,
+        claims_named,
+        reproduce as reproduce_claim,
+        scale_named,
+        write_table,
+    )
 
     console = terminal()
     if not claims:

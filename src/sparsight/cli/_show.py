@@ -21,9 +21,8 @@ def report(*runs: Path, out: Path | None = None) -> None:
     out
         The file [default: report.html in the run directory; of several runs, comparison.html here].
     """
-    from sparsight.report._page import write_page_of
-    from sparsight.store._results import open_run
-    from sparsight.store._summaries import summary_table
+    from sparsight.report import write_page_of
+    from sparsight.store import open_run, summary_table
 
     opened = [open_run(path) for path in runs]
     if not opened:
@@ -49,8 +48,8 @@ def figures(
     out
         The folder [default: figures in the run directory].
     """
-    from sparsight.report._figure_files import write_figures
-    from sparsight.store._results import open_run
+    from sparsight.report import write_figures
+    from sparsight.store import open_run
 
     folder = out or run / "figures"
     written = write_figures(open_run(run), folder, [each.strip() for each in formats.split(",")])
@@ -89,8 +88,8 @@ def movie(
     out
         A .gif, .webp, or, with ffmpeg installed, .mp4 [default: movie-<condition>-<what>.gif in the run].
     """
-    from sparsight.report._movie import write_movie
-    from sparsight.store._results import open_run
+    from sparsight.report import write_movie
+    from sparsight.store import open_run
 
     opened = open_run(run)
     shown = condition or opened.recipe.condition_names()[0]
@@ -116,8 +115,7 @@ def status(*runs: Path) -> None:
         Run directories, or folders that hold some [default: runs/].
     """
     from sparsight.cli.views._live_view import status_table
-    from sparsight.store._run_directory import RECIPE, RunDirectory
-    from sparsight.store._run_state import run_state
+    from sparsight.store import RECIPE, RunDirectory, run_state
 
     def runs_in(path: Path) -> list[Path]:
         inside = sorted(recipe.parent for recipe in path.glob(f"*/{RECIPE}"))
@@ -140,8 +138,7 @@ def check(run: Path) -> int:
         The run directory.
     """
     from sparsight.cli.views._health import health_lines
-    from sparsight.store._integrity import check_run
-    from sparsight.store._run_directory import RunDirectory
+    from sparsight.store import RunDirectory, check_run
 
     problems, replicates = check_run(RunDirectory.open(run))
     for line in health_lines(problems, replicates):

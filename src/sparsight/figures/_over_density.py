@@ -16,7 +16,7 @@ from matplotlib.transforms import ScaledTranslation
 from sparsight.errors import InputError
 from sparsight.figures._palette import INK, MUTED, RULE, looks
 from sparsight.figures._quantities import curve_of
-from sparsight.store._summaries import intervals_by_level
+from sparsight.store import intervals_by_level
 
 BELOW_AXIS = 0.46
 """Inches that tick labels and x label take."""

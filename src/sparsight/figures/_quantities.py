@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sparsight.store._results import NETWORK
+from sparsight.store import NETWORK
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsight.errors import InputError
-from sparsight.store._results import NETWORK
-from sparsight.sweep._results import Sweep
+from sparsight.store import NETWORK
+from sparsight.sweep import Sweep
 
 _INCHES_A_CELL = 0.9
 

@@ -9,7 +9,7 @@ from sparsight.figures._over_density import add_legend, new_axes
 from sparsight.figures._palette import INK, MUTED, SIGNED
 from sparsight.figures._receptive_fields import colour_bar
 from sparsight.geometry import Geometry
-from sparsight.measure._preactivation_histogram import HISTOGRAM_EDGES, gaussian_shares
+from sparsight.measure import HISTOGRAM_EDGES, gaussian_shares
 
 _FULL_AT = 3.0
 """Colours of a cavity map are full at so many times the root mean square of the unit's effects."""
@@ -28,7 +28,7 @@ def plot_preactivations(
     Parameters
     ----------
     counts : numpy.ndarray, (bin,)
-        A row of `sparsight.measure._preactivation_histogram.preactivation_histogram`, or of the quantity
+        A row of `sparsight.measure.preactivation_histogram`, or of the quantity
         ``gaussianity.histogram_per_unit``; may be a sum over units.
     ax : matplotlib.axes.Axes, optional
     log : bool

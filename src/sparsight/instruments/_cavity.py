@@ -5,15 +5,16 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from sparsight.instruments._registry import Observation, Quantity, instrument
-from sparsight.measure._cavity import Cavity, each_class_then_all
-from sparsight.measure._cavity_contrast import (
+from sparsight.measure import (
+    Cavity,
     contrast,
     distance_from_centre,
+    each_class_then_all,
+    joint_cavity,
     matched_contrast,
     mean_over,
     rank_correlations,
 )
-from sparsight.measure._joint_cavity import joint_cavity
 
 SMALLEST_CLASS = 20
 """Samples: with fewer the bias of sample kurtosis, −6/(n + 1) for a Gaussian, is larger than any effect."""

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from sparsight.instruments._cavity import SMALLEST_CLASS
 from sparsight.instruments._registry import Observation, Quantity, instrument
-from sparsight.measure._cavity import each_class_then_all
-from sparsight.measure._cavity_contrast import contrast, matched_contrast
+from sparsight.measure import contrast, each_class_then_all, matched_contrast
 
 _MAPS = {
     "delta_kurtosis": "excess kurtosis with this weight minus without it, averaged over classes",

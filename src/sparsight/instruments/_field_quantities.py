@@ -4,8 +4,7 @@ import numpy as np
 
 from sparsight.geometry import Geometry
 from sparsight.instruments._registry import Quantity
-from sparsight.measure._locality import locality_by_fan_in
-from sparsight.measure._receptive_field import entropy, envelope, fan_in_histogram, participation_ratio
+from sparsight.measure import entropy, envelope, fan_in_histogram, locality_by_fan_in, participation_ratio
 
 NUM_FAN_IN_CLASSES = 4
 

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from sparsight.instruments._registry import Observation, Quantity, instrument
-from sparsight.measure._gaussianity import Gaussianity, gaussianity
-from sparsight.measure._gaussianity_controls import (
+from sparsight.measure import (
+    Gaussianity,
+    gaussianity,
+    preactivation_histogram,
     preactivations,
     random_mask_weight,
     shuffled_weight,
     varying_inputs,
 )
-from sparsight.measure._preactivation_histogram import preactivation_histogram
 from sparsight.streams import derived_seed
 
 _MEANING = {

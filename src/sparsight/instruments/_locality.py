@@ -7,10 +7,21 @@ import numpy as np
 from sparsight.geometry import Geometry
 from sparsight.instruments._field_quantities import by_fan_in, concentration, fan_in_spread, places
 from sparsight.instruments._registry import Observation, Quantity, instrument
-from sparsight.measure._locality import SUMMARIES, Locality, localities, locality
-from sparsight.measure._nulls import Null, sample_masks
-from sparsight.measure._receptive_field import fan_out, ipr, ipr_of_fan_in, num_components
-from sparsight.measure._shape_fits import fit_gabor, fit_gaussian, shuffled_over_kept
+from sparsight.measure import (
+    SUMMARIES,
+    Locality,
+    Null,
+    fan_out,
+    fit_gabor,
+    fit_gaussian,
+    ipr,
+    ipr_of_fan_in,
+    localities,
+    locality,
+    num_components,
+    sample_masks,
+    shuffled_over_kept,
+)
 from sparsight.streams import derived_seed
 
 _DRAWS, _FEW_DRAWS = 10, 4

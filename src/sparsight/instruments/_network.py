@@ -6,18 +6,14 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
-from sparsight import instruments
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments._observation import measure_level
 from sparsight.instruments._registry import INSTRUMENTS, Quantity
 from sparsight.network import linear_layers
-from sparsight.prune._masks import check_mask
-from sparsight.registry import import_modules_of
-from sparsight.train._trainer import Masks
-
-import_modules_of(instruments)
+from sparsight.prune import check_mask
+from sparsight.train import Masks
 
 
 def measure_network(

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.instruments._registry import INSTRUMENTS, Observation, Quantity
 from sparsight.network import is_chain, layer_inputs, linear_layers
-from sparsight.prune._connectivity import paths
-from sparsight.train._trainer import Masks
+from sparsight.prune import paths
+from sparsight.train import Masks
 
 
 def measure_level(

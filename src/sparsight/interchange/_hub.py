@@ -8,7 +8,7 @@ from sparsight.errors import InputError
 from sparsight.interchange._pruned_state import PrunedState, from_prune_names, to_prune_names
 from sparsight.interchange._state_files import read_state, write_state
 from sparsight.network import FullyConnected, NetworkSettings
-from sparsight.recipe._recipe import validated
+from sparsight.recipe import validated
 
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
 _TYPE = "sparsight-fully-connected"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsight.data.images._restricted_pickle import read_restricted_pickle
+from sparsight.data import read_restricted_pickle
 from sparsight.errors import InputError
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import FullyConnected, NetworkSettings

@@ -7,7 +7,7 @@ from sparsight.errors import InputError
 from sparsight.interchange._hub import write_hub_folder
 from sparsight.interchange._pruned_state import PrunedState, to_prune_names
 from sparsight.interchange._state_files import write_state
-from sparsight.store._results import Run
+from sparsight.store import Run
 
 Format = Literal["prune", "baked", "hub"]
 

@@ -63,7 +63,7 @@ def contrast(
     Parameters
     ----------
     delta : numpy.ndarray, (out, in)
-        Any of the maps of `sparsight.measure._cavity.Cavity`.
+        Any of the maps of `sparsight.measure.Cavity`.
     kept, pruned : numpy.ndarray of bool, (out, in)
         What pruning keeps of the level, and what it removes. Disjoint.
 

@@ -50,7 +50,7 @@ class Cavity:
 def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     """Return every Δ from moments, and which units need a second look.
 
-    Formula and thresholds: `sparsight.measure._cavity.cavity`.
+    Formula and thresholds: `sparsight.measure.cavity`.
 
     Returns
     -------

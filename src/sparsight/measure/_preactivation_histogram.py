@@ -32,7 +32,7 @@ def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarr
     Returns
     -------
     numpy.ndarray of int64, (unit, bin)
-        All 0 for a unit whose kurtosis is undefined (see `sparsight.measure._gaussianity.gaussianity`).
+        All 0 for a unit whose kurtosis is undefined (see `sparsight.measure.gaussianity`).
 
     Raises
     ------

@@ -4,19 +4,23 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from sparsight.data._task import Task
-from sparsight.prune._level import Checkpoint as Checkpoint
-from sparsight.prune._level import Level as Level
-from sparsight.prune._level import OnStep as OnStep
-from sparsight.prune._level import Progress as Progress
-from sparsight.prune._level import State as State
-from sparsight.prune._level import snapshot as snapshot
+from sparsight.data import Task
+from sparsight.prune._level import (
+    Checkpoint as Checkpoint,
+    Level as Level,
+    OnStep as OnStep,
+    Progress as Progress,
+    State as State,
+    snapshot as snapshot,
+)
 from sparsight.prune._rounds import Rounds
-from sparsight.prune._settings import PruningSettings as PruningSettings
-from sparsight.prune._settings import check_settings as check_settings
-from sparsight.prune._settings import dense_masks as dense_masks
-from sparsight.sparse._crossover import Crossovers
-from sparsight.train._trainer import TrainingSettings
+from sparsight.prune._settings import (
+    PruningSettings as PruningSettings,
+    check_settings as check_settings,
+    dense_masks as dense_masks,
+)
+from sparsight.sparse import Crossovers
+from sparsight.train import TrainingSettings
 
 
 def imp(
@@ -58,7 +62,7 @@ def imp(
         Densities below which layers train on kept weights only, as ``sparse.crossover.measured_crossovers``
         returns them. Default: the same fixed density on every machine.
     cuda_graph : bool
-        Whether levels whose layers are all dense train through a CUDA graph, see `sparsight.train._cuda_graph`.
+        Whether levels whose layers are all dense train through a CUDA graph.
 
     Yields
     ------

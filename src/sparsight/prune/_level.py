@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sparsight.prune._masks import density
-from sparsight.train._trainer import Curve, Masks, Trainer
+from sparsight.train import Curve, Masks, Trainer
 
 State = dict[str, Tensor]
 """A state dict on the CPU: parameters and buffers by name."""

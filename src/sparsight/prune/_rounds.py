@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.network import linear_layers
 from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Checkpoint, Level, OnStep, Progress, State, snapshot
@@ -16,9 +16,9 @@ from sparsight.prune._settings import (
     dense_masks,
     levels_of_group_counts,
 )
-from sparsight.prune.criteria import CRITERIA, Trained
-from sparsight.sparse._crossover import Crossovers, Kernel, sparse_layers
-from sparsight.train._trainer import Masks, Trainer, TrainingSettings
+from sparsight.prune.criteria._registry import CRITERIA, Trained
+from sparsight.sparse import Crossovers, Kernel, sparse_layers
+from sparsight.train import Masks, Trainer, TrainingSettings
 
 
 class Rounds:
@@ -27,7 +27,7 @@ class Rounds:
     Parameters
     ----------
     network, task, training, pruning, seed, layers, start, checkpoint
-        As for `sparsight.prune._imp.imp`.
+        As for `sparsight.prune.imp`.
 
     Attributes
     ----------

@@ -9,13 +9,13 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune._masks import Scope, groups_of, num_kept_by_level
-from sparsight.prune.criteria import CRITERIA
+from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.settings import Settings
-from sparsight.train._trainer import Masks, TrainingSettings
+from sparsight.train import Masks, TrainingSettings
 
 
 class PruningSettings(Settings):

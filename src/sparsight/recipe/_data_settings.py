@@ -6,18 +6,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-import sparsight.data.fields
-import sparsight.data.images
-from sparsight.data._clones import clone_task
-from sparsight.data._labels import with_label_noise, with_merged_classes
-from sparsight.data._sources import SOURCES, Source
-from sparsight.data._task import Task
+from sparsight.data import SOURCES, Source, Task, clone_task, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
-from sparsight.registry import import_modules_of
 from sparsight.settings import Settings
-
-import_modules_of(sparsight.data.fields)
-import_modules_of(sparsight.data.images)
 
 Clone = Literal["none", "gaussian", "gaussian_shared", "phase"]
 

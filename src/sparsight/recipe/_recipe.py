@@ -13,20 +13,16 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-import sparsight.instruments
 from sparsight.errors import InputError
-from sparsight.instruments._registry import INSTRUMENTS
+from sparsight.instruments import INSTRUMENTS
 from sparsight.network import NetworkSettings
-from sparsight.prune._imp import PruningSettings
+from sparsight.prune import PruningSettings
 from sparsight.recipe._data_settings import DataSettings
 from sparsight.recipe._folder_names import distinct_folders, folder_name
 from sparsight.recipe._toml_text import MAX_DEPTH, MAX_TOML_BYTES, parse_toml
-from sparsight.registry import import_modules_of
 from sparsight.settings import Settings
 from sparsight.streams import derived_seed
-from sparsight.train._trainer import TrainingSettings
-
-import_modules_of(sparsight.instruments)
+from sparsight.train import TrainingSettings
 
 _SettingsT = TypeVar("_SettingsT", bound=Settings)
 Name = Annotated[str, AfterValidator(folder_name)]

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import Run
-from sparsight.store._summaries import FEW_REPLICATES
+from sparsight.store import FEW_REPLICATES, Run
 
 _INSTRUMENTS = {
     "locality": "locality.near",

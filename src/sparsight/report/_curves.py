@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sparsight.figures._over_density import plot_controls, plot_over_density
-from sparsight.figures._quantities import CURVES, FAMILIES, Family
+from sparsight.figures import CURVES, FAMILIES, Family, plot_controls, plot_over_density
 from sparsight.report._panel import Panel
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import NETWORK
+from sparsight.store import NETWORK
 
 
 def curve_panels(

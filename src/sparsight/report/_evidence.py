@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsight.figures._cavity_distributions import quantiles_of
+from sparsight.figures import quantiles_of
 from sparsight.geometry import Geometry
-from sparsight.instruments._registry import Quantity
-from sparsight.measure._cavity_contrast import matched_shares
+from sparsight.instruments import Quantity
+from sparsight.measure import matched_shares
 from sparsight.report._explorer import LevelView, Packer, level_views
 from sparsight.report._subjects import Subject
 
@@ -47,7 +47,7 @@ class Evidence:
     densities : dict of int to float
         Of the replicate shown, by level.
     cavity_rows, matched_rows : pandas.DataFrame
-        As `sparsight.figures._cavity_distributions.plot_cavity_distributions` takes it: of all weights, and of those
+        As `sparsight.figures.plot_cavity_distributions` takes it: of all weights, and of those
         compared at equal |w|.
     sample_unit : int
         The first unit in the order.

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from sparsight.figures._receptive_fields import SATURATION, evenly_spaced
-from sparsight.instruments._registry import Quantity
-from sparsight.measure._preactivation_histogram import HISTOGRAM_EDGES
-from sparsight.store._results import Run
+from sparsight.figures import SATURATION, evenly_spaced
+from sparsight.instruments import Quantity
+from sparsight.measure import HISTOGRAM_EDGES
+from sparsight.store import Run
 
 # Bytes before base64. The whole page shall stay under 8 MB, and base64 takes 4 for 3.
 WEIGHT_BUDGET = 1_800_000

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures._receptive_fields import plot_receptive_fields
+from sparsight.figures import plot_receptive_fields
 from sparsight.report._curves import control_panels, curve_panels
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._findings import findings
@@ -22,7 +22,7 @@ from sparsight.report._panels import (
     unit_panels,
 )
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import Run
+from sparsight.store import Run
 
 FORMATS = ("svg", "pdf", "png")
 _DOTS_PER_INCH = 200

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparsight.measure._intervals import Interval, describe, difference, mean_interval, paired_difference
+from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import NETWORK
-from sparsight.store._summaries import FEW_REPLICATES
+from sparsight.store import FEW_REPLICATES, NETWORK
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class Cell:
         The subject.
     interval : Interval
     text : str
-        With its interval, as `sparsight.measure._intervals.describe` writes it.
+        With its interval, as `sparsight.measure.describe` writes it.
     words : str
         What it says, in plain words.
     reference : str or None

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from sparsight.figures._locality_levels import locality_pictures
-from sparsight.figures._receptive_fields import evenly_spaced, field_colours, mosaic
+from sparsight.figures import evenly_spaced, field_colours, locality_pictures, mosaic
 from sparsight.report._evidence import Evidence
 
 _UNITS_IN_MOSAIC = 25

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures._receptive_fields import evenly_spaced, field_colours, mosaic
+from sparsight.figures import evenly_spaced, field_colours, mosaic
 from sparsight.geometry import Geometry
 from sparsight.report._evidence import order_of_units
 from sparsight.report._explorer import LevelView, level_views
-from sparsight.store._results import Run
+from sparsight.store import Run
 
 What = Literal["weights", "masks", "cavity"]
 SUFFIXES = (".gif", ".webp", ".mp4")

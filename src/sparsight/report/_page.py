@@ -10,8 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures._palette import CONDITION_COLOURS, looks, signed_table
-from sparsight.figures._receptive_fields import SATURATION
+from sparsight.figures import CONDITION_COLOURS, SATURATION, looks, signed_table
 from sparsight.report._caveats import caveats
 from sparsight.report._curves import control_panels, curve_panels, interval_rows
 from sparsight.report._evidence import Evidence, gather
@@ -21,8 +20,7 @@ from sparsight.report._mosaics import level_maps, mosaics
 from sparsight.report._panels import cavity_panels, connection_panels, difference_panels, locality_panels
 from sparsight.report._provenance import differing_settings, provenance
 from sparsight.report._subjects import Summaries
-from sparsight.store._results import NETWORK, Run
-from sparsight.store._summaries import COLUMNS
+from sparsight.store import COLUMNS, NETWORK, Run
 
 
 def write_report(run: Run) -> Path:

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sparsight.figures._cavity_distributions import plot_cavity_distributions
-from sparsight.figures._differences import plot_differences
-from sparsight.figures._locality import plot_fan_in, plot_locality_map, plot_locality_profile
-from sparsight.figures._locality_levels import plot_locality_levels
-from sparsight.figures._receptive_fields import plot_fan_out
-from sparsight.figures._units import plot_cavity_map, plot_preactivations
+from sparsight.figures import (
+    plot_cavity_distributions,
+    plot_cavity_map,
+    plot_differences,
+    plot_fan_in,
+    plot_fan_out,
+    plot_locality_levels,
+    plot_locality_map,
+    plot_locality_profile,
+    plot_preactivations,
+)
 from sparsight.report._evidence import PAIRS, Evidence
 from sparsight.report._findings import Finding
 from sparsight.report._panel import Panel

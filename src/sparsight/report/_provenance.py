@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparsight.recipe._recipe import load_recipe, shipped_recipes
-from sparsight.store._results import Run
+from sparsight.recipe import load_recipe, shipped_recipes
+from sparsight.store import Run
 
 
 @dataclass(frozen=True)

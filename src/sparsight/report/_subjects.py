@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparsight.store._results import Run
-from sparsight.store._summaries import intervals_by_level
+from sparsight.store import Run, intervals_by_level
 
 _TINY = 1e-12  # a network may be pruned to nothing, and its density has no logarithm then
 

@@ -12,8 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from sparsight.figures._over_density import BELOW_AXIS
-from sparsight.figures._palette import CONDITION_COLOURS, INK, MUTED, RULE
+from sparsight.figures import BELOW_AXIS, CONDITION_COLOURS, INK, MUTED, RULE
 
 _PAGE_COLOURS: Mapping[str, str] = {
     INK: "currentColor",
@@ -43,7 +42,7 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
     Returns
     -------
     str
-        As wide as its container. Text is text, in the page's font; the colours of `sparsight.figures._palette`
+        As wide as its container. Text is text, in the page's font; the palette's colours
         are CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that dark pages recolour it.
     """
     figure = ax.get_figure()

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
-from sparsight.store._level_record import read_page
-from sparsight.store._run_directory import RunDirectory
+from sparsight.store import RunDirectory, read_page
 
 FOLDER = "tensorboard"
 

@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sparsight.errors import InputError
-from sparsight.measure._intervals import Interval
-from sparsight.measure._student_interval import smallest_detectable_effect, student_interval
+from sparsight.measure import Interval, smallest_detectable_effect, student_interval
 from sparsight.reproduce._verdict import Rule, Verdict, combine, judge
 
 Statistic = Callable[[xr.Dataset], np.ndarray]

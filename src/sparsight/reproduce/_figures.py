@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsight.figures._palette import INK, MUTED, looks
-from sparsight.measure._student_interval import student_interval
+from sparsight.figures import INK, MUTED, looks
+from sparsight.measure import student_interval
 
 _VERDICT_LOOKS = {"supported": ("#009e73", "o"), "contradicted": ("#d55e00", "X"), "undecided": (MUTED, "s")}
 _LABELS = {

@@ -11,9 +11,8 @@ import xarray as xr
 from jaxtyping import Float64
 
 from sparsight.atomic import write_atomically
-from sparsight.data.fields._covariance import product_covariance
-from sparsight.data.fields._fields import nlgp_sampler
-from sparsight.measure._receptive_field import ipr
+from sparsight.data import nlgp_sampler, product_covariance
+from sparsight.measure import ipr
 from sparsight.streams import derived_seed, generator
 
 GAINS = tuple(float(gain) for gain in np.logspace(-2, 2, 10))

@@ -20,10 +20,8 @@ from sparsight.reproduce._study import (
     variants_of,
 )
 from sparsight.reproduce._verdict import Verdict
-from sparsight.run._runner import run
-from sparsight.run._step_watch import OnLevel
-from sparsight.store._results import Run
-from sparsight.store._run_directory import environment
+from sparsight.run import OnLevel, run_recipe
+from sparsight.store import Run, environment
 
 _NO_RECIPE = "one-neuron"
 """The one study that is no run of a recipe: nothing is pruned in it."""
@@ -128,7 +126,7 @@ class Studies:
         path = run_path(recipe, self._folder)
         if self._on_study is not None:
             self._on_study(recipe.name, path)
-        directory = run(recipe, path, jobs=self._jobs, on_level=self._on_level)
+        directory = run_recipe(recipe, path, jobs=self._jobs, on_level=self._on_level)
         results = results_of(Run(directory))
         dense = results.test_accuracy.isel(level=0).mean("replicate")
         facts = StudyFacts(

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import Recipe, merged
-from sparsight.store._results import Run
+from sparsight.recipe import Recipe, merged
+from sparsight.store import Run
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.atomic import write_atomically
-from sparsight.measure._intervals import Interval
+from sparsight.measure import Interval
 from sparsight.reproduce._claim import Finding
 from sparsight.reproduce._reproduction import Outcome
 

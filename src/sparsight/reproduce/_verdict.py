@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sparsight.errors import InputError
-from sparsight.measure._intervals import Interval
+from sparsight.measure import Interval
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 Expectation = Literal["above", "below", "within"]

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
-from sparsight.data._task import Task
-from sparsight.instruments._observation import measure_level
-from sparsight.instruments._registry import Quantity
-from sparsight.prune._imp import Level
-from sparsight.recipe._recipe import Condition
+from sparsight.data import Task
+from sparsight.instruments import Quantity, measure_level
+from sparsight.prune import Level
+from sparsight.recipe import Condition
 from sparsight.run._preflight import build_network, build_tasks, load_plugins
 from sparsight.run._step_watch import OnLevel
-from sparsight.store._level_files import read_level, read_measures, write_page
-from sparsight.store._run_directory import RunDirectory
+from sparsight.store import RunDirectory, read_level, read_measures, write_page
 
 
 def measure_again(

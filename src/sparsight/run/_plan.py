@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 
 from sparsight.errors import InputError
-from sparsight.prune._together import check_kernel
-from sparsight.recipe._recipe import Recipe
+from sparsight.prune import check_kernel
+from sparsight.recipe import Recipe
 from sparsight.run._resources import Size, physical_memory
-from sparsight.train._cuda_graph import check_device
+from sparsight.train import check_device
 
 Group = tuple[str, tuple[int, ...]]
 """A condition, and those of its replicates that are trained together."""

@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import FullyConnected, initialise_
-from sparsight.prune._imp import check_settings, dense_masks
-from sparsight.recipe._data_settings import DataSettings
-from sparsight.recipe._recipe import Condition, Recipe
+from sparsight.prune import check_settings, dense_masks
+from sparsight.recipe import Condition, DataSettings, Recipe
 from sparsight.run._resources import Size
 
 

@@ -11,24 +11,26 @@ from typing import Any
 
 import torch
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
-from sparsight.prune._connectivity import connectivity
-from sparsight.prune._imp import Level, imp
-from sparsight.prune._together import Replicate, imp_together
-from sparsight.recipe._recipe import Condition
+from sparsight.prune import Level, Replicate, connectivity, imp, imp_together
+from sparsight.recipe import Condition
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._preflight import build_network, build_tasks, load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
 from sparsight.run._stopping import ignore_terminal, is_stop_requested
-from sparsight.store._checkpoint_file import CHECKPOINT, read_checkpoint
-from sparsight.store._crossover_file import recorded_crossovers
-from sparsight.store._integrity import check_replicate, set_aside_damaged
-from sparsight.store._level_files import write_level
-from sparsight.store._progress_file import forget_progress
-from sparsight.store._run_directory import RunDirectory
-from sparsight.train._trainer import DivergenceError
+from sparsight.store import (
+    CHECKPOINT,
+    RunDirectory,
+    check_replicate,
+    forget_progress,
+    read_checkpoint,
+    recorded_crossovers,
+    set_aside_damaged,
+    write_level,
+)
+from sparsight.train import DivergenceError
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +77,7 @@ def run_replicates(
     holder : Path, optional
         The folder in which a request to stop appears. Default: the run directory.
     cuda_graph : bool
-        As for `sparsight.prune._imp.imp`.
+        As for `sparsight.prune.imp`.
 
     Raises
     ------

@@ -8,8 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from sparsight.data._clone_storage import is_compact
-from sparsight.data._task import Task
+from sparsight.data import Task, is_compact
 
 _WEIGHTS_WORTH_THREADS = 100_000
 """Below, a step is so short that a second thread costs more than it gives."""

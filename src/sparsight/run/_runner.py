@@ -7,17 +7,17 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from sparsight.recipe._recipe import Recipe
+from sparsight.recipe import Recipe
 from sparsight.run._plan import check_execution, grouped, num_together
 from sparsight.run._preflight import check_recipe, devices_of
 from sparsight.run._replicates import explaining_storage, run_replicates
 from sparsight.run._resources import place
 from sparsight.run._step_watch import OnLevel, OnLook, announcing
 from sparsight.run._stopping import request_stop, stopping_on_signals
-from sparsight.store._run_directory import RunDirectory, default_path
+from sparsight.store import RunDirectory, default_path
 
 
-def run(
+def run_recipe(
     recipe: Recipe,
     out: Path | None = None,
     *,
@@ -38,7 +38,7 @@ def run(
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
         Processes side by side; the machine's cores are shared out among them. Default: by the size of the
-        networks and of the machine, see `sparsight.run._resources.place`. Recorded in ``placement.json``.
+        networks and of the machine, see `sparsight.run.place`. Recorded in ``placement.json``.
     plugins : sequence of Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float

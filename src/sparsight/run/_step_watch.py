@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sparsight.prune._imp import Progress
+from sparsight.prune import Progress
 from sparsight.run._stopping import is_stop_requested
-from sparsight.store._checkpoint_file import write_checkpoint
-from sparsight.store._progress_file import ProgressClock, TrainingProgress, write_progress
-from sparsight.store._run_directory import RunDirectory
+from sparsight.store import ProgressClock, RunDirectory, TrainingProgress, write_checkpoint, write_progress
 
 OnLevel = Callable[[RunDirectory, str, int, int], None]
 """Called with the run, condition, replicate and level once a level is stored."""

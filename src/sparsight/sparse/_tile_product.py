@@ -21,8 +21,7 @@ from sparsight.sparse._batch_norm import Moments
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._threads import even_shares, in_parallel, num_threads
 from sparsight.sparse._tiles import NO_RELU, Activations, Batch, Table, Tiling
-from sparsight.sparse.kernels import _kept_products as kept_products
-from sparsight.sparse.kernels import _layer_inputs as layer_inputs
+from sparsight.sparse.kernels import _kept_products as kept_products, _layer_inputs as layer_inputs
 
 _GROUPS = 4
 """Tiles are added up in so many groups, whatever the number of threads: a thread reads its own groups' tiles
@@ -90,7 +89,7 @@ def tile_product(
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """What the compiled loops read, in the order of their arguments; see `sparsight.sparse.kernels._layer_inputs`."""
+    """What the compiled loops read, in the order of their arguments; see `kernels._layer_inputs`."""
 
     inputs: np.ndarray
     rows: np.ndarray | None

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialise
 
 from sparsight.atomic import write_atomically
-from sparsight.prune._imp import Checkpoint, Progress, State
+from sparsight.prune import Checkpoint, Progress, State
 
 CHECKPOINT = "checkpoint.safetensors"
 

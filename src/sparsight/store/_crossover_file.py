@@ -9,7 +9,7 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
-from sparsight.sparse._crossover import Crossovers, Kernel, is_worth_measuring, measured_crossovers, shape_key
+from sparsight.sparse import Crossovers, Kernel, is_worth_measuring, measured_crossovers, shape_key
 from sparsight.store._sealed_json import NewerFormatError, read_sealed, write_sealed
 
 CROSSOVERS = "crossovers.json"

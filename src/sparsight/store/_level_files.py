@@ -17,18 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
-from safetensors.numpy import save as serialise
+from safetensors.numpy import load_file, save as serialise
 from torch import nn
 
 from sparsight.atomic import sha256_of, write_atomically
 from sparsight.errors import InputError
-from sparsight.instruments._registry import Quantity
-from sparsight.prune._imp import Level, State
-from sparsight.prune._masks import num_kept_of
+from sparsight.instruments import Quantity
+from sparsight.prune import Level, State, num_kept_of
 from sparsight.store._level_record import PAGE, read_page
 from sparsight.store._sealed_json import NewerFormatError, write_sealed
-from sparsight.train._trainer import Curve, Masks
+from sparsight.train import Curve, Masks
 
 WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
 

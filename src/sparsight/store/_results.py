@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._registry import Quantity
-from sparsight.measure._cavity_change import CavityChange, cavity_change
-from sparsight.recipe._recipe import Recipe
+from sparsight.instruments import Quantity
+from sparsight.measure import CavityChange, cavity_change
+from sparsight.recipe import Recipe
 from sparsight.store._level_files import StoredLevel, read_measures
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state

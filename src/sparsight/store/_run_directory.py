@@ -17,8 +17,7 @@ import torch
 
 from sparsight.atomic import is_temporary, remove_temporaries, write_atomically
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import Recipe
-from sparsight.recipe._toml_text import MAX_TOML_BYTES, parse_toml
+from sparsight.recipe import MAX_TOML_BYTES, Recipe, parse_toml
 from sparsight.store._containment import refuse_links
 from sparsight.store._level_files import StoredLevel, read_level
 from sparsight.store._level_record import PAGE, read_page
@@ -219,7 +218,7 @@ class RunDirectory:
 
     @contextmanager
     def writing(self, on_lost: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the right to write to this run; see `sparsight.store._lock.exclusive_writing`.
+        """Hold the right to write to this run; see `sparsight.store.exclusive_writing`.
 
         Raises
         ------

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from sparsight.measure._intervals import Interval, mean_interval
+from sparsight.measure import Interval, mean_interval
 from sparsight.store._level_record import read_page
 from sparsight.store._results import NETWORK, Run
 from sparsight.store._run_directory import RunDirectory

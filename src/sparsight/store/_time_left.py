@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from sparsight.prune._imp import PruningSettings
-from sparsight.prune._masks import num_kept_by_level
+from sparsight.prune import PruningSettings, num_kept_by_level
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sparsight.errors import InputError
-from sparsight.store._lock import exclusive_writing
-from sparsight.store._run_directory import RunDirectory
-from sparsight.store._sealed_json import NewerFormatError, read_sealed, write_sealed
+from sparsight.store import NewerFormatError, RunDirectory, exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._settings import Case
 
 MANIFEST = "sweep.json"

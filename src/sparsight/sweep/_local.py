@@ -8,9 +8,7 @@ from tempfile import TemporaryDirectory
 
 from joblib import Parallel, delayed
 
-from sparsight.run._preflight import check_recipes, devices_of
-from sparsight.run._resources import Placement, Size, place
-from sparsight.run._stopping import stopping_on_signals
+from sparsight.run import Placement, Size, check_recipes, devices_of, place, stopping_on_signals
 from sparsight.sweep._directory import SweepDirectory, Unit
 from sparsight.sweep._replicate import Outcome, run_unit
 from sparsight.sweep._settings import Case, default_folder, load_sweep
@@ -88,7 +86,7 @@ def sweep(
     ----------
     plan : Plan
     jobs, plugins, checkpoint_seconds
-        As `sparsight.run._runner.run`.
+        As `sparsight.run.run`.
     on_unit : callable, optional
 
     Returns

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sparsight.run._preflight import load_plugins
-from sparsight.run._replicates import run_replicates
-from sparsight.run._stopping import request_stop
-from sparsight.store._lock import BusyError
+from sparsight.run import load_plugins, request_stop, run_replicates
+from sparsight.store import BusyError
 from sparsight.sweep._directory import SweepDirectory, Unit, state_of
 
 _ERROR = "error.txt"
@@ -52,7 +50,7 @@ def run_unit(
         Folder of the sweep.
     unit : Unit
     threads, plugins, checkpoint_seconds, owner, holder
-        As `sparsight.run._replicates.run_replicates`.
+        As `sparsight.run.run_replicates`.
 
     Returns
     -------

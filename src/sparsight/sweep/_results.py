@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from sparsight.errors import InputError
-from sparsight.store._results import NETWORK, Run
+from sparsight.store import NETWORK, Run
 from sparsight.sweep._directory import SweepDirectory
 
 _INDEX = ["case", "condition", "replicate", "level"]

@@ -13,8 +13,16 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from sparsight.errors import InputError
-from sparsight.recipe._recipe import Name, Recipe, merged, recipe_values, shipped_recipes, validated
-from sparsight.recipe._toml_text import MAX_TOML_BYTES, parse_toml
+from sparsight.recipe import (
+    MAX_TOML_BYTES,
+    Name,
+    Recipe,
+    merged,
+    parse_toml,
+    recipe_values,
+    shipped_recipes,
+    validated,
+)
 from sparsight.settings import Settings
 
 _NOT_VARIED = ("name", "question", "replicates", "schema_version")

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparsight.errors import InputError
-from sparsight.run._resources import Placement, place
-from sparsight.store._lock import exclusive_writing
-from sparsight.store._sealed_json import read_sealed, write_sealed
+from sparsight.run import Placement, place
+from sparsight.store import exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._directory import SweepDirectory, Unit
 from sparsight.sweep._local import Plan
 from sparsight.sweep._slurm_job import work_on
@@ -111,7 +110,7 @@ def submit(
     plan : Plan
     options : SlurmOptions
     plugins, checkpoint_seconds
-        As `sparsight.run._runner.run`.
+        As `sparsight.run.run`.
 
     Returns
     -------

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sparsight.run._preflight import load_plugins
-from sparsight.run._stopping import Interrupted, stopping_on_signals
-from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.run import Interrupted, load_plugins, stopping_on_signals
+from sparsight.store import CHECKPOINT
 from sparsight.sweep._directory import SweepDirectory, Unit
 from sparsight.sweep._replicate import run_unit
 

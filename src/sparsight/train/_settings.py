@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sparsight.settings import Settings
-from sparsight.sparse._crossover import Kernel
+from sparsight.sparse import Kernel
 
 Loss = Literal["cross_entropy", "mse"]
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.train._cuda_graph import Forward, recorded
 from sparsight.train._trainer import DivergenceError, Trainer, autocast, batch_loss, make_optimizer, tf32_if
 

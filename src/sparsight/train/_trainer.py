@@ -11,16 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.sparse._crossover import sparse_layers
-from sparsight.sparse._sequential import SparseSequential
-from sparsight.sparse._threads import threads_taken_from_torch
-from sparsight.sparse._tiles import Batch, Table
+from sparsight.sparse import Batch, SparseSequential, Table, sparse_layers, threads_taken_from_torch
 from sparsight.train._cuda_graph import Forward, check_device, recorded
-from sparsight.train._settings import Loss as Loss
-from sparsight.train._settings import TrainingSettings as TrainingSettings
-from sparsight.train._settings import learning_rate as learning_rate
+from sparsight.train._settings import (
+    Loss as Loss,
+    TrainingSettings as TrainingSettings,
+    learning_rate as learning_rate,
+)
 
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""

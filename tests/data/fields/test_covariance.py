@@ -4,15 +4,14 @@ import warnings
 import numpy as np
 import pytest
 import scipy.fft
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from sparsight.data import covariance as covariance_module
+from sparsight.data import product_covariance
+from sparsight.data.fields import _covariance as covariance_module
 from sparsight.data.fields._covariance import (
     CovarianceWarning,
     covariance_matrix,
     pointwise_sampler,
-    product_covariance,
     product_sampler,
 )
 from sparsight.data.fields._white_noise import white_noise

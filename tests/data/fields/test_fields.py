@@ -6,18 +6,16 @@ import pytest
 import scipy.integrate
 import scipy.special
 import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ConfigDict, create_model
 
-from sparsight.data import fields
-from sparsight.data.fields._covariance import CovarianceWarning, covariance_matrix, product_covariance
+from sparsight.data import nlgp, nlgp_sampler, product_covariance
+from sparsight.data.fields import _fields as fields
+from sparsight.data.fields._covariance import CovarianceWarning, covariance_matrix
 from sparsight.data.fields._fields import (
     gp,
-    nlgp,
     nlgp_covariance,
     nlgp_excess_kurtosis,
-    nlgp_sampler,
     nlgp_twin_sampler,
     nlgp_variance,
 )

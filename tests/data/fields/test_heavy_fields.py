@@ -5,7 +5,8 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from sparsight.data.fields._covariance import covariance_matrix, product_covariance, product_sampler
+from sparsight.data import product_covariance
+from sparsight.data.fields._covariance import covariance_matrix, product_sampler
 from sparsight.data.fields._fields import nlgp_covariance
 from sparsight.data.fields._heavy_fields import (
     elliptical,

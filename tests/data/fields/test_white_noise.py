@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 import torch
 
-from sparsight.data import white_noise as white_noise_module
+from sparsight.data.fields import _white_noise as white_noise_module
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.streams import generator
 

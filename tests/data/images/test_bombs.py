@@ -10,8 +10,9 @@ import zlib
 import numpy as np
 import pytest
 
+from sparsight.data import npz
 from sparsight.data.images._idx import read_idx
-from sparsight.data.images._npz import npz, read_npz
+from sparsight.data.images._npz import read_npz
 from sparsight.errors import InputError
 
 LARGE = 2**28

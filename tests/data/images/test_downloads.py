@@ -13,15 +13,11 @@ import numpy as np
 import pytest
 import trustme
 
-from sparsight.data import published_sets
+from sparsight.data import PUBLISHED, download_set
+from sparsight.data.images import _published_sets as published_sets
 from sparsight.data.images._downloads import RemoteFile, download, mirrored
 from sparsight.data.images._idx import FASHION_MNIST_FOLDER, fashion_mnist
-from sparsight.data.images._published_sets import (
-    PUBLISHED,
-    download_set,
-    downloaded_folder,
-    folder_or_downloaded,
-)
+from sparsight.data.images._published_sets import downloaded_folder, folder_or_downloaded
 from sparsight.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(200_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsight.data import idx as idx_module
+from sparsight.data.images import _idx as idx_module
 from sparsight.data.images._idx import FASHION_MNIST_FOLDER, fashion_mnist, idx, read_idx
 from sparsight.errors import InputError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsight.data import imagenet, standardise
+from sparsight.data.images import _imagenet as imagenet, _standardise as standardise
 from sparsight.data.images._imagenet import TEST_FILES, TRAIN_FILES, converted, imagenet32, imagenet64
 from sparsight.errors import InputError
 

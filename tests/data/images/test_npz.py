@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from sparsight.data.images._npz import npz
+from sparsight.data import npz
 from sparsight.errors import InputError
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sparsight.data._sources import SOURCES
-from sparsight.data.images._photographs import FLAT_SD, PHOTOGRAPHS, SCALES, photographs, region
+from sparsight.data import SOURCES, photographs
+from sparsight.data.images._photographs import FLAT_SD, PHOTOGRAPHS, SCALES, region
 
 
 @pytest.fixture(scope="module")

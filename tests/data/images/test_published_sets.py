@@ -3,7 +3,7 @@ import tarfile
 
 import pytest
 
-from sparsight.data import published_sets
+from sparsight.data.images import _published_sets as published_sets
 from sparsight.data.images._published_sets import unpack_batches
 from sparsight.errors import InputError
 

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from sparsight.data import restricted_pickle
-from sparsight.data.images._restricted_pickle import read_restricted_pickle, unpickle_restricted
+from sparsight.data import read_restricted_pickle
+from sparsight.data.images import _restricted_pickle as restricted_pickle
+from sparsight.data.images._restricted_pickle import unpickle_restricted
 from sparsight.errors import InputError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

@@ -9,10 +9,11 @@ from scipy.stats import kurtosis, rankdata
 from tests.toy import linear_task, small_network
 
 from sparsight.network import layer_inputs, linear_layers
-from sparsight.prune._imp import PruningSettings, dense_masks, imp, snapshot
-from sparsight.prune.criteria import CRITERIA, Trained
+from sparsight.prune import PruningSettings, Trained, dense_masks, imp
+from sparsight.prune._level import snapshot
 from sparsight.prune.criteria._cavity import _ranks_at_equal_size
-from sparsight.train._trainer import Trainer, TrainingSettings
+from sparsight.prune.criteria._registry import CRITERIA
+from sparsight.train import Trainer, TrainingSettings
 
 ALL = ("cavity", "cavity-matched", "cavity-reverse", "grasp", "movement", "snip", "synflow")
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from sparsight.measure._intervals import describe
-from sparsight.reproduce._claim import Claim
-from sparsight.reproduce._reproduction import Outcome
+from sparsight.measure import describe
+from sparsight.reproduce import Claim, Outcome
 
 
 def claims_table(claims: Iterable[Claim]) -> Table:

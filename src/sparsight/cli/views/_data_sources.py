@@ -5,9 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from sparsight.data._description import availability, describe_task
-from sparsight.recipe._data_settings import DataSettings
-from sparsight.recipe._recipe import merged, parse_override, validated
+from sparsight.data import availability, describe_task
+from sparsight.recipe import DataSettings, merged, parse_override, validated
 
 
 def availability_table() -> Table:

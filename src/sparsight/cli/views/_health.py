@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sparsight.store._integrity import ReplicateHealth
+from sparsight.store import ReplicateHealth
 
 
 def health_lines(problems: Sequence[str], replicates: Sequence[ReplicateHealth]) -> Iterator[str]:

@@ -9,8 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sparsight.store._run_directory import RunDirectory
-from sparsight.store._run_state import RunState, UnitState, run_state
+from sparsight.store import RunDirectory, RunState, UnitState, run_state
 
 _NARROW = 100
 """Characters below which condition and replicate share a column and the bar is left out."""

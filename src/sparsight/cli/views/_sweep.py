@@ -5,9 +5,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from sparsight.sweep._directory import Unit
-from sparsight.sweep._replicate import Outcome
-from sparsight.sweep._results import Sweep
+from sparsight.sweep import Outcome, Sweep, Unit
 
 _KINDS = ("finished", "failed", "running", "waiting", "begun", "new")
 

@@ -1,1 +1,5 @@
 """Pictures: photographs and the published sets."""
+
+from sparsight.registry import import_modules_of
+
+import_modules_of(__name__, __path__)

@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib import error as url_error
-from urllib import parse as url_parse
-from urllib import request as url_request
+from urllib import error as url_error, parse as url_parse, request as url_request
 
 from filelock import FileLock
 

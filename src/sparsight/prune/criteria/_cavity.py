@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsight.measure._cavity import cavity as cavity_effect
+from sparsight.measure import cavity as cavity_effect
 from sparsight.network import layer_inputs
 from sparsight.prune._masks import layer_of
 from sparsight.prune.criteria._registry import Trained, criterion

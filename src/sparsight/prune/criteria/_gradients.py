@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sparsight.prune.criteria._registry import Trained
-from sparsight.train._trainer import batch_loss
+from sparsight.train import batch_loss
 
 _SAMPLES = 2048
 

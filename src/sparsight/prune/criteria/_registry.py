@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from sparsight.data._task import Task
+from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.train._trainer import Loss
+from sparsight.train import Loss
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,31 @@
+from .data import Task as Task, data_source as data_source
+from .errors import InputError as InputError
+from .figures import (
+    plot_cavity_distributions as plot_cavity_distributions,
+    plot_cavity_map as plot_cavity_map,
+    plot_controls as plot_controls,
+    plot_differences as plot_differences,
+    plot_fan_in as plot_fan_in,
+    plot_fan_out as plot_fan_out,
+    plot_locality_levels as plot_locality_levels,
+    plot_locality_map as plot_locality_map,
+    plot_locality_profile as plot_locality_profile,
+    plot_over_density as plot_over_density,
+    plot_preactivations as plot_preactivations,
+    plot_receptive_fields as plot_receptive_fields,
+)
+from .geometry import Geometry as Geometry
+from .instruments import instrument as instrument, measure_network as measure_network
+from .measure import cavity as cavity, gaussianity as gaussianity, locality as locality
+from .network import (
+    FullyConnected as FullyConnected,
+    NetworkSettings as NetworkSettings,
+    initialise_ as initialise_,
+)
+from .prune import Level as Level, PruningSettings as PruningSettings, criterion as criterion, imp as imp
+from .recipe import load_recipe as load_recipe
+from .report import write_figures as write_figures, write_movie as write_movie, write_report as write_report
+from .run import run_recipe as run_recipe
+from .store import intervals_by_level as intervals_by_level, open_run as open_run
+from .sweep import open_sweep as open_sweep
+from .train import TrainingSettings as TrainingSettings
