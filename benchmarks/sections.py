@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+
 from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, step, together
 from benchmarks.report import Section, Target, busiest_operations, spread, table
-
 from sparsight.measure import cavity
 from sparsight.prune import PruningSettings, dense_masks
 

@@ -25,6 +25,8 @@ settings.register_profile(
 )
 settings.load_profile("sparsight")
 
+pytest_plugins = ["tests.short_runs", "tests.invented_runs"]
+
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=12, help="How often tests/run/test_kills.py kills.")

@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests import toy
 
 from sparsight.cli import main
 from sparsight.store import open_run
+from tests import toy
 
-PLANE = str(Path(__file__).parent / "run" / "plane.toml")
+PLANE = str(Path(__file__).parents[1] / "plane.toml")
 PLUGIN = toy.__file__
 
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.toy import linear_task
 
 from sparsight.data import (
     SOURCES,
@@ -10,6 +9,7 @@ from sparsight.data import (
     photographs,  # noqa: F401 - registers it
 )
 from sparsight.errors import InputError
+from tests.toy import linear_task
 
 
 def test_description_counts_and_measures():

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tests.toy import linear_task
 
 from sparsight.data import nlgp, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
 from sparsight.recipe import DataSettings
+from tests.toy import linear_task
 
 
 def _many_classes(**options):

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tests.toy import linear_task
 
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from tests.toy import linear_task
 
 
 def test_an_epoch_sees_every_sample_once():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from tests.toy import NETWORKS, SmallTransformer, linear_task, small_convolution, small_network
 from torch import nn
 
 import sparsight
 from sparsight.errors import InputError
 from sparsight.network import is_chain
+from tests.toy import NETWORKS, SmallTransformer, linear_task, small_convolution, small_network
 
 TASK = linear_task()
 

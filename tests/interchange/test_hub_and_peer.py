@@ -4,7 +4,6 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from tests.toy import linear_task, small_network
 
 from sparsight.cli import main
 from sparsight.errors import InputError
@@ -12,6 +11,7 @@ from sparsight.interchange import read_peer_level, write_hub_folder
 from sparsight.interchange._hub import read_hub_folder
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import NetworkSettings
+from tests.toy import linear_task, small_network
 
 
 def ancestors_level(path, *, sizes=((12, 7), (7, 5), (5, 3)), steps=(4, 9), seed=0):

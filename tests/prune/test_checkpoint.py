@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import torch
-from tests.toy import linear_task, small_network
 
 from sparsight.prune import Checkpoint, Progress, PruningSettings, imp
 from sparsight.store import CHECKPOINT, read_checkpoint, write_checkpoint
 from sparsight.train import TrainingSettings
+from tests.toy import linear_task, small_network
 
 STEPS = 20
 

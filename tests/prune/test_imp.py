@@ -2,13 +2,13 @@ import itertools
 
 import pytest
 import torch
-from tests.toy import linear_task, small_network
 from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.prune import PruningSettings, criterion, imp, num_kept_by_level
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
+from tests.toy import linear_task, small_network
 
 TRAINING = TrainingSettings(steps=30, batch_size=32, learning_rate=0.1, momentum=0.9, weight_decay=1e-3)
 

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from tests.toy import NETWORKS, linear_task
 from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.prune import PruningSettings, imp
 from sparsight.train import TrainingSettings
+from tests.toy import NETWORKS, linear_task
 
 TRAINING = TrainingSettings(steps=12, batch_size=32, learning_rate=0.05)
 

@@ -4,12 +4,12 @@ import itertools
 
 import pytest
 import torch
-from tests.toy import linear_task, small_network
 
 from sparsight.errors import InputError
 from sparsight.prune import Checkpoint, PruningSettings, Replicate, imp, imp_together
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import DivergenceError, TrainingSettings
+from tests.toy import linear_task, small_network
 
 NUM = 3
 STEPS = 20

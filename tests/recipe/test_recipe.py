@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from tests import toy  # noqa: F401 - registers the source `plane`
 
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, load_recipe, merged, parse_override, shipped_recipes
+from tests import toy  # noqa: F401 - registers the source `plane`
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from tests.report.test_page import Page
 
 from sparsight.cli import main
 from sparsight.errors import InputError
@@ -17,6 +16,7 @@ from sparsight.report._findings import findings
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries, run_names
 from sparsight.store import Run, RunDirectory, open_run
+from tests.report.test_page import Page
 
 
 @pytest.fixture(scope="module")

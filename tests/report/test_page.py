@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
@@ -30,8 +29,9 @@ from sparsight.report._subjects import Summaries
 from sparsight.run import run_recipe
 from sparsight.store import NETWORK, Run, RunDirectory, open_run, write_page
 from sparsight.store._level_files import MEASURES
+from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 
-PLANE = Path(__file__).parents[1] / "run" / "plane.toml"
+PLANE = Path(__file__).parents[1] / "plane.toml"
 VOID = {"meta", "link", "img", "input", "br"}
 
 

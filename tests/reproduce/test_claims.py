@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 from sparsight.reproduce import all_claims
 from sparsight.reproduce._claim import find, verdict_of
 from sparsight.reproduce._one_neuron import GAINS, gain_name
+from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 LEVELS = np.arange(NUM_LEVELS)
 WITHIN = "_within_class"

@@ -1,7 +1,7 @@
 import numpy as np
-from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 from sparsight.reproduce._feedback import predicts_gain
+from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 SHAPE = (10, NUM_LEVELS, NUM_UNITS)
 

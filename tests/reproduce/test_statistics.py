@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from tests.reproduce.planted import planted
 
 from sparsight.reproduce._statistics import (
     change,
@@ -15,6 +14,7 @@ from sparsight.reproduce._statistics import (
     rank_correlation_with_level,
     slope,
 )
+from tests.reproduce.planted import planted
 
 
 @pytest.fixture

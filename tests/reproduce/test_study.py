@@ -3,7 +3,6 @@ import re
 
 import numpy as np
 import pytest
-from tests.reproduce.planted import planted
 
 from sparsight.data import availability
 from sparsight.errors import InputError
@@ -19,6 +18,7 @@ from sparsight.reproduce._study import (
 )
 from sparsight.run import run_recipe
 from sparsight.store import Run
+from tests.reproduce.planted import planted
 
 
 @pytest.mark.parametrize("name", study_names())

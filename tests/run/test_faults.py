@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.run.run_digests import digests
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.run import run_recipe
 from sparsight.store import RunDirectory, check_run
 from sparsight.store._progress_file import PROGRESS
+from tests.run.run_digests import digests
 
 WRITING_CALLS = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "utime")
 

@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests import toy
-from tests.run.run_digests import digests
 
 from sparsight.store import CHECKPOINT
 from sparsight.store._progress_file import PROGRESS
+from tests import toy
+from tests.run.run_digests import digests
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import random
 import time
 
 import pytest
-from tests import toy  # noqa: F401 - registers the data source, in the children too
-from tests.run.run_digests import digests
 
 from sparsight.run import run_recipe
 from sparsight.store import RECIPE, RunDirectory, check_run
+from tests import toy  # noqa: F401 - registers the data source, in the children too
+from tests.run.run_digests import digests
 
 
 def run_in_a_child(recipe, path):

@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tests import toy
 
 from sparsight.data import _clone_storage as clone_storage
 from sparsight.run import Size, place
+from tests import toy
 
 GIB = 2**30
 SMALL, MIDDLE, LARGE = Size(5_000, GIB), Size(2_000_000, GIB), Size(500_000_000, 40 * GIB)

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests import toy
-from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
 from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
 from sparsight.store import RunDirectory, open_run
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS, check_level
+from tests import toy
+from tests.run.run_digests import digests
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 PLUGIN = Path(toy.__file__)
 
 

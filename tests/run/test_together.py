@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests import toy
-from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
 from sparsight.recipe import load_recipe
@@ -15,8 +13,10 @@ from sparsight.run import Size, run_recipe
 from sparsight.run._plan import grouped, num_together
 from sparsight.store import CHECKPOINT, open_run
 from sparsight.store._progress_file import PROGRESS
+from tests import toy
+from tests.run.run_digests import digests
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 GIB = 2**30
 NUM = 3
 

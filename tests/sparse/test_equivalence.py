@@ -6,11 +6,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.toy import InPrecision, linear_task, small_network
-from tests.train.test_trainer import OPTIMIZERS
 
 from sparsight.prune import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings
+from tests.toy import InPrecision, linear_task, small_network
+from tests.train.test_trainer import OPTIMIZERS
 
 SCHEDULES = {
     "constant": {},

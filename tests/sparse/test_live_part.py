@@ -5,13 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from tests.toy import InPrecision, linear_task, small_network
 from torch import nn
 
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.sparse import SparseSequential
 from sparsight.sparse._live_part import LivePart, constant_units, unused_pixels
 from sparsight.train import Trainer, TrainingSettings
+from tests.toy import InPrecision, linear_task, small_network
 
 NUM_INPUTS, WIDTHS = 90, (40, 36, 30)
 

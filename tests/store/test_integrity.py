@@ -5,7 +5,6 @@ import random
 import shutil
 
 import pytest
-from tests.run.run_digests import digests
 
 from sparsight.cli import main
 from sparsight.errors import InputError
@@ -22,6 +21,7 @@ from sparsight.store import (
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import PAGE
 from sparsight.store._run_directory import ENVIRONMENT, FAILURE, TASK
+from tests.run.run_digests import digests
 
 
 def flip_bit(path, position, bit=4):

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests import toy
-from tests.run.run_digests import digests
 
 from sparsight.errors import InputError
 from sparsight.run import run_recipe
 from sparsight.store import BusyError, open_run
 from sparsight.sweep import Unit, open_sweep, plan_sweep, sweep
 from sparsight.sweep._directory import SweepDirectory
+from tests import toy
+from tests.run.run_digests import digests
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 PLUGIN = Path(toy.__file__)
 FIXED = "[fixed]\nmeasure.instruments = ['locality']\npruning.max_levels = 1\n"
 

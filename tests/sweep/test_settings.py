@@ -3,13 +3,13 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from tests import toy  # noqa: F401 - registers the data source "plane"
 
 from sparsight.errors import InputError
 from sparsight.sweep import folder_of
 from sparsight.sweep._settings import default_folder, load_sweep
+from tests import toy  # noqa: F401 - registers the data source "plane"
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parents[1] / "plane.toml"
 
 
 @pytest.fixture

@@ -7,19 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
-from tests import toy
-from tests.run.run_digests import digests
-from tests.sweep.slurm_on_loopback import slurm, why_not
 
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.sweep._directory import SweepDirectory
 from sparsight.sweep._slurm import SlurmOptions, minutes_of, submitted_jobs
+from tests import toy
+from tests.run.run_digests import digests
+from tests.sweep.slurm_on_loopback import slurm, why_not
 
 PLUGIN = Path(toy.__file__)
 STEPS = 3000
 SWEEP = f"""
-recipe = "{Path(__file__).with_name("plane.toml")}"
+recipe = "{Path(__file__).parents[1] / "plane.toml"}"
 replicates = 1
 [fixed]
 measure.instruments = ["locality"]

@@ -2,15 +2,14 @@
 
 import pytest
 import torch
+
+from sparsight.errors import InputError
+from sparsight.prune import PruningSettings, imp
+from sparsight.train import Trainer, _cuda_graph as cuda_graph, train_together
+from sparsight.train._cuda_graph import recorded
 from tests.toy import linear_task, small_network
 from tests.train.test_together import assert_equal_states, by_slot, masks_of, settings_of, trainers_of
 from tests.train.test_trainer import OPTIMIZERS
-
-from sparsight.train import _cuda_graph as cuda_graph
-from sparsight.errors import InputError
-from sparsight.prune import PruningSettings, imp
-from sparsight.train import Trainer, train_together
-from sparsight.train._cuda_graph import recorded
 
 
 def stand_in(network, place):

@@ -6,12 +6,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tests.toy import InPrecision, linear_task, small_network
-from tests.train.test_trainer import OPTIMIZERS
 
 from sparsight.network import Activation
 from sparsight.prune import PruningSettings, dense_masks
 from sparsight.train import DivergenceError, Trainer, TrainingSettings, train_together
+from tests.toy import InPrecision, linear_task, small_network
+from tests.train.test_trainer import OPTIMIZERS
 
 NUM_NETWORKS = 4
 SCHEDULES = {

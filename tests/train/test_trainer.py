@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.toy import linear_task, small_network
 
 from sparsight.errors import InputError
 from sparsight.train import DivergenceError, Trainer, TrainingSettings, batch_loss
 from sparsight.train._settings import learning_rate
 from sparsight.train._trainer import evaluate
+from tests.toy import linear_task, small_network
 
 OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "learning_rate": 0.1},

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from tests.fuzzing import apply_damage, damage, fuzzed
 
-from sparsight.data.images import _cifar as cifar, _imagenet as imagenet, _npz as npz
+from sparsight.data.images import _cifar as cifar, _imagenet as imagenet
 from sparsight.data.images._cifar import batch_arrays, cifar10
 from sparsight.data.images._idx import idx, read_idx
 from sparsight.data.images._imagenet import imagenet32
-from sparsight.data.images._npz import read_npz
+from sparsight.data.images._npz import npz, read_npz
 from sparsight.data.images._restricted_pickle import unpickle_restricted
 from sparsight.errors import InputError
+from tests.fuzzing import apply_damage, damage, fuzzed
 
 STREAM = np.random.default_rng(0)
 IMAGES = STREAM.integers(0, 256, (30, 5, 4), dtype=np.uint8)

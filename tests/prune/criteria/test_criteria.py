@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kurtosis, rankdata
-from tests.toy import linear_task, small_network
 
 from sparsight.network import layer_inputs, linear_layers
 from sparsight.prune import PruningSettings, Trained, dense_masks, imp
@@ -14,6 +13,7 @@ from sparsight.prune._level import snapshot
 from sparsight.prune.criteria._cavity import _ranks_at_equal_size
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
+from tests.toy import linear_task, small_network
 
 ALL = ("cavity", "cavity-matched", "cavity-reverse", "grasp", "movement", "snip", "synflow")
 

@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests import toy  # noqa: F401 - registers the data source of plane.toml
 
 from sparsight.recipe import load_recipe
 from sparsight.run import run_recipe
+from tests import toy  # noqa: F401 - registers the data source of plane.toml
 
-PLANE = Path(__file__).with_name("plane.toml")
+PLANE = Path(__file__).parent / "plane.toml"
 SHORT = ("replicates=1", "measure.instruments=['locality']", "measure.num_samples=40")
 
 
