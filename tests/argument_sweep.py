@@ -19,17 +19,17 @@ from sparsight.data.fields._heavy_fields import laplace_covariance
 from sparsight.data.fields._spin_fields import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
+    _cavity_contrast as cavity_contrast,
+    _gaussianity_controls as gaussianity_controls,
+    _intervals as effects,
+    _locality as locality,
+    _nulls as nulls,
+    _pair_counts as pair_counts,
+    _receptive_field as receptive_field,
+    _shape_fits as shape_fits,
     cavity_change,
-    cavity_contrast,
-    effects,
-    gaussianity_controls,
     joint_cavity,
-    locality,
-    nulls,
-    pair_counts,
     preactivation_histogram,
-    receptive_field,
-    shape_fits,
 )
 from sparsight.measure._cavity import cavity_by_class
 from sparsight.measure._curveball import trade

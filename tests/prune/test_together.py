@@ -5,10 +5,10 @@ import itertools
 import pytest
 import torch
 
-from sparsight.errors import InputError
+from sparsight.errors import DivergenceError, InputError
 from sparsight.prune import Checkpoint, PruningSettings, Replicate, imp, imp_together
 from sparsight.prune.criteria._registry import CRITERIA
-from sparsight.train import DivergenceError, TrainingSettings
+from sparsight.train import TrainingSettings
 from tests.toy import linear_task, small_network
 
 NUM = 3

@@ -76,7 +76,7 @@ def test_each_condition_is_compared_with_its_like_in_the_first_run(comparison):
 def test_runs_are_compared_at_the_lowest_density_that_all_reached(comparison, stored_run, same_seeds):
     assert set(comparison.compared_levels().values()) == {2}  # shallow has levels 0, 1, 2
     assert set(Summaries(stored_run).compared_levels().values()) == {3}
-    page = same_seeds.directory.pages("imp", 0)[1]
+    page = same_seeds.directory.records("imp", 0)[1]
     assert page["density"] == comparison.density("shallow: imp", 1)
 
 

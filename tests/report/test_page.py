@@ -27,7 +27,7 @@ from sparsight.report._findings import findings, verdict
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
 from sparsight.run import run_recipe
-from sparsight.store import NETWORK, Run, RunDirectory, open_run, write_page
+from sparsight.store import NETWORK, Run, RunDirectory, open_run, write_record
 from sparsight.store._level_files import MEASURES
 from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 
@@ -322,7 +322,7 @@ def test_severed_layers_and_undefined_values_are_named(copied):
     stored = directory.read("imp", 0, 3)
     measures = copied.measures("imp", 0, 3)
     facts = {"num_units": 12, "num_connected": 0, "severed_layers": ["linear_0"], "has_path": False}
-    write_page(directory.level("imp", 0, 3), stored.page | {"connectivity": facts}, stored.masks, measures)
+    write_record(directory.level("imp", 0, 3), stored.page | {"connectivity": facts}, stored.masks, measures)
     words = " ".join(caveats(Summaries(copied)))
     assert "Severed: imp, replicate 0, level 3: no weight left in linear_0." in words
     assert "No path: imp, replicate 0, level 3" in words
@@ -330,7 +330,7 @@ def test_severed_layers_and_undefined_values_are_named(copied):
 
 
 def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copied):
-    for condition, replicate in copied.directory.units():
+    for condition, replicate in copied.directory.replicates():
         for index in range(4):
             stored = copied.directory.read(condition, replicate, index)
             locality = {
@@ -339,7 +339,7 @@ def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copi
                 if name.startswith("locality.")
             }
             folder = copied.directory.level(condition, replicate, index)
-            write_page(folder, stored.page, stored.masks, {"linear_0": locality})
+            write_record(folder, stored.page, stored.masks, {"linear_0": locality})
     words = Page(render(copied)).words()
     assert "Not measured: gaussianity." in words
     assert "Not measured: cavity." in words

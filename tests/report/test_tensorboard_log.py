@@ -10,17 +10,17 @@ from sparsight.report import TensorBoardLog
 @pytest.fixture
 def logged(stored_run, tmp_path):
     with TensorBoardLog(tmp_path) as log:
-        for unit in stored_run.directory.units():
+        for unit in stored_run.directory.replicates():
             for index in range(stored_run.directory.num_levels(*unit)):
                 log(stored_run.directory, *unit, index)
     return tmp_path / "tensorboard"
 
 
 def test_events_hold_the_stored_numbers(stored_run, logged):
-    for condition, replicate in stored_run.directory.units():
+    for condition, replicate in stored_run.directory.replicates():
         events = EventAccumulator(str(logged / condition / f"replicate_{replicate:03d}"))
         events.Reload()
-        pages = stored_run.directory.pages(condition, replicate)
+        pages = stored_run.directory.records(condition, replicate)
         density = events.Scalars("level/density")
         assert [event.step for event in density] == list(range(len(pages)))
         assert [event.value for event in density] == pytest.approx([page["density"] for page in pages])

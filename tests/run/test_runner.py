@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsight.errors import InputError
+from sparsight.errors import BusyError, InputError, NewerFormatError
 from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
 from sparsight.store import RunDirectory, open_run
@@ -39,7 +39,7 @@ def test_a_run_leaves_behind_what_the_design_says(finished):
     opened = open_run(finished)
     assert opened.recipe == recipe()
     assert set(opened.directory.environment()) >= {"python", "packages", "platform", "revision"}
-    for condition, replicate in opened.directory.units():
+    for condition, replicate in opened.directory.replicates():
         assert opened.directory.num_levels(condition, replicate) == 3
         for index in range(3):
             folder = opened.directory.level(condition, replicate, index)
@@ -79,12 +79,14 @@ def test_workers_compute_the_same_as_one_process(finished, tmp_path):
     )
     assert digests(tmp_path / "run").keys() == digests(finished).keys()
     ours, theirs = open_run(tmp_path / "run"), open_run(finished)
-    for unit in ours.directory.units():
+    for unit in ours.directory.replicates():
         mine, other = ours.level(*unit, 2), theirs.level(*unit, 2)
         for name in mine.final:
             torch.testing.assert_close(mine.final[name], other.final[name], rtol=1e-4, atol=1e-5)
     assert sorted(announced) == sorted(
-        (condition, replicate, level) for condition, replicate in ours.directory.units() for level in range(3)
+        (condition, replicate, level)
+        for condition, replicate in ours.directory.replicates()
+        for level in range(3)
     )
 
 
@@ -117,7 +119,7 @@ def test_measuring_again_gives_the_same_and_keeps_other_instruments(copied):
 def test_frame_is_tidy_and_agrees_with_the_pages(finished):
     opened = open_run(finished)
     frame = opened.frame()
-    page = opened.directory.pages("random", 1)[2]
+    page = opened.directory.records("random", 1)[2]
     chosen = frame[(frame.condition == "random") & (frame.replicate == 1) & (frame.level == 2)]
     values = chosen.set_index(["layer", "quantity"])["value"]
     assert values["network", "test_accuracy"] == page["curve"]["test_accuracy"][-1]
@@ -209,7 +211,7 @@ def test_the_second_writer_is_told_who_writes(copied):
     directory = RunDirectory.open(copied)
     with (
         directory.writing(),
-        pytest.raises(InputError, match=r"is being written by process \d+ on "),
+        pytest.raises(BusyError, match=r"is being written by process \d+ on "),
         RunDirectory.open(copied).writing(),
     ):
         pass
@@ -219,7 +221,7 @@ def test_a_newer_format_is_refused_with_the_version(copied):
     page = copied / "imp" / "replicate_000" / "level_000" / "level.json"
     content = json.loads(page.read_text())
     page.write_text(json.dumps(content | {"format_version": 99}))
-    with pytest.raises(InputError, match="has format 99; this sparsight reads up to 2"):
+    with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
         open_run(copied).level("imp", 0, 0)
 
 

@@ -42,7 +42,7 @@ def copied(finished, tmp_path):
 def test_it_is_the_run_of_each_alone_up_to_rounding_and_says_what_it_is(finished, tmp_path):
     run_recipe(recipe(), tmp_path / "alone", jobs=1)
     ours, alone = open_run(finished), open_run(tmp_path / "alone")
-    for unit in ours.directory.units():
+    for unit in ours.directory.replicates():
         for index in range(3):
             mine, other = ours.level(*unit, index), alone.level(*unit, index)
             assert (mine.page["together"], other.page["together"]) == (NUM, 1)

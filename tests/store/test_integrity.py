@@ -7,17 +7,9 @@ import shutil
 import pytest
 
 from sparsight.cli import main
-from sparsight.errors import InputError
+from sparsight.errors import InputError, NewerFormatError
 from sparsight.run import run_recipe
-from sparsight.store import (
-    RECIPE,
-    NewerFormatError,
-    RunDirectory,
-    check_replicate,
-    check_run,
-    open_run,
-    write_sealed,
-)
+from sparsight.store import RECIPE, RunDirectory, check_replicate, check_run, open_run, write_sealed
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import PAGE
 from sparsight.store._run_directory import ENVIRONMENT, FAILURE, TASK

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from sparsight.errors import InputError
+from sparsight.errors import BusyError, InputError
 from sparsight.store import _lock as lock, exclusive_writing
 from sparsight.store._lock import LOCK, OWNER, STALE_SECONDS, owner_of
 
@@ -47,7 +47,7 @@ def foreign_owner(folder, age):
 
 def test_the_second_writer_is_told_who_where_and_since_when(tmp_path, holder):
     expected = rf"is being written by process {holder.pid} on {socket.gethostname()} since 20\d\d-"
-    with pytest.raises(InputError, match=expected), exclusive_writing(tmp_path):
+    with pytest.raises(BusyError, match=expected), exclusive_writing(tmp_path):
         pass
 
 
@@ -64,7 +64,7 @@ def test_a_writer_that_was_killed_is_replaced_at_once_and_this_is_said(tmp_path,
 def test_a_writer_on_another_host_is_left_alone_while_its_heart_beats(tmp_path):
     foreign_owner(tmp_path, age=STALE_SECONDS / 2)
     with (
-        pytest.raises(InputError, match=r"process 4711 on node17 since .*no sign of life for 60 s"),
+        pytest.raises(BusyError, match=r"process 4711 on node17 since .*no sign of life for 60 s"),
         exclusive_writing(tmp_path),
     ):
         pass
@@ -84,7 +84,7 @@ def test_after_the_clock_was_set_back_the_heart_itself_is_listened_to(tmp_path, 
     foreign_owner(tmp_path, age=-3600)
     if beats:
         monkeypatch.setattr(lock.time, "sleep", lambda _: os.utime(tmp_path / OWNER))
-        with pytest.raises(InputError, match="is being written by process 4711"), exclusive_writing(tmp_path):
+        with pytest.raises(BusyError, match="is being written by process 4711"), exclusive_writing(tmp_path):
             pass
     else:
         with exclusive_writing(tmp_path):
@@ -111,7 +111,7 @@ def test_who_lost_the_right_is_stopped_and_told_and_leaves_the_new_owner_alone(t
             foreign_owner(tmp_path, age=0)
             assert stopped.wait(10)
 
-    with pytest.raises(InputError, match=r"was taken over by process 4711 on node17"):
+    with pytest.raises(BusyError, match=r"was taken over by process 4711 on node17"):
         lose_it()
     assert owner_of(tmp_path).host == "node17"
 

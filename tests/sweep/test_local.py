@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsight.errors import InputError
+from sparsight.errors import BusyError, InputError
 from sparsight.run import run_recipe
-from sparsight.store import BusyError, open_run
-from sparsight.sweep import Unit, open_sweep, plan_sweep, sweep
+from sparsight.store import open_run
+from sparsight.sweep import CaseReplicate, open_sweep, plan_sweep, sweep
 from sparsight.sweep._directory import SweepDirectory
 from tests import toy
 from tests.run.run_digests import digests
@@ -95,12 +95,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(workplace):
 def test_a_replicate_has_one_writer_and_a_run_none_beside_them(workplace):
     plan = plan_sweep(rates(0.2))
     (case,) = plan.directory.cases()
-    busy = Unit(case.name, "imp", 0)
+    busy = CaseReplicate(case.name, "imp", 0)
     with case.directory.writing_replicate("imp", 0):
         outcomes = {outcome.unit: outcome for outcome in sweep(plan, jobs=1)}
         assert outcomes[busy].end == "busy"
         assert f"process {os.getpid()}" in outcomes[busy].message
-        assert outcomes[Unit(case.name, "random", 0)].end == "finished"
+        assert outcomes[CaseReplicate(case.name, "random", 0)].end == "finished"
         with pytest.raises(BusyError, match="replicate_000 is being written"), case.directory.writing():
             pass
     with case.directory.writing():
@@ -143,7 +143,7 @@ def test_results_carry_every_varied_field(workplace):
         chosen = square.sel(
             {"pruning.rate": values["pruning.rate"], "network.widths": values["network.widths"]}
         )
-        page = run_of_case.directory.pages("random", 1)[1]
+        page = run_of_case.directory.records("random", 1)[1]
         there = chosen.sel(condition="random", replicate=1, level=1)
         assert float(there["test_accuracy"]) == page["curve"]["test_accuracy"][-1]
         assert float(there["density"]) == page["density"]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from sparsight.errors import DivergenceError
 from sparsight.network import Activation
 from sparsight.prune import PruningSettings, dense_masks
-from sparsight.train import DivergenceError, Trainer, TrainingSettings, train_together
+from sparsight.train import Trainer, TrainingSettings, train_together
 from tests.toy import InPrecision, linear_task, small_network
 from tests.train.test_trainer import OPTIMIZERS
 

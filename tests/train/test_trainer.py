@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sparsight.errors import InputError
-from sparsight.train import DivergenceError, Trainer, TrainingSettings, batch_loss
+from sparsight.errors import DivergenceError, InputError
+from sparsight.train import Trainer, TrainingSettings, batch_loss
 from sparsight.train._settings import learning_rate
 from sparsight.train._trainer import evaluate
 from tests.toy import linear_task, small_network

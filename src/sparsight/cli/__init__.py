@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from sparsight.cli import _catalogue, _exchange, _run, _show
-from sparsight.errors import InputError
+from sparsight.errors import SparsightError
 
 app = App(
     name="sparsight",
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _exit_status(call: Callable[[], Any]) -> int:
     try:
         status = call()
-    except (InputError, CycloptsError) as error:
+    except (SparsightError, CycloptsError) as error:
         _complain(f"{' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt as interruption:

@@ -89,7 +89,7 @@ def run(
     for (condition, replicate), reason in directory.failures().items():
         console.print(f"missing: {condition}, replicate {replicate}: {printable(reason)}")
     console.print(f"report: {report}", soft_wrap=True)
-    return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.units()) else 0
+    return 1 if any(directory.num_levels(*unit) == 0 for unit in directory.replicates()) else 0
 
 
 def sweep(
@@ -153,7 +153,7 @@ def sweep(
     units_per_job
         Trainings that a Slurm job does one after the other.
     """
-    from sparsight.cli.views._sweep import announce_unit, sweep_table
+    from sparsight.cli.views._sweep import announce_replicate, sweep_table
     from sparsight.run import load_plugins
     from sparsight.sweep import Sweep, _slurm as slurm, folder_of, open_sweep, plan_sweep, sweep as run_sweep
 
@@ -194,7 +194,7 @@ def sweep(
         jobs=jobs,
         plugins=plugins,
         checkpoint_seconds=checkpoint_seconds or 60.0,
-        on_unit=lambda outcome: console.print(announce_unit(outcome), soft_wrap=True),
+        on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
     )
     console.print(sweep_table(Sweep(plan.directory)))
     return 1 if any(outcome.end == "error" for outcome in outcomes) else 0

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from sparsight.data import Task
-from sparsight.errors import InputError
+from sparsight.errors import DivergenceError, InputError
 from sparsight.prune._level import Checkpoint, Level, Progress
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
-from sparsight.train import DivergenceError, OnLockstep, TrainingSettings, train_together
+from sparsight.train import OnLockstep, TrainingSettings, train_together
 
 OnSteps = Callable[[dict[int, Progress]], None]
 """Called after every step with the `Progress` of each replicate that took it, by position."""

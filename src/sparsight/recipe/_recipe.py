@@ -26,7 +26,7 @@ from sparsight.train import TrainingSettings
 
 _SettingsT = TypeVar("_SettingsT", bound=Settings)
 Name = Annotated[str, AfterValidator(folder_name)]
-MAX_UNITS = 100_000
+MAX_REPLICATES = 100_000
 """Replicates times conditions."""
 
 _SHOWN = 80  # characters of a wrong value, and of a wrong name
@@ -97,8 +97,10 @@ class Recipe(Condition):
     def _has_distinct_and_not_too_many_units(self) -> "Recipe":
         distinct_folders(self.conditions)
         num_units = self.replicates * len(self.condition_names())
-        if num_units > MAX_UNITS:
-            raise ValueError(f"replicates times conditions are {num_units}; up to {MAX_UNITS} are allowed")
+        if num_units > MAX_REPLICATES:
+            raise ValueError(
+                f"replicates times conditions are {num_units}; at most {MAX_REPLICATES} are allowed"
+            )
         return self
 
     @classmethod

@@ -52,15 +52,15 @@ def _replicates(run: Run) -> Iterator[str]:
         if missing:
             which = ", ".join(map(str, missing))
             yield f"Not there: {condition}, replicate(s) {which}: no level is stored."
-    if not any(run.directory.num_levels(*unit) for unit in run.directory.units()):
+    if not any(run.directory.num_levels(*unit) for unit in run.directory.replicates()):
         yield "No level is stored yet: there is nothing to show."
 
 
 def _unfinished(run: Run) -> Iterator[str]:
-    for condition, replicate in run.directory.units():
+    for condition, replicate in run.directory.replicates():
         num_levels = run.directory.num_levels(condition, replicate)
         if num_levels:
-            page = run.directory.pages(condition, replicate)[-1]
+            page = run.directory.records(condition, replicate)[-1]
             if not page["is_last"]:
                 yield (
                     f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; "
@@ -93,7 +93,7 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
         pages = [
             (f"{name}, replicate {replicate}, level {page['index']}", page)
             for replicate in range(subject.run.recipe.replicates)
-            for page in subject.run.directory.pages(subject.condition, replicate)
+            for page in subject.run.directory.records(subject.condition, replicate)
         ]
         worst = max((page for _, page in pages), key=_num_severed)
         if _num_severed(worst):

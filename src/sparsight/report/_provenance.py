@@ -108,5 +108,5 @@ def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
 
 
 def _seconds(run: Run) -> dict[str, float]:
-    pages = [page for unit in run.directory.units() for page in run.directory.pages(*unit)]
+    pages = [page for unit in run.directory.replicates() for page in run.directory.records(*unit)]
     return {kind: sum(page[f"{kind}_seconds"] for page in pages) for kind in ("train", "measure")}

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, read_page
+from sparsight.store import RunDirectory, read_record
 
 FOLDER = "tensorboard"
 
@@ -52,9 +52,9 @@ class TensorBoardLog:
         if unit not in self._writers:
             folder = self._folder / condition / f"replicate_{replicate:03d}"
             self._writers[unit] = self._make_writer(str(folder))
-        page = read_page(directory.level(*unit, index))
+        page = read_record(directory.level(*unit, index))
         before = sum(
-            read_page(directory.level(*unit, earlier))["curve"]["step"][-1] for earlier in range(index)
+            read_record(directory.level(*unit, earlier))["curve"]["step"][-1] for earlier in range(index)
         )
         for name, values in page["curve"].items():
             if name != "step":

@@ -100,7 +100,7 @@ def results_of(run: Run) -> xr.Dataset:
     columns = {"test_accuracy": np.full(shape, np.nan), "density": np.full(shape, np.nan)}
     for place, condition in enumerate(run.recipe.condition_names()):
         for replicate in range(run.recipe.replicates):
-            for page in run.directory.pages(condition, replicate):
+            for page in run.directory.records(condition, replicate):
                 columns["test_accuracy"][place, replicate, page["index"]] = page["curve"]["test_accuracy"][-1]
                 columns["density"][place, replicate, page["index"]] = page["density"]
     dims = ("condition", "replicate", "level")

@@ -11,7 +11,7 @@ from sparsight.prune import Level
 from sparsight.recipe import Condition
 from sparsight.run._preflight import build_network, build_tasks, load_plugins
 from sparsight.run._step_watch import OnLevel
-from sparsight.store import RunDirectory, read_level, read_measures, write_page
+from sparsight.store import RunDirectory, read_level, read_measures, write_record
 
 
 def measure_again(
@@ -38,7 +38,7 @@ def measure_again(
     """
     load_plugins(plugins)
     with directory.writing():
-        for name, replicate in directory.units():
+        for name, replicate in directory.replicates():
             condition = directory.recipe.condition(name)
             if instruments is not None:
                 condition = Condition.model_validate(
@@ -74,7 +74,7 @@ def measure_stored(
     network.load_state_dict(stored.final)
     found = measure(stored.as_level(network, rewind=None), task, twin, condition)
     measures = {layer: before.get(layer, {}) | quantities for layer, quantities in found.items()}
-    write_page(folder, stored.page, stored.masks, measures)
+    write_record(folder, stored.page, stored.masks, measures)
 
 
 def measure(

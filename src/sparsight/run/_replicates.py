@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from sparsight.data import Task
-from sparsight.errors import InputError
+from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
 from sparsight.prune import Level, Replicate, connectivity, imp, imp_together
 from sparsight.recipe import Condition
@@ -30,7 +30,6 @@ from sparsight.store import (
     set_aside_damaged,
     write_level,
 )
-from sparsight.train import DivergenceError
 
 _log = logging.getLogger(__name__)
 

@@ -86,7 +86,7 @@ def announcing(
     Calls `on_level` for each new one, and `on_look` twice a second. An `OSError` of theirs passes: where they
     write to may be gone (a terminal, a pipe), and the run shall go on.
     """
-    seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.units()}
+    seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.replicates()}
     done = threading.Event()
 
     def announce() -> None:

@@ -32,10 +32,10 @@ from sparsight.store._level_files import (
     read_level as read_level,
     read_measures as read_measures,
     write_level as write_level,
-    write_page as write_page,
+    write_record as write_record,
 )
-from sparsight.store._level_record import read_page as read_page
-from sparsight.store._lock import BusyError as BusyError, exclusive_writing as exclusive_writing
+from sparsight.store._level_record import read_record as read_record
+from sparsight.store._lock import exclusive_writing as exclusive_writing
 from sparsight.store._progress_file import (
     ProgressClock as ProgressClock,
     TrainingProgress as TrainingProgress,
@@ -50,9 +50,12 @@ from sparsight.store._run_directory import (
     environment as environment,
     unused_path as unused_path,
 )
-from sparsight.store._run_state import RunState as RunState, UnitState as UnitState, run_state as run_state
+from sparsight.store._run_state import (
+    ReplicateState as ReplicateState,
+    RunState as RunState,
+    run_state as run_state,
+)
 from sparsight.store._sealed_json import (
-    NewerFormatError as NewerFormatError,
     read_sealed as read_sealed,
     write_sealed as write_sealed,
 )

@@ -10,7 +10,7 @@ from torch import nn
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.sparse import Crossovers, Kernel, is_worth_measuring, measured_crossovers, shape_key
-from sparsight.store._sealed_json import NewerFormatError, read_sealed, write_sealed
+from sparsight.store._sealed_json import read_sealed, write_sealed
 
 CROSSOVERS = "crossovers.json"
 
@@ -49,8 +49,6 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
 def _content(path: Path) -> dict[str, Any]:
     try:
         return read_sealed(path) if path.exists() else {}
-    except NewerFormatError:
-        raise
     except InputError:  # a damaged one is measured again: at worst a level takes other products, rightly
         return {}
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsight.errors import InputError
+from sparsight.errors import InputError, SparsightError
 from sparsight.store._level_files import MEASURES, check_level
-from sparsight.store._level_record import PAGE, read_page
+from sparsight.store._level_record import PAGE, read_record
 from sparsight.store._run_directory import FAILURE, TASK, RunDirectory
-from sparsight.store._sealed_json import NewerFormatError, read_sealed
+from sparsight.store._sealed_json import read_sealed
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def check_replicate(directory: RunDirectory, condition: str, replicate: int) -> 
         if found:
             unmeasured.append(index)
         last_good = index
-        has_end = index == stored - 1 and read_page(folder)["is_last"]
+        has_end = index == stored - 1 and read_record(folder)["is_last"]
     return ReplicateHealth(
         condition,
         replicate,
@@ -121,11 +121,9 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
     for page in sorted(directory.path.glob("[!.]*.json")):
         try:
             read_sealed(page)
-        except NewerFormatError:
-            raise
         except InputError as error:
             problems.append(str(error))
-    return problems, [check_replicate(directory, *unit) for unit in directory.units()]
+    return problems, [check_replicate(directory, *unit) for unit in directory.replicates()]
 
 
 def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[Path]:
@@ -162,7 +160,7 @@ def _problems_around(
         if (folder / name).exists():
             try:
                 read_sealed(folder / name)
-            except InputError as error:
+            except SparsightError as error:
                 yield str(error)
     for page in sorted(folder.glob(f"level_[0-9]*[0-9]/{PAGE}")):
         if page.parent.name > directory.level(condition, replicate, num_stored).name:
@@ -173,7 +171,7 @@ def _failure(directory: RunDirectory, condition: str, replicate: int) -> str | N
     path = directory.replicate(condition, replicate) / FAILURE
     try:
         return str(read_sealed(path)["message"]) if path.is_file() else None
-    except (InputError, KeyError):
+    except (SparsightError, KeyError):
         return None
 
 

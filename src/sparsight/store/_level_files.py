@@ -24,8 +24,8 @@ from sparsight.atomic import sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
-from sparsight.store._level_record import PAGE, read_page
-from sparsight.store._sealed_json import NewerFormatError, write_sealed
+from sparsight.store._level_record import PAGE, read_record
+from sparsight.store._sealed_json import write_sealed
 from sparsight.train import Curve, Masks
 
 WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
@@ -89,10 +89,10 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     folder.mkdir(exist_ok=True)  # in a replicate's folder that is there: a run that was moved is not remade
     write_atomically(folder / WEIGHTS, serialise(_pack_weights(level)))
     write_atomically(folder / MASKS, serialise(_pack_masks(level), _mask_shapes(level.masks)))
-    write_page(folder, _page_of(level) | dict(facts), level.masks, measures)
+    write_record(folder, _page_of(level) | dict(facts), level.masks, measures)
 
 
-def write_page(folder: Path, page: Mapping[str, Any], masks: Masks, measures: Measures) -> None:
+def write_record(folder: Path, page: Mapping[str, Any], masks: Masks, measures: Measures) -> None:
     """Write a level's measures and then its ``level.json``, from the page's other facts."""
     arrays, described = _pack_measures(masks, measures)
     write_atomically(folder / MEASURES, serialise(arrays))
@@ -109,9 +109,7 @@ def check_level(folder: Path) -> dict[str, str]:
         If a newer version wrote them: they are not damaged.
     """
     try:
-        page = read_page(folder)
-    except NewerFormatError:
-        raise
+        page = read_record(folder)
     except InputError as error:
         return {PAGE: str(error)}
     problems = {}
@@ -135,7 +133,7 @@ def read_level(folder: Path) -> StoredLevel:
     problems = [problem for name, problem in check_level(folder).items() if name != MEASURES]
     if problems:
         raise InputError("; ".join(problems))
-    page, packed, weights = read_page(folder), _load(folder / MASKS), _load(folder / WEIGHTS)
+    page, packed, weights = read_record(folder), _load(folder / MASKS), _load(folder / WEIGHTS)
     with _fitting_its_page(folder):
         masks = _unpack_masks(packed, page["mask_shapes"], "masks")
         states = {
@@ -164,7 +162,7 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     problems = [problem for name, problem in check_level(folder).items() if name != WEIGHTS]
     if problems:
         raise InputError("; ".join(problems))
-    page, arrays, packed = read_page(folder), _load(folder / MEASURES), _load(folder / MASKS)
+    page, arrays, packed = read_record(folder), _load(folder / MEASURES), _load(folder / MASKS)
     with _fitting_its_page(folder):
         masks = _unpack_masks(packed, page["mask_shapes"], "masks")
         return {

@@ -40,7 +40,7 @@ class _Page(BaseModel):
     files: dict[str, str]
 
 
-def read_page(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> dict[str, Any]:
     """Return the content of a level's ``level.json``.
 
     Raises

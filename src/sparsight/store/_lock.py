@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sparsight.atomic import write_atomically
-from sparsight.errors import InputError
+from sparsight.errors import BusyError, InputError
 
 LOCK, OWNER = ".lock", ".writer.json"
 HEARTBEAT_SECONDS = 5.0
@@ -24,10 +24,6 @@ STALE_SECONDS = 60.0
 """A writer on another host that has not touched its file for so long is taken for dead."""
 
 _log = logging.getLogger(__name__)
-
-
-class BusyError(InputError):
-    """Another process has the right to write."""
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class Run:
             ``<instrument>.<quantity>``, …) and ``value`` (float64).
         """
         rows: list[dict[str, Any]] = []
-        for condition, replicate in self.directory.units():
-            for page in self.directory.pages(condition, replicate):
+        for condition, replicate in self.directory.replicates():
+            for page in self.directory.records(condition, replicate):
                 common = {
                     "condition": condition,
                     "replicate": replicate,
@@ -111,8 +111,8 @@ class Run:
 
     def layers(self) -> list[str]:
         """Return the names of the layers that were measured."""
-        for condition, replicate in self.directory.units():
-            for page in self.directory.pages(condition, replicate)[:1]:
+        for condition, replicate in self.directory.replicates():
+            for page in self.directory.records(condition, replicate)[:1]:
                 return list(page["measures"])
         return []
 
@@ -140,7 +140,7 @@ class Run:
         layer = self._layer(layer)
         stored = {
             (*unit, index): self.measures(*unit, index)[layer]
-            for unit in self.directory.units()
+            for unit in self.directory.replicates()
             for index in range(self.directory.num_levels(*unit))
         }
         num_levels = 1 + max(index for _, _, index in stored)
@@ -227,7 +227,7 @@ class Run:
         try:
             geometry = Geometry(int(facts["channels"]), tuple(facts["size"]), bool(facts["wraps"]))
             if self.directory.num_levels(condition, replicate):
-                shapes = self.directory.pages(condition, replicate)[0]["mask_shapes"]
+                shapes = self.directory.records(condition, replicate)[0]["mask_shapes"]
                 num_inputs = shapes.get("linear_0.weight", [0, geometry.num_inputs])[-1]
                 if geometry.num_inputs != num_inputs:
                     raise ValueError(f"{geometry.num_inputs} inputs, but the network has {num_inputs}")

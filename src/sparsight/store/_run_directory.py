@@ -20,9 +20,9 @@ from sparsight.errors import InputError
 from sparsight.recipe import MAX_TOML_BYTES, Recipe, parse_toml
 from sparsight.store._containment import refuse_links
 from sparsight.store._level_files import StoredLevel, read_level
-from sparsight.store._level_record import PAGE, read_page
+from sparsight.store._level_record import PAGE, read_record
 from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
-from sparsight.store._sealed_json import NewerFormatError, read_sealed, write_sealed
+from sparsight.store._sealed_json import read_sealed, write_sealed
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
 TASK, FAILURE = "task.json", "failed.json"
@@ -148,16 +148,14 @@ class RunDirectory:
         """Return whether the page of a replicate's last level is stored; other files are not read."""
         stored = self.num_levels(condition, replicate)
         try:
-            return stored > 0 and bool(read_page(self.level(condition, replicate, stored - 1))["is_last"])
-        except NewerFormatError:
-            raise
+            return stored > 0 and bool(read_record(self.level(condition, replicate, stored - 1))["is_last"])
         except InputError:
             return False
 
-    def pages(self, condition: str, replicate: int) -> list[dict[str, Any]]:
+    def records(self, condition: str, replicate: int) -> list[dict[str, Any]]:
         """Return ``level.json`` of every stored level, in order."""
         return [
-            read_page(self.level(condition, replicate, index))
+            read_record(self.level(condition, replicate, index))
             for index in range(self.num_levels(condition, replicate))
         ]
 
@@ -165,7 +163,7 @@ class RunDirectory:
         """Read one level back."""
         return read_level(self.level(condition, replicate, index))
 
-    def units(self) -> list[tuple[str, int]]:
+    def replicates(self) -> list[tuple[str, int]]:
         """Return every (condition, replicate) of the recipe, replicates first."""
         return [
             (condition, replicate)
@@ -179,7 +177,7 @@ class RunDirectory:
 
     def failures(self) -> dict[tuple[str, int], str]:
         """Return why replicates failed, by (condition, replicate)."""
-        reasons = {unit: self.failure(*unit) for unit in self.units()}
+        reasons = {unit: self.failure(*unit) for unit in self.replicates()}
         return {unit: reason for unit, reason in reasons.items() if reason is not None}
 
     def failure(self, condition: str, replicate: int) -> str | None:
@@ -275,8 +273,6 @@ class RunDirectory:
     def _set_damaged_environment_aside(self) -> None:
         try:
             self.environment()
-        except NewerFormatError:
-            raise
         except InputError:
             damaged = self.path / ENVIRONMENT
             damaged.replace(damaged.with_name(f"{ENVIRONMENT}.damaged"))
@@ -285,8 +281,6 @@ class RunDirectory:
     def _was_made_by(self, recipe: bytes) -> bool:
         try:
             facts = self.environment()
-        except NewerFormatError:
-            raise
         except InputError:
             return True  # whether it was cannot be told: `check` reports the damaged file
         recorded = facts.get("recipe_sha256")  # version 1 records none

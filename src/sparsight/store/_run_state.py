@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sparsight.errors import InputError
+from sparsight.errors import SparsightError
 from sparsight.store._level_record import PAGE
 from sparsight.store._lock import Owner, owner_of, writer_lives
 from sparsight.store._progress_file import TrainingProgress, read_progress
@@ -16,7 +16,7 @@ State = Literal["running", "finished", "stopped", "damaged"]
 
 
 @dataclass(frozen=True)
-class UnitState:
+class ReplicateState:
     """Where one replicate of one condition is.
 
     Attributes
@@ -56,7 +56,7 @@ class RunState:
     path : Path
     state : {"running", "finished", "stopped", "damaged"}
         ``damaged``: a page cannot be read; ``sparsight check`` says more.
-    units : tuple of UnitState
+    units : tuple of ReplicateState
     owner : Owner or None
         Who writes to it, or wrote and died.
     age_seconds : float or None
@@ -67,7 +67,7 @@ class RunState:
 
     path: Path
     state: State
-    units: tuple[UnitState, ...]
+    units: tuple[ReplicateState, ...]
     owner: Owner | None
     age_seconds: float | None
     problem: str | None = None
@@ -91,7 +91,7 @@ def run_state(directory: RunDirectory) -> RunState:
     age = time.time() - max(page.stat().st_mtime for page in pages) if pages else None
     try:
         units = _units(directory)
-    except InputError as error:
+    except SparsightError as error:
         return RunState(directory.path, "damaged", (), owner, age, str(error))
     state: State = "stopped"
     if any(map(writer_lives, [directory.path, *directory.path.glob("*/replicate_*")])):
@@ -101,8 +101,8 @@ def run_state(directory: RunDirectory) -> RunState:
     return RunState(directory.path, state, units, owner, age)
 
 
-def _units(directory: RunDirectory) -> tuple[UnitState, ...]:
-    pages = {unit: directory.pages(*unit) for unit in directory.units()}
+def _units(directory: RunDirectory) -> tuple[ReplicateState, ...]:
+    pages = {unit: directory.records(*unit) for unit in directory.replicates()}
     begun = {condition: found[0] for (condition, _), found in pages.items() if found}
     anything = next(iter(begun.values()), None)
     return tuple(
@@ -117,7 +117,7 @@ def _unit(
     replicate: int,
     pages: list[dict[str, Any]],
     like: dict[str, Any] | None,
-) -> UnitState:
+) -> ReplicateState:
     """Return a unit's state; what is not known of it yet is taken from a level 0 `like` its own."""
     pruning = directory.recipe.condition(condition).pruning
     progress = read_progress(directory.replicate(condition, replicate))
@@ -134,7 +134,7 @@ def _unit(
         for page in pages
     )
     to_come = () if is_finished or failure else tuple(enumerate(expected))[len(pages) :]
-    return UnitState(
+    return ReplicateState(
         condition,
         replicate,
         len(pages),

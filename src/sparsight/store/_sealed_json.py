@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.atomic import write_atomically
-from sparsight.errors import InputError
+from sparsight.errors import InputError, NewerFormatError
 
 FORMAT_VERSION = 2
 """1: no digest in the file itself. 2: with it."""
-
-
-class NewerFormatError(InputError):
-    """A file was written by a version of sparsight that is newer than this one: it is not damaged."""
 
 
 _VERSION, _DIGEST = "format_version", "sha256"

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.table import Table
 
 from sparsight.measure import Interval, mean_interval
-from sparsight.store._level_record import read_page
+from sparsight.store._level_record import read_record
 from sparsight.store._results import NETWORK, Run
 from sparsight.store._run_directory import RunDirectory
 
@@ -124,7 +124,7 @@ def summary_table(run: Run, width: int = WIDE) -> Table:
 
 def announce_level(directory: RunDirectory, condition: str, replicate: int, index: int) -> str:
     """Return the one line that a finished level is announced with."""
-    page = read_page(directory.level(condition, replicate, index))
+    page = read_record(directory.level(condition, replicate, index))
     return (
         f"{condition}, replicate {replicate}, level {index}: density {100 * page['density']:.2f} %, "
         f"test accuracy {page['curve']['test_accuracy'][-1]:.3f}, "

@@ -9,7 +9,7 @@ _slurm: Sweeps on Slurm: submit units as job arrays, say what the queue has of t
 _slurm_job: What one job of Slurm's does: its units, and, told that its time is up, save and queue again.
 """
 
-from sparsight.sweep._directory import Unit as Unit
+from sparsight.sweep._directory import CaseReplicate as CaseReplicate
 from sparsight.sweep._local import plan_sweep as plan_sweep, sweep as sweep
 from sparsight.sweep._replicate import Outcome as Outcome
 from sparsight.sweep._results import Sweep as Sweep, open_sweep as open_sweep

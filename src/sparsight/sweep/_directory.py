@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sparsight.errors import InputError
-from sparsight.store import NewerFormatError, RunDirectory, exclusive_writing, read_sealed, write_sealed
+from sparsight.store import RunDirectory, exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._settings import Case
 
 MANIFEST = "sweep.json"
@@ -17,7 +17,7 @@ State = Literal["finished", "failed", "begun", "new"]
 
 
 @dataclass(frozen=True)
-class Unit:
+class CaseReplicate:
     """The unit of work: one replicate of one condition of one case.
 
     Attributes
@@ -115,8 +115,6 @@ class SweepDirectory:
         try:
             content = read_sealed(path)
             return {key: content[key] for key in ("name", "fields", "cases")}
-        except NewerFormatError:
-            raise
         except (InputError, KeyError) as error:
             raise InputError(f"{self.path} holds no sweep: {error}") from None
 
@@ -131,15 +129,15 @@ class SweepDirectory:
         """Open the run directory of one case."""
         return RunDirectory.open(self.path / "cases" / name)
 
-    def states(self) -> dict[Unit, State]:
+    def states(self) -> dict[CaseReplicate, State]:
         """Return how far every unit of every case is, replicates slowest: pairs are complete early."""
-        found: dict[Unit, State] = {}
+        found: dict[CaseReplicate, State] = {}
         cases = self.cases()
         for replicate in range(max((case.directory.recipe.replicates for case in cases), default=0)):
             for case in cases:
                 if replicate < case.directory.recipe.replicates:
                     for condition in case.directory.recipe.condition_names():
-                        unit = Unit(case.name, condition, replicate)
+                        unit = CaseReplicate(case.name, condition, replicate)
                         found[unit] = state_of(case.directory, condition, replicate)
         return found
 

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 from joblib import Parallel, delayed
 
 from sparsight.run import Placement, Size, check_recipes, devices_of, place, stopping_on_signals
-from sparsight.sweep._directory import SweepDirectory, Unit
-from sparsight.sweep._replicate import Outcome, run_unit
+from sparsight.sweep._directory import CaseReplicate, SweepDirectory
+from sparsight.sweep._replicate import Outcome, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
-OnUnit = Callable[[Outcome], None]
+OnReplicate = Callable[[Outcome], None]
 """Called when the work on a unit has ended."""
 
 
@@ -37,7 +37,7 @@ class Plan:
         """Return the devices of all cases."""
         return [device for case in self.cases for device in devices_of(case.recipe)]
 
-    def unfinished(self) -> list[Unit]:
+    def unfinished(self) -> list[CaseReplicate]:
         """Return the units that are neither finished nor failed."""
         return [
             unit for unit, state in self.directory.states().items() if state not in ("finished", "failed")
@@ -78,7 +78,7 @@ def sweep(
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
-    on_unit: OnUnit | None = None,
+    on_replicate: OnReplicate | None = None,
 ) -> list[Outcome]:
     """Run the units of a sweep that are not finished, on this machine.
 
@@ -87,7 +87,7 @@ def sweep(
     plan : Plan
     jobs, plugins, checkpoint_seconds
         As `sparsight.run.run`.
-    on_unit : callable, optional
+    on_replicate : callable, optional
 
     Returns
     -------
@@ -105,7 +105,7 @@ def sweep(
     outcomes: list[Outcome] = []
     with TemporaryDirectory() as holder, stopping_on_signals(Path(holder)):
         work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
-            delayed(run_unit)(
+            delayed(run_replicate)(
                 path,
                 unit,
                 threads=placement.threads,
@@ -118,8 +118,8 @@ def sweep(
         )
         for outcome in work:
             outcomes.append(outcome)
-            if on_unit is not None:
-                on_unit(outcome)
+            if on_replicate is not None:
+                on_replicate(outcome)
     return outcomes
 
 

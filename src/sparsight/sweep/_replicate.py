@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sparsight.errors import BusyError
 from sparsight.run import load_plugins, request_stop, run_replicates
-from sparsight.store import BusyError
-from sparsight.sweep._directory import SweepDirectory, Unit, state_of
+from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
 _ERROR = "error.txt"
 
@@ -20,21 +20,21 @@ class Outcome:
 
     Attributes
     ----------
-    unit : Unit
+    unit : CaseReplicate
     end : {"finished", "failed", "stopped", "busy", "error"}
         ``failed``: its training diverged, and would again. ``stopped``: on request, saved. ``busy``: another
         process has it. ``error``: something else, which the message tells.
     message : str
     """
 
-    unit: Unit
+    unit: CaseReplicate
     end: Literal["finished", "failed", "stopped", "busy", "error"]
     message: str = ""
 
 
-def run_unit(
+def run_replicate(
     sweep: Path,
-    unit: Unit,
+    unit: CaseReplicate,
     *,
     threads: int,
     plugins: Sequence[Path] = (),
@@ -48,7 +48,7 @@ def run_unit(
     ----------
     sweep : Path
         Folder of the sweep.
-    unit : Unit
+    unit : CaseReplicate
     threads, plugins, checkpoint_seconds, owner, holder
         As `sparsight.run.run_replicates`.
 

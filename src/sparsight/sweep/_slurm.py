@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sparsight.errors import InputError
 from sparsight.run import Placement, place
 from sparsight.store import exclusive_writing, read_sealed, write_sealed
-from sparsight.sweep._directory import SweepDirectory, Unit
+from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._local import Plan
 from sparsight.sweep._slurm_job import work_on
 
@@ -99,7 +99,7 @@ def submit(
     *,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 600.0,
-) -> dict[str, list[Unit]]:
+) -> dict[str, list[CaseReplicate]]:
     """Submit the units of a sweep that are neither finished nor in the queue, and return at once.
 
     Nothing on this machine needs to stay: a job goes on by itself after preemption and at its time limit,
@@ -129,7 +129,7 @@ def submit(
         placement = _placement(plan, options)
         for case in directory.cases():
             case.directory.note_placement(placement.facts())
-        submitted: dict[str, list[Unit]] = {}
+        submitted: dict[str, list[CaseReplicate]] = {}
         for array in _cut(_cut(units, options.units_per_job), _largest_array()):
             arguments = (directory.path.resolve(), array, placement.threads)
             ids = _submit_array(*arguments, [path.resolve() for path in plugins], checkpoint_seconds, options)
@@ -138,7 +138,7 @@ def submit(
     return submitted
 
 
-def queue(directory: SweepDirectory) -> dict[Unit, str]:
+def queue(directory: SweepDirectory) -> dict[CaseReplicate, str]:
     """Return which units Slurm has: ``running`` or ``waiting``.
 
     Raises
@@ -174,12 +174,12 @@ def cancel(directory: SweepDirectory) -> list[str]:
     return jobs
 
 
-def submitted_jobs(directory: SweepDirectory) -> dict[str, list[Unit]]:
+def submitted_jobs(directory: SweepDirectory) -> dict[str, list[CaseReplicate]]:
     """Return every job that was ever submitted for a sweep, with its units."""
     path = _folder(directory) / _JOBS
     if not path.is_file():
         return {}
-    return {job: [Unit(*unit) for unit in units] for job, units in read_sealed(path)["jobs"].items()}
+    return {job: [CaseReplicate(*unit) for unit in units] for job, units in read_sealed(path)["jobs"].items()}
 
 
 def _cut(items: Sequence[_Item], length: int) -> list[Sequence[_Item]]:
@@ -190,7 +190,7 @@ def _folder(directory: SweepDirectory) -> Path:
     return directory.path / "slurm"
 
 
-def _record(directory: SweepDirectory, jobs: dict[str, list[Unit]]) -> None:
+def _record(directory: SweepDirectory, jobs: dict[str, list[CaseReplicate]]) -> None:
     known = submitted_jobs(directory) | jobs
     content = {
         job: [[unit.case, unit.condition, unit.replicate] for unit in units] for job, units in known.items()
@@ -205,7 +205,7 @@ def _placement(plan: Plan, options: SlurmOptions) -> Placement:
 
 def _submit_array(
     sweep: Path,
-    jobs: Sequence[Sequence[Unit]],
+    jobs: Sequence[Sequence[CaseReplicate]],
     threads: int,
     plugins: Sequence[Path],
     checkpoint_seconds: float,

@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 
 from sparsight.run import Interrupted, load_plugins, stopping_on_signals
 from sparsight.store import CHECKPOINT
-from sparsight.sweep._directory import SweepDirectory, Unit
-from sparsight.sweep._replicate import run_unit
+from sparsight.sweep._directory import CaseReplicate, SweepDirectory
+from sparsight.sweep._replicate import run_replicate
 
 
 def work_on(
     sweep: Path,
-    units: Sequence[Unit],
+    units: Sequence[CaseReplicate],
     threads: int,
     plugins: Sequence[Path],
     checkpoint_seconds: float,
@@ -30,9 +30,9 @@ def work_on(
     ----------
     sweep : Path
         Folder of the sweep.
-    units : sequence of Unit
+    units : sequence of CaseReplicate
     threads, plugins, checkpoint_seconds
-        As `sparsight.sweep._replicate.run_unit`.
+        As `sparsight.sweep._replicate.run_replicate`.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def work_on(
     try:
         with TemporaryDirectory() as holder, stopping_on_signals(Path(holder)):
             for unit in units:
-                outcome = run_unit(
+                outcome = run_replicate(
                     sweep,
                     unit,
                     threads=threads,
@@ -72,7 +72,7 @@ def work_on(
     return ends
 
 
-def _traces(sweep: Path, units: Sequence[Unit]) -> list[tuple[int, int]]:
+def _traces(sweep: Path, units: Sequence[CaseReplicate]) -> list[tuple[int, int]]:
     """Return what changes with every step that is saved: levels, and the time of the checkpoint."""
     traces = []
     for unit in units:

@@ -11,7 +11,6 @@ from sparsight.train._settings import Loss as Loss, TrainingSettings as Training
 from sparsight.train._together import OnLockstep as OnLockstep, train_together as train_together
 from sparsight.train._trainer import (
     Curve as Curve,
-    DivergenceError as DivergenceError,
     Masks as Masks,
     Trainer as Trainer,
     batch_loss as batch_loss,

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from sparsight.data import Task
+from sparsight.errors import DivergenceError
 from sparsight.train._cuda_graph import Forward, recorded
-from sparsight.train._trainer import DivergenceError, Trainer, autocast, batch_loss, make_optimizer, tf32_if
+from sparsight.train._trainer import Trainer, autocast, batch_loss, make_optimizer, tf32_if
 
 _STEPS_AHEAD = 64
 """Rows of so many batches are asked for at once: a task remembers the orders of two epochs only."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsight.data import Task
-from sparsight.errors import InputError
+from sparsight.errors import DivergenceError, InputError
 from sparsight.sparse import Batch, SparseSequential, Table, sparse_layers, threads_taken_from_torch
 from sparsight.train._cuda_graph import Forward, check_device, recorded
 from sparsight.train._settings import (
@@ -25,10 +25,6 @@ Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
 
 _EVALUATION_BATCH = 2048
-
-
-class DivergenceError(RuntimeError):
-    """The loss became NaN or infinite: training of this replicate cannot go on."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sparsight.store import RunDirectory, RunState, UnitState, run_state
+from sparsight.store import ReplicateState, RunDirectory, RunState, run_state
 
 _NARROW = 100
 """Characters below which condition and replicate share a column and the bar is left out."""
@@ -99,7 +99,7 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _cells(unit: UnitState, width: int) -> list[Text | ProgressBar | str]:
+def _cells(unit: ReplicateState, width: int) -> list[Text | ProgressBar | str]:
     progress = unit.progress
     assert progress is not None
     last = "?" if unit.levels_expected is None else str(unit.levels_expected - 1)

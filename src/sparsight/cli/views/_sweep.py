@@ -5,21 +5,21 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from sparsight.sweep import Outcome, Sweep, Unit
+from sparsight.sweep import CaseReplicate, Outcome, Sweep
 
 _KINDS = ("finished", "failed", "running", "waiting", "begun", "new")
 
 
-def sweep_table(sweep: Sweep, queue: Mapping[Unit, str] | None = None) -> Table:
+def sweep_table(sweep: Sweep, queue: Mapping[CaseReplicate, str] | None = None) -> Table:
     """Return how far a sweep is as a table: a row a case, its values, and its units by state.
 
     Parameters
     ----------
     sweep : Sweep
-    queue : mapping of Unit to str, optional
+    queue : mapping of CaseReplicate to str, optional
         Units that a queue has: ``running`` or ``waiting``.
     """
-    states: dict[Unit, str] = {**sweep.directory.states()}
+    states: dict[CaseReplicate, str] = {**sweep.directory.states()}
     for unit, kind in (queue or {}).items():
         if states.get(unit) in ("begun", "new"):
             states[unit] = kind
@@ -40,7 +40,7 @@ def sweep_table(sweep: Sweep, queue: Mapping[Unit, str] | None = None) -> Table:
     return table
 
 
-def announce_unit(outcome: Outcome) -> str:
+def announce_replicate(outcome: Outcome) -> str:
     """Return the one line that the end of a unit is announced with."""
     unit = outcome.unit
     text = f"{unit.case}, {unit.condition}, replicate {unit.replicate}: {outcome.end}"
