@@ -111,7 +111,7 @@ def test_who_lost_the_right_is_stopped_and_told_and_leaves_the_new_owner_alone(t
             foreign_owner(tmp_path, age=0)
             assert stopped.wait(10)
 
-    with pytest.raises(BusyError, match=r"was taken over by process 4711 on node17"):
+    with pytest.raises(InputError, match=r"was taken over by process 4711 on node17"):
         lose_it()
     assert owner_of(tmp_path).host == "node17"
 
