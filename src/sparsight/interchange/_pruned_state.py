@@ -90,7 +90,7 @@ def from_zeros(state: Mapping[str, Tensor], prefix: str = "") -> PrunedState:
     """Return weights and inferred masks from a state dict whose pruned weights are zeros.
 
     ``prune.remove`` and Lightning leave such state dicts. Every entry of a matrix ``….weight`` that is
-    exactly 0 counts as pruned; a matrix without zeros gets no mask. A kept weight that happens to be 0 cannot be
+    exactly 0 counts as pruned; a matrix without zeros gets no mask. A kept weight of 0 cannot be
     distinguished from a pruned one; a warning says so.
 
     Parameters
