@@ -34,8 +34,9 @@ from sparsight.measure import (
 )
 from sparsight.measure._cavity import cavity_by_class
 from sparsight.measure._curveball import trade
-from sparsight.prune import connectivity, num_kept_by_level, paths
-from sparsight.prune._masks import density, num_removed, prune, remove_lowest
+from sparsight.prune import connectivity, paths
+from sparsight.prune._masks import density, prune, remove_lowest
+from sparsight.prune._schedule import num_kept_by_level, num_removed
 
 STREAM = np.random.default_rng(0)
 OUT, NUM = 4, 40

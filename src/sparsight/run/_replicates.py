@@ -14,7 +14,7 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Level, Replicate, connectivity, imp, imp_together
+from sparsight.prune import Execution, Level, Replicate, connectivity, imp, imp_together
 from sparsight.recipe import Condition
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._preflight import build_network, build_tasks, load_plugins
@@ -113,7 +113,9 @@ def _prepared(directory: RunDirectory, name: str, number: int) -> _Prepared:
     directory.begin(name, number, _task_facts(task))
     network = build_network(condition, task, seed)
     start = _mended_start(directory, name, number, network, task, twin)
-    return _Prepared(number, folder, twin, Replicate(network, task, seed, start, read_checkpoint(folder)))
+    checkpoint = read_checkpoint(folder)
+    each = Replicate(network=network, task=task, seed=seed, start=start, checkpoint=checkpoint)
+    return _Prepared(number, folder, twin, each)
 
 
 def _rounds(
@@ -139,8 +141,9 @@ def _rounds(
             start=one.start,
             checkpoint=one.checkpoint,
             on_step=lambda progress: watch({0: progress}),
-            crossovers=recorded_crossovers(directory.path, one.network, training.effective_kernel),
-            cuda_graph=cuda_graph,
+            execution=Execution(
+                recorded_crossovers(directory.path, one.network, training.effective_kernel), cuda_graph
+            ),
         ):
             yield 0, level
     except DivergenceError as error:

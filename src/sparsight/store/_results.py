@@ -65,7 +65,7 @@ class Run:
                 "replicate": [unit.replicate for unit in state.units],
                 "levels": [f"{unit.num_levels} of {unit.levels_expected or '?'}" for unit in state.units],
                 "density": [
-                    100 * unit.time.done[-1].density if unit.time.done else np.nan for unit in state.units
+                    np.nan if unit.last_density is None else 100 * unit.last_density for unit in state.units
                 ],
                 "test accuracy": [
                     np.nan if unit.last_accuracy is None else unit.last_accuracy for unit in state.units

@@ -10,7 +10,7 @@ from sparsight.store._level_record import PAGE
 from sparsight.store._lock import Owner, owner_of, writer_lives
 from sparsight.store._progress_file import TrainingProgress, read_progress
 from sparsight.store._run_directory import RunDirectory
-from sparsight.store._time_left import LevelTime, UnitTime, densities, seconds_left
+from sparsight.store._time_left import LevelTime, ReplicateTime, expected_schedule, seconds_left
 
 State = Literal["running", "finished", "stopped", "damaged"]
 
@@ -29,11 +29,13 @@ class ReplicateState:
         None before the first is stored.
     is_finished : bool
     failure : str or None
+    last_density : float or None
+        Of the last stored level.
     last_accuracy : float or None
         On the test split, of the last stored level.
     progress : TrainingProgress or None
         Of the level that trains now.
-    time : UnitTime
+    time : ReplicateTime
     """
 
     condition: str
@@ -42,9 +44,10 @@ class ReplicateState:
     levels_expected: int | None
     is_finished: bool
     failure: str | None
+    last_density: float | None
     last_accuracy: float | None
     progress: TrainingProgress | None
-    time: UnitTime
+    time: ReplicateTime
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,7 @@ def run_state(directory: RunDirectory) -> RunState:
 def _units(directory: RunDirectory) -> tuple[ReplicateState, ...]:
     pages = {unit: directory.records(*unit) for unit in directory.replicates()}
     begun = {condition: found[0] for (condition, _), found in pages.items() if found}
-    anything = next(iter(begun.values()), None)
-    return tuple(
-        _unit(directory, condition, replicate, found, begun.get(condition, anything))
-        for (condition, replicate), found in pages.items()
-    )
+    return tuple(_unit(directory, *unit, found, begun.get(unit[0])) for unit, found in pages.items())
 
 
 def _unit(
@@ -116,37 +115,47 @@ def _unit(
     condition: str,
     replicate: int,
     pages: list[dict[str, Any]],
-    like: dict[str, Any] | None,
+    first: dict[str, Any] | None,
 ) -> ReplicateState:
-    """Return a unit's state; what is not known of it yet is taken from a level 0 `like` its own."""
-    pruning = directory.recipe.condition(condition).pruning
+    """Return a replicate's state, from its own records and the first record of its condition."""
+    settings = directory.recipe.condition(condition)
     progress = read_progress(directory.replicate(condition, replicate))
     is_finished = bool(pages) and bool(pages[-1]["is_last"])
     failure = directory.failure(condition, replicate)
-    expected = densities(like["num_prunable"], pruning) if like else []
-    num_steps = like["curve"]["step"][-1] if like else 0
+    facts = {} if first else _known_task(directory, condition)
+    schedule = expected_schedule(settings, first["mask_shapes"] if first else None, facts)
+    num_levels = len(schedule.num_kept()) if schedule else None
+    num_steps = (
+        first["curve"]["step"][-1] if first else settings.training.num_steps(facts.get("num_train", 0))
+    )
 
     def steps(level: int) -> int:
-        return int(num_steps - (pruning.rewind_step or 0 if level else 0))
+        return int(num_steps - (settings.pruning.rewind_step or 0 if level else 0))
 
     done = tuple(
-        LevelTime(page["density"], steps(page["index"]), page["train_seconds"], page["measure_seconds"])
-        for page in pages
+        LevelTime(steps(page["index"]), page["train_seconds"], page["measure_seconds"]) for page in pages
     )
-    to_come = () if is_finished or failure else tuple(enumerate(expected))[len(pages) :]
+    to_come = () if is_finished or failure else tuple(map(steps, range(len(pages), num_levels or 0)))
     return ReplicateState(
         condition,
         replicate,
         len(pages),
-        len(expected) or None,
+        num_levels,
         is_finished,
         failure,
+        pages[-1]["density"] if pages else None,
         pages[-1]["curve"]["test_accuracy"][-1] if pages else None,
         progress,
-        UnitTime(
+        ReplicateTime(
             done,
-            tuple((density, steps(level)) for level, density in to_come),
+            to_come,
             progress.seconds if progress else 0.0,
             progress is not None,
         ),
     )
+
+
+def _known_task(directory: RunDirectory, condition: str) -> dict[str, Any]:
+    """Return the facts of a task of the condition, or else of any condition; empty before the first begins."""
+    units = sorted(directory.replicates(), key=lambda unit: unit[0] != condition)
+    return next(filter(None, (directory.task_facts(*unit) for unit in units)), {})
