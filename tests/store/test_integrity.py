@@ -9,10 +9,18 @@ import pytest
 from sparsight.cli import main
 from sparsight.errors import InputError, NewerFormatError
 from sparsight.run import run_recipe
-from sparsight.store import RECIPE, RunDirectory, check_replicate, check_run, open_run, write_sealed
+from sparsight.store import (
+    RECIPE,
+    RunDirectory,
+    check_replicate,
+    check_run,
+    open_run,
+    run_state,
+    write_sealed,
+)
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import RECORD
-from sparsight.store._run_directory import ENVIRONMENT, FAILURE, TASK
+from sparsight.store._run_directory import ENVIRONMENT, FAILURE, PLACEMENT, TASK
 from tests.run.run_digests import digests
 
 
@@ -147,13 +155,73 @@ def test_every_stored_file_is_guarded_at_random_offsets(short_run, tmp_path, kin
             shutil.copy(file, mine)
 
 
-def test_a_newer_format_is_refused_not_set_aside(short_recipe, short_copy):
-    record = short_copy / "imp" / "replicate_000" / "level_001" / RECORD
-    content = json.loads(record.read_text()) | {"format_version": 99}
-    record.write_text(json.dumps(content))
-    with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
+def made_newer(file):
+    content = json.loads(file.read_text()) if file.is_file() else {}
+    file.write_text(json.dumps(content | {"format_version": 99, "sha256": "of another kind"}))
+
+
+def contents(path):
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"imp/replicate_000/level_000/{RECORD}",
+        f"imp/replicate_000/level_002/{RECORD}",
+        f"imp/replicate_000/{TASK}",
+        f"imp/replicate_000/{FAILURE}",
+        ENVIRONMENT,
+        PLACEMENT,
+    ],
+)
+def test_a_newer_format_is_refused_and_nothing_is_set_aside_or_replaced(
+    short_recipe, short_copy, capsys, file
+):
+    made_newer(short_copy / file)
+    before = contents(short_copy)
+    with pytest.raises(NewerFormatError, match=f"{file} has format 99; this sparsight reads up to 2"):
         run_recipe(short_recipe, short_copy, jobs=1)
-    assert record.is_file()
+    assert contents(short_copy) == before
+    with pytest.raises(SystemExit) as exit_:
+        main(["check", str(short_copy)])
+    assert exit_.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("sparsight: ")
+    assert f"{file} has format 99; this sparsight reads up to 2: install a newer one" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_commands_that_read_a_newer_level_say_so_in_one_line(short_recipe, short_copy, tmp_path, capsys):
+    made_newer(short_copy / "imp" / "replicate_000" / "level_001" / RECORD)
+    before = contents(short_copy)
+    for command in (
+        ["report", short_copy],
+        ["figures", short_copy, "--out", tmp_path / "figures"],
+        ["movie", short_copy, "--out", tmp_path / "movie.gif"],
+        ["measure", short_copy],
+        ["export", short_copy, "--condition", "imp", "--level", "1", "--out", tmp_path / "level"],
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            main([str(part) for part in command])
+        said = capsys.readouterr().err
+        assert (command[0], exit_.value.code) == (command[0], 2)
+        assert "has format 99" in said
+        assert said.count("\n") == 1
+    assert contents(short_copy) == before
+
+
+def test_a_newer_run_is_neither_damaged_nor_finished_and_the_others_are_still_listed(short_copy, capsys):
+    made_newer(short_copy / "imp" / "replicate_000" / "level_001" / RECORD)
+    state = run_state(RunDirectory.open(short_copy))
+    assert (state.state, state.replicates) == ("newer", ())
+    assert "has format 99" in state.problem
+    assert repr(open_run(short_copy)).endswith("newer>")
+    with pytest.raises(SystemExit) as exit_:
+        main(["status", str(short_copy)])
+    assert exit_.value.code == 0
+    assert "newer" in capsys.readouterr().out
 
 
 def test_the_format_before_the_seal_is_still_read(short_copy):

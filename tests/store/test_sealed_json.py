@@ -4,7 +4,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from sparsight.errors import InputError, SparsightError
+from sparsight.errors import InputError, NewerFormatError, SparsightError
 from sparsight.store import read_sealed, write_sealed
 
 VALUES = st.recursive(
@@ -55,6 +55,19 @@ def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="JSON compliant"):
         write_sealed(tmp_path / "sealed.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_newer_format_is_not_replaced_and_a_damaged_one_is(tmp_path):
+    path = tmp_path / "sealed.json"
+    newer = json.dumps({"format_version": 3, "seal": "of another kind"})
+    path.write_text(newer)
+    for attempt in (lambda: read_sealed(path), lambda: write_sealed(path, {"a": 1})):
+        with pytest.raises(NewerFormatError, match="sealed.json has format 3; this sparsight reads up to 2"):
+            attempt()
+    assert path.read_text() == newer
+    path.write_text("{")
+    write_sealed(path, {"a": 1})
+    assert read_sealed(path)["a"] == 1
 
 
 def test_splicing_two_sealed_files_is_found(tmp_path):
