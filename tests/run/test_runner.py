@@ -52,7 +52,7 @@ def test_stored_levels_come_back_with_zeros_under_the_mask(finished):
     opened = open_run(finished)
     level = opened.level("imp", 0, 2)
     name = "linear_0.weight"
-    assert int(level.masks[name].sum()) == level.page["num_kept"] == 142
+    assert int(level.masks[name].sum()) == level.record.num_kept == 142
     assert not level.final[name][~level.masks[name]].any()
     first = opened.level("imp", 0, 0)
     assert set(first.initial) == set(first.final) == set(first.rewind)
@@ -122,8 +122,8 @@ def test_frame_is_tidy_and_agrees_with_the_pages(finished):
     page = opened.directory.records("random", 1)[2]
     chosen = frame[(frame.condition == "random") & (frame.replicate == 1) & (frame.level == 2)]
     values = chosen.set_index(["layer", "quantity"])["value"]
-    assert values["network", "test_accuracy"] == page["curve"]["test_accuracy"][-1]
-    near = page["measures"]["linear_0"]["locality.near"]["value"]
+    assert values["network", "test_accuracy"] == page.curve.test_accuracy[-1]
+    near = page.measures["linear_0"]["locality.near"].value
     assert values["linear_0", "locality.near"] == near
     assert not chosen.duplicated(["layer", "quantity"]).any()
 

@@ -45,9 +45,9 @@ def test_it_is_the_run_of_each_alone_up_to_rounding_and_says_what_it_is(finished
     for unit in ours.directory.replicates():
         for index in range(3):
             mine, other = ours.level(*unit, index), alone.level(*unit, index)
-            assert (mine.page["together"], other.page["together"]) == (NUM, 1)
-            assert not mine.page["cuda_graph"]
-            assert mine.page["train_seconds"] > 0
+            assert (mine.record.together, other.record.together) == (NUM, 1)
+            assert not mine.record.cuda_graph
+            assert mine.record.train_seconds > 0
             torch.testing.assert_close(mine.final, other.final, rtol=1e-4, atol=1e-5)
             for name, mask in mine.masks.items():
                 assert torch.equal(mask, other.masks[name])
@@ -103,7 +103,7 @@ def test_a_damaged_level_of_one_is_set_aside_and_made_again(copied):
 def test_groups_smaller_than_the_condition(tmp_path):
     run_recipe(recipe(), tmp_path / "run", jobs=2, together=2, plugins=[Path(toy.__file__)])
     opened = open_run(tmp_path / "run")
-    assert [opened.level("imp", replicate, 2).page["together"] for replicate in range(3)] == [2, 2, 1]
+    assert [opened.level("imp", replicate, 2).record.together for replicate in range(3)] == [2, 2, 1]
 
 
 def test_diverged_replicates_are_missing_and_the_others_go_on(tmp_path):

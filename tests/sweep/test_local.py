@@ -145,9 +145,9 @@ def test_results_carry_every_varied_field(workplace):
         )
         page = run_of_case.directory.records("random", 1)[1]
         there = chosen.sel(condition="random", replicate=1, level=1)
-        assert float(there["test_accuracy"]) == page["curve"]["test_accuracy"][-1]
-        assert float(there["density"]) == page["density"]
-        near = page["measures"]["linear_0"]["locality.near"]["value"]
+        assert float(there["test_accuracy"]) == page.curve.test_accuracy[-1]
+        assert float(there["density"]) == page.density
+        near = page.measures["linear_0"]["locality.near"].value
         np.testing.assert_equal(float(there["locality.near"]), near)
 
 

@@ -45,10 +45,11 @@ def run(
         On a GPU, launch the kernels of a step all at once.
     """
     from sparsight.cli.views._live_view import LiveView
+    from sparsight.cli.views._summary import announce_level, summary_table
     from sparsight.recipe import load_recipe
     from sparsight.report import TensorBoardLog, write_report
     from sparsight.run import load_plugins, run_recipe
-    from sparsight.store import Run, announce_level, default_path, summary_table, unused_path
+    from sparsight.store import Run, default_path, unused_path
 
     load_plugins(plugins)
     loaded = load_recipe(recipe, overrides)
@@ -215,9 +216,10 @@ def measure(
     instruments
         Names with commas between, as in cavity,locality [default: the recipe's].
     """
+    from sparsight.cli.views._summary import announce_level, summary_table
     from sparsight.report import write_report
     from sparsight.run import load_plugins, measure_again
-    from sparsight.store import announce_level, open_run, summary_table
+    from sparsight.store import open_run
 
     load_plugins(plugins)
     opened = open_run(run)

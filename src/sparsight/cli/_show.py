@@ -21,8 +21,9 @@ def report(*runs: Path, out: Path | None = None) -> None:
     out
         The file [default: report.html in the run directory; of several runs, comparison.html here].
     """
+    from sparsight.cli.views._summary import summary_table
     from sparsight.report import write_page_of
-    from sparsight.store import open_run, summary_table
+    from sparsight.store import open_run
 
     opened = [open_run(path) for path in runs]
     if not opened:

@@ -74,7 +74,7 @@ def measure_stored(
     network.load_state_dict(stored.final)
     found = measure(stored.as_level(network, rewind=None), task, twin, condition)
     measures = {layer: before.get(layer, {}) | quantities for layer, quantities in found.items()}
-    write_record(folder, stored.page, stored.masks, measures)
+    write_record(folder, stored.record, stored.masks, measures)
 
 
 def measure(

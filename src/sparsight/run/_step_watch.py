@@ -68,12 +68,12 @@ def _training_progress(progress: Progress, seconds: float) -> TrainingProgress:
     trainer = progress.trainer
     accuracies = trainer.curve.test_accuracy
     return TrainingProgress(
-        progress.level,
-        trainer.step,
-        trainer.num_steps,
-        progress.density,
-        accuracies[-1] if accuracies else None,
-        seconds,
+        level=progress.level,
+        step=trainer.step,
+        num_steps=trainer.num_steps,
+        density=progress.density,
+        test_accuracy=accuracies[-1] if accuracies else None,
+        seconds=seconds,
     )
 
 

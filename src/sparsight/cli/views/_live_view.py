@@ -57,7 +57,7 @@ def run_view(state: RunState, width: int) -> Group:
         table.add_column("", width=20)
     for heading in ("density", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for unit in state.units:
+    for unit in state.replicates:
         if unit.progress is not None:
             table.add_row(*_cells(unit, width))
     return Group(table, _whole(state))
@@ -117,8 +117,8 @@ def _cells(unit: ReplicateState, width: int) -> list[Text | ProgressBar | str]:
 
 
 def _whole(state: RunState) -> Text:
-    done = sum(unit.num_levels for unit in state.units)
-    expected = sum(unit.levels_expected or 0 for unit in state.units)
+    done = sum(unit.num_levels for unit in state.replicates)
+    expected = sum(unit.levels_expected or 0 for unit in state.replicates)
     left = state.seconds_left
     words = f"{done} of {expected} levels" if expected else "the first level"
     if left is not None:
@@ -127,16 +127,16 @@ def _whole(state: RunState) -> Text:
 
 
 def _status_cells(state: RunState) -> list[str]:
-    finished = sum(unit.is_finished for unit in state.units)
-    failed = sum(unit.failure is not None for unit in state.units)
-    levels = [unit.num_levels for unit in state.units]
-    expected = sum(unit.levels_expected or 0 for unit in state.units)
-    accuracies = [unit.last_accuracy for unit in state.units if unit.last_accuracy is not None]
+    finished = sum(unit.is_finished for unit in state.replicates)
+    failed = sum(unit.failure is not None for unit in state.replicates)
+    levels = [unit.num_levels for unit in state.replicates]
+    expected = sum(unit.levels_expected or 0 for unit in state.replicates)
+    accuracies = [unit.last_accuracy for unit in state.replicates if unit.last_accuracy is not None]
     left = state.seconds_left if state.state == "running" else None
     return [
         str(state.path),
         state.state,
-        f"{finished} of {len(state.units)}" + (f", {failed} failed" if failed else ""),
+        f"{finished} of {len(state.replicates)}" + (f", {failed} failed" if failed else ""),
         f"{sum(levels)} of {expected}" if expected else "0",
         "–" if not accuracies else f"{min(accuracies):.3f}–{max(accuracies):.3f}",
         "–" if state.age_seconds is None else f"{duration(state.age_seconds)} ago",
