@@ -40,7 +40,7 @@ def export(
 
     opened = open_run(run)
     chosen = condition or opened.recipe.condition_names()[0]
-    path = export_level(opened, chosen, replicate, level, format, out)
+    path = export_level(opened, condition=chosen, replicate=replicate, level=level, target=format, out=out)
     terminal().print(f"written: {path}", soft_wrap=True)
 
 
@@ -62,9 +62,8 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
 
     level = read_peer_level(file, step)
     folder = out or Path(file.stem)
-    first, *_, last = (mask for name, mask in level.pruned.masks.items() if name.endswith("weight"))
     provenance = f"Read from `{file.name}`, step {level.step}; validation error {level.validation_error:.4f}."
-    write_hub_folder(folder, level.settings, first.shape[1], last.shape[0], level.pruned, provenance)
+    write_hub_folder(folder, level.settings, level.pruned, provenance)
     terminal().print(
         f"{file.name}: step {level.step} of {level.steps}, density {100 * level.pruned.density:.3f} % with "
         f"biases, validation error {level.validation_error:.4f}; written: {folder}",
