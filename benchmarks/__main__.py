@@ -20,17 +20,11 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="few sizes and repeats, only to see that it runs"
     )
-    parser.add_argument(
-        "--only", action="append", choices=names, help="run only this one; may be repeated"
-    )
+    parser.add_argument("--only", action="append", choices=names, help="run only this one; may be repeated")
     parser.add_argument("--out", type=Path, default=RESULTS, help="results file (default: %(default)s)")
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count(), help="threads in (a) and (b)"
-    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads in (a) and (b)")
     parser.add_argument("--peer", type=Path, help="a clone of SiftingFeatures or IMPforFCN")
-    parser.add_argument(
-        "--peer-python", default=sys.executable, help="its interpreter, with tensorflow"
-    )
+    parser.add_argument("--peer-python", default=sys.executable, help="its interpreter, with tensorflow")
     parser.add_argument("--conv-emerge", type=Path, help="a clone of conv_emerge, for its field sampler")
     options = parser.parse_args()
     quick, threads = options.quick, options.threads

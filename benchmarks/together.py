@@ -20,7 +20,7 @@ import torch
 from sparsight.data import Task
 from sparsight.prune import dense_masks
 from sparsight.recipe import Condition, load_recipe
-from sparsight.run._preflight import build_network, build_tasks
+from sparsight.run._building import build, build_network
 from sparsight.train import Masks, Trainer, train_together
 
 DENSITY, STEPS, REPEATS = 0.3, 50, 7
@@ -91,7 +91,7 @@ def step_times(
     cuda_graph: bool = False,
 ) -> StepTimes:
     condition = condition_of(overrides, device)
-    tasks = [build_tasks(condition, seed)[0] for seed in range(number)]
+    tasks = [build(condition, seed).task for seed in range(number)]
     alone = trainers_of(condition, tasks, cuda_graph)
     together = dict(enumerate(trainers_of(condition, tasks, cuda_graph)))
     found = StepTimes(number)

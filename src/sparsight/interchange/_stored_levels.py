@@ -49,7 +49,7 @@ def export_level(
         provenance = (
             f"Level {level} of replicate {replicate} of condition `{condition}` of the recipe "
             f"`{run.recipe.name}`, hash {run.recipe.digest()[:8]}; test accuracy "
-            f"{stored.page['curve']['test_accuracy'][-1]:.4f}."
+            f"{stored.record.test_accuracy:.4f}."
         )
         folder = out or Path(stem)
         write_hub_folder(folder, run.recipe.condition(condition).network, pruned, provenance)
