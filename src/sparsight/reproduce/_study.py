@@ -100,8 +100,9 @@ def results_of(run: Run) -> xr.Dataset:
     for place, condition in enumerate(run.recipe.condition_names()):
         for replicate in range(run.recipe.replicates):
             for record in run.directory.records(condition, replicate):
-                columns["test_accuracy"][place, replicate, record.index] = record.test_accuracy
-                columns["density"][place, replicate, record.index] = record.density
+                level = (place, replicate, record.index)
+                columns["test_accuracy"][level] = record.test_accuracy
+                columns["density"][level] = record.density
     dims = ("condition", "replicate", "level")
     dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
     seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]
