@@ -98,9 +98,6 @@ CALLS = {
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
     mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
-    gaussianity_controls.gaussianity_controls: {
-        "weight": WEIGHT, "mask": MASK, "inputs": INPUTS, "bias": WEIGHT[:, 0], "twin_inputs": INPUTS,
-        "labels": LABELS, "seed": 0},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
     gaussianity_controls.varying_inputs: {"inputs": INPUTS},
     gaussianity_controls.shuffled_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},

@@ -12,8 +12,8 @@ Locality (how close together a unit's inputs are): `_locality`, compared with `_
 counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Single receptive fields:
 `_receptive_field`, `_shape_fits`.
 
-Replicates (error bars): `_intervals`, `_bca`, `_cliffs_delta`, `_detectable_effect`. Means over values that are
-defined: `_means`.
+Replicates (error bars): `_intervals`, `_bca`, `_cliffs_delta`, `_detectable_effect`. Means of defined values:
+`_means`.
 """
 
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all
@@ -26,6 +26,7 @@ from sparsight.measure._cavity_contrast import (
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._cliffs_delta import cliffs_delta as cliffs_delta
 from sparsight.measure._detectable_effect import smallest_detectable_effect as smallest_detectable_effect
+from sparsight.measure._expected_locality import SUMMARIES as SUMMARIES
 from sparsight.measure._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
 from sparsight.measure._gaussianity_controls import (
     preactivations as preactivations,
@@ -43,7 +44,6 @@ from sparsight.measure._intervals import (
 )
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
 from sparsight.measure._locality import (
-    SUMMARIES as SUMMARIES,
     Locality as Locality,
     localities as localities,
     locality as locality,

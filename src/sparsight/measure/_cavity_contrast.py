@@ -203,7 +203,7 @@ def _strata(
     is_kept = kept[rows, columns]
     fan_in = np.bincount(rows, minlength=len(delta))
     rank = ranks_within(magnitude[rows, columns], rows)
-    # Ranks run from 1 to the fan-in; less ½ they lie strictly inside, so the last stratum is not exceeded.
+    # Ranks run from 1 to the fan-in; less ½ they stay below it, so no weight falls beyond the last stratum.
     stratum = rows * num_strata + ((rank - 0.5) * num_strata / fan_in[rows]).astype(np.int64)
     num_groups = len(delta) * num_strata
     smaller = np.minimum(

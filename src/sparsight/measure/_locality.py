@@ -242,6 +242,7 @@ def _unit_locality(weights: np.ndarray, geometry: Geometry) -> tuple[np.ndarray,
     kernels = np.stack([near_displacements(geometry), far_displacements(geometry)])
     observed = unit_pair_sums(weights, geometry, kernels)
     products = weights.sum(axis=1, dtype=np.float64) ** 2 - np.square(weights, dtype=np.float64).sum(axis=1)
+    # E[w_i w_j] of two given inputs, as in `expected_products`, of each unit
     share = products / max(weights.shape[1] * (weights.shape[1] - 1), 1)
     share[(weights > 0).sum(axis=1) < 2] = 0  # no pairs; rounding may leave some
     available = available_pairs(geometry)[0]
