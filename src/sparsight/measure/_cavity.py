@@ -97,6 +97,7 @@ def cavity(
     return found if read_once(inputs) else _refined(found, coarse, kept, inputs)
 
 
+@checked()
 def cavity_by_class(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
