@@ -28,6 +28,7 @@ from sparsight.measure import (
     _receptive_field as receptive_field,
     _shape_fits as shape_fits,
     cavity_change,
+    cliffs_delta,
     joint_cavity,
     mean_over,
     preactivation_histogram,
@@ -98,9 +99,6 @@ CALLS = {
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
     mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
-    gaussianity_controls.gaussianity_controls: {
-        "weight": WEIGHT, "mask": MASK, "inputs": INPUTS, "bias": WEIGHT[:, 0], "twin_inputs": INPUTS,
-        "labels": LABELS, "seed": 0},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
     gaussianity_controls.varying_inputs: {"inputs": INPUTS},
     gaussianity_controls.shuffled_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},
@@ -131,7 +129,7 @@ CALLS = {
     effects.paired_difference: {
         "a": WEIGHT[0], "b": WEIGHT[1], "seeds_a": np.arange(24), "seeds_b": np.arange(24)},
     effects.difference: {"a": WEIGHT[0], "b": WEIGHT[1]},
-    effects.cliffs_delta: {"a": WEIGHT[0], "b": WEIGHT[1]},
+    cliffs_delta: {"a": WEIGHT[0], "b": WEIGHT[1]},
     sparsight.Geometry: {"channels": 2, "size": (3, 4)},
     task: {"train_inputs": IMAGES, "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS,
            "num_classes": 3},

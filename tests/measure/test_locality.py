@@ -289,7 +289,11 @@ def test_available_pairs_count_all_ordered_pairs():
 @pytest.mark.parametrize(
     ("mask", "arguments", "message"),
     [
-        (np.ones((2, 8), bool), {}, r"mask is bool\(2, 8\); bool or non-negative numbers, \(out, 9\), fit"),
+        (
+            np.ones((2, 8), bool),
+            {},
+            r"mask is bool\(2, 8\); .* numbers of shape \(out, 9\) are needed to fit",
+        ),
         (np.ones((2, 9), complex), {}, r"mask is complex128\(2, 9\)"),
         (np.ones(9, bool), {}, r"mask is bool\(9,\)"),
         (-np.ones((2, 9)), {}, "mask holds negative"),

@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused():
         moments.update(inputs, lam)
     with pytest.raises(InputError, match="NaN or infinite"):
         moments.update(lam * np.nan, inputs)
-    with pytest.raises(InputError, match="give both or none"):
+    with pytest.raises(InputError, match="give both or neither"):
         Moments(pairs, unit_pivot=torch.zeros(NUM_UNITS))
     with pytest.raises(InputError, match=r"\(4,\) and \(6,\) are needed"):
         Moments(pairs, unit_pivot=torch.zeros(1), input_pivot=torch.zeros(NUM_INPUTS))
