@@ -156,6 +156,6 @@ def _unit(
 
 
 def _known_task(directory: RunDirectory, condition: str) -> dict[str, Any]:
-    """Return the facts of a task of the condition, or else of any condition; empty before the first begins."""
+    """Return the facts of a task of the condition, or else of any; empty before the first begins."""
     units = sorted(directory.replicates(), key=lambda unit: unit[0] != condition)
     return next(filter(None, (directory.task_facts(*unit) for unit in units)), {})
