@@ -152,9 +152,9 @@ def test_a_run_that_has_stored_its_task_only_says_how_many_levels_will_come(tmp_
     pruning = ["pruning.scope=layer", "pruning.rate=0.3", "pruning.max_levels=20"]
     recipe = load_recipe("nlgp-1d", ["network.widths=[64, 32]", "replicates=1", *pruning])
     directory = RunDirectory.create(recipe, tmp_path / "run")
-    assert {unit.levels_expected for unit in run_state(directory).units} == {None}
+    assert {unit.levels_expected for unit in run_state(directory).replicates} == {None}
     facts = {"geometry": {"channels": 1, "size": [128], "wraps": True}, "num_classes": 2, "num_train": 1000}
     directory.begin("imp", 0, facts)
     state = run_state(directory)
-    assert {unit.levels_expected for unit in state.units} == {13}
+    assert {unit.levels_expected for unit in state.replicates} == {13}
     assert state.seconds_left is None

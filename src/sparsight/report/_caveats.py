@@ -1,10 +1,9 @@
 """What a reader must know before believing a run: what failed, is missing, undefined or too few."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from sparsight.report._subjects import Summaries
-from sparsight.store import FEW_REPLICATES, Run
+from sparsight.store import FEW_REPLICATES, LevelRecord, Run
 
 _INSTRUMENTS = {
     "locality": "locality.near",
@@ -60,8 +59,8 @@ def _unfinished(run: Run) -> Iterator[str]:
     for condition, replicate in run.directory.replicates():
         num_levels = run.directory.num_levels(condition, replicate)
         if num_levels:
-            page = run.directory.records(condition, replicate)[-1]
-            if not page["is_last"]:
+            record = run.directory.records(condition, replicate)[-1]
+            if not record.is_last:
                 yield (
                     f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; "
                     "the same command goes on from there."
@@ -90,22 +89,21 @@ def _instruments(summaries: Summaries) -> Iterator[str]:
 def _connectivity(summaries: Summaries) -> Iterator[str]:
     severed = []
     for name, subject in summaries.subjects.items():
-        pages = [
-            (f"{name}, replicate {replicate}, level {page['index']}", page)
+        records = [
+            (f"{name}, replicate {replicate}, level {record.index}", record)
             for replicate in range(subject.run.recipe.replicates)
-            for page in subject.run.directory.records(subject.condition, replicate)
+            for record in subject.run.directory.records(subject.condition, replicate)
         ]
-        worst = max((page for _, page in pages), key=_num_severed)
+        worst = max((record for _, record in records), key=_num_severed)
         if _num_severed(worst):
-            first = min(page["index"] for _, page in pages if _num_severed(page))
+            first = min(record.index for _, record in records if _num_severed(record))
             severed.append(
-                f"{name} from level {first}, up to {_num_severed(worst)} of "
-                f"{worst['connectivity']['num_units']}"
+                f"{name} from level {first}, up to {_num_severed(worst)} of {worst.connectivity.num_units}"
             )
-        for where, page in pages:
-            for layer in page["connectivity"]["severed_layers"]:
+        for where, record in records:
+            for layer in record.connectivity.severed_layers:
                 yield f"Severed: {where}: no weight left in {layer}."
-            if not page["connectivity"]["has_path"]:
+            if not record.connectivity.has_path:
                 yield (
                     f"No path: {where}: no kept path from input to output; the accuracy there is that of a "
                     "constant guess."
@@ -114,8 +112,8 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
         yield f"Severed units, without a path from input to output: {'; '.join(severed)}."
 
 
-def _num_severed(page: dict[str, Any]) -> int:
-    return int(page["connectivity"]["num_units"] - page["connectivity"]["num_connected"])
+def _num_severed(record: LevelRecord) -> int:
+    return record.connectivity.num_units - record.connectivity.num_connected
 
 
 def _undefined(summaries: Summaries) -> Iterator[str]:

@@ -108,5 +108,8 @@ def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
 
 
 def _seconds(run: Run) -> dict[str, float]:
-    pages = [page for unit in run.directory.replicates() for page in run.directory.records(*unit)]
-    return {kind: sum(page[f"{kind}_seconds"] for page in pages) for kind in ("train", "measure")}
+    records = [record for each in run.directory.replicates() for record in run.directory.records(*each)]
+    return {
+        "train": sum(record.train_seconds for record in records),
+        "measure": sum(record.measure_seconds for record in records),
+    }

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, read_record
+from sparsight.store import LevelRecord, RunDirectory, read_record
 
 FOLDER = "tensorboard"
 
@@ -52,23 +52,21 @@ class TensorBoardLog:
         if unit not in self._writers:
             folder = self._folder / condition / f"replicate_{replicate:03d}"
             self._writers[unit] = self._make_writer(str(folder))
-        page = read_record(directory.level(*unit, index))
-        before = sum(
-            read_record(directory.level(*unit, earlier))["curve"]["step"][-1] for earlier in range(index)
-        )
-        for name, values in page["curve"].items():
+        record = read_record(directory.level(*unit, index))
+        before = sum(read_record(directory.level(*unit, earlier)).curve.step[-1] for earlier in range(index))
+        for name, values in record.curve:
             if name != "step":
-                for step, value in zip(page["curve"]["step"], values, strict=True):
+                for step, value in zip(record.curve.step, values, strict=True):
                     self._writers[unit].add_scalar(f"training/{name}", value, before + step)
-        for name, value in _numbers_of_level(page).items():
+        for name, value in _numbers_of_level(record).items():
             self._writers[unit].add_scalar(name, value, index)
         self._writers[unit].flush()
 
 
-def _numbers_of_level(page: dict[str, Any]) -> dict[str, float]:
-    numbers = {"level/density": page["density"], "level/test_accuracy": page["curve"]["test_accuracy"][-1]}
-    for layer, quantities in page["measures"].items():
+def _numbers_of_level(record: LevelRecord) -> dict[str, float]:
+    numbers = {"level/density": record.density, "level/test_accuracy": record.test_accuracy}
+    for layer, quantities in record.measures.items():
         for name, entry in quantities.items():
-            if not entry["dims"] and entry["value"] is not None:
-                numbers[f"{layer}/{name}"] = entry["value"]
+            if not entry.dims and entry.value is not None:
+                numbers[f"{layer}/{name}"] = entry.value
     return numbers
