@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import nn
 
 from sparsight.errors import DivergenceError, InputError
-from sparsight.prune._level import Execution, Level, Progress, Replicate
+from sparsight.prune._level import Acceleration, Level, Progress, Replicate
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import OnLockstep, TrainingSettings, train_together
@@ -92,7 +92,7 @@ def _train(
     level: dict[int, Rounds], on_step: OnSteps | None, num_slots: int, cuda_graph: bool
 ) -> dict[int, DivergenceError]:
     for rounds in level.values():
-        rounds.begin("dense", Execution(cuda_graph=cuda_graph))
+        rounds.begin("dense", Acceleration(cuda_graph=cuda_graph))
     steps_to_keep = {rounds.step_to_keep for rounds in level.values()} - {None}
     failed: dict[int, DivergenceError] = {}
     # At most one step, K of level 0: all replicates share the settings, and those past it are left out.
