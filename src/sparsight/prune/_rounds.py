@@ -23,9 +23,8 @@ class Rounds:
     Parameters
     ----------
     replicate : Replicate
-    training : TrainingSettings
-    pruning : PruningSettings
-    layers : sequence of str, optional
+        The network with its task and seed, and where to resume.
+    training, pruning, layers
         As for `sparsight.prune.imp`.
 
     Attributes

@@ -34,10 +34,8 @@ def imp_together(
     ----------
     replicates : sequence of Replicate
         Their networks must have the same modules and shapes and be on one device.
-    training : TrainingSettings
-    pruning : PruningSettings
-    layers : sequence of str, optional
-        As for `imp`.
+    training, pruning, layers
+        As for `imp`; the same for all replicates.
     on_step : callable, optional
         Called after every step with the `Progress` of each replicate that took it, by position.
     cuda_graph : bool
@@ -70,6 +68,9 @@ def imp_together(
         # Only replicates at one level can share a program; after an interruption some may be ahead.
         index = min(rounds.index for rounds in members.values())
         level = {position: rounds for position, rounds in members.items() if rounds.index == index}
+        # Always as many slots as there are replicates: batched products round by the number of matrices, and
+        # one that diverges or ends must not change the others. docs/decisions.md has the measurement:
+        # "Replicates of one condition are trained as one program on stacked weights".
         failed = _train(level, on_step, len(replicates), cuda_graph)
         for position, rounds in level.items():
             if position in failed:
