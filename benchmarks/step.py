@@ -31,7 +31,7 @@ from torch.nn.utils import prune as torch_prune
 from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
 from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
-from sparsight.prune import Execution, PruningSettings, dense_masks, imp
+from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
 from sparsight.sparse import measured_crossovers, sparse_layers
 from sparsight.streams import generator
 from sparsight.train import Masks, Trainer, TrainingSettings
@@ -173,7 +173,8 @@ def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
     found: dict[str, list[float]] = {}
 
     def ours() -> None:
-        levels = imp(initial, task, settings, pruning, seed=seed, execution=Execution(crossovers(initial)))
+        acceleration = Acceleration(crossovers(initial))
+        levels = imp(initial, task, settings, pruning, seed=seed, acceleration=acceleration)
         seen = [(level.density, level.curve.test_accuracy[-1]) for level in levels]
         found["densities"], found["ours"] = (list(column) for column in zip(*seen, strict=True))
 
