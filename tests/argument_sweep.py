@@ -14,9 +14,9 @@ from torch import nn
 import sparsight
 from sparsight.data import clone_task, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
-from sparsight.data.fields._fields import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
-from sparsight.data.fields._heavy_fields import laplace_covariance
-from sparsight.data.fields._spin_fields import ising_energy
+from sparsight.data.fields._nlgp import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
+from sparsight.data.fields._heavy_tailed import laplace_covariance
+from sparsight.data.fields._spins import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
     _cavity_contrast as cavity_contrast,

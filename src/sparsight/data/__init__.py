@@ -7,11 +7,11 @@ _labels: The same inputs with labels that say less: noisy ones, or classes put t
 _sources: Data sources by name, so that a recipe can name one and a user can add one.
 _task: A task: train and test inputs with labels and geometry, and the batch of every step.
 fields._covariance: Stationary Gaussian fields: their covariance, and samples without the pixels × pixels ma
-fields._field_task: A task from one sampler of fields per class: labels, splits, and fresh samples for every
-fields._fields: Random fields to tell apart: Gaussian, and Gaussian passed through a saturating nonlinearity
-fields._heavy_fields: Random fields with heavier tails than a Gaussian field of the same covariance, which i
-fields._pulse_fields: Sums of pulses at random places: non-Gaussian by their number, with a Gaussian twin of
-fields._spin_fields: Fields of lattice physics, on a torus: the Ising model and φ⁴, sampled with cluster fli
+fields._field_source: A task from one sampler of fields per class: labels, splits, and fresh samples for every
+fields._nlgp: Random fields to tell apart: Gaussian, and Gaussian passed through a saturating nonlinearity
+fields._heavy_tailed: Random fields with heavier tails than a Gaussian field of the same covariance, which i
+fields._pulses: Sums of pulses at random places: non-Gaussian by their number, with a Gaussian twin of
+fields._spins: Fields of lattice physics, on a torus: the Ising model and φ⁴, sampled with cluster fli
 fields._vector_loops: Loops over single-precision numbers that the compiler turns into vector instructions.
 fields._white_noise: White noise, several times as fast as NumPy's: drawing it is a large part of the cost o
 images._cache: The one folder outside a run that sparsight writes to, and arrays that are kept there.
@@ -38,7 +38,7 @@ from sparsight.data._labels import (
 from sparsight.data._sources import SOURCES as SOURCES, Source as Source, data_source as data_source
 from sparsight.data._task import Task as Task
 from sparsight.data.fields._covariance import product_covariance as product_covariance
-from sparsight.data.fields._fields import nlgp as nlgp, nlgp_sampler as nlgp_sampler
+from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
 from sparsight.data.images._npz import npz as npz
 from sparsight.data.images._photographs import photographs as photographs
 from sparsight.data.images._published_sets import PUBLISHED as PUBLISHED, download_set as download_set
