@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sparsight.data.images import _cifar as cifar, _imagenet as imagenet
-from sparsight.data.images._cifar import batch_arrays, cifar10
+from sparsight.data.images._batches import batch_arrays
+from sparsight.data.images._cifar import cifar10
 from sparsight.data.images._idx import idx, read_idx
 from sparsight.data.images._imagenet import imagenet32
 from sparsight.data.images._npz import npz, read_npz

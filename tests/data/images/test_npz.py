@@ -78,7 +78,7 @@ def test_files_that_are_not_there_or_no_npz_are_named(tmp_path):
     with pytest.raises(InputError, match="does not exist; name an .npz file"):
         npz(path=str(tmp_path / "absent.npz"), seed=0)
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(InputError, match="is no .npz file or is damaged"):
+    with pytest.raises(InputError, match="is not an .npz file or is damaged"):
         npz(path=str(tmp_path / "text.npz"), seed=0)
     np.savez(tmp_path / "half.npz", train_inputs=np.zeros(3))
     with pytest.raises(InputError, match="has no array 'train_labels'; it needs train_inputs, train_labels"):

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from pydantic import Field
 
-from sparsight.data._sources import data_source
+from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Draw, Task
 from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.errors import InputError
@@ -21,7 +21,6 @@ from sparsight.streams import generator
 Size = Annotated[Sequence[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=2)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Lengths = Annotated[Sequence[Positive], Field(min_length=1)]
-Count = Annotated[int, Field(ge=2)]
 Channels = Annotated[int, Field(ge=1)]
 Clone = Literal["none", "gaussian"]
 
