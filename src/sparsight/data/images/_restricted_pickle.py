@@ -49,9 +49,7 @@ def read_restricted_pickle(path: Path) -> Any:
     with reading(path):
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
-            raise InputError(
-                f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are not allowed"
-            )
+            raise InputError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are not allowed")
         content = path.read_bytes()
     return unpickle_restricted(content, str(path))
 
