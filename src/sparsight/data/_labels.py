@@ -82,5 +82,5 @@ def with_merged_classes(task: Task, num_classes: int) -> Task:
 def _check_not_online(task: Task, option: str) -> None:
     if task.draw is not None:
         raise InputError(
-            f"data.{option} needs a fixed training set, but task {task.name!r} is online; use data.online = false"
+            f"data.{option} needs a fixed training set, but task {task.name!r} is online; set online = false"
         )

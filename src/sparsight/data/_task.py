@@ -80,8 +80,8 @@ class Task:
             raise InputError(f"{where}_inputs have dtype {inputs.dtype}; float32 or uint8 is allowed")
         if (inputs.dtype == np.uint8) != (self.channel_mean is not None and self.channel_sd is not None):
             raise InputError(
-                f"{where}_inputs have dtype {inputs.dtype}; channel_mean and channel_sd are needed with uint8 "
-                "inputs, and only then"
+                f"{where}_inputs are {inputs.dtype}; channel_mean and channel_sd go with uint8 inputs, "
+                "and only with these"
             )
         if inputs.shape[1:] != self.geometry.shape:
             raise InputError(

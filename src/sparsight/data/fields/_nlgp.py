@@ -20,13 +20,7 @@ _ROUNDING = 1e-9  # by which a computed correlation may exceed 1
 
 
 def nlgp_variance(gain: float) -> float:
-    r"""Return γ = (2/π) asin(g²/(1+g²)), the variance of erf(g z/√2) for standard normal z.
-
-    Raises
-    ------
-    InputError
-        If the gain is not a finite number above 0.
-    """
+    """Return γ = (2/π) asin(g²/(1+g²)), the variance of erf(g z/√2) for standard normal z."""
     return 2 / math.pi * math.asin(_saturation(gain))
 
 
@@ -64,13 +58,7 @@ def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Floa
 
 
 def nlgp_excess_kurtosis(gain: float) -> float:
-    r"""Return E[x⁴] − 3 of an NLGP pixel, by numerical integration: from 0 (g → 0) to −2 (g → ∞).
-
-    Raises
-    ------
-    InputError
-        If the gain is not a finite number above 0.
-    """
+    """Return E[x⁴] − 3 of an NLGP pixel, by numerical integration: from 0 (g → 0) to −2 (g → ∞)."""
     variance = nlgp_variance(gain)
 
     def integrand(z: float) -> float:

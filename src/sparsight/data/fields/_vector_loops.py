@@ -1,9 +1,9 @@
 """Loops over single-precision numbers that the compiler turns into vector instructions.
 
-Box and Muller's transform and the error function, each in one pass over memory where torch takes six and three
-(measured in docs/decisions.md, "Fields: our own loops for noise and erf …"). They run on the calling thread:
-drawing the random bits, which threads cannot share, takes longer than either. The compiler may contract products
-and sums but not reorder them: another order would undo the steps that keep the last digits.
+Box and Muller's transform and the error function, each in one pass over memory where torch takes six and
+three (measured in docs/decisions.md, "Fields: our own loops for noise and erf …"). They run on the calling
+thread: drawing the random bits, which threads cannot share, takes longer than either. The compiler may
+contract products and sums but not reorder them: another order would undo the steps that keep the last digits.
 """
 
 import math

@@ -9,7 +9,8 @@ this machine, drips for hours, or fills the disk before there is anything to com
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ class _Fetch:
             if declared.isdecimal() and int(declared) > self._max_bytes:
                 raise _MirrorError(f"it declares {declared} bytes; up to {self._max_bytes} are expected")
             size = 0
-            while block := self._read(source):  # as it arrives, or a dripping server would never be timed
+            while block := _read(source):
                 size += len(block)
                 if size > self._max_bytes:
                     raise _MirrorError(f"it sends more than {self._max_bytes} bytes")
@@ -171,21 +172,27 @@ class _Fetch:
                 raise _MirrorError(f"it declared {declared} bytes and sent {size}")
 
     def _open(self, url: str) -> Any:
-        try:
+        with _refusals():
             return self._opener.open(url, timeout=self._stall_seconds)
-        except url_error.HTTPError as error:
-            error.close()
-            raise _MirrorError(f"it answers {error.code} {error.reason}") from None
-        except url_error.URLError as error:
-            raise _MirrorError(_reason(error.reason)) from None
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _MirrorError(_reason(error)) from None
 
-    def _read(self, source: Any) -> bytes:
-        try:
-            return bytes(source.read1(_BLOCK) if hasattr(source, "read1") else source.read(_BLOCK))
-        except (OSError, http.client.HTTPException) as error:
-            raise _MirrorError(_reason(error)) from None
+
+def _read(source: Any) -> bytes:
+    with _refusals():  # read1 returns what has arrived: waiting for a full block would hide a dripping server
+        return bytes(source.read1(_BLOCK) if hasattr(source, "read1") else source.read(_BLOCK))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn errors of the network into `_MirrorError`; those of the local disk stay as they are."""
+    try:
+        yield
+    except url_error.HTTPError as error:
+        error.close()
+        raise _MirrorError(f"it answers {error.code} {error.reason}") from None
+    except url_error.URLError as error:
+        raise _MirrorError(_reason(error.reason)) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _MirrorError(_reason(error)) from None
 
 
 def _reason(error: object) -> str:

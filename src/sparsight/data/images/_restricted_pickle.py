@@ -123,7 +123,8 @@ class _Interpreter:
     def extend(self, kind: type, values: list[Any]) -> None:
         """Add values to the container on top of the stack."""
         target = self.stack[-1]
-        if type(target) is not kind or not all(map(_is_value, values)):
+        fits = type(target) is kind and all(map(_is_value, values))
+        if not fits:
             raise ValueError(f"values for a {kind.__name__} expected")
         if kind is list:
             target.extend(values)
