@@ -13,7 +13,6 @@ fields: random fields
 images: pictures
   _photographs, _idx, _cifar, _imagenet, _npz: the sources; _files, _batches, _standardise: their shared steps
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
-  _restricted_pickle, _pickled_array: pickles read without running anything in them
 """
 
 from sparsight.data import fields, images  # noqa: F401 - their sources are registered
@@ -31,4 +30,3 @@ from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampl
 from sparsight.data.images._npz import npz as npz
 from sparsight.data.images._photographs import photographs as photographs
 from sparsight.data.images._published_sets import PUBLISHED as PUBLISHED, download_set as download_set
-from sparsight.data.images._restricted_pickle import read_restricted_pickle as read_restricted_pickle

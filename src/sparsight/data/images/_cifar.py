@@ -9,10 +9,10 @@ from sparsight.data._task import Task
 from sparsight.data.images._batches import batch_arrays, check_labels
 from sparsight.data.images._files import check_num_images, existing_files, reading
 from sparsight.data.images._published_sets import folder_or_downloaded
-from sparsight.data.images._restricted_pickle import read_restricted_pickle
 from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.pickles import read_restricted_pickle
 
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)

@@ -1,4 +1,4 @@
-"""Pickled data sets, read by an interpreter that knows arrays, containers and numbers, and nothing else.
+"""An interpreter of pickles that knows arrays, containers and numbers, and nothing else.
 
 An allow-list in `pickle.Unpickler.find_class` stops foreign code but not files of bytes: Python's unpickler
 allocates 32 GiB for the memo number in an 8-byte file, hashes nested tuples for a time that doubles with
@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from sparsight.data.images._files import reading
-from sparsight.data.images._pickled_array import Rebuilder, Unfinished, rebuilders
 from sparsight.errors import InputError
+from sparsight.pickles._rebuilders import Rebuilder, Unfinished, rebuilders
 
 MAX_FILE_BYTES = 2**32
 MAX_OPERATIONS = 2**22
@@ -46,11 +45,13 @@ def read_restricted_pickle(path: Path) -> Any:
     InputError
         If the file cannot be read, is damaged, is too large, or asks for anything else.
     """
-    with reading(path):
+    try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise InputError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are not allowed")
         content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; check its name and permissions") from None
     return unpickle_restricted(content, str(path))
 
 
