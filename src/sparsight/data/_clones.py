@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -14,8 +14,6 @@ from sparsight.data._task import Draw, Task
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.errors import InputError
 from sparsight.streams import generator
-
-CloneKind = Literal["none", "gaussian", "gaussian_shared", "phase"]
 
 _VectorSampler = Callable[[np.random.Generator, int], np.ndarray]  # (rng, n) → float32 (n, num_inputs)
 _BLOCK_VALUES = 2**22  # values read or drawn at a time

@@ -49,6 +49,7 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
         return _array(shape, dtype, content, order, arrays)
 
     def reconstruct(kind: Any, shape: Any, code: Any) -> Unfinished:
+        # numpy always writes _reconstruct(ndarray, (0,), b"b") and the real shape and dtype as state.
         if kind is not ndarray or type(code) not in (str, bytes) or code not in (b"b", "b") or shape != (0,):
             raise ValueError("an array of an unknown kind")
         return Unfinished(
@@ -75,7 +76,7 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
     def refuse(*_: Any) -> None:
         raise ValueError("numpy.ndarray called")
 
-    ndarray = Rebuilder(refuse)
+    ndarray = Rebuilder(refuse)  # numpy only names it, as an argument of _reconstruct
     return {
         "numpy ndarray": ndarray,
         "numpy dtype": Rebuilder(_dtype),
@@ -123,6 +124,7 @@ def _array(shape: Any, dtype: Any, content: Any, order: Any, budget: _Budget) ->
         raise ValueError("an array in an unknown order")
     if type(shape) is not tuple or len(shape) > _MAX_AXES or not all(map(_is_extent, shape)):
         raise ValueError("an array without shape")
+    # math.prod, not numpy's: whole numbers of Python do not overflow to a size that fits.
     declared = math.prod(shape) * dtype.itemsize
     if declared != len(content):
         raise ValueError(f"an array declares {declared} bytes and has {len(content)}")

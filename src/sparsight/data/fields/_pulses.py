@@ -14,7 +14,7 @@ from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.errors import InputError
 
-Profile = Literal["gaussian", "box"]
+_Profile = Literal["gaussian", "box"]
 
 
 def pulse_sampler(
@@ -22,7 +22,7 @@ def pulse_sampler(
     width: float,
     rate: float,
     wraps: bool,
-    profile: Profile = "gaussian",
+    profile: _Profile = "gaussian",
     twin: bool = False,
 ) -> Sampler:
     r"""Return a sampler of fields that are sums of pulses at random places, with random signs.
@@ -78,7 +78,7 @@ def pulse_sampler(
 
 
 def pulse_covariance_rows(
-    size: Sequence[int], width: float, wraps: bool, profile: Profile = "gaussian"
+    size: Sequence[int], width: float, wraps: bool, profile: _Profile = "gaussian"
 ) -> tuple[Float64[np.ndarray, " extent"], ...]:
     """Return the covariance of pulse fields at displacement 0 … extent − 1 along each axis.
 
@@ -93,7 +93,7 @@ def pulse_excess_kurtosis(
     width: float,
     rate: float,
     wraps: bool,
-    profile: Profile = "gaussian",
+    profile: _Profile = "gaussian",
 ) -> float:
     """Return Σh⁴ / (rate (Σh²)²), the excess kurtosis of a pixel; parameters are those of `pulse_sampler`."""
     fourth = math.prod(float((matrix[0] ** 4).sum()) for matrix in _filters(size, width, wraps, profile))
@@ -109,7 +109,7 @@ def pulses(
         6.0,
     ),
     rate: Positive = 0.05,
-    profile: Profile = "gaussian",
+    profile: _Profile = "gaussian",
     wraps: bool = True,
     clone: Clone = "none",
 ) -> FieldClasses:
@@ -133,7 +133,7 @@ def pulses(
     """
     twin = clone == "gaussian"
     return FieldClasses(
-        [pulse_sampler(size, width, rate, wraps, profile, twin) for width in widths],
+        [pulse_sampler(size, width, rate, wraps, profile=profile, twin=twin) for width in widths],
         {
             "source": "sums of pulses with random signs at random places",
             "clone": clone,
@@ -177,7 +177,9 @@ def bars(
     if len(size) != 2:
         raise InputError(f"size is {tuple(size)}; bars need (height, width)")
     twin = clone == "gaussian"
-    profiles = [pulse_sampler((extent,), float(width), rate, wraps, "box", twin) for extent in size]
+    profiles = [
+        pulse_sampler((extent,), float(width), rate, wraps, profile="box", twin=twin) for extent in size
+    ]
     return FieldClasses(
         [_along_other_axis(profile, tuple(size), axis) for axis, profile in enumerate(profiles)],
         {

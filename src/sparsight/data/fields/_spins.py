@@ -14,7 +14,7 @@ from sparsight.data.fields._field_source import FieldClasses, Lengths, Size, fie
 from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.errors import InputError
 
-Sweeps = Annotated[int, Field(ge=1)]
+_Sweeps = Annotated[int, Field(ge=1)]
 
 
 @checked(finite=("spins",))
@@ -134,7 +134,7 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
             # would take very long to turn a whole domain where |φ| is far from 0.
             field = np.abs(field) * _flip_clusters(rng, field, 2 * hopping)
             for parity in (0, 1) * 4:
-                _metropolis_(rng, field, colour == parity, hopping, quartic, step)
+                _metropolis_(rng, field, colour == parity, hopping=hopping, quartic=quartic, step=step)
         return field
 
     return sample
@@ -142,7 +142,7 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
 
 @field_source("ising", num_train=4000, num_test=1000)
 def ising(
-    *, size: Size = (16, 16), temperatures: Lengths = (2.4, 4.0), num_sweeps: Sweeps = 40
+    *, size: Size = (16, 16), temperatures: Lengths = (2.4, 4.0), num_sweeps: _Sweeps = 40
 ) -> FieldClasses:
     """Make the task of telling Ising spins apart by temperature.
 
@@ -180,7 +180,7 @@ def phi4(
     size: Size = (16, 16),
     hoppings: Annotated[Sequence[Annotated[float, Field(ge=0)]], Field(min_length=1)] = (0.1, 0.2),
     quartic: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5,
-    num_sweeps: Sweeps = 40,
+    num_sweeps: _Sweeps = 40,
 ) -> FieldClasses:
     """Make the task of telling lattice φ⁴ fields apart by their coupling.
 
@@ -265,6 +265,7 @@ def _metropolis_(
     rng: np.random.Generator,
     field: Float32[np.ndarray, "n *size"],
     mask: np.ndarray,
+    *,
     hopping: float,
     quartic: float,
     step: float,

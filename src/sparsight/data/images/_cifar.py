@@ -56,9 +56,15 @@ def cifar10(
         inner_folders=_FOLDERS,
     )
     train, test = _read_all(paths[:-1], NUM_TRAIN), _read_all(paths[-1:], NUM_TEST)
-    card = {"source": f"CIFAR-10 in {folder}", "licence": "as published by the University of Toronto"}
-    subset = Subset(num_train, num_test, seed)
-    return image_task("cifar10", Geometry(3, (32, 32)), 10, train, test, card, subset=subset)
+    return image_task(
+        name="cifar10",
+        geometry=Geometry(3, (32, 32)),
+        num_classes=10,
+        train=train,
+        test=test,
+        card={"source": f"CIFAR-10 in {folder}", "licence": "as published by the University of Toronto"},
+        subset=Subset(num_train, num_test, seed),
+    )
 
 
 def _read_all(paths: list[Path], num_images: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,8 +20,8 @@ from filelock import FileLock
 
 from sparsight.errors import InputError
 
-STALL_SECONDS = 30.0
-MAX_SECONDS = 3600.0
+_STALL_SECONDS = 30.0
+_MAX_SECONDS = 3600.0
 _BLOCK = 2**16
 
 
@@ -55,8 +55,8 @@ def download(
     file: RemoteFile,
     folder: Path,
     *,
-    stall_seconds: float = STALL_SECONDS,
-    max_seconds: float = MAX_SECONDS,
+    stall_seconds: float = _STALL_SECONDS,
+    max_seconds: float = _MAX_SECONDS,
     context: ssl.SSLContext | None = None,
     on_attempt: Callable[[str], None] = lambda _: None,
 ) -> Path:

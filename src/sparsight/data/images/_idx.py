@@ -108,8 +108,15 @@ def _idx_task(name: str, folder: Path, num_classes: int, subset: Subset, hint: s
     paths = existing_files(folder, _FILES, ".gz", hint)
     train = _read_split(paths[0], paths[1], num_classes)
     test = _read_split(paths[2], paths[3], num_classes)
-    card = {"source": f"IDX files in {folder}", "licence": "as of the files"}
-    return image_task(name, Geometry(1, train[0].shape[2:]), num_classes, train, test, card, subset=subset)
+    return image_task(
+        name=name,
+        geometry=Geometry(1, train[0].shape[2:]),
+        num_classes=num_classes,
+        train=train,
+        test=test,
+        card={"source": f"IDX files in {folder}", "licence": "as of the files"},
+        subset=subset,
+    )
 
 
 def _read_split(images_path: Path, labels_path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

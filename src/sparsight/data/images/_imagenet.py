@@ -24,20 +24,20 @@ from sparsight.pickles import read_restricted_pickle
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
 TEST_FILES = ("val_data",)
-NUM_CLASSES = 1000
+_NUM_CLASSES = 1000
 NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
 _MAX_BATCH_BYTES = 2**32
 _MAX_GROUPS_CHARACTERS = 2**16
 _HEAD = 2**20  # bytes of each batch that go into the cache key: hashing all of a set takes minutes
 
-Groups = Annotated[int, Field(ge=2, le=NUM_CLASSES)]
+_Groups = Annotated[int, Field(ge=2, le=_NUM_CLASSES)]
 
 
 @data_source("imagenet32")
 def imagenet32(
     *,
     folder: str = "imagenet32",
-    num_groups: Groups | None = None,
+    num_groups: _Groups | None = None,
     groups_file: str | None = None,
     num_train: Count | None = None,
     num_test: Count | None = None,
@@ -77,7 +77,7 @@ def imagenet32(
 def imagenet64(
     *,
     folder: str = "imagenet64",
-    num_groups: Groups | None = None,
+    num_groups: _Groups | None = None,
     groups_file: str | None = None,
     num_train: Count | None = None,
     num_test: Count | None = None,
@@ -198,7 +198,7 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
     else:
         batch = read_restricted_pickle(path)
     images, labels = batch_arrays(batch, path, num_pixels)
-    check_labels(labels, path, 1, NUM_CLASSES)
+    check_labels(labels, path, 1, _NUM_CLASSES)
     return images, labels - 1
 
 
@@ -215,7 +215,7 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
     if num_groups is not None and groups_file is not None:
         raise InputError("data.num_groups and data.groups_file are both given; give one")
     if groups_file is None:
-        return np.arange(NUM_CLASSES) % (num_groups or NUM_CLASSES)
+        return np.arange(_NUM_CLASSES) % (num_groups or _NUM_CLASSES)
     try:
         with reading(f"data.groups_file {groups_file!r}"), Path(groups_file).open(encoding="utf-8") as file:
             numbers = [int(word) for word in file.read(_MAX_GROUPS_CHARACTERS).split()]
@@ -223,10 +223,10 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
         raise InputError(
             f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"
         ) from None
-    if len(numbers) != NUM_CLASSES or not all(0 <= number < NUM_CLASSES for number in numbers):
+    if len(numbers) != _NUM_CLASSES or not all(0 <= number < _NUM_CLASSES for number in numbers):
         raise InputError(
             f"data.groups_file {groups_file!r} holds {len(numbers)} numbers, {min(numbers, default=None)} to "
-            f"{max(numbers, default=None)}; {NUM_CLASSES} from 0 to {NUM_CLASSES - 1} are needed"
+            f"{max(numbers, default=None)}; {_NUM_CLASSES} from 0 to {_NUM_CLASSES - 1} are needed"
         )
     if len(set(numbers)) < 2:
         raise InputError(

@@ -15,11 +15,11 @@ from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-MAX_CLASSES = 2**16
+_MAX_CLASSES = 2**16
 """Larger labels are mistakes, or would make a network too large for any machine."""
 
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATE_RATIO}
-ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
 
 @data_source("npz")
@@ -54,7 +54,7 @@ def npz(
     InputError
         If the file or an array is missing, damaged, too large or of the wrong kind, or holds NaN.
     """
-    arrays = read_npz(Path(path), ARRAYS, max_bytes)
+    arrays = read_npz(Path(path), _ARRAYS, max_bytes)
     train, test = (_checked_split(path, split, arrays) for split in ("train", "test"))
     if train[0].dtype != test[0].dtype:
         raise InputError(f"{path}: train_inputs and test_inputs must have the same dtype")
@@ -88,10 +88,10 @@ def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tupl
             f"{path}: {split}_labels are {labels.dtype}{labels.shape}; "
             f"whole numbers, one for each of the {len(inputs)} inputs, are needed"
         )
-    if labels.size and labels.max() >= MAX_CLASSES:
+    if labels.size and labels.max() >= _MAX_CLASSES:
         raise InputError(
             f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
-            f"{MAX_CLASSES - 1}"
+            f"{_MAX_CLASSES - 1}"
         )
     if inputs.dtype.kind == "f" and np.abs(inputs).max() > LARGEST_PIXEL:
         raise InputError(

@@ -27,14 +27,14 @@ PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
 }
 """The colour photographs inside scikit-image's wheel; class k is the k-th. (``camera`` is grey.)"""
 
-LICENCES = {
+_LICENCES = {
     "astronaut": "public domain (NASA)",
     "chelsea": "CC0 (Stéfan van der Walt)",
     "coffee": "CC0 (Rachel Michetti)",
     "rocket": "public domain (SpaceX)",
 }
 SCALES = (1.0, 0.5, 0.25)
-TRAIN_SHARE = 0.6
+_TRAIN_SHARE = 0.6
 """Share of a photograph's width, from the left, for training patches."""
 FLAT_SD = 0.02
 """Patches with a smaller standard deviation over pixels and channels (in units of full scale) are flat."""
@@ -94,10 +94,10 @@ def photographs(
         test_labels=test_labels,
         card={
             "source": "photographs inside scikit-image (skimage.data)",
-            "licence": dict(LICENCES),
+            "licence": dict(_LICENCES),
             "classes": list(PHOTOGRAPHS),
             "scales": list(SCALES),
-            "split": f"left {TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
+            "split": f"left {_TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
             "rejected_flat_patches": {"train": train_rejected, "test": test_rejected},
             "channel_mean": mean.ravel().tolist(),
             "channel_sd": sd.ravel().tolist(),
@@ -112,7 +112,7 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
     ----------
     photograph : numpy.ndarray of uint8, (height, width, channels)
     split : {"train", "test"}
-        The left `TRAIN_SHARE` of the width, or the rest of it.
+        The left `_TRAIN_SHARE` of the width, or the rest of it.
     scale : float
         0 < scale ≤ 1.
 
@@ -121,7 +121,7 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
     numpy.ndarray of float32, (⌈height · scale⌉, …, channels)
         In units of full scale, 0 … 1.
     """
-    boundary = int(TRAIN_SHARE * photograph.shape[1])
+    boundary = int(_TRAIN_SHARE * photograph.shape[1])
     part = photograph[:, :boundary] if split == "train" else photograph[:, boundary:]
     part = part.astype(np.float32) / 255
     if scale == 1:
@@ -142,7 +142,7 @@ def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
     if scale == 1:
         return region(photograph, split, scale)
     # The version is in the key because another one may round differently.
-    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
+    key = f"region-{digest}-{split}-{_TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
     return kept_array(key, lambda: region(photograph, split, scale))
 
 
