@@ -20,7 +20,7 @@ Sampler = Callable[[np.random.Generator, int], np.ndarray]
 _MAX_TORUS = 2**22  # pixels of the torus that an open field is cut from
 _LOST_VARIANCE = 1e-12  # share of the variance below which directions, and covariances, count as 0
 _BLOCK_VALUES = 2**17  # numbers filtered at a time: what is between two axes then stays in the cache
-_GROWTH = 1.125  # of the extent of a torus that is not valid
+_GROWTH = 1.125  # factor by which a torus that is not valid grows
 _NEGATIVE_SHARE = 1e-10  # negative eigenvalues below this share of the largest are rounding errors
 
 
@@ -30,11 +30,6 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
     Each axis matrix K (extent, extent) is factorised separately, K = F Fᵀ, in float64; a 2-D field is
     F₁ z F₂ᵀ with white z. Directions that together carry less than 10⁻¹² of the variance, among them
     those whose eigenvalue is negative by rounding, are left out.
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size).
     """
     rows = {len(row): row for row in covariance.rows}  # axes of equal extent share their row
     by_extent = {extent: _axis_factor(row, covariance.wraps) for extent, row in rows.items()}
@@ -81,11 +76,6 @@ def pointwise_sampler(
         C. Its matrix is never built.
     transform : callable
         f, from float64 arrays of correlations in [−1, 1] to arrays of the same shape.
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size).
 
     Raises
     ------

@@ -82,11 +82,6 @@ def nlgp_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
     gain : float
         g > 0. x has variance 1 at any gain; its limits are z for g → 0 and sign(z) for g → ∞.
 
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size).
-
     Raises
     ------
     InputError
@@ -220,7 +215,7 @@ def correlated_classes(
     kurtosis : sequence of float
         Excess kurtosis of a pixel in each class.
     source : str
-        What the fields are, in a line.
+        Description of the fields, in one line.
     clone : {"none", "gaussian"}
     **facts
         Further entries of the card.

@@ -33,10 +33,11 @@ def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n
 def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40) -> Sampler:
     r"""Return a sampler of spins s = ±1 with probability ∝ exp(Σ s_i s_j / T) over neighbours.
 
-    Every field is the last state of its own Markov chain of `num_sweeps` Swendsen–Wang sweeps from random
-    spins. A ring (1-D) is drawn exactly instead, from independent domain walls conditioned on an even
-    number. The critical temperature in 2-D is :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there, on 32x32
-    spins, the energy forgets its start within about five sweeps.
+    By symmetry spins have mean 0, variance 1 and excess kurtosis −2. Every field is the last state of its
+    own Markov chain of `num_sweeps` Swendsen–Wang sweeps from random spins. A ring (1-D) is drawn exactly
+    instead, from independent domain walls conditioned on an even number. The critical temperature in 2-D is
+    :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there, on 32x32 spins, the energy forgets its start within about
+    five sweeps.
 
     Parameters
     ----------
@@ -46,11 +47,6 @@ def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40)
         T > 0, in units of the coupling.
     num_sweeps : int
         Length of the Markov chain; not used in 1-D.
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size). Mean 0, variance 1, excess kurtosis −2 by symmetry.
 
     Raises
     ------
@@ -83,9 +79,9 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
     .. math:: S = \sum_i \bigl[\varphi_i^2 + \lambda (\varphi_i^2 - 1)^2\bigr]
                   - 2 \kappa \sum_{\langle ij \rangle} \varphi_i \varphi_j
 
-    λ = 0 is a Gaussian field, λ → ∞ the Ising model at T = 1 / (2κ). Every field is the last state of its
-    own Markov chain; a sweep flips the signs of clusters and then moves every value by four checkerboard
-    Metropolis steps.
+    λ = 0 is a Gaussian field, λ → ∞ the Ising model at T = 1 / (2κ). Pixels have mean 0 and a variance that
+    depends on κ and λ. Every field is the last state of its own Markov chain; a sweep flips the signs of
+    clusters and then moves every value by four checkerboard Metropolis steps.
 
     Parameters
     ----------
@@ -97,11 +93,6 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
         λ ≥ 0. With λ = 0, κ must be below 1 / (2 · number of axes).
     num_sweeps : int
         Length of the Markov chain.
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size). Mean 0; the variance depends on κ and λ.
 
     Raises
     ------
