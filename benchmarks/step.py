@@ -80,7 +80,15 @@ def white_task() -> Task:
     rng = generator(0, "benchmark", "step")
     inputs = rng.standard_normal((4000, 3, 32, 32), dtype=np.float32)
     labels = rng.integers(0, 10, len(inputs))
-    return Task("white", Geometry(3, (32, 32)), 10, inputs, labels, inputs[:100], labels[:100])
+    return Task(
+        name="white",
+        geometry=Geometry(3, (32, 32)),
+        num_classes=10,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs[:100],
+        test_labels=labels[:100],
+    )
 
 
 def crossovers(built: FullyConnected) -> dict[str, float]:

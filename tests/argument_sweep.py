@@ -14,9 +14,9 @@ from torch import nn
 import sparsight
 from sparsight.data import clone_task, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
-from sparsight.data.fields._fields import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
-from sparsight.data.fields._heavy_fields import laplace_covariance
-from sparsight.data.fields._spin_fields import ising_energy
+from sparsight.data.fields._heavy_tailed import laplace_covariance
+from sparsight.data.fields._nlgp import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
+from sparsight.data.fields._spins import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
     _cavity_contrast as cavity_contrast,
@@ -54,13 +54,15 @@ CAVITY = sparsight.cavity(WEIGHT, INPUTS)
 LAYERS = {"a": (6, 24), "b": (2, 6)}
 SCORES = {"a.weight": torch.rand(6, 24), "b.weight": torch.rand(2, 6)}
 MASKS = {name: score > 0.3 for name, score in SCORES.items()}
-TASK = sparsight.Task("sweep", GEOMETRY, 3, IMAGES, LABELS, IMAGES, LABELS)
 
 
 def task(**changes):
     values = {"name": "sweep", "geometry": GEOMETRY, "num_classes": 3, "train_inputs": IMAGES,
               "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS}  # fmt: skip
     return sparsight.Task(**(values | changes))
+
+
+TASK = task()
 
 
 def images(train_inputs, train_labels):

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _TEMPORARY = ".*.tmp"
 
@@ -31,9 +33,28 @@ def write_atomically(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove unfinished files that killed writers left in a folder to which nobody else writes."""
-    for path in folder.glob(_TEMPORARY):
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its name when the block ends, for content too large to be held in memory.
+
+    The guarantees are those of `write_atomically`. If the block raises, nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(_create(temporary), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        _remove_if_possible(temporary)
+        raise
+    _flush_folder(path.parent)
+
+
+def remove_temporaries(folder: Path, prefix: str = "") -> None:
+    """Remove unfinished files that killed writers left of files named `prefix`…; nobody else may write these."""
+    for path in folder.glob(f".{prefix}*.tmp"):
         path.unlink(missing_ok=True)
 
 
@@ -48,11 +69,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_through(path: Path, content: bytes) -> None:
+def _create(path: Path) -> int:
     # O_EXCL and O_NOFOLLOW: a link planted under the temporary name is not followed out of the folder.
     _remove_if_possible(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o666)
+    return os.open(path, flags, 0o666)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    descriptor = _create(path)
     try:
         rest = memoryview(content)
         while rest:  # one call may write only a part, for instance on a network file system
