@@ -25,13 +25,11 @@ def test_events_hold_the_stored_numbers(stored_run, logged):
         assert [event.step for event in density] == list(range(len(pages)))
         assert [event.value for event in density] == pytest.approx([page.density for page in pages])
         accuracy = [event.value for event in events.Scalars("training/test_accuracy")]
-        assert accuracy == pytest.approx(
-            [value for page in pages for value in page.curve.test_accuracy]
-        )
+        assert accuracy == pytest.approx([value for page in pages for value in page.curve.test_accuracy])
         steps = [event.step for event in events.Scalars("training/test_accuracy")]
         assert steps == sorted(set(steps))
         near = events.Scalars("linear_0/locality.near")[-1].value
-        assert near == pytest.approx(pages[-1]["measures"]["linear_0"]["locality.near"]["value"])
+        assert near == pytest.approx(pages[-1].measures["linear_0"]["locality.near"].value)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
