@@ -256,7 +256,7 @@ def test_check_says_what_is_damaged_and_what_run_will_do(short_copy, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["check", str(short_copy)])
     assert exit_.value.code == 0
-    assert "6 levels of 2 replicates looked at: every file is whole" in capsys.readouterr().out
+    assert "checked 6 levels of 2 replicates: every file is whole" in capsys.readouterr().out
     flip_bit(short_copy / "imp" / "replicate_000" / "level_002" / MASKS, 200)
     (short_copy / "random" / "replicate_000" / FAILURE).write_text("{")
     with pytest.raises(SystemExit) as exit_:

@@ -98,8 +98,7 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
         if _num_severed(worst):
             first = min(record.index for _, record in records if _num_severed(record))
             severed.append(
-                f"{name} from level {first}, up to {_num_severed(worst)} of "
-                f"{worst.connectivity.num_units}"
+                f"{name} from level {first}, up to {_num_severed(worst)} of {worst.connectivity.num_units}"
             )
         for where, record in records:
             for layer in record.connectivity.severed_layers:

@@ -3,14 +3,14 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sparsight.errors import NewerFormatError, SparsightError
 from sparsight.store._level_record import RECORD, LevelRecord
 from sparsight.store._lock import Owner, owner_of, writer_lives
 from sparsight.store._progress_file import TrainingProgress, read_progress
 from sparsight.store._run_directory import RunDirectory
-from sparsight.store._time_left import LevelTime, UnitTime, densities, seconds_left
+from sparsight.store._time_left import LevelTime, ReplicateTime, expected_schedule, seconds_left
 
 State = Literal["running", "finished", "stopped", "damaged", "newer"]
 
@@ -34,7 +34,7 @@ class ReplicateState:
         Density and test accuracy of the last stored level.
     progress : TrainingProgress or None
         Of the level that is being trained now.
-    time : UnitTime
+    time : ReplicateTime
     """
 
     condition: str
@@ -46,7 +46,7 @@ class ReplicateState:
     last_density: float | None
     last_accuracy: float | None
     progress: TrainingProgress | None
-    time: UnitTime
+    time: ReplicateTime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +117,8 @@ def run_state(directory: RunDirectory) -> RunState:
 def _replicates(directory: RunDirectory) -> tuple[ReplicateState, ...]:
     records = {each: directory.records(*each) for each in directory.replicates()}
     begun = {condition: found[0] for (condition, _), found in records.items() if found}
-    anything = next(iter(begun.values()), None)
     return tuple(
-        _replicate(directory, condition, replicate, found, begun.get(condition, anything))
+        _replicate(directory, condition, replicate, found, begun.get(condition))
         for (condition, replicate), found in records.items()
     )
 
@@ -129,38 +128,45 @@ def _replicate(
     condition: str,
     replicate: int,
     records: list[LevelRecord],
-    like: LevelRecord | None,
+    first: LevelRecord | None,
 ) -> ReplicateState:
-    """Return a replicate's state; `like` is a level 0 from which the unknown is taken."""
-    pruning = directory.recipe.condition(condition).pruning
+    """Return a replicate's state, from its own records and the first record of its condition."""
+    settings = directory.recipe.condition(condition)
     progress = read_progress(directory.replicate(condition, replicate))
     is_finished = bool(records) and records[-1].is_last
     failure = directory.failure(condition, replicate)
-    expected = densities(like.num_prunable, pruning) if like else []
-    num_steps = like.curve.step[-1] if like else 0
+    facts = {} if first else _known_task(directory, condition)
+    schedule = expected_schedule(settings, first.mask_shapes if first else None, facts)
+    num_levels = len(schedule.num_kept()) if schedule else None
+    num_steps = first.curve.step[-1] if first else settings.training.num_steps(facts.get("num_train", 0))
 
     def steps(level: int) -> int:
-        return int(num_steps - (pruning.rewind_step or 0 if level else 0))
+        return int(num_steps - (settings.pruning.rewind_step or 0 if level else 0))
 
     done = tuple(
-        LevelTime(record.density, steps(record.index), record.train_seconds, record.measure_seconds)
-        for record in records
+        LevelTime(steps(record.index), record.train_seconds, record.measure_seconds) for record in records
     )
-    to_come = () if is_finished or failure else tuple(enumerate(expected))[len(records) :]
+    to_come = () if is_finished or failure else tuple(map(steps, range(len(records), num_levels or 0)))
     return ReplicateState(
         condition=condition,
         replicate=replicate,
         num_levels=len(records),
-        levels_expected=len(expected) or None,
+        levels_expected=num_levels,
         is_finished=is_finished,
         failure=failure,
         last_density=records[-1].density if records else None,
         last_accuracy=records[-1].test_accuracy if records else None,
         progress=progress,
-        time=UnitTime(
+        time=ReplicateTime(
             done,
-            tuple((density, steps(level)) for level, density in to_come),
+            to_come,
             progress.seconds if progress else 0.0,
             progress is not None,
         ),
     )
+
+
+def _known_task(directory: RunDirectory, condition: str) -> dict[str, Any]:
+    """Return the facts of a task of the condition, or else of any other; empty before one begins."""
+    replicates = sorted(directory.replicates(), key=lambda each: each[0] != condition)
+    return next(filter(None, (directory.task_facts(*each) for each in replicates)), {})
