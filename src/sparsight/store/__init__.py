@@ -3,7 +3,8 @@
 A run and its parts:
 
 _run_directory    every path in a run, and who may write to it
-_level_files      weights, masks and measures of a level
+_level_files      weights, masks and measures of a level, written and verified
+_level_arrays     how they are packed into arrays
 _level_record     level.json: the record that vouches for them
 _environment      environment.json: machine and versions
 _checkpoint_file  the middle of a level
