@@ -1,4 +1,4 @@
-"""Files that are either there and whole, or not there."""
+"""Atomic writing: a file is there and whole, or not there at all."""
 
 import hashlib
 import os
@@ -12,13 +12,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash at any moment, sees the old content or the new.
 
     The bytes go to a temporary name in the same folder, are flushed to the disk, and take the file's
-    name in one step; then the folder's entry is flushed.
+    name in one step; then the folder is flushed. Without the first flush a power cut could leave the new name
+    with no content, and without the second the old file could come back.
 
     Raises
     ------
     OSError
         If the disk is full or the folder cannot be written; the old content is intact.
     """
+    # In the same folder, since a rename is one step within one file system only. The process's number keeps
+    # two writers of one file apart.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _write_through(temporary, content)
@@ -61,7 +64,7 @@ def _write_through(path: Path, content: bytes) -> None:
 
 
 def _remove_if_possible(path: Path) -> None:
-    with suppress(OSError):  # the error that led here, or follows, is the one to be told
+    with suppress(OSError):  # the error that led here, or that follows, is the one to report
         path.unlink(missing_ok=True)
 
 
