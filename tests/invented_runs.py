@@ -76,10 +76,8 @@ def store_replicate(directory, condition, replicate, geometry, levels):
         with torch.no_grad():
             network.linear_0.weight *= masks["linear_0.weight"]
         level = level_of(network, index, masks, next_masks, seed, index == levels - 1)
-        measures = measure_level(
-            network, masks, next_masks, task, twin, directory.recipe.measure.instruments,
-            level=index, seed=seed, num_samples=SAMPLES,
-        )  # fmt: skip
+        instruments = directory.recipe.measure.instruments
+        measures = measure_level(level, task, twin, instruments, num_samples=SAMPLES)
         facts = {
             "connectivity": {
                 "num_units": UNITS,

@@ -1,4 +1,4 @@
-"""Instruments on networks that are no chain of linear layers."""
+"""Instruments on networks that are not a chain of linear layers."""
 
 import numpy as np
 import pytest
@@ -79,6 +79,17 @@ def test_a_chain_is_looked_at_in_the_geometry_of_the_task():
     assert float(found["linear_1"]["locality.near"]) == pytest.approx(expected.near)
 
 
+def test_a_deeper_layer_has_maps_over_its_inputs_beside_quantities_over_those_of_the_network():
+    network = small_network(TASK, widths=(12, 6))
+    masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
+    found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality", "cavity"])
+    assert dict(found["linear_1"].sizes).items() >= {"input": 12, "network_input": 24}.items()
+    reached = (masks["linear_1.weight"].double() @ masks["linear_0.weight"].double()) > 0
+    fan_out = found["linear_1"]["locality.fan_out_per_input"]
+    np.testing.assert_array_equal(fan_out, reached.sum(0))
+    assert found["linear_0"]["locality.fan_out_per_input"].dims == ("input",)
+
+
 def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
     network = small_network(TASK)
     masks = {"linear_0.weight": torch.ones(12, 24, dtype=torch.bool)}
@@ -97,9 +108,9 @@ def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": ["embd"]}, "layers: 'embd'; there are embed, block.self_attn.out_proj, block.linear1"),
-        ({"layers": []}, "layers: empty"),
-        ({"instruments": ["locallity"]}, "instruments: 'locallity'; there are"),
+        ({"layers": ["embd"]}, r"layers: 'embd' is unknown; did you mean embed\? \(there are embed, block"),
+        ({"layers": []}, "layers is empty; name at least one"),
+        ({"instruments": ["locallity"]}, r"'locallity' is unknown; did you mean locality\? \(there are"),
         ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
         ({"layers": ["block.self_attn.out_proj"]}, "received 0 rows for 100 samples"),
         ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
