@@ -1,4 +1,4 @@
-"""A run's numbers as TensorBoard events, for those who watch several runs at once."""
+"""TensorBoard log: the numbers of a run as events, to watch several runs at once."""
 
 from pathlib import Path
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from sparsight.errors import InputError
 from sparsight.store import RunDirectory, read_record
 
-FOLDER = "tensorboard"
+_FOLDER = "tensorboard"
 
 
 class TensorBoardLog:
-    """Writes every level, once it is stored, to ``RUN/tensorboard/<condition>/replicate_000``.
+    """Writer of every stored level to ``RUN/tensorboard/<condition>/replicate_000``.
 
-    Against the step, counted over all levels: test loss and accuracy, training loss and learning rate.
-    Against the level: density, and every summary of every instrument.
+    Over the step, counted across all levels: test loss and accuracy, training loss and learning rate. Over
+    the level: density, test accuracy, and every summary of every instrument.
 
-    Use as a context. Needs the extra ``tensorboard``.
+    Use it as a context manager, and call it for every stored level. Needs the extra ``tensorboard``.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class TensorBoardLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError(
-                "--log tensorboard needs a package that is not here: pip install 'sparsight[tensorboard]'"
+                "--log tensorboard needs a missing package: pip install 'sparsight[tensorboard]'"
             ) from None
         self._make_writer: Any = SummaryWriter
-        self._folder = run / FOLDER
+        self._folder = run / _FOLDER
         self._writers: dict[tuple[str, int], Any] = {}
 
     def __enter__(self) -> "TensorBoardLog":
@@ -47,27 +47,35 @@ class TensorBoardLog:
             writer.close()
 
     def __call__(self, directory: RunDirectory, condition: str, replicate: int, index: int) -> None:
-        """Write one stored level."""
-        unit = (condition, replicate)
-        if unit not in self._writers:
-            folder = self._folder / condition / f"replicate_{replicate:03d}"
-            self._writers[unit] = self._make_writer(str(folder))
-        page = read_record(directory.level(*unit, index))
-        before = sum(
-            read_record(directory.level(*unit, earlier))["curve"]["step"][-1] for earlier in range(index)
-        )
-        for name, values in page["curve"].items():
+        """Write the events of one stored level."""
+        writer = self._writer(condition, replicate)
+        curves = [
+            read_record(directory.level(condition, replicate, earlier))["curve"] for earlier in range(index)
+        ]
+        record = read_record(directory.level(condition, replicate, index))
+        before = sum(curve["step"][-1] for curve in curves)
+        for name, values in record["curve"].items():
             if name != "step":
-                for step, value in zip(page["curve"]["step"], values, strict=True):
-                    self._writers[unit].add_scalar(f"training/{name}", value, before + step)
-        for name, value in _numbers_of_level(page).items():
-            self._writers[unit].add_scalar(name, value, index)
-        self._writers[unit].flush()
+                for step, value in zip(record["curve"]["step"], values, strict=True):
+                    writer.add_scalar(f"training/{name}", value, before + step)
+        for name, value in _numbers_of_level(record).items():
+            writer.add_scalar(name, value, index)
+        writer.flush()
+
+    def _writer(self, condition: str, replicate: int) -> Any:
+        key = (condition, replicate)
+        if key not in self._writers:
+            folder = self._folder / condition / f"replicate_{replicate:03d}"
+            self._writers[key] = self._make_writer(str(folder))
+        return self._writers[key]
 
 
-def _numbers_of_level(page: dict[str, Any]) -> dict[str, float]:
-    numbers = {"level/density": page["density"], "level/test_accuracy": page["curve"]["test_accuracy"][-1]}
-    for layer, quantities in page["measures"].items():
+def _numbers_of_level(record: dict[str, Any]) -> dict[str, float]:
+    numbers = {
+        "level/density": record["density"],
+        "level/test_accuracy": record["curve"]["test_accuracy"][-1],
+    }
+    for layer, quantities in record["measures"].items():
         for name, entry in quantities.items():
             if not entry["dims"] and entry["value"] is not None:
                 numbers[f"{layer}/{name}"] = entry["value"]
