@@ -1,20 +1,25 @@
-# Two commands from a fresh clone: `make demo`, `make test`. `make help` lists the rest.
+# From a fresh clone: `make demo`, `make test`. Before a change lands: `make check`. `make help` lists the rest.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs claims bench clean
+.PHONY: help demo check test test-slow lint format docs claims bench structure clean
 
 help: ## say what each target does
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
 demo: $(VENV)/installed ## run the default recipe on photographs and write its report (about 5 minutes)
 	$(BIN)/sparsight run photographs
 
-test: $(VENV)/installed-test ## run the whole test suite, slow tests included
-	$(BIN)/python -m pytest -n 2
+check: lint docs test test-slow ## do everything that CI does
+
+test: $(VENV)/installed-test ## run the tests, without the slow ones (about 6 minutes on 2 cores)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/installed-test ## run the slow tests: killed runs, full disks, Slurm, every page of the documentation
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(VENV)/installed-lint ## check style, types and the order of imports
 	$(BIN)/ruff check .
@@ -22,14 +27,21 @@ lint: $(VENV)/installed-lint ## check style, types and the order of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+format: $(VENV)/installed-lint ## sort imports and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 docs: $(VENV)/installed-docs ## build the documentation into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 claims: $(VENV)/installed ## write docs/claims.md and its figures from the result tables in docs/claims
-	$(BIN)/python -m sparsight.reproduce._document docs/claims docs/claims.md
+	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
 	$(BIN)/python -m benchmarks
+
+structure: $(VENV)/installed ## count files, long functions, parameters, public names and comments in src
+	$(BIN)/python -m benchmarks.structure
 
 clean: ## remove the environment and what builds leave behind (runs stay)
 	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache

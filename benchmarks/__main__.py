@@ -1,4 +1,4 @@
-"""All benchmarks in one go; writes ``benchmarks/RESULTS.md``. Run with ``python -m benchmarks``."""
+"""Run all benchmarks and write ``benchmarks/RESULTS.md``: ``python -m benchmarks``."""
 
 import argparse
 import os
@@ -17,12 +17,12 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 def main() -> None:
     names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats: does it run?")
-    parser.add_argument("--only", action="append", choices=names, help="one benchmark; may be repeated")
     parser.add_argument(
-        "--out", type=Path, default=RESULTS, help="where the results go (default: %(default)s)"
+        "--quick", action="store_true", help="few sizes and repeats, only to see that it runs"
     )
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of (a) and (b), both sides")
+    parser.add_argument("--only", action="append", choices=names, help="run only this one; may be repeated")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="results file (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads in (a) and (b)")
     parser.add_argument("--peer", type=Path, help="a clone of SiftingFeatures or IMPforFCN")
     parser.add_argument("--peer-python", default=sys.executable, help="its interpreter, with tensorflow")
     parser.add_argument("--conv-emerge", type=Path, help="a clone of conv_emerge, for its field sampler")
@@ -54,16 +54,16 @@ def results(found: list[Section], where: list[str], quick: bool, chosen: list[st
     head = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` in {minutes:.1f} minutes ({', '.join(chosen)}). Figures are medians with "
-        "least and greatest; both sides of every ratio were timed in this run, on this machine.",
+        f"Written by `make bench` in {minutes:.1f} minutes ({', '.join(chosen)}). Values are medians, "
+        "with minimum and maximum; both sides of every ratio were timed in this run on this machine.",
         *(
-            ["", "**A quick run, with few repeats: it shows that the benchmarks run, not what is true.**"]
+            ["", "**A quick run with few repeats: it shows that the benchmarks run; do not use its values.**"]
             * quick
         ),
         "",
         *where,
         "",
-        "Targets that are missed:" if missed else "No target is missed.",
+        "Missed targets:" if missed else "No target is missed.",
         *missed,
         "",
     ]

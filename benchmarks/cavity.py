@@ -1,17 +1,17 @@
-"""The cavity of every weight: against matrix products alone, against one weight at a time, and in memory.
+"""Benchmark of the cavity of every weight: time against matrix products and loops, and memory.
 
 Run with ``python -m benchmarks.cavity``. A layer of 3072 inputs and 1024 units on 10 000 samples, float32,
 on one thread:
 
-- *of the matrix rate*: the time that its six products alone take at the rate measured in the same run, over
-  the time of the whole (pre-activations, powers, checks, assembly of four maps included);
-- *against the incremental loop*: λ − w h and its kurtosis, one weight at a time, timed on some weights
-  and multiplied: as one writes it first, in numpy, and with `scipy.stats.kurtosis`; and tuned by hand
-  (columns side by side, sums by BLAS, float32);
-- *low density*: the time at 3 and 1 % density over that at density 1;
-- *memory*: how the peak of a fresh process grows from 10⁴ to 10⁶ samples that come in batches (Linux).
+- *share of the matrix rate*: the time of its six products alone, measured in the same run, over the time of
+  the whole (which includes pre-activations, powers, checks, and the assembly of four maps);
+- *incremental loop*: λ − w h and its kurtosis, one weight at a time, timed on some weights and extrapolated:
+  a first implementation in numpy, one with `scipy.stats.kurtosis`, and one tuned by hand (contiguous
+  columns, sums by BLAS, float32);
+- *low density*: the time at 3 and 1 % density relative to density 1;
+- *memory*: growth of the peak of a fresh process from 10⁴ to 10⁶ samples, given in batches (Linux).
 
-Each is a median; the least and greatest of the repeats are printed beside it.
+Each time is a median, printed with the minimum and maximum of the repeats.
 """
 
 import multiprocessing
@@ -98,7 +98,7 @@ def peak_bytes(num_samples: int, results: "multiprocessing.Queue[int]") -> None:
             yield generator(0, "benchmark", start).standard_normal((2000, 256), dtype=np.float32)
 
     cavity(generator(0, "benchmark", "weight").standard_normal((64, 256)), batches())
-    # not getrusage: that starts at the peak of the process that forked this one
+    # Not getrusage: its peak starts at the one of the parent process.
     status = Path("/proc/self/status").read_text()
     results.put(int(status.split("VmHWM:")[1].split()[0]) * 1024)
 
@@ -115,7 +115,7 @@ def peak_of_process(num_samples: int) -> int:
 
 @dataclass(frozen=True)
 class CavityTimes:
-    """Seconds of every repeat; the two sides of `share` alternate, so that a busy neighbour slows both."""
+    """Seconds per repeat. The two sides of `share` alternate, so that other load slows both."""
 
     products: list[float]
     cavity: list[float]
@@ -124,16 +124,16 @@ class CavityTimes:
 
     @property
     def share(self) -> float:
-        """Median over repeats of the products' time over that of the whole."""
+        """The median over repeats of the products' time over that of the whole."""
         return statistics.median(a / b for a, b in zip(self.products, self.cavity, strict=True))
 
     @property
     def rate(self) -> float:
-        """Of the products, in 10⁹ operations a second."""
+        """The rate of the products, in 10⁹ operations per second."""
         return 12 * NUM_SAMPLES * NUM_UNITS * NUM_INPUTS / statistics.median(self.products) / 1e9
 
     def factor(self, name: str) -> float:
-        """How often the whole goes into a loop over single weights."""
+        """Return the time of a loop over single weights relative to ours."""
         return statistics.median(self.one_at_a_time[name]) / statistics.median(self.cavity)
 
 

@@ -1,19 +1,19 @@
-"""Field sampling: axis factors and FFT against the dense covariance, in time per image and in all.
+"""Benchmark of field sampling: axis factors and FFT against the dense covariance.
 
-Run with ``python -m benchmarks.fields``. Three figures for 32x32 NLGP fields (gain 3, Gaussian kernel):
+Run with ``python -m benchmarks.fields``. Three times for 32x32 NLGP fields (gain 3, Gaussian kernel):
 
 - *many*: seconds for 100 000 images, set-up included;
-- *batch*: seconds for one batch of 256 from nothing, set-up included, as where a parameter changes
-  from one batch to the next;
+- *batch*: seconds for one batch of 256, set-up included, as when a parameter changes between batches;
 - *set-up*: seconds for the factor alone.
 
-The dense sampler is what one writes first, in float64: the covariance of all pixels from the formula,
-`scipy.linalg.eigh` (a Cholesky factor does not exist for so smooth a kernel), negative eigenvalues
-clipped, white noise times the factor, `scipy.special.erf`; `dense, default` is
-`numpy.random.Generator.multivariate_normal` (SVD) in its place. Both sides run on one thread, in a process of
-their own: the BLAS of NumPy and SciPy takes its number of threads from the environment, when it is loaded.
+The dense sampler is a first implementation in float64: the covariance of all pixels from the formula,
+`scipy.linalg.eigh` (a kernel this smooth has no numerical Cholesky factor), negative eigenvalues clipped,
+white noise times the factor, `scipy.special.erf`. `dense, default` uses
+`numpy.random.Generator.multivariate_normal` (SVD) instead. Both sides run on one thread, in a separate
+process, because the BLAS of NumPy and SciPy reads its number of threads from the environment when it is
+loaded.
 
-Then, where the time of ours goes, in nanoseconds a pixel of many images (`parts`).
+It also prints where our time goes, in nanoseconds per pixel for many images (`parts`).
 """
 
 import argparse
@@ -79,9 +79,9 @@ def dense_default(wraps: bool) -> Callable[[np.random.Generator, int], np.ndarra
 
 
 def conv_emerge(clone: Path) -> Callable[[np.random.Generator, int], np.ndarray]:
-    """Return the sampler of a clone of sgoldt/conv_emerge: its own class, its own covariance on a torus.
+    """Return the sampler of a clone of sgoldt/conv_emerge: its class, with its covariance on a torus.
 
-    It factorises its covariance at every call, and draws from NumPy's global stream.
+    It factorises the covariance at every call and draws from NumPy's global stream.
     """
     sys.path.insert(0, str(clone))
     theirs = importlib.import_module("inputs")
@@ -91,7 +91,7 @@ def conv_emerge(clone: Path) -> Callable[[np.random.Generator, int], np.ndarray]
 
 
 def seconds(action: Callable[[], object], repeats: int) -> tuple[float, float, float]:
-    """Return median, least and greatest duration."""
+    """Return the median, minimum and maximum duration."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def draw(make: Callable[[], Callable[[np.random.Generator, int], np.ndarray]], n
 
 
 def noise_seconds() -> float:
-    """Return how long NumPy takes to draw one float32 normal."""
+    """Return the seconds that NumPy takes to draw one float32 normal number."""
     rng = generator(0, "benchmark")
     shape = (BLOCK, math.prod(SIZE))
     one_block, _, _ = seconds(lambda: rng.standard_normal(shape, dtype=np.float32), 5)
@@ -115,10 +115,10 @@ def noise_seconds() -> float:
 
 
 def parts(repeats: int = 30) -> dict[str, float]:
-    """Return nanoseconds of processor time a pixel, least of the repeats, of what a field on a torus takes.
+    """Return processor nanoseconds per pixel for each part of a field on a torus, minimum of the repeats.
 
-    "draw bits" and "normal numbers" are the noise, "products" what the Gaussian field takes beside it. They
-    add up to more than "all" where another process takes the cache.
+    "draw bits" and "normal numbers" make the noise; "products" is the rest of the Gaussian field. The parts
+    add up to more than "all" when another process uses the cache.
     """
     covariance = product_covariance(SIZE, CORRELATION_LENGTH, 2, True)
     gaussian, nlgp = product_sampler(covariance), nlgp_sampler(covariance, GAIN)
@@ -164,7 +164,7 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 def alone(function: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function of this file in a fresh process with one thread."""
+    """Call a function of this module in a fresh process with one thread."""
     with (
         _environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"),
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process,
@@ -175,7 +175,7 @@ def alone(function: Callable[..., Any], *arguments: object) -> Any:
 def main(
     repeats: int = 3, num_many: int = NUM_MANY, clone: Path | None = None
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Time every sampler, print a table and the ratios, and return (median, least, greatest) seconds."""
+    """Time every sampler, print a table and the ratios, and return (median, minimum, maximum) seconds."""
     found: dict[str, dict[str, tuple[float, float, float]]] = alone(_timed, repeats, num_many, clone)
     return found
 
@@ -184,7 +184,7 @@ def _timed(
     repeats: int, num_many: int, clone: Path | None
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
     torch.set_num_threads(1)
-    draw(lambda: ours(True), 2)  # loads what is compiled once on a machine, and kept
+    draw(lambda: ours(True), 2)  # load the compiled loops before the clock runs
     samplers = {
         "ours, torus": lambda: ours(True),
         "ours, open": lambda: ours(False),
@@ -201,9 +201,9 @@ def _timed(
             "set-up": seconds(make, repeats),
             "batch": seconds(lambda make=make: draw(make, NUM_BATCH), repeats),
         }
-        if name == CONV_EMERGE:  # it factorises at every call: one call
+        if name == CONV_EMERGE:  # one call, because each call factorises the covariance
             results[name]["many"] = seconds(lambda make=make: make()(generator(0), num_many), 1)
-        elif name != "dense, default":  # so does this one, and more slowly
+        elif name != "dense, default":  # this one also factorises at every call, and more slowly
             results[name]["many"] = seconds(
                 lambda make=make: draw(make, num_many), 1 if "dense" in name else repeats
             )
@@ -220,8 +220,8 @@ def _timed(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fields", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--many", type=int, default=NUM_MANY, help="images")
+    parser.add_argument("--many", type=int, default=NUM_MANY, help="number of images")
     parser.add_argument("--conv-emerge", type=Path, help="a clone of conv_emerge")
     options = parser.parse_args()
     main(options.repeats, options.many, options.conv_emerge)
-    print("ns a pixel:", ", ".join(f"{name} {each:.2f}" for name, each in alone(parts).items()))
+    print("ns per pixel:", ", ".join(f"{name} {each:.2f}" for name, each in alone(parts).items()))

@@ -1,13 +1,13 @@
-"""Time and peak memory as samples, pixels, units and replicates grow ten times, as log-log slopes.
+"""Benchmark of growth: time and peak memory over samples, pixels, units and replicates, as slopes.
 
-Run with ``python -m benchmarks.growth``. One workload, grown along one axis at a time by 1, √10 and 10:
-train a layer for 20 steps of batch 1000, take the cavity of every weight and S(d) of its mask. Training
-has the same number of steps throughout: samples enter by being made, held and measured. Along replicates
-it is the main job: `sparsight.run` of a small one-dimensional recipe, one process at a time.
+Run with ``python -m benchmarks.growth``. One workload grows along one axis at a time by factors 1, √10 and
+10: train a layer for 20 steps of batch 1000, take the cavity of every weight and S(d) of its mask. The
+number of training steps is fixed; samples cost time because they are made, held and measured. Along
+replicates the workload is `sparsight.run_recipe` of a small one-dimensional recipe, one process at a time.
 
-Every size is a fresh process. Time is processor time, so that other work on the machine counts less; memory
-is the peak of the process (or of its largest child) above that of a process that only imports. Slopes are
-least squares over the sizes. Linux only.
+Each size runs in a fresh process. Time is processor time, so that other work on the machine counts less.
+Memory is the peak of the process (or of its largest child) above that of a process that only imports. Slopes
+are least-squares fits of log cost over log size. Linux only.
 """
 
 import math
@@ -41,7 +41,7 @@ TARGET = 1.1
 
 @dataclass(frozen=True)
 class Growth:
-    """What grew, and what it cost at every size."""
+    """The cost at every size along one axis."""
 
     axis: str
     sizes: list[int]
@@ -50,12 +50,12 @@ class Growth:
 
     @property
     def time_slope(self) -> float:
-        """Of log seconds over log size."""
+        """The slope of log seconds over log size."""
         return slope(self.sizes, self.seconds)
 
     @property
     def memory_slope(self) -> float:
-        """Of log bytes over log size."""
+        """The slope of log bytes over log size."""
         return slope(self.sizes, [float(peak) for peak in self.peak_bytes])
 
 
@@ -64,7 +64,7 @@ def slope(sizes: list[int], costs: list[float]) -> float:
 
 
 def nothing(_: int) -> None:
-    """Import, and no more."""
+    """Do nothing beyond importing this module."""
 
 
 def level_of_samples(size: int) -> None:
@@ -140,7 +140,7 @@ def _work_and_tell(
 ) -> None:
     start = _processor_seconds()
     work(size)
-    # not the peak that getrusage knows of this process: that starts at the one of the process that forked it
+    # Not getrusage for this process: its peak starts at the one of the parent process.
     own = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     sender.send((_processor_seconds() - start, 1024 * max(own, children)))
@@ -152,7 +152,7 @@ def _processor_seconds() -> float:
 
 
 def measured(axes: tuple[str, ...] = AXES, *, only_small: bool = False) -> list[Growth]:
-    """Measure the growth along some axes; `only_small` leaves out the largest size."""
+    """Measure the growth along some axes; `only_small` omits the largest size."""
     _, floor = cost_of_process(nothing, 0)
     found = []
     for axis in axes:

@@ -1,16 +1,16 @@
-"""S(d) of a whole layer: FFT autocorrelation against loops over pairs; and the trades of a null.
+"""Benchmark of S(d) of a whole layer: FFT autocorrelation against loops over pairs; trades of a null.
 
 Run with ``python -m benchmarks.locality``. A random mask of 1024 units on 3x32x32 inputs (no wrapping),
 density 10 %, one thread:
 
 - *S(d)*: both grids (same and different channels), all displacements, all units;
-- *loop in numpy*: for one unit after the other, all pairs of its kept inputs at once, their displacements
-  counted with `numpy.bincount`: what one writes first; timed on some units and multiplied;
-- *loop over pairs*: the definition, pair by pair in Python; timed on one unit and multiplied;
+- *loop in numpy*: unit by unit, all pairs of its kept inputs at once, with `numpy.bincount` counting their
+  displacements (a first implementation); timed on some units and extrapolated;
+- *loop over pairs*: the definition, pair by pair in Python; timed on one unit and extrapolated;
 - *trades*: one round of the configuration null, at several densities.
 
-The three agree on the units that all have seen, to the last integer. Each time is a median; the least and
-greatest of the repeats are printed beside it.
+The three agree exactly on the units that all of them count. Each time is a median, printed with the minimum
+and maximum of the repeats.
 """
 
 import statistics
@@ -76,14 +76,14 @@ def loop_over_pairs(mask: np.ndarray) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class PairTimes:
-    """Seconds of every repeat, of the whole layer; the three alternate, so that a neighbour slows all."""
+    """Seconds per repeat for the whole layer. The three alternate, so that other load slows all of them."""
 
     ours: list[float]
     in_numpy: list[float]
     over_pairs: list[float]
 
     def factor(self, theirs: list[float]) -> float:
-        """Median over repeats of their time over ours."""
+        """Return the median over repeats of their time over ours."""
         return statistics.median(slow / fast for slow, fast in zip(theirs, self.ours, strict=True))
 
 

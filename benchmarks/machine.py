@@ -1,4 +1,4 @@
-"""What a benchmark ran on: processor, cores, load, and the versions of what does the work."""
+"""The machine of a benchmark: processor, cores, load, and the versions of the libraries."""
 
 import os
 import platform
@@ -11,9 +11,10 @@ PACKAGES = ("sparsight", "numpy", "scipy", "torch", "numba")
 
 
 def machine() -> list[str]:
-    """Return lines that say what this machine is, and how busy."""
+    """Return lines that describe this machine and its load."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    # free of other work it is near 0; the ratios were taken side by side, but a busy machine widens them
+    # An idle machine has a load near 0. Ratios compare both sides under the same load, but spread more on a
+    # busy machine.
     load = os.getloadavg()[0]
     return [
         f"Processor: {_processor()} ({_vectors()}), {os.cpu_count()} cores, {memory:.0f} GiB; "
@@ -34,6 +35,6 @@ def _processor() -> str:
 
 
 def _vectors() -> str:
-    """Return the widest vectors that the processor has; how fast dense products are depends on them."""
+    """Return the widest vector instructions of the processor, which decide the speed of dense products."""
     capability = torch.backends.cpu.get_cpu_capability()
     return {"AVX512": "AVX-512", "AVX2": "AVX2"}.get(capability, capability)

@@ -1,4 +1,4 @@
-"""The ancestors' TensorFlow network (a clone of SiftingFeatures or IMPforFCN), timed in their environment."""
+"""Timing of the ancestors' TensorFlow network (a clone of SiftingFeatures or IMPforFCN)."""
 
 import json
 import statistics
@@ -17,7 +17,7 @@ _TIMEOUT = 600
 
 
 def what_is_missing(clone: Path, python: str = sys.executable) -> list[str]:
-    """Return what stands between this machine and a timing of the ancestors' network.
+    """Return what this machine lacks to time the ancestors' network, one sentence each.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def what_is_missing(clone: Path, python: str = sys.executable) -> list[str]:
     """
     missing = []
     if not clone.is_dir():
-        missing.append(f"{clone} is no folder; clone {' or '.join(_NAMES)} there")
+        missing.append(f"{clone} is not a folder; clone {' or '.join(_NAMES)} there")
     elif not any(clone.rglob("Network.py")):
-        missing.append(f"{clone} holds no Network.py: is it a clone of {' or '.join(_NAMES)}?")
+        missing.append(f"{clone} has no Network.py; is it a clone of {' or '.join(_NAMES)}?")
     try:
         subprocess.run([python, "-c", "import tensorflow"], check=True, capture_output=True, timeout=120)
     except (OSError, subprocess.SubprocessError):
@@ -41,7 +41,7 @@ def what_is_missing(clone: Path, python: str = sys.executable) -> list[str]:
 def peer_lines(
     clone: Path, python: str, threads: int, densities: Sequence[float] = (1.0, 0.1, 0.01), repeats: int = 9
 ) -> list[str]:
-    """Time steps of both networks, BatchNorm on all layers' inputs; return a table, or what is missing."""
+    """Time steps of both networks, BatchNorm on every layer's input; return a table or what is missing."""
     missing = what_is_missing(clone, python)
     if missing:
         return ["", f"Peer not timed: {'; '.join(missing)}."]
@@ -55,8 +55,8 @@ def peer_lines(
         rows.append([f"{density:g}", f"{1e3 * ours[0]:.1f}", span, f"{median / ours[0]:.1f}"])
     return [
         "",
-        f"Against the network of the clone {clone.name} (TensorFlow, BatchNorm on every layer's input, as in "
-        f"ours here), with {threads} thread(s):",
+        f"Against the network of the clone {clone.name} (TensorFlow; BatchNorm on every layer's input, "
+        f"here also in ours), with {threads} thread(s):",
         "",
         *table(["density", "ours, ms", "theirs, ms", "theirs / ours"], rows),
     ]

@@ -1,9 +1,9 @@
-"""Seconds of a training step of the ancestors' TensorFlow network, for the interpreter that has TensorFlow.
+"""Timing of a training step of the ancestors' TensorFlow network, run by an interpreter with TensorFlow.
 
 ``python peer_step.py CLONE THREADS REPEATS DENSITY …`` prints one line of JSON: lists of seconds by density.
 The network is the clone's own `Network`, 3072–1024–1024–10 with BatchNorm on every layer's input, batch 1000,
-SGD, random masks on all but the output layer; a batch is taken from arrays as the clone does it. It was
-written for TensorFlow 1, which later versions hold as ``tensorflow.compat.v1``.
+SGD, random masks on all but the output layer; batches are taken from arrays as the clone does. It was
+written for TensorFlow 1, which later versions provide as ``tensorflow.compat.v1``.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""A benchmark's findings as Markdown: tables, and for every target whether it is met."""
+"""Benchmark results as Markdown: tables, and whether each target is met."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import torch
 
 @dataclass(frozen=True)
 class Target:
-    """One figure beside the one that was asked for."""
+    """A measured value and the value aimed for."""
 
     name: str
     found: float
@@ -19,7 +19,7 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the figure is on the right side of the target."""
+        """Whether the measured value meets the target."""
         return self.found <= self.wanted if self.at_most else self.found >= self.wanted
 
     def __str__(self) -> str:
@@ -32,16 +32,14 @@ class Target:
 
 @dataclass
 class Section:
-    """What one benchmark found.
+    """The results of one benchmark.
 
     Attributes
     ----------
-    title : str
     lines : list of str
-        Markdown.
-    targets : list of Target
+        The body, as Markdown.
     where_time_goes : str
-        Markdown; for sections that miss a target.
+        Markdown; shown if the section misses a target.
     """
 
     title: str
@@ -68,17 +66,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def spread(times: Sequence[float], scale: float = 1.0, unit: str = "s") -> str:
-    """Return median, least and greatest."""
+    """Return the median with minimum and maximum, as text."""
     low, middle, high = (scale * f(times) for f in (min, statistics.median, max))
     return f"{middle:.3g} {unit} ({low:.3g} to {high:.3g})"
 
 
 def busiest_operations(action: Callable[[], object], number: int = 6) -> str:
-    """Return the shares of the operations of torch that take most of an action's time."""
+    """Return the torch operations that take most of an action's time, with their shares."""
     action()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         action()
     events = sorted(profile.key_averages(), key=lambda event: -event.self_cpu_time_total)
     whole = sum(event.self_cpu_time_total for event in events) or 1
     shares = [f"`{event.key}` {event.self_cpu_time_total / whole:.0%}" for event in events[:number]]
-    return ", ".join(shares) + " (of what torch's profiler sees on the processor)."
+    return ", ".join(shares) + " (of the processor time that torch's profiler sees)."

@@ -1,4 +1,4 @@
-"""Every benchmark as a section of ``RESULTS.md``, with its targets."""
+"""The sections of ``RESULTS.md``: each benchmark with its targets."""
 
 import math
 import statistics
@@ -16,7 +16,7 @@ QUICK_DENSITIES = (1.0, 0.03, 0.01)
 
 
 def step_section(quick: bool, threads: int, clone: Path | None, python: str) -> Section:
-    lines = ["3072–1024–1024–10 with BatchNorm, batch 1000; medians of four paired steps at a time."]
+    lines = ["3072–1024–1024–10 with BatchNorm, batch 1000; medians over pairs of four steps each."]
     targets = []
     for number in sorted({1, threads}):
         torch.set_num_threads(number)
@@ -27,7 +27,7 @@ def step_section(quick: bool, threads: int, clone: Path | None, python: str) -> 
         targets += [
             Target(f"at density 0.01 {words}", ratios[0.01], 8),
             Target(f"at density 0.03 {words}", ratios[0.03], 3),
-            Target(f"least over densities {words}", min(ratios.values()), 0.95),
+            Target(f"minimum over densities {words}", min(ratios.values()), 0.95),
         ]
     if clone is not None:
         lines += peer.peer_lines(clone, python, threads)
@@ -67,7 +67,7 @@ def pruning_section(quick: bool, threads: int) -> Section:
     torch.set_num_threads(threads)
     rows = step.pruning_rows((0,) if quick else (0, 1), steps)
     timed = [(threads, row) for row in rows]
-    if threads > 1 and not quick:  # as replicates run that share the processors out
+    if threads > 1 and not quick:  # how replicates run when they share the cores
         torch.set_num_threads(1)
         timed += [(1, row) for row in step.pruning_rows((0,), steps)]
     cells = [
@@ -77,7 +77,7 @@ def pruning_section(quick: bool, threads: int) -> Section:
     pairs = [pair for row in rows for pair in zip(row.our_accuracies, row.their_accuracies, strict=True)]
     difference = statistics.mean(a - b for a, b in pairs)
     lines = [
-        f"20 rounds of 30 %, photographs, batch 1000, {steps} steps a level.",
+        f"20 rounds of 30 %, photographs, batch 1000, {steps} steps per level.",
         "",
         *table(["threads", "seed", "ours, s", "torch.nn.utils.prune, s", "theirs / ours"], cells),
         "",
@@ -91,14 +91,14 @@ def pruning_section(quick: bool, threads: int) -> Section:
     if len(rows) > 1:
         levels = zip(*(row.our_accuracies for row in rows), strict=True)
         noise = statistics.mean(statistics.stdev(level) for level in levels)
-        lines[-1] += f" Between seeds: sd {noise:.4f}."
+        lines[-1] += f" Standard deviation between seeds: {noise:.4f}."
         targets.append(Target("mean difference in accuracy", abs(difference), noise, at_most=True, unit=""))
     return Section(
         "(b) Twenty rounds of iterative magnitude pruning",
         lines,
         targets,
-        "the first levels are dense and cost both sides the same; evaluation, data and the measurement of "
-        "crossovers count on our side.",
+        "the first levels are dense and cost both sides the same; our side includes evaluation, data and the "
+        "measurement of crossovers.",
     )
 
 
@@ -126,9 +126,9 @@ def cavity_section(quick: bool) -> Section:
     shown = ", ".join(f"{peak / 2**20:.0f} MiB" for peak in peaks)
     lines = [
         "3072×1024 weights, 10 000 samples, float32, one thread; loops over weights are timed on "
-        f"{cavity_benchmark.NUM_TIMED_WEIGHTS} weights and multiplied.",
+        f"{cavity_benchmark.NUM_TIMED_WEIGHTS} weights and extrapolated.",
         "",
-        *table(["what", "median (least to greatest)", "that is"], rows),
+        *table(["computation", "median (minimum to maximum)", "rate or ratio"], rows),
         "",
         f"Peak memory with {', '.join(f'{number:.0e}' for number in sizes)} samples in batches: {shown}.",
     ]
@@ -155,7 +155,7 @@ def pairs_section(quick: bool) -> Section:
     lines = [
         "3072×1024 mask, density 10 %, every displacement and unit, both channel kinds, one thread.",
         "",
-        *table(["what", "median (least to greatest)", "over ours"], rows),
+        *table(["computation", "median (minimum to maximum)", "relative to ours"], rows),
     ]
     return Section("(d) S(d)", lines, [Target("against a loop over pairs", ratio, 100)])
 
@@ -170,29 +170,29 @@ def fields_section(quick: bool, clone: Path | None) -> Section:
     ]
     ours, dense = found["ours, torus"], found["dense"]
     lines = [
-        "32×32 NLGP, gain 3, one thread: the factor alone; a batch of 256 from nothing; "
-        f"{number} images from nothing.",
+        "32×32 NLGP, gain 3, one thread. Set-up: the factor alone. Batch: 256 images, set-up included. "
+        f"Many: {number} images, set-up included.",
         "",
         *table(["sampler", *(f"{measure}, s" for measure in measures)], rows),
     ]
     if clone is not None:
         theirs = found[fields.CONV_EMERGE]
         ratios = [
-            f"{theirs[each][0] / ours[each][0]:.0f} times as long for {words}"
-            for each, words in (("batch", "a batch"), ("many", "many images in one call"))
+            f"{theirs[each][0] / ours[each][0]:.0f} times as long {words}"
+            for each, words in (("batch", "as ours for a batch"), ("many", "for many images in one call"))
         ]
-        lines += ["", f"The sampler of the clone of conv_emerge takes {' and '.join(ratios)} as ours."]
+        lines += ["", f"The sampler of the clone of conv_emerge takes {', and '.join(ratios)}."]
     targets = [
-        Target("a batch from nothing, dense / ours", dense["batch"][0] / ours["batch"][0], 100),
+        Target("a batch with set-up, dense / ours", dense["batch"][0] / ours["batch"][0], 100),
         Target("many images, dense / ours", dense["many"][0] / ours["many"][0], 100),
     ]
     pixels = number * math.prod(fields.SIZE)
     parts = fields.alone(fields.parts)
     where = (
-        f"ours takes {1e9 * ours['many'][0] / pixels:.1f} ns for a pixel; least processor time of its parts: "
+        f"ours takes {1e9 * ours['many'][0] / pixels:.1f} ns per pixel; minimum processor time of its parts: "
         + ", ".join(f"{name} {each:.2f}" for name, each in parts.items())
         + f" ns. numpy's standard normals alone take {1e9 * fields.noise_seconds():.1f} ns. The target for "
-        f"many images would be {1e9 * dense['many'][0] / pixels / 100:.2f} ns, where drawing the random bits "
+        f"many images would be {1e9 * dense['many'][0] / pixels / 100:.2f} ns, but drawing the random bits "
         f"alone takes {parts['draw bits']:.2f}."
     )
     return Section("(e) Field sampling", lines, targets, where)
@@ -216,8 +216,8 @@ def growth_section(quick: bool) -> Section:
         for each in found
     ]
     lines = [
-        "Processor seconds and peak memory above that of importing; one fresh process a size "
-        "(`benchmarks/growth.py` says what it does).",
+        "Processor seconds, and peak memory above that of a process that only imports; one fresh process per "
+        "size (`benchmarks/growth.py` describes the workload).",
         "",
         *table(["axis", "sizes", "s", "slope", "MiB", "slope"], rows),
     ]
@@ -243,8 +243,8 @@ def together_section(quick: bool) -> Section:
     ]
     lines = [
         "A step of all replicates at density 0.3, one by one and as one program on stacked weights; one "
-        "thread of the processor (no GPU was at hand, for which it is meant).",
+        "CPU thread. (It is meant for a GPU; none was available.)",
         "",
-        *table(["replicates", "of", "one by one", "together", "one by one / together"], rows),
+        *table(["replicates", "network", "one by one", "together", "one by one / together"], rows),
     ]
     return Section("(g) Replicates trained together", lines, [])

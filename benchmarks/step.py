@@ -1,17 +1,17 @@
-"""The step of a pruned network, and the whole of iterative pruning: ours against torch.nn.utils.prune.
+"""Benchmark of a training step, and of iterative pruning, against torch.nn.utils.prune.
 
 Run with ``python -m benchmarks.step``. A network 3072–1024–1024–10 with BatchNorm, batch 1000:
 
-- *step*: seconds of one training step (batch, forward, backward, SGD) at densities 1 … 0.003, masks
-  random, output layer dense. The two alternate every four steps, so that a busy neighbour slows both; the
-  ratio is the median of the ratios of neighbours;
+- *step*: seconds of one training step (batch, forward, backward, SGD) at densities 1 … 0.003, with random
+  masks and a dense output layer. The two sides alternate every four steps, so that other load slows both;
+  the ratio is the median of the ratios of adjacent measurements;
 - *pruning*: seconds of a whole run of 20 rounds at 30 % each, and the test accuracy of every level, on
-  photographs; same initial weights, same batches, same number of steps and of evaluations. For the noise
-  of a seed, the same with other seeds.
+  photographs, with the same initial weights, batches, and numbers of steps and evaluations. Other seeds give
+  the spread between seeds.
 
 ``torch.nn.utils.prune`` keeps dense weights and multiplies them by masks in every forward pass. Both sides
-have the same number of threads. ``--cpu-time`` counts processor seconds in place of seconds, for machines
-that are busy with other work.
+use the same number of threads. ``--cpu-time`` counts processor seconds instead of wall-clock seconds, for
+busy machines.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from torch.nn.utils import prune as torch_prune
 from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
 from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
-from sparsight.prune import PruningSettings, dense_masks, imp
+from sparsight.prune import Execution, PruningSettings, dense_masks, imp
 from sparsight.sparse import measured_crossovers, sparse_layers
 from sparsight.streams import generator
 from sparsight.train import Masks, Trainer, TrainingSettings
@@ -47,7 +47,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class StepRow:
-    """Seconds of a step at one density: (median, least, greatest), and the median of theirs / ours."""
+    """Seconds of a step at one density: (median, minimum, maximum), and the median of theirs / ours."""
 
     density: float
     ours: tuple[float, float, float]
@@ -58,7 +58,7 @@ class StepRow:
 
 @dataclass(frozen=True)
 class PruningRow:
-    """One whole run of each side: seconds in all, and the test accuracy of every level."""
+    """One whole run of each side: total seconds, and the test accuracy of every level."""
 
     seed: int
     ours: float
@@ -84,7 +84,7 @@ def white_task() -> Task:
 
 
 def crossovers(built: FullyConnected) -> dict[str, float]:
-    """Measure as a run does at its start."""
+    """Measure the crossovers as a run does at its start."""
     shapes = [(layer.out_features, layer.in_features) for layer in linear_layers(built).values()]
     return measured_crossovers(shapes, torch.device("cpu"))
 
@@ -129,7 +129,7 @@ def step_rows(
     clock: Clock = time.perf_counter,
     batch_norm: BatchNorm = "hidden",
 ) -> list[StepRow]:
-    """Time steps of both sides by turns, at every density."""
+    """Time steps of both sides in alternation, at every density."""
     task, rows = white_task(), []
     measured = crossovers(network())
     for density in densities:
@@ -173,7 +173,7 @@ def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
     found: dict[str, list[float]] = {}
 
     def ours() -> None:
-        levels = imp(initial, task, settings, pruning, seed=seed, crossovers=crossovers(initial))
+        levels = imp(initial, task, settings, pruning, seed=seed, execution=Execution(crossovers(initial)))
         seen = [(level.density, level.curve.test_accuracy[-1]) for level in levels]
         found["densities"], found["ours"] = (list(column) for column in zip(*seen, strict=True))
 
@@ -192,7 +192,7 @@ def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
 
 
 def prune_with_torch(initial: nn.Module, task: Task, settings: TrainingSettings, seed: int) -> list[float]:
-    """Do what `imp` does with rewinding to the start; return the test accuracy of every level."""
+    """Prune as `imp` with rewinding to the start does; return the test accuracy of every level."""
     built = copy.deepcopy(initial)
     pruned = [(layer, "weight") for layer in list(linear_layers(built).values())[:-1]]
     for layer, name in pruned:
@@ -212,7 +212,7 @@ def prune_with_torch(initial: nn.Module, task: Task, settings: TrainingSettings,
 
 
 def print_steps(rows: Sequence[StepRow]) -> None:
-    print("density   ours ms (least to greatest)   torch.nn.utils.prune ms        ratio   on kept weights")
+    print("density   ours ms (min to max)           torch.nn.utils.prune ms        ratio   on kept weights")
     for row in rows:
         cells = [
             "{:7.1f} ({:6.1f} to {:6.1f})".format(*(1e3 * t for t in side)) for side in (row.ours, row.theirs)
@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu-time", action="store_true")
     parser.add_argument("--only", choices=("step", "pruning"))
-    parser.add_argument("--steps", type=int, default=100, help="per level")
+    parser.add_argument("--steps", type=int, default=100, help="steps per level")
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

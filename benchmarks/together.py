@@ -1,11 +1,12 @@
-"""The step of several replicates trained as one program, against the same replicates one by one.
+"""Benchmark of replicates trained as one program, against the same replicates one by one.
 
 Run with ``python -m benchmarks.together``. Twenty replicates (fewer of large networks) that differ in seed,
-data, initial weights and masks, at density 0.3, with one thread, whose processor time is counted. A step is
-everything: batches, forward, backward, masked gradient, SGD. The two alternate; the ratio is the median of
-the ratios of neighbours. The first case is the network and the data of the shipped recipe ``nlgp-1d``.
+data, initial weights and masks, at density 0.3, on one thread; times are processor time. A step includes
+batches, forward, backward, masked gradient and SGD. The two sides alternate; the ratio is the median of the
+ratios of adjacent measurements. The first case is the network and the data of the shipped recipe
+``nlgp-1d``.
 
-On a GPU the same numbers say something else: ``--device cuda``, with ``--cuda-graph`` if you like.
+To time a GPU: ``--device cuda``, optionally with ``--cuda-graph``.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import torch
 from sparsight.data import Task
 from sparsight.prune import dense_masks
 from sparsight.recipe import Condition, load_recipe
-from sparsight.run._preflight import build_network, build_tasks
+from sparsight.run._building import build, build_network
 from sparsight.train import Masks, Trainer, train_together
 
 DENSITY, STEPS, REPEATS = 0.3, 50, 7
@@ -31,19 +32,12 @@ CASES = {
     "256 units, batch 256": (20, STEPS, ("network.widths=[256]",)),
     "1024–1024 units, batch 256": (4, 10, ("network.widths=[1024, 1024]",)),
 }
-"""Replicates, steps a repeat, and what differs from the recipe."""
+"""Number of replicates, steps per repeat, and overrides of the recipe."""
 
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Seconds of one step of all replicates, in every repeat.
-
-    Attributes
-    ----------
-    number : int
-        Of replicates.
-    alone, together : list of float
-    """
+    """Seconds of one step of all replicates, in every repeat; `number` is that of the replicates."""
 
     number: int
     alone: list[float] = field(default_factory=list)
@@ -51,7 +45,7 @@ class StepTimes:
 
     @property
     def speedup(self) -> float:
-        """Median over repeats of the time one by one over the time together."""
+        """The median over repeats of the time one by one over the time together."""
         return statistics.median(slow / fast for slow, fast in zip(self.alone, self.together, strict=True))
 
 
@@ -78,7 +72,7 @@ def random_masks(network: torch.nn.Module, condition: Condition, seed: int) -> M
 
 def seconds(action: Callable[[], object], device: torch.device) -> float:
     if device.type == "cpu":
-        start = time.thread_time()  # other processes' shares of the core do not count
+        start = time.thread_time()  # does not count other processes on the core
         action()
         return time.thread_time() - start
     torch.cuda.synchronize(device)
@@ -97,7 +91,7 @@ def step_times(
     cuda_graph: bool = False,
 ) -> StepTimes:
     condition = condition_of(overrides, device)
-    tasks = [build_tasks(condition, seed)[0] for seed in range(number)]
+    tasks = [build(condition, seed).task for seed in range(number)]
     alone = trainers_of(condition, tasks, cuda_graph)
     together = dict(enumerate(trainers_of(condition, tasks, cuda_graph)))
     found = StepTimes(number)
@@ -112,7 +106,7 @@ def step_times(
             seconds(one_by_one, where) / num_steps,
             seconds(lambda: train_together(together, together[0].step + num_steps), where) / num_steps,
         )
-        if repeat:  # the first warms up
+        if repeat:  # the first repeat is a warm-up
             found.alone.append(times[0])
             found.together.append(times[1])
     return found
@@ -121,7 +115,7 @@ def step_times(
 def measured(
     repeats: int = REPEATS, device: str = "cpu", cuda_graph: bool = False, cases: int | None = None
 ) -> dict[str, StepTimes]:
-    """Return the times of every case, or of the first few, with one thread."""
+    """Return the times of every case, or of the first `cases`, on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

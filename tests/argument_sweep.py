@@ -29,12 +29,14 @@ from sparsight.measure import (
     _shape_fits as shape_fits,
     cavity_change,
     joint_cavity,
+    mean_over,
     preactivation_histogram,
 )
 from sparsight.measure._cavity import cavity_by_class
 from sparsight.measure._curveball import trade
-from sparsight.prune import connectivity, num_kept_by_level, paths
-from sparsight.prune._masks import density, num_removed, prune, remove_lowest
+from sparsight.prune import connectivity, paths
+from sparsight.prune._masks import density, prune, remove_lowest
+from sparsight.prune._schedule import num_kept_by_level, num_removed
 
 STREAM = np.random.default_rng(0)
 OUT, NUM = 4, 40
@@ -93,8 +95,8 @@ CALLS = {
     cavity_contrast.contrast: {"delta": WEIGHT, "kept": MASK, "pruned": PRUNED},
     cavity_contrast.matched_contrast: {
         "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
-    cavity_contrast.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
-    cavity_contrast.mean_over: {"delta": WEIGHT, "chosen": MASK},
+    receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
+    mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
     gaussianity_controls.gaussianity_controls: {
         "weight": WEIGHT, "mask": MASK, "inputs": INPUTS, "bias": WEIGHT[:, 0], "twin_inputs": INPUTS,

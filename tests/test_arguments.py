@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 from sparsight.arguments import LARGEST, checked
 from sparsight.errors import InputError
@@ -42,13 +43,13 @@ def test_what_no_function_can_take_is_refused(sweep):
     assert [key for key in taken if key[0] not in TAKE_ANY_SHAPE] == []
 
 
-@checked(finite=("weights",), bounded=("delta",), inputs="batches real n in", bias="floats out")
+@checked(finite=("weights",), bounded=("delta",))
 def example(
     weights: Float[np.ndarray, "out in"],
     mask: Bool[np.ndarray, "out in"],
     geometry: Geometry,
-    inputs=None,
-    bias=None,
+    inputs: Real[np.ndarray | torch.Tensor, "n in"] | Iterable | None = None,
+    bias: Float[np.ndarray | torch.Tensor, " out"] | None = None,
     delta=None,
 ):
     return "called"
@@ -77,8 +78,9 @@ def test_what_fits_is_passed_on(changes):
     [
         ({"weights": [[1.0]]}, r"^weights is a list; an array of floats with axes \(out, in\) is needed$"),
         ({"weights": np.ones(3)}, r"weights is float64 of shape \(3,\); an array of floats"),
+        ({"weights": None}, "weights is a NoneType; an array of floats"),
         ({"weights": torch.ones(2, 3)}, r"weights is float32 of shape \(2, 3\); an array of floats"),
-        ({"weights": np.full((2, 3), np.inf)}, "weights hold NaN or infinite values"),
+        ({"weights": np.full((2, 3), np.inf)}, "weights holds NaN or infinite values"),
         ({"weights": np.full((2, 3), -2 * LARGEST)}, r"values beyond ±1e\+75"),
         ({"mask": np.ones((2, 3))}, "an array of bool"),
         ({"mask": np.ones((4, 3), bool)}, r"mask has shape \(4, 3\), but weights has 2 along the axis 'out'"),
@@ -87,13 +89,13 @@ def test_what_fits_is_passed_on(changes):
             "weights has shape .*, but geometry has 4 along the axis 'in'",
         ),
         ({"geometry": (1, 3)}, "geometry is a tuple; a sparsight.Geometry is needed"),
-        ({"inputs": "abc"}, "inputs is a str; an array of real numbers .*, or batches of such, is needed"),
+        ({"inputs": "abc"}, "inputs is a str; an array of real numbers .*, or batches of them, is needed"),
         ({"inputs": torch.ones(5, 3, dtype=torch.complex64)}, "inputs is complex64"),
         ({"inputs": torch.ones(5, 2)}, "along the axis 'in'"),
         ({"bias": torch.ones(2, dtype=torch.int64)}, "bias is int64"),
-        ({"weights": np.full((2, 3), np.inf, np.float32)}, "weights hold NaN or infinite values"),
-        ({"delta": np.array([np.inf], np.float32)}, "delta hold infinite values"),
-        ({"delta": np.array([np.inf])}, "delta hold infinite values"),
+        ({"weights": np.full((2, 3), np.inf, np.float32)}, "weights holds NaN or infinite values"),
+        ({"delta": np.array([np.inf], np.float32)}, "delta holds infinite values"),
+        ({"delta": np.array([np.inf])}, "delta holds infinite values"),
     ],
 )
 def test_what_does_not_fit_is_named(changes, message):

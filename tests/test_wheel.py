@@ -29,7 +29,7 @@ def test_the_wheel_works_outside_the_checkout(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(target)}
     code = (
         "import sparsight, sparsight.report._page as page; print(sparsight.__file__); "
-        "from sparsight.recipe._recipe import shipped_recipes; print(' '.join(shipped_recipes())); "
+        "from sparsight.recipe import shipped_recipes; print(' '.join(shipped_recipes())); "
         "from importlib.resources import files; "
         "print(len((files('sparsight.report') / 'template.html.j2').read_text())); "
         "print((files('sparsight') / 'py.typed').is_file())"

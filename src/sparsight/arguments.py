@@ -1,11 +1,12 @@
-"""Checks of array arguments at every call, for users; errors name the argument."""
+"""Checks of array arguments on every call, for users: errors name the argument."""
 
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 from jaxtyping import AbstractArray
@@ -14,76 +15,71 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
 LARGEST = 1e75
-"""Where an argument has to be finite, this is the most it may be: its fourth power is a float64."""
+"""Largest absolute value of an argument that must be finite: its fourth power still fits a float64."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_WORDS = {"floats": "f", "real": "iuf", "float64": "f", "whole": "iu", "bool": "b", "numbers": "biuf"}
-_IN_FULL = {"whole": "whole numbers", "real": "real numbers", "numbers": "numbers or bool"}
-_OF_JAXTYPING = {
-    "Float": "floats",
-    "Float64": "float64",
-    "Int": "whole",
-    "Int64": "whole",
-    "Bool": "bool",
-    "Shaped": "numbers",
+
+# jaxtyping's class → words for an error message, and the kinds of numpy dtype that it admits. Shaped admits
+# any dtype for jaxtyping; here it means numbers, since text and objects cannot be calculated with.
+_KINDS = {
+    "Bool": ("bool", "b"),
+    "Float": ("floats", "f"),
+    "Int": ("whole numbers", "iu"),
+    "Integer": ("whole numbers", "iu"),
+    "Real": ("real numbers", "iuf"),
+    "Shaped": ("numbers or bool", "biuf"),
 }
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What an array argument has to be."""
+    """Requirements on an array argument, read from its annotation."""
 
-    word: str
+    kind: str
     axes: tuple[str, ...]
     takes_tensors: bool
-    takes_batches: bool = False
+    takes_batches: bool
+    takes_none: bool
 
     def __str__(self) -> str:
-        kind = _IN_FULL.get(self.word, self.word)
         axes = f" with axes ({', '.join(self.axes)})" if "..." not in self.axes else ""
-        return f"an array of {kind}{axes}{', or batches of such,' if self.takes_batches else ''}"
+        return (
+            f"an array of {_KINDS[self.kind][0]}{axes}{', or batches of them,' if self.takes_batches else ''}"
+        )
 
 
 def checked(
-    *, finite: Sequence[str] = (), bounded: Sequence[str] = (), **arrays: str
+    *, finite: Sequence[str] = (), bounded: Sequence[str] = ()
 ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Check the array arguments of a function at every call.
+    """Check the array arguments of a function on every call, as their annotations describe them.
 
-    An argument annotated ``Float[np.ndarray, "out in"]`` must be a numpy array of that kind and number of
-    axes. Axes of the same name must be of the same length in all arguments, and where there is a `Geometry`,
-    the axis ``in`` must have as many entries as it has inputs.
+    ``Float[np.ndarray, "out in"]`` asks for a numpy array of floats with two axes;
+    ``Float[np.ndarray | Tensor, "out in"] | None`` also accepts a tensor or None. If the annotation also
+    admits an ``Iterable``, the argument may be an iterable of batches; the function has to check those when
+    it reads them. Axes of the same name must have the same length in all arguments. If the function takes a
+    `Geometry`, the axis ``in`` must be as long as the geometry has inputs. Arguments with other annotations
+    are not checked.
 
     Parameters
     ----------
     finite : sequence of str
-        Arguments that may not hold NaN, infinite values or values beyond `LARGEST`.
+        Arguments that must not contain NaN, infinite values or values beyond ±`LARGEST`.
     bounded : sequence of str
-        Arguments in which NaN stands for "undefined", and other values are as in `finite`.
-    **arrays : str
-        The same for arguments that may be tensors, too: ``weight="floats out in"``. The first word is one of
-        floats, float64, whole, real, bool and numbers; ``batches`` before it admits an iterable of such
-        arrays, which is not looked into. None is left to the function.
+        The same, but NaN is allowed and stands for "undefined".
 
     Returns
     -------
     callable
-        A decorator. The function then raises `InputError`, which names the argument, what was found and
-        what is needed.
+        A decorator. The decorated function raises `InputError`, which names the argument, what was found
+        and what is needed.
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         signature = inspect.signature(function, eval_str=True)
-        wanted: dict[str, _Wanted] = {}
-        geometries = []
-        for name, parameter in signature.parameters.items():
-            annotation = parameter.annotation
-            if name in arrays:
-                wanted[name] = _from_words(arrays[name])
-            elif isinstance(annotation, type) and issubclass(annotation, AbstractArray):
-                wanted[name] = _from_annotation(annotation)
-            elif annotation is Geometry:
-                geometries.append(name)
+        annotations = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+        geometries = [name for name, annotation in annotations.items() if annotation is Geometry]
+        wanted = {name: _read(annotation) for name, annotation in annotations.items()}
 
         @functools.wraps(function)
         def check(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -93,7 +89,7 @@ def checked(
                     raise InputError(f"{name} is {described(given[name])}; a sparsight.Geometry is needed")
             lengths = {"in": ("geometry", given["geometry"].num_inputs)} if "geometry" in geometries else {}
             for name, what in wanted.items():
-                if given.get(name) is not None or name not in arrays:
+                if what is not None:
                     _check_array(name, given.get(name), what, lengths)
             for name in finite:
                 _check_finite(name, given.get(name))
@@ -107,37 +103,56 @@ def checked(
 
 
 def described(value: Any) -> str:
-    """Return what a wrong argument is, in a few words: its dtype and shape, or its type."""
+    """Return a few words on a wrong argument: its dtype and shape if it is an array, otherwise its type."""
     if isinstance(value, np.ndarray | np.generic) or _is_tensor(value):
         return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
     return f"a {type(value).__name__}"
 
 
-def _from_words(text: str) -> _Wanted:
-    words = text.split()
-    takes_batches = words[0] == "batches"
-    word, *axes = words[1:] if takes_batches else words
-    return _Wanted(word, tuple(axes), takes_tensors=True, takes_batches=takes_batches)
+def _read(annotation: Any) -> _Wanted | None:
+    """Return what an annotation asks of an array; None if it is not about arrays."""
+    alternatives = list(_alternatives(annotation))
+    arrays = [each for each in alternatives if isinstance(each, type) and issubclass(each, AbstractArray)]
+    if not arrays:
+        return None
+    first = arrays[0]
+    axes = ["..." if axis.startswith(("*", ".")) else axis for axis in first.dim_str.split()]
+    return _Wanted(
+        kind=first.dtype.__name__,
+        axes=tuple(axes),
+        takes_tensors=any(each.array_type is not np.ndarray for each in arrays),
+        takes_batches=any(Iterable in (each, get_origin(each)) for each in alternatives),
+        takes_none=type(None) in alternatives,
+    )
 
 
-def _from_annotation(annotation: Any) -> _Wanted:
-    axes = ["..." if axis.startswith(("*", ".")) else axis for axis in annotation.dim_str.split()]
-    return _Wanted(_OF_JAXTYPING[annotation.dtype.__name__], tuple(axes), takes_tensors=False)
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield the members of a union; yield anything else as it is."""
+    if get_origin(annotation) in (Union, UnionType):  # Float[A | B, …] becomes the former, A | B the latter
+        for member in get_args(annotation):
+            yield from _alternatives(member)
+    else:
+        yield annotation
 
 
 def _check_array(name: str, value: Any, wanted: _Wanted, lengths: dict[str, tuple[str, int]]) -> None:
+    if value is None and wanted.takes_none:
+        return
     is_array = isinstance(value, np.ndarray) or _is_tensor(value)
-    if wanted.takes_batches and isinstance(value, Iterable) and not is_array:
-        if isinstance(value, str | bytes | dict):
+    if wanted.takes_batches and not is_array and isinstance(value, Iterable):
+        if isinstance(value, str | bytes | dict):  # iterable, but never of batches
             raise InputError(f"{name} is {described(value)}; {wanted} is needed")
         return
-    if not _is_kind(value, wanted):
-        raise InputError(f"{name} is {described(value)}; {wanted} is needed")
     is_open = "..." in wanted.axes
-    if value.ndim < len(wanted.axes) - is_open or (value.ndim > len(wanted.axes) and not is_open):
+    if (
+        not (isinstance(value, np.ndarray) or (is_array and wanted.takes_tensors))
+        or _dtype_kind(value) not in _KINDS[wanted.kind][1]
+        or value.ndim < len(wanted.axes) - is_open
+        or (value.ndim > len(wanted.axes) and not is_open)
+    ):
         raise InputError(f"{name} is {described(value)}; {wanted} is needed")
     for axis, length in zip(wanted.axes, value.shape, strict=False):
-        if axis == "...":
+        if axis == "...":  # axes after it cannot be told from those it stands for
             break
         other, expected = lengths.setdefault(axis, (name, length))
         if length != expected:
@@ -147,14 +162,16 @@ def _check_array(name: str, value: Any, wanted: _Wanted, lengths: dict[str, tupl
             )
 
 
-def _is_kind(value: Any, wanted: _Wanted) -> bool:
-    if _is_tensor(value) and wanted.takes_tensors:
-        kind = np.dtype(str(value.dtype).removeprefix("torch.").replace("bfloat", "float")).kind
-    elif isinstance(value, np.ndarray):
-        kind = value.dtype.kind
-    else:
-        return False
-    return kind in _WORDS[wanted.word] and (wanted.word != "float64" or value.dtype == np.float64)
+def _dtype_kind(array: Any) -> str:
+    """Return the letter of numpy for the kind of an array's or a tensor's dtype."""
+    if isinstance(array, np.ndarray):
+        return array.dtype.kind
+    # not by way of numpy's dtype of the same name: numpy has no bfloat16
+    if array.is_floating_point():
+        return "f"
+    if array.is_complex():
+        return "c"
+    return "b" if str(array.dtype) == "torch.bool" else "i"
 
 
 def _check_finite(name: str, value: Any, may_be_nan: bool = False) -> None:
@@ -164,16 +181,17 @@ def _check_finite(name: str, value: Any, may_be_nan: bool = False) -> None:
         value, highest = np.abs(value), float(np.finfo(value.dtype).max)
     else:
         return
-    is_good = value <= min(LARGEST, highest)  # a larger limit would itself be infinite in a narrow dtype
+    # LARGEST is infinite in float32: without the dtype's own limit an infinite value would pass
+    is_good = value <= min(LARGEST, highest)
     if may_be_nan:
         is_good |= value != value
     if not bool(is_good.all()):
         raise InputError(
-            f"{name} hold {'' if may_be_nan else 'NaN or '}infinite values, or values beyond ±{LARGEST:g}; "
+            f"{name} holds {'' if may_be_nan else 'NaN or '}infinite values, or values beyond ±{LARGEST:g}; "
             "remove or rescale them"
         )
 
 
 def _is_tensor(value: object) -> bool:
-    torch = sys.modules.get("torch")  # not imported here: it takes two seconds, and arrays do without it
+    torch = sys.modules.get("torch")  # not imported here: that takes two seconds, and arrays do without it
     return torch is not None and isinstance(value, torch.Tensor)

@@ -1,9 +1,75 @@
-"""Registration by presence: a file in a room is enough for recipes to find what it registers."""
+"""Registries: criteria, instruments and data sources by the names that recipes use.
+
+A file in the right package is enough to add one: `import_modules_of` imports every module of a package, and
+the decorators in those modules do the rest.
+"""
 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from sparsight.errors import InputError
+
+T = TypeVar("T", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Registry(dict[str, T]):
+    """A dictionary of functions in which every name belongs to one function.
+
+    Parameters
+    ----------
+    kind : str
+        What its functions are called in messages: ``"criterion"``.
+
+    Examples
+    --------
+    >>> shapes: Registry = Registry("shape")
+    >>> @shapes.register("disc")
+    ... def disc(radius): ...
+    >>> shapes.look_up("disk")
+    Traceback (most recent call last):
+    sparsight.errors.InputError: no shape is called 'disk'; did you mean disc? (there are disc)
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def register(self, name: str) -> Callable[[_Function], _Function]:
+        """Return a decorator that registers a function under a name.
+
+        Raises
+        ------
+        InputError
+            By the decorator, if another function has the name. The same function may be registered twice.
+        """
+
+        def decorate(function: _Function) -> _Function:
+            if self.get(name, function) is not function:
+                raise InputError(f"{self._kind} {name!r} is registered already; choose another name")
+            # A decorator that returned T would hide the signature of every data source from type checkers.
+            self[name] = function  # type: ignore[assignment]
+            return function
+
+        return decorate
+
+    def look_up(self, name: str) -> T:
+        """Return the function of a name.
+
+        Raises
+        ------
+        InputError
+            If there is none. The message suggests the closest name and lists all of them.
+        """
+        if name not in self:
+            known = ", ".join(sorted(self))
+            raise InputError(
+                f"no {self._kind} is called {name!r:.80}{suggest(name, self)} (there are {known})"
+            )
+        return self[name]
 
 
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -13,7 +79,7 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def import_modules_of(name: str, path: Iterable[str]) -> None:
-    """Import every module of a package, so that its sources, instruments or criteria are registered.
+    """Import every module of a package, so that its criteria, instruments or sources are registered.
 
     Parameters
     ----------

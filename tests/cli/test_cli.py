@@ -61,6 +61,9 @@ def test_measure_and_report_work_on_a_stored_run(finished, capsys):
     status, output, _ = call(capsys, "measure", path, "--instruments", "locality,cavity")
     assert status == 0
     assert "imp, replicate 0, level 1" in output
+    status, _, errors = call(capsys, "measure", path, "--instruments", "localty")
+    assert status == 2
+    assert "no instrument is called 'localty'" in errors
     (path / "report.html").unlink()
     assert call(capsys, "report", path)[0] == 0
     assert (path / "report.html").is_file()
@@ -86,6 +89,34 @@ def test_data_says_what_is_there_and_describes(capsys):
     assert "gradient excess kurtosis" in output
 
 
+def test_a_sweep_runs_with_and_without_run_and_is_shown_collected_and_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("rates.toml").write_text(
+        f"recipe = '{PLANE}'\nreplicates = 1\n[fixed]\npruning.max_levels = 1\n"
+        "training.steps = 6\nmeasure.instruments = ['locality']\n[grid]\npruning.rate = [0.2, 0.3]\nseed = [1]\n"
+    )
+    status, output, _ = call(capsys, "sweep", "run", "rates.toml", "--jobs", 1)
+    assert status == 0
+    assert "sweeps/rates: 2 cases, 4 trainings to do" in output
+    assert output.count(": finished\n") == 4
+    status, output, _ = call(capsys, "sweep", "rates.toml", "--jobs", 1)
+    assert status == 0
+    assert "sweeps/rates: 2 cases, 0 trainings to do" in output
+    assert ": finished\n" not in output
+    for path in ("rates.toml", "sweeps/rates"):
+        status, output, _ = call(capsys, "sweep", "status", path)
+        assert status == 0
+        assert "sweeps/rates: 2 cases, 4 trainings from dense to sparse" in output
+        assert call(capsys, "sweep", "collect", path)[:2] == (0, "results: sweeps/rates/results.csv\n")
+    assert Path("sweeps/rates/results.csv").read_text().startswith("case,pruning.rate,seed,condition,")
+    drawn = call(capsys, "sweep", "draw", "rates.toml", "pruning.rate", "seed", "--quantity", "locality.near")
+    assert drawn[:2] == (0, "picture: sweeps/rates/locality.near.png\n")
+    assert Path("sweeps/rates/locality.near.png").stat().st_size > 1000
+    status, output, _ = call(capsys, "sweep", "cancel", "rates.toml")
+    assert status == 0
+    assert "nothing was in the queue" in output
+
+
 def test_version_and_help_do_without_torch():
     code = (
         "import sys; from sparsight.cli import app; app(['--help'], result_action='return_value'); "
@@ -102,7 +133,7 @@ def test_version_and_help_do_without_torch():
         (["run", "no-such-recipe"], "no recipe or file is called 'no-such-recipe'"),
         (["run", PLANE, "--set", "pruning.rat=0.2"], "did you mean rate?"),
         (["run", PLANE, "--set", "pruning.rate=1"], "pruning.rate is 1: input should be less than 1"),
-        (["run", PLANE, "--set", "device=cuda:63"], "CUDA devices are here"),
+        (["run", PLANE, "--set", "device=cuda:63"], "but this machine has "),
         (
             ["run", PLANE, "--set", "data.clone=gaussian", "--set", "training.batch_size=9999"],
             "choose a smaller batch",
@@ -118,6 +149,10 @@ def test_version_and_help_do_without_torch():
         (["reproduce", "localty"], "did you mean locality?"),
         (["reproduce", "locality", "--scale", "huge"], "scale is 'huge'"),
         (["run", "--no-such-option"], "no-such-option"),
+        (["sweep", "run", "rates.toml", "--gpus", "-1"], "--gpus is -1; at least 0 is allowed"),
+        (["sweep", "rates.toml", "--replicates-per-job", "0"], "--replicates-per-job is 0"),
+        (["sweep", "run", "rates.toml"], "sweep 'rates.toml' cannot be read"),
+        (["sweep", "status", "rates.toml"], "sweep 'rates.toml' cannot be read"),
         (["walk"], "walk"),
     ],
 )

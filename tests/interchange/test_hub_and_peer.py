@@ -7,9 +7,7 @@ import torch
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.interchange import read_peer_level, write_hub_folder
-from sparsight.interchange._hub import read_hub_folder
-from sparsight.interchange._pruned_state import PrunedState
+from sparsight.interchange import PrunedState, read_hub_folder, read_peer_level, write_hub_folder
 from sparsight.network import NetworkSettings
 from tests.toy import linear_task, small_network
 
@@ -95,7 +93,7 @@ def hub_folder(path, **settings):
         weight[mask.nonzero()[0, 0], mask.nonzero()[0, 1]] = 0  # kept, and 0
     chosen = NetworkSettings(**{"widths": (12,), **settings})
     pruned = PrunedState(network.state_dict(), {"linear_0.weight": mask})
-    write_hub_folder(path, chosen, task.geometry.num_inputs, task.num_classes, pruned, "A test.")
+    write_hub_folder(path, chosen, pruned, "A test.")
     return network.eval(), mask
 
 

@@ -7,8 +7,14 @@ from torch import nn
 from torch.nn.utils import prune
 
 from sparsight.errors import InputError
-from sparsight.interchange._pruned_state import PrunedState, from_prune_names, from_zeros, to_prune_names
-from sparsight.interchange._state_files import read_state, write_state
+from sparsight.interchange import (
+    PrunedState,
+    from_prune_names,
+    from_zeros,
+    read_state,
+    to_prune_names,
+    write_state,
+)
 
 
 def random_state(seed, shapes, share):
@@ -114,7 +120,7 @@ def test_states_that_do_not_fit_are_named():
     without = {name: value for name, value in state.items() if name != "0.weight_mask"}
     with pytest.raises(InputError, match="0.weight_mask is missing"):
         from_prune_names(without)
-    with pytest.raises(InputError, match="other numbers than 0 and 1"):
+    with pytest.raises(InputError, match="holds numbers other than 0 and 1"):
         from_prune_names(state | {"0.weight_mask": state["0.weight_mask"] * 0.5})
     with pytest.raises(InputError, match=r"0.weight_mask has shape \(2, 2\)"):
         from_prune_names(state | {"0.weight_mask": torch.ones(2, 2)})

@@ -208,7 +208,7 @@ def test_gaussianity_of_two_equal_samples_and_of_no_units():
     [
         ({"preactivations": np.ones(4)}, r"preactivations is float64 of shape \(4,\); an array of real"),
         ({"preactivations": np.ones((4, 2), complex)}, "preactivations is complex128"),
-        ({"preactivations": np.array([[1.0], [np.nan]])}, "preactivations hold NaN or infinite"),
+        ({"preactivations": np.array([[1.0], [np.nan]])}, "preactivations holds NaN or infinite"),
         ({"preactivations": np.ones((4, 2)), "num_classes": 2}, "num_classes is given without labels"),
         ({"preactivations": np.ones((4, 2)), "labels": np.zeros(3, int)}, r"labels has shape \(3,\)"),
         ({"preactivations": np.ones((4, 2)), "labels": np.zeros(4)}, "labels is float64"),

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from sparsight.prune import Checkpoint, Progress, PruningSettings, imp
+from sparsight.prune import Checkpoint, Execution, Progress, PruningSettings, imp
 from sparsight.store import CHECKPOINT, read_checkpoint, write_checkpoint
 from sparsight.train import TrainingSettings
 from tests.toy import linear_task, small_network
@@ -95,19 +95,19 @@ def test_a_level_ends_with_the_kernel_it_began_with(tmp_path, monkeypatch):
     monkeypatch.setattr("sparsight.sparse._crossover.SMALLEST", 1)
     task = linear_task()
     arguments = (task, training(momentum=0.9), PruningSettings(max_levels=1))
-    everything_sparse = {"12x24": 1.0}
+    everything_sparse = Execution({"12x24": 1.0})
 
     def stop(progress: Progress):
         if (progress.level, progress.trainer.step) == (1, 7):
             write_checkpoint(tmp_path, progress)
 
-    first, whole = imp(small_network(task), *arguments, on_step=stop, crossovers=everything_sparse)
+    first, whole = imp(small_network(task), *arguments, on_step=stop, execution=everything_sparse)
     checkpoint = read_checkpoint(tmp_path)
-    nothing_sparse = {"12x24": 0.0}
+    nothing_sparse = Execution({"12x24": 0.0})
     (rest,) = imp(
-        small_network(task), *arguments, start=first, checkpoint=checkpoint, crossovers=nothing_sparse
+        small_network(task), *arguments, start=first, checkpoint=checkpoint, execution=nothing_sparse
     )
-    (dense,) = imp(small_network(task), *arguments, start=first, crossovers=nothing_sparse)
+    (dense,) = imp(small_network(task), *arguments, start=first, execution=nothing_sparse)
     assert whole.kernels == rest.kernels == {"linear_0": "csr"}
     assert dense.kernels == {"linear_0": "dense"}
     assert whole.curve == rest.curve

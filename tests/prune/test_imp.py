@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.prune import PruningSettings, criterion, imp, num_kept_by_level
+from sparsight.prune import PruningSettings, criterion, imp
+from sparsight.prune._schedule import num_kept_by_level
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
 from tests.toy import linear_task, small_network
@@ -185,7 +186,7 @@ def test_what_cannot_end_well_is_refused_before_the_first_step(pruning, message)
 
 
 def test_a_layer_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match="'linear_7' is no torch.nn.Linear of this network"):
+    with pytest.raises(InputError, match="'linear_7' is not a torch.nn.Linear of this network"):
         levels_of({}, layers=["linear_7"])
     with pytest.raises(InputError, match="name at least one"):
         levels_of({}, layers=[])
@@ -194,7 +195,7 @@ def test_a_layer_that_is_not_there_is_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"criterion": "magnitud"}, "no criterion is called 'magnitud'"),
+        ({"criterion": "magnitud"}, "no criterion is called 'magnitud'; did you mean magnitude\\?"),
         ({"rewind": "step:0"}, "whole number K above 0"),
         ({"rate": 0}, "greater than 0"),
         ({"rate": 1}, "less than 1"),

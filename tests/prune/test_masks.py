@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.prune import num_kept_by_level
-from sparsight.prune._masks import density, num_removed, prune, remove_lowest
+from sparsight.prune._masks import density, prune, remove_lowest
+from sparsight.prune._schedule import num_kept_by_level, num_removed
 
 rates = st.integers(1, 99).map(lambda percent: percent / 100)
 

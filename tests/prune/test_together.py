@@ -24,11 +24,11 @@ def replicates(starts=None, checkpoints=None, dtype=torch.float32):
     starts, checkpoints = starts or {}, checkpoints or {}
     return [
         Replicate(
-            small_network(linear_task(seed=seed), seed, batch_norm="hidden").to(dtype),
-            linear_task(seed=seed),
-            seed,
-            starts.get(seed),
-            checkpoints.get(seed),
+            network=small_network(linear_task(seed=seed), seed, batch_norm="hidden").to(dtype),
+            task=linear_task(seed=seed),
+            seed=seed,
+            start=starts.get(seed),
+            checkpoint=checkpoints.get(seed),
         )
         for seed in range(NUM)
     ]
@@ -158,7 +158,8 @@ def test_replicates_may_end_at_different_levels():
 
 def test_networks_of_different_architectures_are_refused():
     given = replicates()
-    odd = Replicate(small_network(linear_task(), widths=(13,), batch_norm="hidden"), linear_task(), 7)
+    wider = small_network(linear_task(), widths=(13,), batch_norm="hidden")
+    odd = Replicate(network=wider, task=linear_task(), seed=7)
     with pytest.raises(InputError, match="network 3 differs from network 0 in the shape.* of linear_0.bias"):
         next(imp_together([*given, odd], training(), PruningSettings()))
     with pytest.raises(InputError, match="give at least one"):

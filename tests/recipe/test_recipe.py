@@ -1,3 +1,5 @@
+import copy
+import pickle
 import tomllib
 from pathlib import Path
 
@@ -41,6 +43,48 @@ def test_without_conditions_there_is_one():
     recipe = Recipe.from_values(values | {"name": "plane"}, "test")
     assert recipe.condition_names() == ["base"]
     assert recipe.condition("base").pruning == recipe.pruning
+
+
+def test_a_condition_is_resolved_once():
+    recipe = load_recipe(PLANE)
+    assert recipe.condition("imp") is recipe.condition("imp")
+
+
+def test_resolved_conditions_take_no_part_in_equality_and_are_not_written():
+    recipe = Recipe.model_validate(tomllib.loads(PLANE.read_text()) | {"name": "plane"})
+    asked = load_recipe(PLANE)
+    assert "_resolved" in asked.__dict__
+    assert "_resolved" not in recipe.__dict__
+    assert recipe == asked
+    assert recipe.resolved() == asked.resolved()
+    assert recipe.model_dump_json() == asked.model_dump_json()
+
+
+def test_a_changed_copy_resolves_its_conditions_again():
+    recipe = load_recipe(PLANE)
+    longer = recipe.training.model_copy(update={"steps": 31})
+    for deep in (False, True):
+        changed = recipe.model_copy(update={"training": longer}, deep=deep)
+        assert changed.condition("imp").training.steps == 31
+        assert changed.digest() == load_recipe(PLANE, ["training.steps=31"]).digest()
+    assert recipe.condition("imp").training.steps == 30
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda recipe: pickle.loads(pickle.dumps(recipe))]
+)
+def test_a_recipe_survives_copying_and_the_way_to_a_worker(again):
+    recipe = load_recipe(PLANE)
+    assert again(recipe) == recipe
+    assert again(recipe).digest() == recipe.digest()
+    assert again(recipe).condition("random") == recipe.condition("random")
+
+
+def test_a_condition_that_the_recipe_lacks_is_refused():
+    with pytest.raises(
+        InputError, match=r"no condition is called 'randm'; did you mean random\? .*imp, random"
+    ):
+        load_recipe(PLANE).condition("randm")
 
 
 def test_replicates_share_seeds_across_conditions_and_differ_among_themselves():
@@ -90,8 +134,8 @@ def test_steps_and_epochs_replace_each_other():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("pruning.rat=0.2", r"pruning.rat is no field of a recipe; did you mean rate\?"),
-        ("prunning.rate=0.2", r"prunning is no field of a recipe; did you mean pruning\?"),
+        ("pruning.rat=0.2", r"pruning.rat is not a field of a recipe; did you mean rate\?"),
+        ("prunning.rate=0.2", r"prunning is not a field of a recipe; did you mean pruning\?"),
         ("pruning.rate=1.5", "pruning.rate is 1.5: input should be less than 1"),
         ("pruning.rate=0", "pruning.rate is 0: input should be greater than 0"),
         ("pruning.rewind=sometimes", "'init', 'lr', 'none' and 'step:K'"),
@@ -100,14 +144,14 @@ def test_steps_and_epochs_replace_each_other():
         ("device=gpu", "device is 'gpu'"),
         ("network.activation=gelu", "network.activation is 'gelu': input should be 'relu'"),
         ("data.source=plain", r"no data source is called 'plain'; did you mean plane\?"),
-        ("data.num_trains=3", r"num_trains is no field of data source 'plane'; did you mean num_train\?"),
-        ("data.num_inputs=0", "num_inputs is 0: Input should be greater than 0"),
+        ("data.num_trains=3", r"num_trains is not a field of data source 'plane'; did you mean num_train\?"),
+        ("data.num_inputs=0", "num_inputs is 0: input should be greater than 0"),
         ("data.clone=cubist", "data.clone is 'cubist'"),
         ("measure.instruments=['ruler']", "no instrument is called 'ruler'"),
         ("conditions.random.pruning.rate=7", "conditions.random: pruning.rate is 7"),
         (
             "conditions.random.prune.rate=0.1",
-            r"conditions.random: prune is no field .* did you mean pruning\?",
+            r"conditions.random: prune is not a field .* did you mean pruning\?",
         ),
         ("name=../escape", "name is '../escape'"),
     ],
@@ -121,10 +165,10 @@ def test_unknown_and_unreadable_recipes_are_named(tmp_path):
     with pytest.raises(InputError, match="did you mean photographs"):
         load_recipe("photograph")
     (tmp_path / "broken.toml").write_text("rate = = 3")
-    with pytest.raises(InputError, match=r"broken.toml is no valid TOML"):
+    with pytest.raises(InputError, match=r"broken.toml is not valid TOML"):
         load_recipe(tmp_path / "broken.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="binary.toml is no valid TOML: 'utf-8' codec"):
+    with pytest.raises(InputError, match="binary.toml is not valid TOML: 'utf-8' codec"):
         load_recipe(tmp_path / "binary.toml")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         load_recipe(tmp_path)

@@ -64,7 +64,7 @@ def test_runs_are_compared_at_the_lowest_density_that_all_reached(comparison, st
     assert set(comparison.compared_levels().values()) == {2}  # shallow has levels 0, 1, 2
     assert set(Summaries(stored_run).compared_levels().values()) == {3}
     record = same_seeds.directory.records("imp", 0)[1]
-    assert record["density"] == comparison.density(f"{SHALLOW}: imp", 1)
+    assert record.density == comparison.density(f"{SHALLOW}: imp", 1)
 
 
 def test_differences_are_paired_only_where_seeds_are_shared(comparison, stored_run, same_seeds, other_seeds):

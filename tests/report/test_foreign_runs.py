@@ -18,7 +18,7 @@ from sparsight.report._page import render
 from sparsight.run import measure_again
 from sparsight.store import open_run, read_sealed, write_sealed
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
-from sparsight.store._level_record import PAGE
+from sparsight.store._level_record import RECORD
 
 ATTACKS = [
     "</script><script>window.owned = 1</script>",
@@ -65,9 +65,9 @@ def level(path, index=1):
 
 def reseal(folder, **changes):
     """Write a level's record as an attacker would: changed, with digests that fit."""
-    record = read_sealed(folder / PAGE) | changes
+    record = read_sealed(folder / RECORD) | changes
     record["files"] = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
-    write_sealed(folder / PAGE, record)
+    write_sealed(folder / RECORD, record)
 
 
 def poison(value):
@@ -85,7 +85,7 @@ def poisoned(run_directory):
     for index in range(4):
         for condition in ("imp", "random"):
             folder = run_directory / condition / "replicate_000" / f"level_{index:03d}"
-            record = read_sealed(folder / PAGE)
+            record = read_sealed(folder / RECORD)
             for quantities in record["measures"].values():
                 for entry in quantities.values():
                     entry |= {"definition": ATTACK, "unit": ATTACK}
@@ -237,9 +237,9 @@ DAMAGE = {
     "a mask of negative shape": lambda f: reseal(f, mask_shapes={"linear_0.weight": [-12, -24]}),
     "a layer that is not there": lambda f: reseal(f, mask_shapes={"../linear_0.weight": [12, 24]}),
     "no curve": lambda f: reseal(f, curve={}),
-    "a page that is a list": lambda f: (f / PAGE).write_text("[1]"),
-    "a deep page": lambda f: (f / PAGE).write_text("[" * 100_000),
-    "a number of many digits": lambda f: (f / PAGE).write_text('{"format_version": ' + "9" * 9999 + "}"),
+    "a record that is a list": lambda f: (f / RECORD).write_text("[1]"),
+    "a deep record": lambda f: (f / RECORD).write_text("[" * 100_000),
+    "a number of many digits": lambda f: (f / RECORD).write_text('{"format_version": ' + "9" * 9999 + "}"),
 }  # fmt: skip
 
 
@@ -248,7 +248,7 @@ def test_damaged_levels_with_fitting_digests_are_named_in_one_line(stored_runs, 
     run_directory = shutil.copytree(stored_runs["line"].path, tmp_path / "foreign")
     folder = level(run_directory)
     DAMAGE[name](folder)
-    with contextlib.suppress(InputError):  # where the page itself is what is damaged
+    with contextlib.suppress(InputError):  # where the record itself is damaged
         reseal(folder)
     opened = open_run(run_directory)
 

@@ -27,7 +27,7 @@ from sparsight.report._level_views import LevelView, level_views
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
 from sparsight.run import run_recipe
-from sparsight.store import NETWORK, Run, RunDirectory, open_run, write_record
+from sparsight.store import NETWORK, LevelRecord, Run, RunDirectory, open_run, write_record
 from sparsight.store._level_files import MEASURES
 from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 from tests.report.pages import Page
@@ -290,7 +290,8 @@ def test_severed_layers_and_undefined_values_are_named(copied):
     stored = directory.read("imp", 0, 3)
     measures = copied.measures("imp", 0, 3)
     facts = {"num_units": 12, "num_connected": 0, "severed_layers": ["linear_0"], "has_path": False}
-    write_record(directory.level("imp", 0, 3), stored.page | {"connectivity": facts}, stored.masks, measures)
+    severed = LevelRecord.model_validate(stored.record.model_dump() | {"connectivity": facts})
+    write_record(directory.level("imp", 0, 3), severed, stored.masks, measures)
     words = " ".join(caveats(Summaries(copied)))
     assert "Severed layer: imp, replicate 0, level 3: no weight is left in linear_0." in words
     assert "Severed network: imp, replicate 0, level 3" in words

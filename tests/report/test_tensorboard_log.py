@@ -23,10 +23,10 @@ def test_events_hold_the_stored_numbers(stored_run, logged):
         records = stored_run.directory.records(condition, replicate)
         density = events.Scalars("level/density")
         assert [event.step for event in density] == list(range(len(records)))
-        assert [event.value for event in density] == pytest.approx([record["density"] for record in records])
+        assert [event.value for event in density] == pytest.approx([record.density for record in records])
         accuracy = [event.value for event in events.Scalars("training/test_accuracy")]
         assert accuracy == pytest.approx(
-            [value for record in records for value in record["curve"]["test_accuracy"]]
+            [value for record in records for value in record.curve.test_accuracy]
         )
         steps = [event.step for event in events.Scalars("training/test_accuracy")]
         assert steps == sorted(set(steps))

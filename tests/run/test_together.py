@@ -10,7 +10,7 @@ import torch
 from sparsight.errors import InputError
 from sparsight.recipe import load_recipe
 from sparsight.run import Size, run_recipe
-from sparsight.run._plan import grouped, num_together
+from sparsight.run._plan import grouped, num_together, plan_run
 from sparsight.store import CHECKPOINT, open_run
 from sparsight.store._progress_file import PROGRESS
 from tests import toy
@@ -45,9 +45,9 @@ def test_it_is_the_run_of_each_alone_up_to_rounding_and_says_what_it_is(finished
     for unit in ours.directory.replicates():
         for index in range(3):
             mine, other = ours.level(*unit, index), alone.level(*unit, index)
-            assert (mine.page["together"], other.page["together"]) == (NUM, 1)
-            assert not mine.page["cuda_graph"]
-            assert mine.page["train_seconds"] > 0
+            assert (mine.record.together, other.record.together) == (NUM, 1)
+            assert not mine.record.cuda_graph
+            assert mine.record.train_seconds > 0
             torch.testing.assert_close(mine.final, other.final, rtol=1e-4, atol=1e-5)
             for name, mask in mine.masks.items():
                 assert torch.equal(mask, other.masks[name])
@@ -68,7 +68,7 @@ def test_a_stop_saves_every_replicate_and_the_rest_is_bit_for_bit_the_same(
 ):
     calls = []
 
-    def is_stop_requested(folder, holder):
+    def is_stop_requested(folder, owner_pid):
         calls.append(folder)
         return len(calls) >= moment
 
@@ -103,7 +103,7 @@ def test_a_damaged_level_of_one_is_set_aside_and_made_again(copied):
 def test_groups_smaller_than_the_condition(tmp_path):
     run_recipe(recipe(), tmp_path / "run", jobs=2, together=2, plugins=[Path(toy.__file__)])
     opened = open_run(tmp_path / "run")
-    assert [opened.level("imp", replicate, 2).page["together"] for replicate in range(3)] == [2, 2, 1]
+    assert [opened.level("imp", replicate, 2).record.together for replicate in range(3)] == [2, 2, 1]
 
 
 def test_diverged_replicates_are_missing_and_the_others_go_on(tmp_path):
@@ -137,27 +137,40 @@ def test_what_does_not_go_with_the_recipe_is_refused_before_anything_is_written(
 def test_how_many_fit_is_for_a_gpu_to_say_and_for_a_cpu_to_be_asked():
     size = Size(10_000, GIB, GIB // 100)
     room = {"memory": 64 * GIB, "device_memory": GIB}
-    on_gpu = recipe("replicates=200", "conditions.imp.device=cuda")
-    assert num_together(on_gpu, size, **room) == {"imp": 50, "random": 1}
-    assert num_together(on_gpu, size, memory=8 * GIB, device_memory=80 * GIB)["imp"] == 8
-    assert num_together(on_gpu, size, memory=GIB // 2, device_memory=1)["imp"] == 1
-    assert num_together(on_gpu, size, 3) == {"imp": 3, "random": 3}
-    assert num_together(recipe("device=cuda"), size, **room) == {"imp": NUM, "random": NUM}
-    assert num_together(recipe("device=cuda", "training.kernel=csr"), size) == {"imp": 1, "random": 1}
+    on_gpu, on_cpu = map(recipe("conditions.imp.device=cuda").condition, ("imp", "random"))
+    assert num_together(on_gpu, size, **room) == 50
+    assert num_together(on_gpu, size, memory=8 * GIB, device_memory=80 * GIB) == 8
+    assert num_together(on_gpu, size, memory=GIB // 2, device_memory=1) == 1
+    assert num_together(on_cpu, size, **room) == 1
+    sparse = recipe("device=cuda", "training.kernel=csr").condition("imp")
+    assert num_together(sparse, size) == 1
+
+
+@pytest.mark.parametrize(("asked", "number"), [(None, 1), (2, 2), (99, NUM)])
+def test_the_plan_takes_what_is_asked_for_but_no_more_than_there_are(asked, number):
+    plan = plan_run(recipe(), together=asked)
+    assert plan.placement.together == {"imp": number, "random": number}
+    assert {len(group.replicates) for group in plan.groups[:2]} == {number}
+    assert [group.condition for group in plan.groups[:2]] == [
+        plan.recipe.condition("imp"),
+        plan.recipe.condition("random"),
+    ]
 
 
 def test_every_replicate_is_in_one_group():
-    assert grouped(recipe("replicates=5"), {"imp": 2, "random": 1})[:4] == [
+    conditions = {name: recipe().condition(name) for name in ("imp", "random")}
+    groups = grouped(conditions, {"imp": 2, "random": 1}, 5)
+    assert [(group.name, group.replicates) for group in groups[:4]] == [
         ("imp", (0, 1)),
         ("random", (0,)),
         ("random", (1,)),
         ("imp", (2, 3)),
     ]
     for number in range(1, 7):
-        groups = grouped(recipe("replicates=5"), {"imp": number, "random": 5})
+        groups = grouped(conditions, {"imp": number, "random": 5}, 5)
         for condition in ("imp", "random"):
             found = [
-                replicate for name, replicates in groups if name == condition for replicate in replicates
+                replicate for group in groups if group.name == condition for replicate in group.replicates
             ]
             assert found == list(range(5))
 

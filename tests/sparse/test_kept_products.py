@@ -7,7 +7,7 @@ import torch
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Tiling
 from sparsight.sparse.kernels._kept_products import input_gradient, product, weight_gradient
-from sparsight.sparse.kernels._layer_inputs import finish_back
+from sparsight.sparse.kernels._layer_inputs import Reading, finish_back
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 NUM_SAMPLES, NUM_INPUTS, NUM_UNITS = 70, 300, 9
@@ -43,7 +43,7 @@ def in_rows(tiles):
 
 
 def sources(dtype, width):
-    """Each way to read an input: its name, the arguments of the loops, and the input itself."""
+    """Each way to read an input: its name, the array and how the loops read it, and the input itself."""
     stream = np.random.default_rng(1)
     x = stream.normal(size=(NUM_SAMPLES, NUM_INPUTS)).astype(dtype)
     centre, scale, shift = stream.normal(size=(3, NUM_INPUTS)).astype(dtype)
@@ -58,31 +58,28 @@ def sources(dtype, width):
     wide = np.full((100, some[-1] + 9), np.nan, dtype)
     wide[rows[:, None], some] = x
     codes = stream.integers(0, 256, (100, NUM_INPUTS), dtype=np.uint8)
+    affinely = (x - centre) * scale + shift
+    of_table = {"rows": rows, "features": every}
+    of_tiles = {"rows": None, "features": every}
     return {
-        "bytes": (
-            (codes, rows, every, NUM_SAMPLES, *affine, NO_RELU),
-            ((codes[rows].astype(dtype) - centre) * scale + shift),
-        ),
-        "listed columns": ((wide, rows, some, NUM_SAMPLES, *affine, NO_RELU), (x - centre) * scale + shift),
-        "table": ((table, rows, every, NUM_SAMPLES, *plain, NO_RELU), x),
-        "standardised table": (
-            (table, rows, every, NUM_SAMPLES, *affine, NO_RELU),
-            (x - centre) * scale + shift,
-        ),
-        "tiles": ((tiles, None, every, NUM_SAMPLES, *plain, NO_RELU), x),
-        "standardised tiles": (
-            (tiles, None, every, NUM_SAMPLES, *affine, NO_RELU),
-            (x - centre) * scale + shift,
-        ),
+        "bytes": (codes, reading(of_table, affine), (codes[rows].astype(dtype) - centre) * scale + shift),
+        "listed columns": (wide, reading(of_table | {"features": some}, affine), affinely),
+        "table": (table, reading(of_table, plain), x),
+        "standardised table": (table, reading(of_table, affine), affinely),
+        "tiles": (tiles, reading(of_tiles, plain), x),
+        "standardised tiles": (tiles, reading(of_tiles, affine), affinely),
         "relu first": (
-            (tiles, None, every, NUM_SAMPLES, *affine, RELU_FIRST),
+            tiles,
+            reading(of_tiles, affine, RELU_FIRST),
             (rectified - centre) * scale + shift,
         ),
-        "relu last": (
-            (tiles, None, every, NUM_SAMPLES, *affine, RELU_LAST),
-            np.maximum((x - centre) * scale + shift, 0),
-        ),
+        "relu last": (tiles, reading(of_tiles, affine, RELU_LAST), np.maximum(affinely, 0)),
     }
+
+
+def reading(where, affine, relu=NO_RELU):
+    centre, scale, shift = affine
+    return Reading(**where, num_samples=NUM_SAMPLES, centre=centre, scale=scale, shift=shift, relu=relu)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -90,14 +87,13 @@ def sources(dtype, width):
 @pytest.mark.parametrize("source", sources(np.float32, 16))
 def test_products_are_those_of_dense_matrices(source, dtype, width):
     pattern, weight, bias = layer(dtype)
-    arguments, v = sources(dtype, width)[source]
+    inputs, how, v = sources(dtype, width)[source]
     pieces, values, tiling = pattern.pieces, weight[pattern.mask.numpy()], tiling_of(width)
     assert len(pieces.starts) == 3  # so that sums are taken up again from one piece to the next
     outputs = np.empty((tiling.num_tiles, NUM_UNITS, width), dtype)
-    of_pieces = (pieces.size, pieces.starts, pieces.columns)
     for first, last in [(0, 1), (1, tiling.num_tiles)]:
-        others = (values[pieces.order], bias, outputs, NO_RELU, np.empty((2, 0, 0)))
-        product(first, last, *arguments, *of_pieces, *others)
+        filled = (outputs, NO_RELU, np.empty((2, 0, 0)))
+        product(first, last, inputs, how, pieces, values[pieces.order], bias, *filled)
     np.testing.assert_allclose(in_rows(outputs), v @ weight.T + bias, **close(dtype))
 
 
@@ -106,15 +102,14 @@ def test_products_are_those_of_dense_matrices(source, dtype, width):
 @pytest.mark.parametrize("source", sources(np.float32, 16))
 def test_weight_gradients_are_those_of_dense_matrices(source, dtype, width):
     pattern, _, _ = layer(dtype)
-    arguments, v = sources(dtype, width)[source]
+    inputs, how, v = sources(dtype, width)[source]
     pieces, tiling = pattern.pieces, tiling_of(width)
     gradient = np.random.default_rng(2).normal(size=(NUM_SAMPLES, NUM_UNITS)).astype(dtype)
     groups = min(2, tiling.num_tiles)
     by_values, by_bias = np.empty((groups, pattern.num_kept), dtype), np.empty((groups, NUM_UNITS), dtype)
     for first, last in [(0, 1), (1, 3 * groups)]:
         others = (tiled(gradient, tiling), by_values, by_bias)
-        of_pieces = (pieces.size, pieces.starts, pieces.columns)
-        weight_gradient(first, last, pieces.cuts(3), *arguments, *of_pieces, *others)
+        weight_gradient(first, last, pieces.cuts(3), inputs, how, pieces, *others)
     found = np.empty(pattern.num_kept, dtype)
     found[pieces.order] = by_values.sum(axis=0)
     np.testing.assert_allclose(found, (gradient.T @ v)[pattern.mask.numpy()], **close(dtype))
@@ -126,16 +121,16 @@ def test_weight_gradients_are_those_of_dense_matrices(source, dtype, width):
 @pytest.mark.parametrize("source", ["tiles", "standardised tiles", "relu first", "relu last"])
 def test_input_gradients_are_those_of_dense_matrices(source, dtype, width):
     pattern, weight, _ = layer(dtype)
-    (tiles, _, _, _, centre, scale, shift, relu), v = sources(dtype, width)[source]
+    tiles, how, v = sources(dtype, width)[source]
+    centre, scale, relu = how.centre, how.scale, how.relu
     pieces, tiling = pattern.transposed_pieces, tiling_of(width)
     gradient = np.random.default_rng(2).normal(size=(NUM_SAMPLES, NUM_UNITS)).astype(dtype)
     found = np.empty((tiling.num_tiles, NUM_INPUTS, width), dtype)
     sums, products = np.empty((2, tiling.num_tiles, NUM_INPUTS))
-    of_pieces = (pieces.size, pieces.starts, pieces.columns, weight[pattern.mask.numpy()][pieces.order])
+    values = weight[pattern.mask.numpy()][pieces.order]
     for first, last in [(0, 1), (1, tiling.num_tiles)]:
         others = (tiled(gradient, tiling), found, sums, products)
-        affine = (tiles, NUM_SAMPLES, centre, scale, shift, relu)
-        input_gradient(first, last, *affine, *of_pieces, *others)
+        input_gradient(first, last, tiles, how, pieces, values, *others)
     expected = gradient @ weight
     if relu == RELU_LAST:
         expected = np.where(v > 0, expected, 0)
@@ -149,7 +144,7 @@ def test_input_gradients_are_those_of_dense_matrices(source, dtype, width):
         products.sum(axis=0), (expected * (rectified - centre)).sum(axis=0), **close(dtype)
     )
     offset, slope = np.random.default_rng(3).normal(size=(2, NUM_INPUTS)).astype(dtype)
-    finish_back(0, tiling.num_tiles, tiles, NUM_SAMPLES, centre, scale, offset, slope, relu, found)
+    finish_back(0, tiling.num_tiles, tiles, how, offset, slope, found)
     by_x = scale * (expected - offset - slope * (rectified - centre))
     if relu == RELU_FIRST:
         by_x = np.where(x > 0, by_x, 0)
@@ -161,12 +156,12 @@ def test_input_gradients_are_those_of_dense_matrices(source, dtype, width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_moments_are_those_of_the_samples_of_each_tile(width, relu):
     pattern, weight, bias = layer(np.float64)
-    arguments, v = sources(np.float64, width)["tiles"]
+    inputs, how, v = sources(np.float64, width)["tiles"]
     pieces, values, tiling = pattern.pieces, weight[pattern.mask.numpy()], tiling_of(width)
     outputs = np.empty((tiling.num_tiles, NUM_UNITS, width))
     moments = np.empty((2, tiling.num_tiles, NUM_UNITS))
-    of_pieces = (pieces.size, pieces.starts, pieces.columns, values[pieces.order], bias)
-    product(0, tiling.num_tiles, *arguments, *of_pieces, outputs, relu, moments)
+    filled = (outputs, relu, moments)
+    product(0, tiling.num_tiles, inputs, how, pieces, values[pieces.order], bias, *filled)
     expected = v @ weight.T + bias
     expected = np.maximum(expected, 0) if relu else expected
     for tile in range(tiling.num_tiles):

@@ -4,8 +4,7 @@ import scipy.sparse
 import torch
 from hypothesis import given, strategies as st
 
-from sparsight.sparse._pattern import Pattern
-from sparsight.sparse._pieces import Pieces, piece_size
+from sparsight.sparse._pattern import Pattern, Pieces, piece_size
 
 
 def random_mask(shape, density, seed=0):

@@ -9,10 +9,18 @@ import pytest
 from sparsight.cli import main
 from sparsight.errors import InputError, NewerFormatError
 from sparsight.run import run_recipe
-from sparsight.store import RECIPE, RunDirectory, check_replicate, check_run, open_run, write_sealed
+from sparsight.store import (
+    RECIPE,
+    RunDirectory,
+    check_replicate,
+    check_run,
+    open_run,
+    run_state,
+    write_sealed,
+)
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
-from sparsight.store._level_record import PAGE
-from sparsight.store._run_directory import ENVIRONMENT, FAILURE, TASK
+from sparsight.store._level_record import RECORD
+from sparsight.store._run_directory import ENVIRONMENT, FAILURE, PLACEMENT, TASK
 from tests.run.run_digests import digests
 
 
@@ -46,7 +54,7 @@ def test_an_undamaged_run_is_whole_and_finished(short_run):
     assert all(health.is_finished and not health.remedy for health in replicates)
 
 
-@pytest.mark.parametrize("file", [WEIGHTS, MASKS, PAGE])
+@pytest.mark.parametrize("file", [WEIGHTS, MASKS, RECORD])
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_damaged_level_and_those_after_it_are_set_aside_and_computed_again(
     short_recipe, short_copy, file, level
@@ -84,7 +92,7 @@ def test_a_gap_between_levels_is_told_and_closed(short_recipe, short_copy):
     shutil.rmtree(short_copy / "imp" / "replicate_000" / "level_001")
     found = problems(short_copy)
     assert len(found) == 1
-    assert "level_002 is cut off: level 1, before it, is not there" in found[0]
+    assert "level_002 is cut off: level 1, before it, is missing" in found[0]
     run_recipe(short_recipe, short_copy, jobs=1)
     assert digests(short_copy) == before
 
@@ -127,7 +135,7 @@ def test_every_stored_file_is_guarded_at_random_offsets(short_run, tmp_path, kin
     """A damaged byte anywhere is reported, unless what is read is the same all the same."""
     stream = random.Random(20)
     files = stored_files(short_run)
-    assert {file.name for file in files} >= {WEIGHTS, MASKS, MEASURES, PAGE, RECIPE, ENVIRONMENT, TASK}
+    assert {file.name for file in files} >= {WEIGHTS, MASKS, MEASURES, RECORD, RECIPE, ENVIRONMENT, TASK}
     path = tmp_path / "run"
     shutil.copytree(short_run, path)
     for file in files:
@@ -147,13 +155,73 @@ def test_every_stored_file_is_guarded_at_random_offsets(short_run, tmp_path, kin
             shutil.copy(file, mine)
 
 
-def test_a_newer_format_is_refused_not_set_aside(short_recipe, short_copy):
-    page = short_copy / "imp" / "replicate_000" / "level_001" / PAGE
-    content = json.loads(page.read_text()) | {"format_version": 99}
-    page.write_text(json.dumps(content))
-    with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
+def made_newer(file):
+    content = json.loads(file.read_text()) if file.is_file() else {}
+    file.write_text(json.dumps(content | {"format_version": 99, "sha256": "of another kind"}))
+
+
+def contents(path):
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"imp/replicate_000/level_000/{RECORD}",
+        f"imp/replicate_000/level_002/{RECORD}",
+        f"imp/replicate_000/{TASK}",
+        f"imp/replicate_000/{FAILURE}",
+        ENVIRONMENT,
+        PLACEMENT,
+    ],
+)
+def test_a_newer_format_is_refused_and_nothing_is_set_aside_or_replaced(
+    short_recipe, short_copy, capsys, file
+):
+    made_newer(short_copy / file)
+    before = contents(short_copy)
+    with pytest.raises(NewerFormatError, match=f"{file} has format 99; this sparsight reads up to 2"):
         run_recipe(short_recipe, short_copy, jobs=1)
-    assert page.is_file()
+    assert contents(short_copy) == before
+    with pytest.raises(SystemExit) as exit_:
+        main(["check", str(short_copy)])
+    assert exit_.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("sparsight: ")
+    assert f"{file} has format 99; this sparsight reads up to 2: install a newer one" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_commands_that_read_a_newer_level_say_so_in_one_line(short_recipe, short_copy, tmp_path, capsys):
+    made_newer(short_copy / "imp" / "replicate_000" / "level_001" / RECORD)
+    before = contents(short_copy)
+    for command in (
+        ["report", short_copy],
+        ["figures", short_copy, "--out", tmp_path / "figures"],
+        ["movie", short_copy, "--out", tmp_path / "movie.gif"],
+        ["measure", short_copy],
+        ["export", short_copy, "--condition", "imp", "--level", "1", "--out", tmp_path / "level"],
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            main([str(part) for part in command])
+        said = capsys.readouterr().err
+        assert (command[0], exit_.value.code) == (command[0], 2)
+        assert "has format 99" in said
+        assert said.count("\n") == 1
+    assert contents(short_copy) == before
+
+
+def test_a_newer_run_is_neither_damaged_nor_finished_and_the_others_are_still_listed(short_copy, capsys):
+    made_newer(short_copy / "imp" / "replicate_000" / "level_001" / RECORD)
+    state = run_state(RunDirectory.open(short_copy))
+    assert (state.state, state.replicates) == ("newer", ())
+    assert "has format 99" in state.problem
+    assert repr(open_run(short_copy)).endswith("newer>")
+    with pytest.raises(SystemExit) as exit_:
+        main(["status", str(short_copy)])
+    assert exit_.value.code == 0
+    assert "newer" in capsys.readouterr().out
 
 
 def test_the_format_before_the_seal_is_still_read(short_copy):
@@ -162,7 +230,7 @@ def test_the_format_before_the_seal_is_still_read(short_copy):
         content = json.loads(file.read_text())
         for key in ("format_version", "sha256", "recipe_sha256"):
             content.pop(key, None)
-        file.write_text(json.dumps(content | ({"format_version": 1} if file.name == PAGE else {})))
+        file.write_text(json.dumps(content | ({"format_version": 1} if file.name == RECORD else {})))
     assert problems(short_copy) == []
     assert open_run(short_copy).frame().equals(before)
 
@@ -177,10 +245,10 @@ def test_nothing_is_written_through_a_link(short_recipe, short_copy, tmp_path, w
 
 
 def test_a_page_that_lacks_what_a_level_has_is_damaged_even_if_its_seal_fits(short_copy):
-    page = short_copy / "imp" / "replicate_000" / "level_001" / PAGE
-    content = json.loads(page.read_text())
+    record = short_copy / "imp" / "replicate_000" / "level_001" / RECORD
+    content = json.loads(record.read_text())
     del content["curve"]["step"]
-    write_sealed(page, content)
+    write_sealed(record, content)
     assert "curve.step: Field required" in problems(short_copy)[0]
 
 
@@ -188,7 +256,7 @@ def test_check_says_what_is_damaged_and_what_run_will_do(short_copy, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["check", str(short_copy)])
     assert exit_.value.code == 0
-    assert "6 levels of 2 replicates looked at: every file is whole" in capsys.readouterr().out
+    assert "checked 6 levels of 2 replicates: every file is whole" in capsys.readouterr().out
     flip_bit(short_copy / "imp" / "replicate_000" / "level_002" / MASKS, 200)
     (short_copy / "random" / "replicate_000" / FAILURE).write_text("{")
     with pytest.raises(SystemExit) as exit_:

@@ -57,7 +57,7 @@ def test_a_writer_that_was_killed_is_replaced_at_once_and_this_is_said(tmp_path,
     with exclusive_writing(tmp_path):
         assert owner_of(tmp_path).pid == os.getpid()
     assert f"process {holder.pid} on {socket.gethostname()}" in caplog.text
-    assert "ended without letting go; its right to write is taken over" in caplog.text
+    assert "ended without releasing the lock; the lock is taken over" in caplog.text
     assert owner_of(tmp_path) is None
 
 

@@ -8,7 +8,7 @@ def test_a_run_shows_its_question_and_every_replicate(short_run):
     shown = opened._repr_html_()
     assert "Does it run?" in shown
     assert shown.count("<td>finished</td>") == 2
-    accuracy = opened.directory.records("random", 0)[-1]["curve"]["test_accuracy"][-1]
+    accuracy = opened.directory.records("random", 0)[-1].test_accuracy
     assert f"<td>{accuracy:.3f}</td>" in shown
     assert repr(opened).startswith("<run plane in ")
     assert repr(opened).endswith("imp, random; 1 replicates, 6 levels, finished>")

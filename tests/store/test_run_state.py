@@ -20,7 +20,7 @@ from sparsight.store import (
 from sparsight.store._lock import OWNER
 from sparsight.store._progress_file import PROGRESS, read_progress
 
-HALFWAY = TrainingProgress(2, 15, 30, 0.49, 0.875, 4.5)
+HALFWAY = TrainingProgress(level=2, step=15, num_steps=30, density=0.49, test_accuracy=0.875, seconds=4.5)
 
 
 def words(renderable, width):
@@ -37,7 +37,7 @@ def cut_off(path, condition="random", level="level_002"):
 def test_a_finished_run(short_run):
     state = run_state(RunDirectory.open(short_run))
     assert (state.state, state.owner, state.seconds_left) == ("finished", None, 0)
-    assert [(unit.num_levels, unit.levels_expected, unit.is_finished) for unit in state.units] == [
+    assert [(each.num_levels, each.levels_expected, each.is_finished) for each in state.replicates] == [
         (3, 3, True)
     ] * 2
     assert words(status_table([state]), 160).splitlines()[1].split()[1:5] == ["finished", "2", "of", "2"]
@@ -51,7 +51,7 @@ def test_a_run_that_was_stopped_and_one_that_goes_on(short_copy):
         write_progress(short_copy / "random" / "replicate_000", HALFWAY)
         state = run_state(directory)
         assert (state.state, state.owner.pid) == ("running", os.getpid())
-        assert state.units[1].progress == HALFWAY
+        assert state.replicates[1].progress == HALFWAY
         assert 0 <= state.seconds_left < 10
         shown = words(run_view(state, 120), 120)
         for part in ("random", "2 of 2", "15/30", "49.00 %", "0.875", "5 of 6 levels, about"):
@@ -112,7 +112,7 @@ def test_a_run_shows_how_far_it_is_and_leaves_no_trace_of_that(tmp_path, short_r
 
     run_recipe(long, tmp_path / "run", jobs=1, on_look=look)
     assert looked.is_set()
-    training = [unit.progress for state in seen for unit in state.units if unit.progress]
+    training = [each.progress for state in seen for each in state.replicates if each.progress]
     assert training
     assert all(0 < progress.step <= 1500 and 0 < progress.density <= 1 for progress in training)
     assert seen[-1].state == "running"  # the writer is this process

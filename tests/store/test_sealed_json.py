@@ -4,7 +4,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from sparsight.errors import InputError, SparsightError
+from sparsight.errors import InputError, NewerFormatError, SparsightError
 from sparsight.store import read_sealed, write_sealed
 
 VALUES = st.recursive(
@@ -17,7 +17,7 @@ KEYS = st.text().filter(lambda key: key not in ("sha256", "format_version"))
 
 @given(content=st.dictionaries(KEYS, VALUES, max_size=4))
 def test_what_is_written_comes_back(tmp_path_factory, content):
-    path = tmp_path_factory.mktemp("sealed") / "page.json"
+    path = tmp_path_factory.mktemp("sealed") / "sealed.json"
     write_sealed(path, content)
     read = read_sealed(path)
     assert read.pop("format_version") == 2
@@ -25,7 +25,7 @@ def test_what_is_written_comes_back(tmp_path_factory, content):
 
 
 def test_a_flip_of_any_single_bit_is_found(tmp_path):
-    path = tmp_path / "page.json"
+    path = tmp_path / "sealed.json"
     write_sealed(path, {"seed": 7, "accuracy": [0.5, 1e-300], "name": "ξ", "is_last": True, "none": None})
     whole = path.read_bytes()
     expected = json.loads(whole)
@@ -45,7 +45,7 @@ def test_a_flip_of_any_single_bit_is_found(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"7", b'{"a": NaN}', b"\xff", b"[" * 100_000])
 def test_what_is_no_sealed_object_is_damaged(tmp_path, content):
-    path = tmp_path / "page.json"
+    path = tmp_path / "sealed.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match="is missing or damaged"):
         read_sealed(path)
@@ -53,8 +53,21 @@ def test_what_is_no_sealed_object_is_damaged(tmp_path, content):
 
 def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
-        write_sealed(tmp_path / "page.json", {"loss": float("nan")})
+        write_sealed(tmp_path / "sealed.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_newer_format_is_not_replaced_and_a_damaged_one_is(tmp_path):
+    path = tmp_path / "sealed.json"
+    newer = json.dumps({"format_version": 3, "seal": "of another kind"})
+    path.write_text(newer)
+    for attempt in (lambda: read_sealed(path), lambda: write_sealed(path, {"a": 1})):
+        with pytest.raises(NewerFormatError, match="sealed.json has format 3; this sparsight reads up to 2"):
+            attempt()
+    assert path.read_text() == newer
+    path.write_text("{")
+    write_sealed(path, {"a": 1})
+    assert read_sealed(path)["a"] == 1
 
 
 def test_splicing_two_sealed_files_is_found(tmp_path):

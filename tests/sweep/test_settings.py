@@ -88,10 +88,10 @@ def test_shipped_recipes_are_found_by_name(cases_of, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[gird]\nseed = [1]", "gird is no field of a sweep; did you mean grid?"),
+        ("[gird]\nseed = [1]", "gird is not a field of a sweep; did you mean grid?"),
         ("[grid]\npruning.rat = [0.1]", r"mine.toml, case pruning.rat = 0.1: .*did you mean rate\?"),
         ("[grid]\npruning.rate = [0.1, 1.5]", "case pruning.rate = 1.5: pruning.rate is 1.5"),
-        ("[grid]\ndata.gain = [1]", r"gain is no field of data source 'plane'"),
+        ("[grid]\ndata.gain = [1]", r"gain is not a field of data source 'plane'"),
         ("[grid]\npruning.rate = 0.1", "grid.pruning.rate is 0.1: input should be a valid list"),
         ("[grid]\npruning.rate = []", "pruning.rate has an empty list"),
         ("[grid]\nreplicates = [1, 2]", "replicates are the innermost axis"),
@@ -106,7 +106,7 @@ def test_shipped_recipes_are_found_by_name(cases_of, tmp_path):
         ("cases = 3", "cases is 3"),
         ("", "nothing is varied"),
         ("replicates = 0\n[grid]\nseed = [1]", "replicates is 0"),
-        ("= 3", "is no valid TOML"),
+        ("= 3", "is not valid TOML"),
     ],
 )
 def test_mistakes_are_told_with_their_place(cases_of, text, message):

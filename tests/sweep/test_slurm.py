@@ -10,8 +10,10 @@ import pytest
 
 from sparsight.cli import main
 from sparsight.errors import InputError
+from sparsight.sweep import SlurmOptions
 from sparsight.sweep._directory import SweepDirectory
-from sparsight.sweep._slurm import SlurmOptions, minutes_of, submitted_jobs
+from sparsight.sweep._slurm import submitted_jobs
+from sparsight.sweep._slurm_options import minutes_of
 from tests import toy
 from tests.run.run_digests import digests
 from tests.sweep.slurm_on_loopback import slurm, why_not
@@ -81,15 +83,15 @@ def wait(condition, what, seconds=180):
 def test_jobs_requeued_signalled_or_cancelled_end_as_the_local_engine_does(cli, cluster, tmp_path):
     """Arrays of at most three; one job requeued by Slurm, one at its time limit, one cancelled, mid-level."""
     (tmp_path / "rates.toml").write_text(SWEEP)
-    options = ["rates.toml", "--engine", "slurm", "--time", "10", "--checkpoint-seconds", "1"]
+    options = ["run", "rates.toml", "--engine", "slurm", "--time", "10", "--checkpoint-seconds", "1"]
     assert "submitted: 4 jobs" in cli(*options)
     sweep = SweepDirectory.open(tmp_path / "sweeps" / "rates")
     jobs = submitted_jobs(sweep)
     assert [job.partition("_")[2] for job in jobs] == ["0", "1", "2", ""]  # an array of three, and one
 
     def checkpoint(job):
-        (unit,) = jobs[job]
-        folder = sweep.case(unit.case).replicate(unit.condition, unit.replicate)
+        (replicate,) = jobs[job]
+        folder = sweep.case(replicate.case).replicate(replicate.condition, replicate.replicate)
         return folder / "checkpoint.safetensors"
 
     requeued, signalled, cancelled, _last = jobs
@@ -105,7 +107,9 @@ def test_jobs_requeued_signalled_or_cancelled_end_as_the_local_engine_does(cli, 
 
     wait(lambda: not in_queue(cluster), "an empty queue")
     states = sweep.states()
-    assert [states[unit] for units in jobs.values() for unit in units] == ["finished"] * 2 + [
+    assert [states[each] for replicates in jobs.values() for each in replicates] == [
+        "finished",
+        "finished",
         "begun",
         "finished",
     ]
@@ -125,24 +129,24 @@ def test_jobs_requeued_signalled_or_cancelled_end_as_the_local_engine_does(cli, 
 def test_a_login_node_may_go_away(cli, cluster, tmp_path):
     """Another process, that knows the folder alone, sees the queue, cancels, and collects."""
     (tmp_path / "rates.toml").write_text(SWEEP.replace(str(STEPS), "30000000"))
-    assert "submitted: 2 jobs" in cli(
-        "rates.toml", "--engine", "slurm", "--units-per-job", "2", "--at-once", "1", "--cpus", "1"
-    )
+    submit = ["run", "rates.toml", "--engine", "slurm"]
+    assert "submitted: 2 jobs" in cli(*submit, "--replicates-per-job", "2", "--at-once", "1", "--cpus", "1")
     sweep = SweepDirectory.open("sweeps/rates")
-    assert [len(units) for units in submitted_jobs(sweep).values()] == [2, 2]
+    assert [len(replicates) for replicates in submitted_jobs(sweep).values()] == [2, 2]
     wait(lambda: "RUNNING" in in_queue(cluster).values(), "a running job")
     header, *rows = [
         line.replace("│", "┃").split("┃")[1:-1]
-        for line in cli("sweeps/rates", "--status").splitlines()
+        for line in cli("status", "sweeps/rates").splitlines()
         if line[:1] in "┃│"
     ]
     assert [cell.strip() for cell in header] == ["case", "pruning.rate", "finished", "running", "waiting"]
     assert sum(int(row[3]) for row in rows) == 2 == sum(int(row[4]) for row in rows)
-    assert "submitted: 0 jobs" in cli("rates.toml", "--engine", "slurm")
-    output = cli("sweeps/rates", "--cancel", "--collect")
+    assert "submitted: 0 jobs" in cli(*submit)
+    output = cli("cancel", "sweeps/rates")
     assert f"cancelled: {' '.join(sorted(submitted_jobs(sweep)))}" in output
     wait(lambda: not in_queue(cluster), "an empty queue")
-    assert "nothing was in the queue" in cli("sweeps/rates", "--cancel")
+    assert "nothing was in the queue" in cli("cancel", "rates.toml")
+    assert "results: sweeps/rates/results.csv" in cli("collect", "rates.toml")
     assert Path("sweeps/rates/results.csv").read_text().startswith("case,pruning.rate,condition,")
 
 
@@ -150,11 +154,11 @@ def test_a_login_node_may_go_away(cli, cluster, tmp_path):
 def test_what_slurm_refuses_is_told_and_can_be_submitted_later(cli, cluster, tmp_path, monkeypatch):
     (tmp_path / "rates.toml").write_text(SWEEP)
     with pytest.raises(AssertionError, match="Slurm refused an array of 3 jobs: .*partition"):
-        cli("rates.toml", "--engine", "slurm", "--partition", "nowhere")
+        cli("run", "rates.toml", "--engine", "slurm", "--partition", "nowhere")
     assert submitted_jobs(SweepDirectory.open("sweeps/rates")) == {}
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(AssertionError, match="scontrol is not here"):
-        cli("rates.toml", "--engine", "slurm")
+    with pytest.raises(AssertionError, match="scontrol is not installed here"):
+        cli("run", "rates.toml", "--engine", "slurm")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_time_limits_are_read_as_sbatch_reads_them(time, minutes):
         ({"time": "0"}, "needs some time"),
         ({"time": "1:2:3:4"}, "give minutes"),
         ({"gpus": -1}, "--gpus is -1"),
-        ({"units_per_job": 0}, "--units-per-job is 0"),
+        ({"replicates_per_job": 0}, "--replicates-per-job is 0"),
         ({"at_once": 0}, "--at-once is 0"),
         ({"sbatch": ("Account=a\n#SBATCH --x",)}, "is not of the form key=value"),
     ],

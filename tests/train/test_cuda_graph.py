@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sparsight.errors import InputError
-from sparsight.prune import PruningSettings, imp
+from sparsight.prune import Execution, PruningSettings, imp
 from sparsight.train import Trainer, _cuda_graph as cuda_graph, train_together
 from sparsight.train._cuda_graph import recorded
 from tests.toy import linear_task, small_network
@@ -105,7 +105,8 @@ def test_every_level_is_recorded_anew_and_those_on_kept_weights_are_not(on_cpu):
         on_cpu.clear()
         settings = settings_of(12, kernel=kernel)
         plain = list(imp(small_network(task), task, settings, pruning))
-        graphed = list(imp(small_network(task), task, settings, pruning, cuda_graph=True))
+        execution = Execution(cuda_graph=True)
+        graphed = list(imp(small_network(task), task, settings, pruning, execution=execution))
         assert on_cpu == expected
         for ours, theirs in zip(graphed, plain, strict=True):
             assert all(torch.equal(value, theirs.final[name]) for name, value in ours.final.items())

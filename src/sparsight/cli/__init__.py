@@ -1,4 +1,13 @@
-"""The command line: what a user may ask for, handed on to the rooms that do it."""
+"""The command line: commands that read options, call the other rooms, and print.
+
+_run, _measure, _reproduce   Commands that compute.
+_sweep                       ``sparsight sweep`` and its subcommands.
+_show                        Commands that show or verify what is stored.
+_catalogue                   Shipped recipes and data sources.
+_exchange                    Networks from and to other people's code.
+_terminal                    Options that several commands share, and the console.
+views                        Tables, lines and the live view that they print.
+"""
 
 import os
 import signal
@@ -8,34 +17,44 @@ from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group, Parameter
 
-from sparsight.cli import _catalogue, _exchange, _run, _show
+from sparsight.cli import _catalogue, _exchange, _measure, _reproduce, _run, _show
 from sparsight.errors import SparsightError
 
 app = App(
     name="sparsight",
     help="See what pruning does to the representations of a neural network, beside the controls.",
     version=lambda: metadata.version("sparsight"),
-    suppress_keyboard_interrupt=False,  # main says how to go on
+    default_parameter=Parameter(
+        negative_iterable=(),  # no --empty-set beside --set
+        # A flag is off and a list empty unless it is given: the help need not say so.
+        show_default=lambda default: None if default is False or default == () else default,
+    ),
+    suppress_keyboard_interrupt=False,  # main says how to resume
 )
 
-for _command in (
-    _run.run,
-    _run.sweep,
-    _catalogue.recipes,
-    _run.reproduce,
-    _run.measure,
-    _show.report,
-    _show.figures,
-    _show.movie,
-    _show.status,
-    _show.check,
-    _catalogue.data,
-    _exchange.export,
-    _exchange.import_peer,
-):
-    app.command(_command)
+_COMPUTE, _LOOK, _BEGIN, _EXCHANGE, app.group_commands = map(
+    Group.create_ordered,
+    ("Train and measure", "Look at runs", "Recipes and data", "Exchange networks", "This program"),
+)
+app.command(_run.run, group=_COMPUTE, sort_key=1)
+# Given as a string, it is imported when it is called: its Slurm options belong to a room that imports torch.
+app.command(
+    "sparsight.cli._sweep:app",
+    name="sweep",
+    help="Run a recipe over lists of values, on this machine or on Slurm.",
+    group=_COMPUTE,
+    sort_key=2,
+)
+app.command(_measure.measure, group=_COMPUTE, sort_key=3)
+app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
+for _command in (_show.status, _show.check, _show.report, _show.figures, _show.movie):
+    app.command(_command, group=_LOOK)
+for _command in (_catalogue.recipes, _catalogue.data):
+    app.command(_command, group=_BEGIN)
+for _command in (_exchange.export, _exchange.import_peer):
+    app.command(_command, group=_EXCHANGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,6 +76,7 @@ def _exit_status(call: Callable[[], Any]) -> int:
         _complain("stopped; the same command goes on from there")
         return 128 + getattr(interruption, "signal_number", signal.SIGINT)
     except BrokenPipeError:  # `sparsight … | head`: the reader has seen enough
+        # Python flushes stdout when it exits, which would fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Commands that say what there is to run, and on which data."""
+"""Commands that list what there is to run, and on which data."""
 
 import sys
 import tomllib
@@ -9,16 +9,16 @@ from cyclopts import Parameter
 from sparsight.cli._terminal import Overrides, terminal
 from sparsight.errors import InputError
 
-# Every command imports what it needs itself: torch takes two seconds, `--help` should not.
+# Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
 def recipes(name: str | None = None) -> None:
-    """List the shipped recipes, or print one as TOML to start your own from.
+    """List the shipped recipes, or print one as TOML, to start your own from.
 
     Parameters
     ----------
     name
-        The recipe to print.
+        Recipe to print.
     """
     from sparsight.recipe import shipped_recipes
 
@@ -36,25 +36,26 @@ def recipes(name: str | None = None) -> None:
 def data(
     name: str | None = None,
     *,
-    overrides: Overrides = [],  # noqa: B006
+    overrides: Overrides = (),
     seed: int = 0,
     download: bool = False,
-    mirrors: Annotated[list[str], Parameter(name="--mirror", negative="")] = [],  # noqa: B006
+    mirrors: Annotated[tuple[str, ...], Parameter(name="--mirror")] = (),
 ) -> None:
-    """Say which data are there and what is missing, describe one source, or download it.
+    """List the data sources and which of them are installed, describe one source, or download it.
 
     Parameters
     ----------
     name
-        A data source, as in photographs or fashion-mnist.
+        Data source, as in photographs or fashion-mnist.
     overrides
-        Options of the source, as in num_train=1000.
+        Set an option of the source: key=value, as in num_train=1000.
     seed
-        Of what is drawn.
+        Seed of sources that are drawn at random.
     download
-        Get fashion-mnist, mnist or cifar10 where it is published, into the user's cache folder.
+        Download fashion-mnist, mnist or cifar10 from its publisher into your cache folder.
     mirrors
-        A folder of your own with the same files, https: or file:, tried first; their SHA-256 are known.
+        Address (https: or file:) of a folder with the same files, which is tried first. Files are checked
+        against known SHA-256 digests.
     """
     if download:
         from sparsight.data import PUBLISHED, download_set

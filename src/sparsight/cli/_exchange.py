@@ -1,11 +1,11 @@
-"""Commands that hand networks to other people's code, and take theirs."""
+"""Commands that write networks for other people's code, and read theirs."""
 
 from pathlib import Path
 from typing import Literal
 
 from sparsight.cli._terminal import terminal
 
-# Every command imports what it needs itself: torch takes two seconds, `--help` should not.
+# Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
 def export(
@@ -17,21 +17,22 @@ def export(
     format: Literal["prune", "baked", "hub"] = "prune",
     out: Path | None = None,
 ) -> None:
-    """Write a stored level for other people's code.
+    """Write the network of a stored level for other people's code.
 
     Parameters
     ----------
     run
-        The run directory.
+        Run directory.
     condition
-        [default: the first].
+        Name of a condition. [default: the first]
     replicate
-        Counted from 0.
+        Number of the replicate, counted from 0.
     level
-        [default: the last].
+        Number of the level, counted from 0. [default: the last]
     format
-        prune: the names of torch.nn.utils.prune; baked: zeros in place of what was pruned (both as
-        .safetensors); hub: a folder with config.json, model.safetensors and a card.
+        prune: weights and masks by the names of torch.nn.utils.prune. baked: weights with zeros where they
+        were pruned (both are .safetensors). hub: a folder with config.json, model.safetensors and a model
+        card.
     out
         File or folder to write.
     """
@@ -40,31 +41,30 @@ def export(
 
     opened = open_run(run)
     chosen = condition or opened.recipe.condition_names()[0]
-    path = export_level(opened, chosen, replicate, level, format, out)
+    path = export_level(opened, condition=chosen, replicate=replicate, level=level, target=format, out=out)
     terminal().print(f"written: {path}", soft_wrap=True)
 
 
 def import_peer(file: Path, *, step: int | None = None, out: Path | None = None) -> None:
-    """Read a level of SiftingFeatures or IMPforFCN (IMP_itdata_*.pkl), and write it as a hub folder.
+    """Convert a level of SiftingFeatures or IMPforFCN (IMP_itdata_*.pkl) to a hub folder.
 
     The pickle is interpreted, not executed: only arrays and plain values are read.
 
     Parameters
     ----------
     file
-        The ancestor's file.
+        The .pkl file.
     step
-        Which of the stored steps [default: the last].
+        Stored training step to read. [default: the last]
     out
-        Folder to write [default: the file's name].
+        Folder to write. [default: the name of the file]
     """
     from sparsight.interchange import read_peer_level, write_hub_folder
 
     level = read_peer_level(file, step)
     folder = out or Path(file.stem)
-    first, *_, last = (mask for name, mask in level.pruned.masks.items() if name.endswith("weight"))
     provenance = f"Read from `{file.name}`, step {level.step}; validation error {level.validation_error:.4f}."
-    write_hub_folder(folder, level.settings, first.shape[1], last.shape[0], level.pruned, provenance)
+    write_hub_folder(folder, level.settings, level.pruned, provenance)
     terminal().print(
         f"{file.name}: step {level.step} of {level.steps}, density {100 * level.pruned.density:.3f} % with "
         f"biases, validation error {level.validation_error:.4f}; written: {folder}",

@@ -8,21 +8,22 @@ from cyclopts import Parameter
 from sparsight.cli._terminal import terminal
 from sparsight.errors import InputError
 
-# Every command imports what it needs itself: torch takes two seconds, `--help` should not.
+# Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
 def report(*runs: Path, out: Path | None = None) -> None:
-    """Write the report of a run, or of several side by side: one HTML file that needs no network.
+    """Write the report of one run, or of several side by side, as a self-contained HTML file.
 
     Parameters
     ----------
     runs
-        Run directories; the others are compared with the first.
+        Run directories. The first is compared with the others.
     out
-        The file [default: report.html in the run directory; of several runs, comparison.html here].
+        File to write. [default: report.html in the run directory; for several runs, ./comparison.html]
     """
+    from sparsight.cli.views._summary import summary_table
     from sparsight.report import write_page_of
-    from sparsight.store import open_run, summary_table
+    from sparsight.store import open_run
 
     opened = [open_run(path) for path in runs]
     if not opened:
@@ -37,16 +38,16 @@ def report(*runs: Path, out: Path | None = None) -> None:
 def figures(
     run: Path, *, formats: Annotated[str, Parameter(name="--format")] = "svg,pdf,png", out: Path | None = None
 ) -> None:
-    """Write every panel of a run's report as a figure of its own.
+    """Write every panel of a run's report as a separate figure, with captions.
 
     Parameters
     ----------
     run
-        The run directory.
+        Run directory.
     formats
-        With commas between: svg, pdf, png.
+        File formats separated by commas: svg, pdf, png.
     out
-        The folder [default: figures in the run directory].
+        Folder to write. [default: figures in the run directory]
     """
     from sparsight.report import write_figures
     from sparsight.store import open_run
@@ -67,26 +68,27 @@ def movie(
     fps: float = 2.0,
     out: Path | None = None,
 ) -> None:
-    """Write masks, weights or cavity maps over the levels as an animation.
+    """Write an animation of weights, masks or cavity maps over the levels.
 
     Parameters
     ----------
     run
-        The run directory.
+        Run directory.
     condition
-        One of the recipe's [default: its first].
+        Name of a condition. [default: the first]
     replicate
-        Counted from 0.
+        Number of the replicate, counted from 0.
     layer
-        As in linear_0 [default: the first that was measured].
+        Name of a layer, as in linear_0. [default: the first that was measured]
     what
-        What is shown of each unit.
+        Map to show of each unit.
     units
-        Units shown at most.
+        Largest number of units to show.
     fps
-        Levels a second.
+        Levels per second.
     out
-        A .gif, .webp, or, with ffmpeg installed, .mp4 [default: movie-<condition>-<what>.gif in the run].
+        File to write: .gif, .webp or, with ffmpeg installed, .mp4. [default: movie-CONDITION-WHAT.gif in the
+        run directory]
     """
     from sparsight.report import write_movie
     from sparsight.store import open_run
@@ -107,12 +109,12 @@ def movie(
 
 
 def status(*runs: Path) -> None:
-    """List runs: state, replicates and levels done, last accuracy, age, time left, and who writes to them.
+    """List runs with their progress, accuracy, time left, and the process that writes to them.
 
     Parameters
     ----------
     runs
-        Run directories, or folders that hold some [default: runs/].
+        Run directories, or folders that contain some. [default: runs]
     """
     from sparsight.cli.views._live_view import status_table
     from sparsight.store import RECIPE, RunDirectory, run_state
@@ -128,14 +130,14 @@ def status(*runs: Path) -> None:
 
 
 def check(run: Path) -> int:
-    """Verify every file of a run: what is damaged, the last good level, and what `run` will do about it.
+    """Verify every file of a run, and say what is damaged and how `run` will mend it.
 
-    Exit status 1 if anything is damaged.
+    The exit status is 1 if anything is damaged.
 
     Parameters
     ----------
     run
-        The run directory.
+        Run directory.
     """
     from sparsight.cli.views._health import health_lines
     from sparsight.store import RunDirectory, check_run

@@ -6,26 +6,18 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-Overrides = Annotated[
-    list[str],
-    Parameter(name="--set", negative="", help="Override a field: key=value, as in pruning.rate=0.2."),
-]
+Overrides = Annotated[tuple[str, ...], Parameter(name="--set")]
 Plugins = Annotated[
-    list[Path],
+    tuple[Path, ...],
     Parameter(
         name="--plugin",
-        negative="",
-        help="A Python file that registers your own criteria, instruments or data sources.",
+        help="Python file that registers your own criteria, instruments or data sources.",
     ),
-]
-
-Sbatch = Annotated[
-    list[str], Parameter(name="--sbatch", negative="", help="A further option of sbatch: account=abc.")
 ]
 
 
 def printable(text: str) -> str:
-    """Replace control characters, with which a file of another could steer the terminal."""
+    """Replace control characters, with which a file from somebody else could steer the terminal."""
     return "".join(
         each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split())
     )
@@ -33,7 +25,7 @@ def printable(text: str) -> str:
 
 def terminal() -> Console:
     """Return the console to print to."""
-    # What a run holds may be another's: brackets and colons in it are text, and no instructions.
+    # A run may come from somebody else: brackets and colons in its names are text, not markup or emoji.
     console = Console(highlight=False, markup=False, emoji=False)
     # A file or pipe has no width of its own: write tables whole.
     return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=160)

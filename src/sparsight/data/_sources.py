@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sparsight.data._task import Task
-from sparsight.errors import InputError
+from sparsight.registry import Registry
 
 Source = Callable[..., Task]
 _SourceT = TypeVar("_SourceT", bound=Source)
 
-SOURCES: dict[str, Source] = {}
+SOURCES: Registry[Source] = Registry("data source")
 
 
 def data_source(name: str) -> Callable[[_SourceT], _SourceT]:
@@ -30,11 +30,4 @@ def data_source(name: str) -> Callable[[_SourceT], _SourceT]:
     InputError
         If the name is taken.
     """
-
-    def register(function: _SourceT) -> _SourceT:
-        if SOURCES.get(name, function) is not function:
-            raise InputError(f"data source {name!r} is registered already; choose another name")
-        SOURCES[name] = function
-        return function
-
-    return register
+    return SOURCES.register(name)

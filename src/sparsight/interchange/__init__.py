@@ -1,12 +1,30 @@
-"""Networks to and from other people's formats.
+"""Networks to and from other projects' formats.
 
-_hub: The folder layout of model hubs: ``config.json``, ``model.safetensors``, ``README.md``.
-_peer: Levels of SiftingFeatures and IMPforFCN: ``IMP_itdata_*.pkl``, read without running them.
-_pruned_state: State dicts with masks: the names of torch.nn.utils.prune, and weights with zeros baked in.
-_state_files: Files of tensors, without running what they hold.
-_stored_levels: Levels of a run as files for other people's code.
+Written for other tools:
+
+_stored_levels: one stored level of a run, in any of the formats below.
+_hub: the folder of a model hub, ``config.json``, ``model.safetensors`` and ``README.md``; also reads it back.
+
+Read from other tools:
+
+_peer: a level of SiftingFeatures or IMPforFCN, ``IMP_itdata_*.pkl``; the pickle is not executed.
+
+Shared by both:
+
+_pruned_state: state dicts with masks, under the names of torch.nn.utils.prune or with zeros baked in.
+_state_files: state dicts as files; nothing in a file is executed.
 """
 
-from sparsight.interchange._hub import write_hub_folder as write_hub_folder
+from sparsight.interchange._hub import (
+    read_hub_folder as read_hub_folder,
+    write_hub_folder as write_hub_folder,
+)
 from sparsight.interchange._peer import read_peer_level as read_peer_level
+from sparsight.interchange._pruned_state import (
+    PrunedState as PrunedState,
+    from_prune_names as from_prune_names,
+    from_zeros as from_zeros,
+    to_prune_names as to_prune_names,
+)
+from sparsight.interchange._state_files import read_state as read_state, write_state as write_state
 from sparsight.interchange._stored_levels import export_level as export_level

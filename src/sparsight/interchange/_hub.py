@@ -1,4 +1,4 @@
-"""The folder layout of model hubs: ``config.json``, ``model.safetensors``, ``README.md``."""
+"""The folder of a model hub: ``config.json``, ``model.safetensors``, ``README.md``."""
 
 import json
 from pathlib import Path
@@ -14,36 +14,30 @@ CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
 _TYPE = "sparsight-fully-connected"
 
 
-def write_hub_folder(
-    folder: Path,
-    settings: NetworkSettings,
-    num_inputs: int,
-    num_classes: int,
-    pruned: PrunedState,
-    provenance: str,
-) -> None:
-    """Write a pruned network as a folder that a model hub takes.
+def write_hub_folder(folder: Path, settings: NetworkSettings, pruned: PrunedState, provenance: str) -> None:
+    """Write a pruned `FullyConnected` as a folder that a model hub accepts.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     settings : NetworkSettings
-    num_inputs, num_classes : int
+        The settings of the network that `pruned` belongs to.
     pruned : PrunedState
-        Stored with the names of ``torch.nn.utils.prune``, so that kept weights of 0 stay kept.
+        Stored under the names of ``torch.nn.utils.prune``, because zeros alone could not tell a kept weight
+        of 0 from a pruned one.
     provenance : str
-        Where it comes from, for the card.
+        The origin of the network, for the model card.
 
     Raises
     ------
     InputError
-        If it cannot be written.
+        If the folder cannot be written.
     """
     config = {
         "model_type": _TYPE,
-        "num_inputs": num_inputs,
-        "num_classes": num_classes,
+        "num_inputs": pruned.state["linear_0.weight"].shape[1],
+        "num_classes": pruned.state[f"linear_{len(settings.widths)}.weight"].shape[0],
         "network": settings.model_dump(mode="json"),
     }
     write_state(folder / MODEL, to_prune_names(pruned))
@@ -55,12 +49,12 @@ def write_hub_folder(
 
 
 def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
-    """Read what `write_hub_folder` wrote: the network with its weights, and the masks.
+    """Read a folder of `write_hub_folder`: the network in evaluation mode, and its weights with masks.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged, or they do not fit together.
+        If a file is missing or damaged, or the two files do not fit together.
     """
     path = folder / CONFIG
     try:
@@ -93,7 +87,7 @@ tags: [pruning, sparsity]
 # A pruned fully connected network
 
 {config["num_inputs"]} inputs, hidden layers {list(network["widths"])}, {config["num_classes"]} classes,
-activation {network["activation"]}, BatchNorm {network["batch_norm"]}. Density {pruned.density:.4g}.
+activation {network["activation"]}, BatchNorm: {network["batch_norm"]}. Density {pruned.density:.4g}.
 
 {provenance}
 
@@ -101,11 +95,11 @@ activation {network["activation"]}, BatchNorm {network["batch_norm"]}. Density {
 | --- | --- |
 {kept}
 
-`model.safetensors` has the names of torch.nn.utils.prune (`weight_orig`, `weight_mask`), `config.json` the
-architecture.
+`model.safetensors` uses the names of torch.nn.utils.prune (`weight_orig`, `weight_mask`); `config.json` holds
+the architecture.
 
 ```python
-from sparsight.interchange._hub import read_hub_folder
+from sparsight.interchange import read_hub_folder
 
 network, pruned = read_hub_folder(folder)
 ```

@@ -1,4 +1,4 @@
-"""Levels of SiftingFeatures and IMPforFCN: ``IMP_itdata_*.pkl``, read without running them."""
+"""Levels of SiftingFeatures and IMPforFCN: ``IMP_itdata_*.pkl``, read without executing the pickle."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +13,28 @@ from sparsight.errors import InputError
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import FullyConnected, NetworkSettings
 
+# The order of the pickled list. ``weil`` and ``amvl`` are lists over the last stored steps, then over layers.
 _FIELDS = ("arch", "ratios", "Tpoints", "sl", "sel", "tl", "el", "weil", "amvl", "mask")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PeerLevel:
     """One level of an ancestor's run.
 
     Attributes
     ----------
     network : FullyConnected
-        BatchNorm on every layer's input, eps 1e-10; in evaluation mode, with the weights of `step`.
+        In evaluation mode, with the weights of `step` and BatchNorm (eps 1e-10) on every layer's input.
     settings : NetworkSettings
+        The settings of `network`.
     pruned : PrunedState
-        Weights and biases with their masks, layer by layer.
+        Weights and biases with their masks.
     step : int
-        Of the stored steps of this level, the one asked for.
+        The training step of these weights, one of `steps`.
     steps : list of int
-        All that are stored.
+        The steps whose weights the file holds.
     validation_error : float
-        The last.
+        The last validation error of the level.
     """
 
     network: FullyConnected
@@ -46,29 +48,33 @@ class PeerLevel:
 def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
     """Read a file ``IMP_itdata_<level>.pkl`` as the ancestors' code writes it.
 
-    It is a pickled list of ten: architecture, ratios, stored steps, steps, validated steps, training and
-    validation errors, weights, BatchNorm statistics (each by stored step, then layer), masks. A fully
-    connected layer has W of shape (in, out), b, γ and β of the BatchNorm on its input; its masks are of W
-    and b. Pruned weights keep stray values in the file, which the network multiplies by the mask: here they
-    are 0. Seen in the public code of both; no file of theirs was at hand.
+    The file is a pickled list of ten fields: architecture, ratios, stored steps, steps, validated steps,
+    training and validation errors, weights, BatchNorm statistics (each by stored step, then by layer), masks.
+    A fully connected layer has W of shape (in, out), b, and γ and β of the BatchNorm on its input; it has
+    masks for W and b. The format was taken from the public code of both projects; no file of theirs was
+    available for a test.
 
     Parameters
     ----------
     path : Path
     step : int, optional
-        Default: the last that is stored.
+        One of the stored steps. Default: the last.
 
     Raises
     ------
     InputError
-        If the file is no such list, holds anything but arrays and plain values, has layers other than
-        fully connected ones, or not that step.
+        If the file is not such a list, holds anything but arrays and plain values, has a layer that is not
+        fully connected, or lacks the step.
     """
+    # Not pickle.load: the file may come from anybody, and unpickling executes what it names. The restricted
+    # reader interprets only arrays, containers and plain values.
     content = read_restricted_pickle(path)
     if not isinstance(content, list) or len(content) != len(_FIELDS):
-        raise InputError(f"{path} is no level of an ancestor's run: a list of {len(_FIELDS)} is needed")
+        raise InputError(f"{path} is not a level of an ancestor's run: a list of {len(_FIELDS)} is needed")
     fields = dict(zip(_FIELDS, content, strict=True))
+    # Whatever the content is, the user gets one line: a list of ten need not be the right list of ten.
     try:
+        # The list may name more steps than the file has weights for; the weights are those of the last.
         steps = [int(each) for each in fields["Tpoints"]]
         steps = steps[-len(fields["weil"]) :]
         chosen = steps[-1] if step is None else step
@@ -83,17 +89,24 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
         error = float(fields["el"][-1])
     except (TypeError, ValueError, IndexError, KeyError) as error_:
         raise InputError(
-            f"{path} is no level of an ancestor's run ({type(error_).__name__}: {error_})"
+            f"{path} is not a level of an ancestor's run ({type(error_).__name__}: {error_})"
         ) from None
     network = FullyConnected(sizes[0][0], sizes[-1][1], settings)
     network.load_state_dict(pruned.state, strict=False)
-    return PeerLevel(network.eval(), settings, pruned, chosen, steps, error)
+    return PeerLevel(
+        network=network.eval(),
+        settings=settings,
+        pruned=pruned,
+        step=chosen,
+        steps=steps,
+        validation_error=error,
+    )
 
 
 def _size(layer: Any, path: Path) -> tuple[int, int]:
     kind, size = layer[0], layer[1]
     if kind not in ("f", "x"):
-        raise InputError(f"{path}: a layer is of kind {kind!r}; only fully connected ones (f, x) are read")
+        raise InputError(f"{path}: a layer is of kind {kind!r}; only fully connected ones (f, x) can be read")
     fan_in, fan_out = (int(extent) for extent in size)
     return fan_in, fan_out
 
@@ -119,6 +132,7 @@ def _pruned(
             f"norm_{depth}.bias": shift,
             f"norm_{depth}.running_mean": mean,
             f"norm_{depth}.running_var": variance,
+            # Pruned weights keep arbitrary values in the file; the ancestors multiply by the mask in use.
             f"linear_{depth}.weight": (weight * mask).T,
             f"linear_{depth}.bias": bias * bias_mask,
         }

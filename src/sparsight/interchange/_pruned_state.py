@@ -1,4 +1,4 @@
-"""State dicts with masks: the names of torch.nn.utils.prune, and weights with zeros baked in."""
+"""State dicts with masks, under the names of torch.nn.utils.prune or with zeros baked into the weights."""
 
 import warnings
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ _ORIGINAL, _MASK = "_orig", "_mask"
 
 @dataclass(frozen=True, eq=False)
 class PrunedState:
-    """Parameters and buffers of a network, and which entries of them are kept.
+    """The parameters and buffers of a network, with the masks of the pruned ones.
 
     Attributes
     ----------
     state : dict of str to Tensor
         Exactly 0 outside the masks.
     masks : dict of str to Tensor of bool
-        By parameter name; what is not named is not pruned.
+        By parameter name; True = kept. A parameter without a mask is not pruned.
     """
 
     state: dict[str, Tensor]
@@ -29,7 +29,7 @@ class PrunedState:
 
     @property
     def density(self) -> float:
-        """Kept entries / entries of the masks; 1 without masks."""
+        """Kept entries over all entries of the masks; 1 without masks."""
         total = sum(mask.numel() for mask in self.masks.values())
         return sum(int(mask.sum()) for mask in self.masks.values()) / total if total else 1.0
 
@@ -37,17 +37,13 @@ class PrunedState:
 def to_prune_names(pruned: PrunedState) -> dict[str, Tensor]:
     """Return a state dict with the names of ``torch.nn.utils.prune``.
 
-    A module whose parameters were reparametrised (``prune.identity(module, "weight")``) loads it.
-
-    Parameters
-    ----------
-    pruned : PrunedState
+    A module whose parameters were reparametrised (``prune.identity(module, "weight")``) can load it.
 
     Returns
     -------
     dict of str to Tensor
-        ``<name>_orig`` and ``<name>_mask`` (1 = kept, of the parameter's dtype) for every mask; the rest as
-        it is.
+        ``<name>_orig`` and ``<name>_mask`` (1 = kept, in the parameter's dtype) for every mask; other entries
+        unchanged.
     """
     named: dict[str, Tensor] = {}
     for name, value in pruned.state.items():
@@ -60,18 +56,18 @@ def to_prune_names(pruned: PrunedState) -> dict[str, Tensor]:
 
 
 def from_prune_names(state: Mapping[str, Tensor]) -> PrunedState:
-    """Read a state dict of a module that was pruned with ``torch.nn.utils.prune``.
+    """Return weights and masks from the state dict of a module pruned with ``torch.nn.utils.prune``.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-        ``module.state_dict()`` of a live module, or from a file.
+        ``module.state_dict()``, or the contents of a file.
 
     Raises
     ------
     InputError
-        If an original has no mask, a mask no original, shapes differ, or a mask holds other numbers than 0
-        and 1.
+        If an original lacks its mask or a mask its original, if their shapes differ, or if a mask holds
+        numbers other than 0 and 1.
     """
     originals = {name.removesuffix(_ORIGINAL) for name in state if name.endswith(_ORIGINAL)}
     masked = {name.removesuffix(_MASK) for name in state if name.endswith(_MASK)}
@@ -91,22 +87,23 @@ def from_prune_names(state: Mapping[str, Tensor]) -> PrunedState:
 
 
 def from_zeros(state: Mapping[str, Tensor], prefix: str = "") -> PrunedState:
-    """Read a state dict whose pruned weights are zeros, as left by ``prune.remove`` or by Lightning.
+    """Return weights and inferred masks from a state dict whose pruned weights are zeros.
 
-    Every entry of a matrix ``….weight`` that is exactly 0 counts as pruned; a matrix without zeros gets no
-    mask. A kept weight that happens to be 0 cannot be told from a pruned one: a warning says so.
+    ``prune.remove`` and Lightning leave such state dicts. Every entry of a matrix ``….weight`` that is
+    exactly 0 counts as pruned; a matrix without zeros gets no mask. A kept weight of 0 cannot be
+    distinguished from a pruned one; a warning says so.
 
     Parameters
     ----------
     state : mapping of str to Tensor
-        Also a checkpoint that holds one under ``"state_dict"``.
+        Or a checkpoint that holds one under ``"state_dict"``.
     prefix : str
-        Taken off every name, as in ``model.``; names without it are left out.
+        Removed from every name, such as ``model.``; entries without it are left out.
 
     Raises
     ------
     InputError
-        If no parameter has that prefix.
+        If no name has that prefix.
     """
     state = _unwrapped(state)
     values = {
@@ -141,5 +138,5 @@ def _as_mask(mask: Tensor, original: Tensor, name: str) -> Tensor:
             f"state: {name}_mask has shape {tuple(mask.shape)}, {name}_orig {tuple(original.shape)}"
         )
     if not bool(((mask == 0) | (mask == 1)).all()):
-        raise InputError(f"state: {name}_mask holds other numbers than 0 and 1")
+        raise InputError(f"state: {name}_mask holds numbers other than 0 and 1")
     return mask.to(torch.bool)

@@ -26,11 +26,8 @@ from sparsight.measure._cavity import cavity as cavity, each_class_then_all as e
 from sparsight.measure._cavity_change import CavityChange as CavityChange, cavity_change as cavity_change
 from sparsight.measure._cavity_contrast import (
     contrast as contrast,
-    distance_from_centre as distance_from_centre,
     matched_contrast as matched_contrast,
     matched_shares as matched_shares,
-    mean_over as mean_over,
-    rank_correlations as rank_correlations,
 )
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
@@ -55,13 +52,16 @@ from sparsight.measure._locality import (
     locality as locality,
     locality_by_fan_in as locality_by_fan_in,
 )
+from sparsight.measure._means import mean_of_defined as mean_of_defined, mean_over as mean_over
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES as HISTOGRAM_EDGES,
     gaussian_shares as gaussian_shares,
     preactivation_histogram as preactivation_histogram,
 )
+from sparsight.measure._rank_correlations import rank_correlations as rank_correlations
 from sparsight.measure._receptive_field import (
+    distance_from_centre as distance_from_centre,
     entropy as entropy,
     envelope as envelope,
     fan_in_histogram as fan_in_histogram,

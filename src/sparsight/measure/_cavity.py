@@ -1,4 +1,4 @@
-"""The cavity method: what each weight adds to the non-Gaussianity of its unit."""
+"""The cavity method: the contribution of each weight to the non-Gaussianity of its unit."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Integer, Shaped
 from torch import Tensor
 
 from sparsight.arguments import checked
@@ -15,20 +16,19 @@ from sparsight.measure._moments import dtype_named
 from sparsight.measure._sample_blocks import Samples, read_once, sample_blocks
 from sparsight.measure._scaled_layer import KeptWeights, kept_weights, scaled_layer
 
-__all__ = ["Cavity", "cavity", "cavity_by_class", "each_class_then_all"]
+# The scale only has to be near the standard deviation (it is rounded to a power of two), so a few samples do.
+_SAMPLES_FOR_SCALE = 256
 
-_SAMPLES_FOR_SCALE = 256  # of which only the power of two of each sd is used
 
-
-@checked(weight="numbers out in", mask="bool out in", inputs="batches numbers n in")
+@checked()
 def cavity(
-    weight: np.ndarray | Tensor,
+    weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Samples,
     *,
-    mask: np.ndarray | Tensor | None = None,
+    mask: Bool[np.ndarray | Tensor, "out in"] | None = None,
     dtype: str = "float32",
 ) -> Cavity:
-    """Compute what each weight of a layer adds to the non-Gaussianity of its unit.
+    """Compute the contribution of each weight of a layer to the non-Gaussianity of its unit.
 
     The pre-activation of unit k without input i is λ_k − W_ki h_i. With λ and h centred and
     m_ab = E[λ^a h^b],
@@ -37,19 +37,19 @@ def cavity(
         third   = m30 − 3W m21 + 3W² m12 − W³ m03
         fourth  = m40 − 4W m31 + 6W² m22 − 4W³ m13 + W⁴ m04,
 
-    so that six matrix products give every weight of the layer, exactly, for the samples given.
+    so six matrix products give the effect of every weight of the layer, exactly, for the given samples.
 
     Parameters
     ----------
     weight : numpy.ndarray or Tensor of float, (out, in)
-        As in ``torch.nn.Linear``, on any device. The bias moves the mean only and is not asked for.
+        As in ``torch.nn.Linear``, on any device. The bias is not needed: it only moves the mean.
     inputs : numpy.ndarray or Tensor, (n, in), or an iterable of such batches
-        The layer's inputs h. Memory does not grow with their number if they come in batches.
+        The layer's inputs h. In batches, their number does not affect the memory needed.
     mask : numpy.ndarray or Tensor of bool, (out, in), optional
         True = kept; weights elsewhere count as 0. Not needed if they are 0 already. Below a density of
-        8 % only kept weights are computed.
+        8 % only the effects of kept weights are computed.
     dtype : {"float32", "float64"}
-        Of the matrix products.
+        Precision of the matrix products.
 
     Returns
     -------
@@ -62,21 +62,22 @@ def cavity(
 
     Notes
     -----
-    The paper (arXiv 2412.06545) computes a cavity statistic, too; its definition was not at hand and this
+    The paper (arXiv 2412.06545) also computes a cavity statistic, but we did not have its definition. This
     one is ours: biased sample moments, as scipy.stats.kurtosis and skew with ``bias=True``.
 
-    *Undefined.* The terms above cancel where one weight carries its unit: their rounding errors, of some
-    10 ε of the largest term, grow as (Var/Var without)² in κ. Without the weight a unit has a kurtosis if
-    its variance is above 300 √ε of Var + W² m02, where κ is still good to about 1e-3: 4e-6 in float64. In
-    float32 that is 0.1; a unit with a weight below it is computed again in float64, unless `inputs` is an
-    iterator that can be read only once: then the entry is NaN. A unit has no variance if its sd is below
-    10⁴ ε of √(Σ W² Var h), which is rounding. An input is constant if its sd is below 64 roundings of its
-    mean; removing it changes nothing, Δ = 0.
+    *Undefined values.* The terms above cancel where one weight dominates its unit. Their rounding errors,
+    about 10 ε of the largest term, then grow in κ as (Var/Var without)². A unit without the weight has a
+    kurtosis only if its variance exceeds 300 √ε of Var + W² m02, where κ is still good to about 1e-3. This
+    bound is 4e-6 in float64 and 0.1 in float32. A unit with a weight below it is computed again in float64,
+    unless `inputs` is an iterator that can be read only once: then the entry is NaN. A unit has no variance
+    if its standard deviation is below 10⁴ ε of √(Σ W² Var h), which is the size of rounding errors. An
+    input is constant if its standard deviation is below 64 rounding errors of its mean; removing it changes
+    nothing, so Δ = 0.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sparsight.measure._cavity import cavity
+    >>> from sparsight.measure import cavity
     >>> rng = np.random.default_rng(0)
     >>> inputs = np.stack([rng.laplace(size=5000), rng.uniform(-1, 1, 5000)], axis=1)
     >>> cavity(np.array([[1.0, 2.0]]), inputs).delta_kurtosis.round(1)  # heavy tails raise κ, flat lower it
@@ -95,69 +96,72 @@ def cavity(
     return found if read_once(inputs) else _refined(found, coarse, kept, inputs)
 
 
-@checked(weight="numbers out in", mask="bool out in", inputs="numbers n in", labels="whole n")
 def cavity_by_class(
-    weight: np.ndarray | Tensor,
-    inputs: np.ndarray | Tensor,
-    labels: np.ndarray | Tensor,
+    weight: Shaped[np.ndarray | Tensor, "out in"],
+    inputs: Shaped[np.ndarray | Tensor, "n in"],
+    labels: Integer[np.ndarray | Tensor, " n"],
     *,
     num_classes: int | None = None,
-    mask: np.ndarray | Tensor | None = None,
+    mask: Bool[np.ndarray | Tensor, "out in"] | None = None,
     dtype: str = "float32",
 ) -> dict[int, Cavity]:
-    """Compute the cavity effect within each class: no mixture of classes enters.
+    """Compute the cavity effect within each class, free of the mixture of classes.
 
     Parameters
     ----------
     weight, mask, dtype
         As in `cavity`.
     inputs : numpy.ndarray or Tensor, (n, in)
+        The layer's inputs h.
     labels : numpy.ndarray or Tensor of int, (n,)
-        0 … `num_classes` − 1.
+        From 0 to `num_classes` − 1.
     num_classes : int, optional
-        The largest label + 1 if not given.
+        Number of classes; by default the largest label + 1.
 
     Returns
     -------
     dict of int to Cavity
-        For every class. One with fewer than two samples has NaN at every weight (and counts them).
+        One entry for each class. A class with fewer than two samples has NaN at every weight, and counts
+        these as undefined.
 
     Raises
     ------
     InputError
         As `cavity`; or if labels are not integers of that shape and range.
     """
-    kept = kept_weights(weight, mask)
     each = each_class_then_all(weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype)
+    kept = kept_weights(weight, mask)
     return {label: found or undefined(kept) for label, found in each if label is not None}
 
 
-@checked(weight="numbers out in", mask="bool out in", inputs="numbers n in", labels="whole n")
+@checked()
 def each_class_then_all(
-    weight: np.ndarray | Tensor,
-    inputs: np.ndarray | Tensor,
-    labels: np.ndarray | Tensor,
+    weight: Shaped[np.ndarray | Tensor, "out in"],
+    inputs: Shaped[np.ndarray | Tensor, "n in"],
+    labels: Integer[np.ndarray | Tensor, " n"],
     *,
     num_classes: int | None = None,
-    mask: np.ndarray | Tensor | None = None,
+    mask: Bool[np.ndarray | Tensor, "out in"] | None = None,
     dtype: str = "float32",
     min_samples: int = 2,
 ) -> Iterator[tuple[int | None, Cavity | None]]:
-    """Yield the cavity effect within each class, then, under None, of all samples together.
+    """Yield the cavity effect within each class, then, under the label None, that of all samples together.
 
-    As `cavity_by_class` and `cavity`, for little more than the price of one: the moments of all samples are
-    those of the classes, merged. One `Cavity` is held at a time. Classes with fewer than `min_samples`
-    (at least 2) samples have None.
+    The values are those of `cavity_by_class` and `cavity`, for little more than the price of one: the
+    moments of all samples are those of the classes, merged. Only one `Cavity` is in memory at a time.
+    Classes with fewer than `min_samples` samples (2 or more) get None.
     """
     kept, precision = kept_weights(weight, mask), dtype_named(dtype)
-    classes = _checked_labels(inputs, labels, num_classes)
+    members = _members(inputs, labels, num_classes)
     device = kept.weight.device
     first = next(sample_blocks(inputs[:_SAMPLES_FOR_SCALE], kept.shape[1], device))
     layer = scaled_layer(kept, first, precision)
-    small = [chosen for chosen in classes if len(chosen) < max(2, min_samples)]
-    of_small = np.sort(np.concatenate([np.empty(0, np.int64), *small]))  # together: there may be many
+    # Small classes need no moments of their own, and there may be many of them: their samples go through the
+    # matrix products together, in full blocks.
+    small = [chosen for chosen in members if len(chosen) < max(2, min_samples)]
+    of_small = np.sort(np.concatenate([np.empty(0, np.int64), *small]))
     pooled = layer.moments(sample_blocks(inputs, kept.shape[1], device, of_small))
-    for label, chosen in enumerate(classes):
+    for label, chosen in enumerate(members):
         if len(chosen) < max(2, min_samples):
             yield label, None
             continue
@@ -172,7 +176,11 @@ def each_class_then_all(
 def _refined(
     found: Cavity, coarse: Tensor, kept: KeptWeights, inputs: Samples, chosen: np.ndarray | None = None
 ) -> Cavity:
-    """Compute some units, `coarse` among the kept, again in float64."""
+    """Compute again in float64 the units whose indices among the kept ones are `coarse`.
+
+    In float32 a weight that carries four fifths of its unit's variance is beyond the bound of `cavity`, which
+    is common in units of few inputs. Repeating these units only is much cheaper than float64 throughout.
+    """
     if not len(coarse):
         return found
     weight = kept.weight.new_zeros(len(coarse), kept.shape[1])
@@ -191,17 +199,13 @@ def _refined(
     return replace(found, **improved, num_undefined=int(np.isnan(found.delta_kurtosis).sum()))
 
 
-def _checked_labels(
+def _members(
     inputs: np.ndarray | Tensor, labels: np.ndarray | Tensor, num_classes: int | None
 ) -> list[np.ndarray]:
-    """Return which samples each class has."""
-    if inputs.ndim != 2 or len(inputs) < 2:
+    """Return the indices of each class's samples, ascending."""
+    if len(inputs) < 2:
         raise InputError(f"inputs have shape {tuple(inputs.shape)}; (n, in) with n at least 2 is needed")
-    found = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-    if found.shape != (len(inputs),) or found.dtype.kind not in "iu":
-        raise InputError(
-            f"labels are {found.dtype} of shape {found.shape}; integers of shape ({len(inputs)},) are needed"
-        )
+    found = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
     least, greatest = int(found.min()), int(found.max())
     if least < 0 or (num_classes is not None and greatest >= num_classes):
         raise InputError(

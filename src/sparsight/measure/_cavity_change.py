@@ -1,4 +1,4 @@
-"""The cavity after retraining: what a level changed in the effect of the weights that stay."""
+"""The cavity after retraining: how a level changed the effect of the weights that stay."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure._cavity_contrast import mean_over
+from sparsight.measure._means import mean_of_defined
 
 
 @runtime_checkable
 class EffectsOfLevel(Protocol):
-    """What is compared of a level: a `Cavity` has it, and so has what a run stores."""
+    """The arrays that are compared between levels: a `Cavity` has them, and so has a stored level."""
 
     @property
     def delta_kurtosis(self) -> np.ndarray:
@@ -28,16 +28,16 @@ class EffectsOfLevel(Protocol):
         """κ of each unit with all its weights, (out,)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CavityChange:
-    """How the effect of the same weights, and the kurtosis of the same units, changed by a level.
+    """The change, over a level, in the effect of the same weights and the kurtosis of the same units.
 
     Attributes
     ----------
     delta_kurtosis, delta_abs_kurtosis : numpy.ndarray of float64, (out, in)
-        Later minus earlier effect; NaN where either is undefined or the weight is not there at both levels.
+        Later minus earlier effect; NaN where either is undefined or the weight is missing at one level.
     excess_kurtosis : numpy.ndarray of float64, (out,)
-        Later minus earlier κ of the unit, with all the weights of each level.
+        Later minus earlier κ of the unit, with all its weights of each level.
     mean_delta_kurtosis, mean_delta_abs_kurtosis : float
         Means of the defined entries; NaN if there are none.
     """
@@ -53,14 +53,14 @@ class CavityChange:
 def cavity_change(
     before: EffectsOfLevel, after: EffectsOfLevel, kept: Bool[np.ndarray, "out in"]
 ) -> CavityChange:
-    """Compare the cavity effect at level t + 1 with that at level t: what pruning and retraining changed.
+    """Return how pruning and retraining changed the cavity effect from level t to level t + 1.
 
     Parameters
     ----------
-    before, after : Cavity, or anything with these three arrays
-        Of levels t and t + 1, the same layer and the same inputs.
+    before, after : Cavity, or anything with the arrays of `EffectsOfLevel`
+        Effects at levels t and t + 1, of the same layer on the same inputs.
     kept : numpy.ndarray of bool, (out, in)
-        What pruning kept after level t: the mask of level t + 1.
+        Weights that pruning kept after level t: the mask of level t + 1.
 
     Raises
     ------
@@ -78,6 +78,6 @@ def cavity_change(
         delta_kurtosis=kurtosis,
         delta_abs_kurtosis=absolute,
         excess_kurtosis=after.excess_kurtosis - before.excess_kurtosis,
-        mean_delta_kurtosis=mean_over(kurtosis, kept),
-        mean_delta_abs_kurtosis=mean_over(absolute, kept),
+        mean_delta_kurtosis=mean_of_defined(kurtosis),
+        mean_delta_abs_kurtosis=mean_of_defined(absolute),
     )

@@ -12,30 +12,35 @@ from sparsight.measure._unit_input_pairs import ListedPairs
 
 MAPS = ("delta_kurtosis", "delta_abs_kurtosis", "delta_skewness", "delta_negentropy")
 
+# Thresholds in units of the rounding error ε; derived in the Notes of `cavity`.
+_LEAST_RESOLVED_VARIANCE = 300.0  # times √ε: below it the kurtosis without a weight is off by more than 1e-3
+_LEAST_SD = 1e4  # times ε: below it the standard deviation of a unit is rounding
+_LEAST_INPUT_SD = 64.0  # times ε of float64 and the mean: below it an input is constant
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Cavity:
     """The effect of removing each weight of a layer, one at a time.
 
     Every Δ is the statistic with the weight minus the statistic without it: positive means that this
-    weight raises it. Exactly 0 where the weight is 0 or masked out (there is nothing to remove); NaN where
-    the unit, or the unit without the weight, has (almost) no variance.
+    weight raises it. It is exactly 0 where the weight is 0 or masked out (there is nothing to remove), and
+    NaN where the unit, or the unit without the weight, has (almost) no variance.
 
     Attributes
     ----------
     delta_kurtosis : numpy.ndarray of float64, (out, in)
         Δκ of the excess kurtosis κ = E[(λ−μ)⁴]/Var² − 3 of the pre-activation.
     delta_abs_kurtosis : numpy.ndarray of float64, (out, in)
-        Δ|κ|. Where pre-activations are sub-Gaussian (κ < 0) a weight that makes its unit less Gaussian has
+        Δ|κ|. Where pre-activations are sub-Gaussian (κ < 0), a weight that makes its unit less Gaussian has
         Δκ < 0 and Δ|κ| > 0.
     delta_skewness : numpy.ndarray of float64, (out, in)
         Δγ of the skewness γ = E[(λ−μ)³]/Var^1.5.
     delta_negentropy : numpy.ndarray of float64, (out, in)
         Δ(γ²/12 + κ²/48), the leading terms of the distance to a Gaussian (Jones & Sibson 1987, eq. 3.4 ff).
     excess_kurtosis, skewness : numpy.ndarray of float64, (out,)
-        With all weights; NaN for a unit without variance.
+        Statistics of each unit with all its weights; NaN for a unit without variance.
     num_undefined : int
-        How many entries of a map are NaN (the same entries in all four).
+        Number of NaN entries in a map (the same entries in all four).
     """
 
     delta_kurtosis: np.ndarray
@@ -48,24 +53,27 @@ class Cavity:
 
 
 def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
-    """Return every Δ from moments, and which units need a second look.
+    """Return every Δ, computed from moments, and which units need a second look.
 
-    Formula and thresholds: `sparsight.measure.cavity`.
+    The formula and the thresholds are those of `sparsight.measure.cavity`.
 
     Returns
     -------
     Cavity
     Tensor of int64
-        Units, among the kept, with a value that float32 cannot resolve but float64 may; none in float64.
+        Units, as indices among the kept ones, with a value that float32 cannot resolve but float64 may.
+        Empty if the moments are already float64.
     """
     pairs, kept = layer.pairs, layer.pairs.values_of(layer.kept.weight != 0)
     unit, inputs, parts = moments.central_parts()
     eps = torch.finfo(layer.dtype).eps
-    varies = inputs[2] > (64 * torch.finfo(torch.float64).eps * moments.means()[1]) ** 2
+    # The pivot of a constant input may miss its value by some float64 rounding errors: that is not variance.
+    varies = inputs[2] > (_LEAST_INPUT_SD * torch.finfo(torch.float64).eps * moments.means()[1]) ** 2
     terms = pairs.preactivations((inputs[2] * varies)[None], layer.weight.double() ** 2)[0]  # Σ W² Var h
     num_live = pairs.preactivations(varies.double()[None], kept.double())[0]
-    has_variance = unit[2] > (1e4 * eps) ** 2 * terms
-    # in the same operations as below, so that removing a constant changes not even the last digit
+    # Relative to Σ W² Var h, not to 0: weights on correlated inputs may cancel and leave rounding alone.
+    has_variance = unit[2] > (_LEAST_SD * eps) ** 2 * terms
+    # By the same operations as below, so that removing a constant input changes not even the last digit.
     inverse = torch.where(has_variance, unit[2], torch.nan).reciprocal()
     skewness, kurtosis = unit[3] * inverse * inverse.sqrt(), unit[4] * inverse * inverse - 3
     negentropy = (skewness.square() / 12).add_(kurtosis.square(), alpha=1 / 48)
@@ -75,6 +83,8 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     of_input = torch.stack([*inputs[2:5], varies.double()])
     deltas = torch.empty((4, *pairs.shape), dtype=torch.float64, device=unit.device)
     coarse = torch.zeros(pairs.num_units, dtype=torch.bool, device=unit.device)
+    # Part by part and in place: temporaries of the size of the layer would leave the cache, and the six
+    # float64 moments alone are 48 bytes per weight.
     for part, cross in parts:
         m20, m30, m40, skew, kurt, abs_kurt, negent, has, live = pairs.of_units(of_unit, part)
         m02, m03, m04, varying = pairs.of_inputs(of_input, part)
@@ -83,9 +93,11 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
         third = (v * m03).add_(cross[1, 2], alpha=3).mul_(v).add_(cross[2, 1], alpha=3).mul_(v).add_(m30)
         fourth = (v * m04).add_(cross[1, 3], alpha=4).mul_(v).add_(cross[2, 2], alpha=6).mul_(v)
         fourth.add_(cross[3, 1], alpha=4).mul_(v).add_(m40)
-        largest = var.add(cross[1, 1].mul_(v), alpha=-2)  # Var + W² m02
-        resolved = (var > largest.mul_(300 * eps**0.5)).logical_and_(has)
+        # Var + W² m02 = var + 2W m11, the largest of the terms that cancel in `var`
+        largest = var.add(cross[1, 1].mul_(v), alpha=-2)
+        resolved = (var > largest.mul_(_LEAST_RESOLVED_VARIANCE * eps**0.5)).logical_and_(has)
         unresolved = kept[part] & ~resolved
+        # Without its only varying input a unit has no variance in any precision: no second look for it.
         coarse[pairs.units_among(unresolved & (live > 1), part)] = True
         inverse = var.masked_fill_(~resolved, torch.nan).reciprocal_()
         skew0, kurt0 = third.mul_(inverse).mul_(inverse.sqrt()), fourth.mul_(inverse).mul_(inverse).sub_(3)
@@ -96,10 +108,7 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
         torch.sub(negent, skew0.square_().div_(12).add_(kurt0.square_(), alpha=1 / 48), out=here[3])
         here.masked_fill_(~kept[part], 0.0)
     found = Cavity(
-        delta_kurtosis=_whole(deltas[0], layer),
-        delta_abs_kurtosis=_whole(deltas[1], layer),
-        delta_skewness=_whole(deltas[2], layer),
-        delta_negentropy=_whole(deltas[3], layer),
+        **{name: _whole(values, layer) for name, values in zip(MAPS, deltas, strict=True)},
         excess_kurtosis=_whole_units(kurtosis, layer.kept),
         skewness=_whole_units(skewness, layer.kept),
         num_undefined=int(deltas[0].isnan().sum()),
@@ -108,11 +117,11 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
 
 
 def _whole(values: Tensor, layer: ScaledLayer) -> np.ndarray:
-    """Return a map of the whole layer from values of its kept pairs."""
+    """Return a map of the whole layer from the values of its kept pairs."""
     kept = layer.kept
     if values.ndim == 2 and tuple(values.shape) == kept.shape:
         return values.cpu().numpy()
-    whole = np.zeros(kept.shape)  # pages that stay 0 cost nothing
+    whole = np.zeros(kept.shape)  # the system hands out zero pages only when they are written to
     rows, columns = kept.rows[:, None], kept.columns[None, :]
     if isinstance(layer.pairs, ListedPairs):
         rows, columns = kept.rows[layer.pairs.rows], kept.columns[layer.pairs.columns]
@@ -127,16 +136,13 @@ def _whole_units(values: Tensor, kept: KeptWeights) -> np.ndarray:
 
 
 def undefined(kept: KeptWeights) -> Cavity:
-    """Return what a single sample, or none, says: nothing."""
+    """Return the effects measured from fewer than two samples: NaN at every kept weight."""
     nan_at_kept = np.zeros(kept.shape)
     rows, columns = (index.cpu().numpy() for index in kept.weight.nonzero(as_tuple=True))
     nan_at_kept[kept.rows.cpu().numpy()[rows], kept.columns.cpu().numpy()[columns]] = np.nan
     no_value = np.full(kept.shape[0], np.nan)
     return Cavity(
-        delta_kurtosis=nan_at_kept,
-        delta_abs_kurtosis=nan_at_kept.copy(),
-        delta_skewness=nan_at_kept.copy(),
-        delta_negentropy=nan_at_kept.copy(),
+        **{name: nan_at_kept.copy() for name in MAPS},
         excess_kurtosis=no_value,
         skewness=no_value.copy(),
         num_undefined=len(rows),

@@ -6,27 +6,33 @@ from jaxtyping import Bool
 from sparsight.arguments import checked
 from sparsight.errors import InputError
 
-_RANDOM_BITS = 40  # two of a pool's numbers coincide once in 10⁶ rounds or less
+# Bits of the random numbers by which a pool is ordered: two of 1000 numbers coincide with probability 5e-7.
+# Pair, random number and side share one int64, which leaves 22 bits for the pair.
+_RANDOM_BITS = 40
 
 
 @checked()
 def trade(
     mask: Bool[np.ndarray, "out in"], num_rounds: int, stream: np.random.Generator
 ) -> Bool[np.ndarray, "out in"]:
-    """Randomise a mask by curveball trades: each unit's and each input's count stay.
+    """Randomise a mask by curveball trades, which keep the counts of each unit and of each input.
 
-    In a round the units are paired at random (one is left over if their number is odd); the two of a pair
-    pool the inputs that only one of them keeps, and share them out again at random, each getting as many as
-    it gave. The chain is symmetric and connects all masks of the same counts, so it ends uniform over them.
-    All pairs of a round trade at once, by two sorts of the list of kept weights; a mask with more than half
-    of them kept is traded by its complement, which is the same chain.
+    In a round the units are paired at random (one is left over if their number is odd). The two units of a
+    pair pool the inputs that only one of them keeps and deal them out again at random, each unit getting as
+    many as it gave. The chain is symmetric and connects all masks with the same counts, so it converges to
+    the uniform distribution over them. All pairs of a round trade at once, by two sorts of the list of kept
+    weights. If more than half of the weights are kept, the complement is traded instead: it is the same
+    chain, on a shorter list.
 
     Parameters
     ----------
     mask : numpy.ndarray of bool, (out, in)
+        True = kept.
     num_rounds : int
-        A round costs O(n log n) with n the smaller of the numbers of kept and pruned weights.
+        Number of rounds. A round costs O(n log n), with n the smaller of the numbers of kept and pruned
+        weights.
     stream : numpy.random.Generator
+        Source of the pairs and the deals; it is advanced.
 
     Notes
     -----
@@ -37,6 +43,7 @@ def trade(
         raise InputError(f"num_rounds is {num_rounds}; 0 or more is allowed")
     num_units, num_inputs = mask.shape
     flipped = mask.mean() > 0.5 if mask.size else False
+    # Each weight in the list is one (unit, input); a round only changes which unit holds it.
     units, inputs = np.divmod(np.flatnonzero(mask != flipped), max(num_inputs, 1))
     input_bits = max(num_inputs - 1, 1).bit_length()
     for _ in range(num_rounds if num_units > 1 else 0):
@@ -44,7 +51,8 @@ def trade(
         seat_of = np.empty_like(seats)
         seat_of[seats] = np.arange(num_units)
         seat = seat_of[units]
-        # Sorted by pair, input, side: an input that both keep stands twice in a row, and stays.
+        # Pair, input and side are packed into one integer, which sorts fast. In this order an input that both
+        # units keep comes twice in a row; it is not traded.
         key = ((seat >> 1) << (input_bits + 1)) | (inputs << 1) | (seat & 1)
         key.sort()
         place, side = key >> 1, key & 1
@@ -54,13 +62,15 @@ def trade(
         alone[1:] &= ~twice
         alone[:-1] &= ~twice
         pool = np.flatnonzero(alone)
-        # The sides of a pool in random order, dealt to its inputs: each side gets as many as it gave.
+        # Order the sides of each pool at random and deal them to its inputs in this order: every side occurs
+        # as often as before, so each unit gets as many inputs as it gave. Pairs come first in both sorts, so
+        # no input leaves its pair.
         dealt = pair[pool] << (_RANDOM_BITS + 1)
         dealt |= stream.integers(0, 1 << _RANDOM_BITS, len(pool)) << 1
         dealt |= side[pool]
         dealt.sort()
         side[pool] = dealt & 1
-        units = seats[2 * pair + side]  # a unit left over pools with nobody, so its side stays 0
+        units = seats[2 * pair + side]  # a unit left over pools with no other, so its side stays 0
         inputs = place & ((1 << input_bits) - 1)
     traded = np.full(mask.shape, flipped)
     traded[units, inputs] = not flipped

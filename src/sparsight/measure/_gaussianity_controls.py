@@ -1,8 +1,8 @@
-"""Pre-activations that a unit would have by its fan-in and weight values alone: the controls of gaussianity.
+"""Controls of gaussianity: the pre-activations that follow from a unit's fan-in and weight values alone.
 
-A sum of few terms is less Gaussian than a sum of many, and a unit has fewer and fewer inputs as pruning
-goes on. So a large kurtosis at low density says nothing by itself: only what it has beyond a control with
-the same number of terms and the same weight values does.
+A sum of few terms is less Gaussian than a sum of many, and pruning leaves a unit with fewer and fewer
+inputs. A large kurtosis at low density therefore says nothing; only its excess over a control with the same
+number of terms and the same weight values does.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Integer, Real
 from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure._gaussianity import Gaussianity, gaussianity
+from sparsight.measure._gaussianity import Gaussianity, as_numpy, gaussianity
 from sparsight.streams import generator
 
 
@@ -28,7 +28,7 @@ class GaussianityControls:
     twin : Gaussianity or None
         The same weights on the twin inputs, all classes together; None without twin inputs.
     shuffled, random_mask : tuple of Gaussianity
-        One for each draw. `draw_mean` averages them.
+        One for each draw; `draw_mean` averages them.
     """
 
     twin: Gaussianity | None
@@ -36,23 +36,15 @@ class GaussianityControls:
     random_mask: tuple[Gaussianity, ...]
 
 
-@checked(
-    finite=("weight", "inputs", "bias", "twin_inputs"),
-    weight="floats out in",
-    mask="bool out in",
-    inputs="floats n in",
-    bias="floats out",
-    twin_inputs="floats m in",
-    labels="whole n",
-)
+@checked(finite=("weight", "inputs", "bias", "twin_inputs"))
 def gaussianity_controls(
-    weight: np.ndarray | Tensor,
-    mask: np.ndarray | Tensor,
-    inputs: np.ndarray | Tensor,
+    weight: Float[np.ndarray | Tensor, "out in"],
+    mask: Bool[np.ndarray | Tensor, "out in"],
+    inputs: Float[np.ndarray | Tensor, "n in"],
     *,
-    bias: np.ndarray | Tensor | None = None,
-    twin_inputs: np.ndarray | Tensor | None = None,
-    labels: np.ndarray | Tensor | None = None,
+    bias: Float[np.ndarray | Tensor, " out"] | None = None,
+    twin_inputs: Float[np.ndarray | Tensor, "m in"] | None = None,
+    labels: Integer[np.ndarray | Tensor, " n"] | None = None,
     num_classes: int | None = None,
     seed: int = 0,
     num_draws: int = 1,
@@ -63,20 +55,23 @@ def gaussianity_controls(
     Parameters
     ----------
     weight : numpy.ndarray or Tensor of float, (out, in)
+        As in ``torch.nn.Linear``.
     mask : numpy.ndarray or Tensor of bool, (out, in)
         True = kept.
     inputs : numpy.ndarray or Tensor of float, (n, in)
         The layer's inputs h.
     bias : numpy.ndarray or Tensor of float, (out,), optional
-        The layer's bias. It moves the mean only.
+        The layer's bias, which only moves the mean.
     twin_inputs : numpy.ndarray or Tensor of float, (m, in), optional
         The layer's inputs on the Gaussian twin of the data.
     labels, num_classes
         As in `gaussianity`: if given, the drawn controls have shape (class, unit). The twin does not,
-        for the labels are those of `inputs`.
+        since the labels are those of `inputs`.
     seed : int
+        Seed of the drawn controls.
     num_draws : int
-        At least 1. Draws are averaged statistic by statistic, never sample by sample.
+        Number of draws of each control, at least 1. `draw_mean` averages statistics over draws; samples of
+        different draws are never mixed.
     kurtosis_bias : bool
         The `bias` of `gaussianity`.
 
@@ -97,7 +92,7 @@ def gaussianity_controls(
             preactivations(drawn, inputs, bias), labels=labels, num_classes=num_classes, bias=kurtosis_bias
         )
 
-    weight, mask = _checked_layer(weight, mask, inputs)
+    weight, mask = as_numpy(weight), as_numpy(mask)
     varying = varying_inputs(inputs)
     return GaussianityControls(
         twin=None
@@ -120,66 +115,55 @@ def draw_mean(draws: Sequence[Gaussianity], statistic: str) -> np.ndarray:
     return average
 
 
-@checked(finite=("weight", "inputs", "bias"), weight="floats out in", inputs="floats n in", bias="floats out")
+@checked(finite=("weight", "inputs", "bias"))
 def preactivations(
-    weight: np.ndarray | Tensor, inputs: np.ndarray | Tensor, bias: np.ndarray | Tensor | None = None
+    weight: Float[np.ndarray | Tensor, "out in"],
+    inputs: Float[np.ndarray | Tensor, "n in"],
+    bias: Float[np.ndarray | Tensor, " out"] | None = None,
 ) -> Float[np.ndarray, "n out"]:
-    """Return λ = inputs · weightᵀ + bias, (n, out), computed where `inputs` are and in their dtype.
-
-    Parameters
-    ----------
-    weight : numpy.ndarray or Tensor of float, (out, in)
-    inputs : numpy.ndarray or Tensor of float, (n, in)
-    bias : numpy.ndarray or Tensor of float, (out,), optional
+    """Return λ = inputs · weightᵀ + bias, (n, out), computed on the device and in the dtype of `inputs`.
 
     Raises
     ------
     InputError
-        If shapes do not fit, or weight or inputs are not floating point.
+        If shapes do not fit, or an argument is not floating point or not finite.
     """
     h, W = _tensor(inputs), _tensor(weight)
-    if W.ndim != 2 or h.ndim != 2 or W.shape[1] != h.shape[1]:
-        raise InputError(
-            f"weight has shape {tuple(W.shape)} and inputs {tuple(h.shape)}; (out, in) and (n, in) are needed"
-        )
-    if not (h.is_floating_point() and W.is_floating_point()):
-        raise InputError(f"weight is {W.dtype} and inputs are {h.dtype}; floating point is needed in both")
-    if bias is not None and tuple(bias.shape) != (len(W),):
-        raise InputError(f"bias has shape {tuple(bias.shape)}; ({len(W)},), one for each unit, is needed")
     with torch.no_grad():
         b = None if bias is None else _tensor(bias).to(h)
         result: np.ndarray = torch.nn.functional.linear(h, W.to(h), b).cpu().numpy()  # (n, out)
     return result
 
 
-@checked(inputs="real n in")
-def varying_inputs(inputs: np.ndarray | Tensor) -> np.ndarray:
+@checked()
+def varying_inputs(inputs: Real[np.ndarray | Tensor, "n in"]) -> np.ndarray:
     """Return which inputs are not the same number in all samples: bool, (in,)."""
     h = _tensor(inputs)
     varying: np.ndarray = (h != h[:1]).any(dim=0).cpu().numpy()
     return varying
 
 
-@checked(weight="floats out in", mask="bool out in", varying="bool in")
+@checked()
 def shuffled_weight(
-    weight: np.ndarray | Tensor,
-    mask: np.ndarray | Tensor,
-    varying: np.ndarray | None = None,
+    weight: Float[np.ndarray | Tensor, "out in"],
+    mask: Bool[np.ndarray | Tensor, "out in"],
+    varying: Bool[np.ndarray, " in"] | None = None,
     *,
     seed: int,
     draw: int = 0,
 ) -> Float[np.ndarray, "out in"]:
-    """Shuffle each unit's kept weights over its kept inputs: the mask stays, the match to it goes.
+    """Shuffle each unit's kept weights over its kept inputs: the mask stays, its match to the values goes.
 
     Parameters
     ----------
     weight : numpy.ndarray or Tensor of float, (out, in)
+        As in ``torch.nn.Linear``. Values under removed weights are ignored.
     mask : numpy.ndarray or Tensor of bool, (out, in)
-        True = kept. What is stored under a removed weight is ignored.
+        True = kept.
     varying : numpy.ndarray of bool, (in,), optional
-        Weights move among inputs where this is True only; the others stay. An input of zero variance
-        adds no term to the sum, so a weight put there would lower the fan-in that the control has to
-        keep. All inputs if left out.
+        Only weights on inputs where this is True move, among each other; by default all. An input of zero
+        variance adds no term to the sum, so a weight moved there would lower the fan-in, which the control
+        has to keep.
     seed, draw : int
         The permutation is a function of both and of the mask.
 
@@ -193,9 +177,9 @@ def shuffled_weight(
     InputError
         If shapes do not fit, or the mask is not bool.
     """
-    weight, mask = _checked_layer(weight, mask)
+    weight, mask = as_numpy(weight), as_numpy(mask)
     random = generator(seed, "gaussianity", "shuffled", draw)
-    movable = mask if varying is None else mask & _checked_varying(varying, mask)
+    movable = mask if varying is None else mask & varying
     drawn = np.where(mask, weight, 0).astype(weight.dtype, copy=False)
     for unit, kept in enumerate(movable):
         places = np.flatnonzero(kept)
@@ -203,11 +187,11 @@ def shuffled_weight(
     return drawn
 
 
-@checked(weight="floats out in", mask="bool out in", varying="bool in")
+@checked()
 def random_mask_weight(
-    weight: np.ndarray | Tensor,
-    mask: np.ndarray | Tensor,
-    varying: np.ndarray | None = None,
+    weight: Float[np.ndarray | Tensor, "out in"],
+    mask: Bool[np.ndarray | Tensor, "out in"],
+    varying: Bool[np.ndarray, " in"] | None = None,
     *,
     seed: int,
     draw: int = 0,
@@ -217,19 +201,20 @@ def random_mask_weight(
     Parameters
     ----------
     weight : numpy.ndarray or Tensor of float, (out, in)
+        As in ``torch.nn.Linear``. Values under removed weights are ignored.
     mask : numpy.ndarray or Tensor of bool, (out, in)
-        True = kept. What is stored under a removed weight is ignored.
+        True = kept.
     varying : numpy.ndarray of bool, (in,), optional
-        Weights on varying inputs move to varying inputs only, those on constant inputs stay where they
-        are. Otherwise borders that are always black would swallow weights of the control, which then
-        had fewer terms than the unit it is compared with. All inputs if left out.
+        Weights on varying inputs move to varying inputs only, and those on constant inputs stay in place;
+        by default all inputs count as varying. Otherwise borders that are always black would swallow weights
+        of the control, which would have fewer terms than the unit it is compared with.
     seed, draw : int
         The mask is a function of both.
 
     Returns
     -------
     numpy.ndarray of weight's dtype, (out, in)
-        Each row holds the same values as the row of ``weight * mask``, at other places.
+        Each row holds the same values as the row of ``weight * mask``, in other places.
 
     Raises
     ------
@@ -238,50 +223,22 @@ def random_mask_weight(
 
     Notes
     -----
-    The fan-in over varying inputs is kept exactly, but not the variance of the inputs drawn nor their
-    correlations: where pixels differ in variance, few pixels may dominate the control. That is part of
+    The fan-in over varying inputs is kept exactly, but neither the variance of the inputs nor their
+    correlations are: where pixels differ in variance, few of them may dominate the control. That is part of
     what a random mask means; `shuffled_weight` keeps the inputs.
     """
-    weight, mask = _checked_layer(weight, mask)
+    weight, mask = as_numpy(weight), as_numpy(mask)
     random = generator(seed, "gaussianity", "random_mask", draw)
     drawn = np.where(mask, weight, 0).astype(weight.dtype, copy=False)
     if varying is None:
         varying = np.ones(mask.shape[1], bool)
-    _checked_varying(varying, mask)
-    # a whole row permuted, zeros included: places and values are uniform in one step
+    # Permuting a whole row, zeros included, draws places and order of the values in one step.
     drawn[:, varying] = random.permuted(drawn[:, varying], axis=1)
     return drawn
 
 
 def _tensor(values: np.ndarray | Tensor) -> Tensor:
-    # torch warns of arrays it could not write to; nothing here writes, but a copy is the plain way out
-    return (
-        values
-        if isinstance(values, Tensor)
-        else torch.from_numpy(np.require(values, requirements=("C", "W")))
-    )
-
-
-def _checked_varying(varying: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    if varying.shape != mask.shape[1:] or varying.dtype != np.bool_:
-        raise InputError(
-            f"varying is {varying.dtype}{varying.shape}; bool of shape ({mask.shape[1]},), one for each "
-            "input, is needed"
-        )
-    return varying
-
-
-def _checked_layer(
-    weight: np.ndarray | Tensor, mask: np.ndarray | Tensor, inputs: np.ndarray | Tensor | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    weight, mask = (a.detach().cpu().numpy() if isinstance(a, Tensor) else a for a in (weight, mask))
-    if weight.ndim != 2 or weight.dtype.kind != "f":
-        raise InputError(f"weight is {weight.dtype}{weight.shape}; floats of shape (out, in) are needed")
-    if mask.shape != weight.shape or mask.dtype != np.bool_:
-        raise InputError(f"mask is {mask.dtype}{mask.shape}; bool of weight's shape {weight.shape} is needed")
-    if inputs is not None and (inputs.ndim != 2 or inputs.shape[1] != weight.shape[1]):
-        raise InputError(
-            f"inputs have shape {tuple(inputs.shape)}; (n, {weight.shape[1]}) is needed, "
-            "a column for each column of weight"
-        )
-    return weight, mask
+    if isinstance(values, Tensor):
+        return values
+    # torch warns about arrays that are not writable. Nothing here writes, but a copy avoids the warning.
+    return torch.from_numpy(np.require(values, requirements=("C", "W")))

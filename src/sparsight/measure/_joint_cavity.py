@@ -1,10 +1,10 @@
-"""What a set of weights adds to the non-Gaussianity of its unit, removed together and summed one by one."""
+"""The joint cavity effect: the contribution of a set of weights to the non-Gaussianity of its unit."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from sparsight.arguments import checked
@@ -14,28 +14,28 @@ from sparsight.measure._moments import Moments, dtype_named
 from sparsight.measure._sample_blocks import Samples, read_once, sample_blocks
 from sparsight.measure._unit_input_pairs import AllPairs
 
+# Rounding errors of √(Σ W² Var h) that a standard deviation must exceed, as for a unit in `cavity`.
 _LEAST_SD = 1e4
-"""Roundings of √(Σ W² Var h) that a standard deviation must exceed, as for a unit in `cavity`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class JointCavity:
     """The effect of removing a set of weights from each unit at once, beside the sum of single effects.
 
     Every Δ is the statistic with the set minus the statistic without it: positive means that the set raises
-    it. 0 where nothing is removed from the unit; NaN where the unit, or what is left of it, has (almost) no
-    variance.
+    it. It is 0 where nothing is removed from the unit, and NaN where the unit, or what is left of it, has
+    (almost) no variance.
 
     Attributes
     ----------
     delta_kurtosis, delta_abs_kurtosis, delta_skewness, delta_negentropy : numpy.ndarray of float64, (out,)
-        Of the set, by brute force. Statistics as in `Cavity`.
+        Effect of removing the set at once, by brute force. The statistics are those of `Cavity`.
     first_order_kurtosis, first_order_abs_kurtosis : numpy.ndarray of float64, (out,)
     first_order_skewness, first_order_negentropy : numpy.ndarray of float64, (out,)
-        Σ over the set of the single weights' Δ: equal to the joint effect if effects add up.
-        NaN where one of them is.
+        Sum over the set of the single weights' Δ: equal to the joint effect if effects add up. NaN where
+        one of them is NaN.
     num_removed : numpy.ndarray of int64, (out,)
-        Weights other than 0 in the set.
+        Number of nonzero weights in the set.
     """
 
     delta_kurtosis: Float[np.ndarray, " out"]
@@ -54,42 +54,38 @@ class JointCavity:
         return int(np.isnan(self.delta_kurtosis).sum())
 
 
-@checked(
-    finite=("weight", "inputs"),
-    weight="numbers out in",
-    mask="bool out in",
-    removed="bool out in",
-    inputs="batches numbers n in",
-)
+@checked(finite=("weight", "inputs"))
 def joint_cavity(
-    weight: np.ndarray | Tensor,
+    weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Samples,
-    removed: np.ndarray | Tensor,
+    removed: Bool[np.ndarray | Tensor, "out in"],
     *,
-    mask: np.ndarray | Tensor | None = None,
+    mask: Bool[np.ndarray | Tensor, "out in"] | None = None,
     single: Cavity | None = None,
     dtype: str = "float32",
 ) -> JointCavity:
-    """Compute what each unit's set of weights adds to its non-Gaussianity, by computing the unit without it.
+    """Compute the contribution of a set of weights to each unit's non-Gaussianity, by removing the set.
 
-    With S_k the set of unit k, Δκ_k = κ(λ_k) − κ(λ_k − Σ_{i∈S_k} W_ki h_i). The single-weight effects are its
-    first order in the number of weights removed: between two weights of one unit there is an interaction
-    (the unit's variance falls with each, and the inputs are correlated).
+    With S_k the set of unit k, Δκ_k = κ(λ_k) − κ(λ_k − Σ_{i∈S_k} W_ki h_i). The effects of single weights are
+    its first order in the number of weights removed. Two weights of one unit interact: removing either
+    lowers the unit's variance, and their inputs are correlated.
 
     Parameters
     ----------
     weight : numpy.ndarray or Tensor of float, (out, in)
+        As in ``torch.nn.Linear``.
     inputs : numpy.ndarray or Tensor, (n, in), or an iterable of such batches
         The layer's inputs h.
     removed : numpy.ndarray or Tensor of bool, (out, in)
-        The set; ``mask & ~next_mask`` for what a level prunes. For several sets call once for each.
+        The set; ``mask & ~next_mask`` for the weights that a level prunes. Call once for each of several
+        sets.
     mask : numpy.ndarray or Tensor of bool, (out, in), optional
         True = kept; weights elsewhere count as 0.
     single : Cavity, optional
-        ``cavity(weight, inputs, mask=mask)`` of the same arguments, if it is there already: the single
-        effects, and the kurtosis of each unit with all its weights.
+        Result of ``cavity(weight, inputs, mask=mask)``, if already computed: it holds the single effects,
+        and the kurtosis of each unit with all its weights.
     dtype : {"float32", "float64"}
-        Of the matrix products. Sums are float64.
+        Precision of the matrix products. Sums are float64.
 
     Returns
     -------
@@ -103,8 +99,8 @@ def joint_cavity(
 
     Notes
     -----
-    No variance: a standard deviation of at most 10⁴ ε of √(Σ W² Var h) over the weights it is made of, which
-    is what rounding leaves of terms that cancel. Biased sample moments, as in `cavity`.
+    A unit has no variance if its standard deviation is at most 10⁴ ε of √(Σ W² Var h) over its weights: that
+    is what rounding leaves of terms that cancel. Sample moments are biased, as in `cavity`.
     """
     if single is None:
         if read_once(inputs):
@@ -143,30 +139,20 @@ def joint_cavity(
 def _rest_and_taken(
     weight: np.ndarray | Tensor, removed: np.ndarray | Tensor, mask: np.ndarray | Tensor | None
 ) -> tuple[Tensor, Bool[np.ndarray, "out in"]]:
-    """Return the weights without the set, and the set as far as it holds weights."""
+    """Return the weights without the set, and the members of the set that have a weight."""
     dense = _tensor(weight)
-    sets = {"removed": _tensor(removed).to(dense.device)}
-    if mask is not None:
-        sets["mask"] = _tensor(mask).to(dense.device)
-    for name, chosen in sets.items():
-        if chosen.shape != dense.shape or chosen.dtype != torch.bool:
-            raise InputError(
-                f"{name} is {chosen.dtype} of shape {tuple(chosen.shape)}; bool of weight's shape "
-                f"{tuple(dense.shape)} is needed"
-            )
-    kept = torch.where(sets["mask"], dense, 0.0) if "mask" in sets else dense
-    taken = sets["removed"] & (kept != 0)
+    kept = dense if mask is None else torch.where(_tensor(mask).to(dense.device), dense, 0.0)
+    taken = _tensor(removed).to(dense.device) & (kept != 0)
     return torch.where(taken, 0.0, kept), taken.cpu().numpy()
 
 
 def _skewness_and_kurtosis(
     weight: Tensor, inputs: Samples, dtype: str
 ) -> tuple[Float[np.ndarray, " out"], Float[np.ndarray, " out"]]:
-    """Return skewness and excess kurtosis of a layer's units."""
+    """Return skewness and excess kurtosis of a layer's units; NaN for a unit without variance."""
     precision = dtype_named(dtype)
-    moments = Moments(
-        AllPairs(len(weight), 0), dtype=dtype, highest_order=4
-    )  # of units alone: pairs with no input
+    # Pairs with no input: only the units' own moments are summed.
+    moments = Moments(AllPairs(len(weight), 0), dtype=dtype, highest_order=4)
     live = weight.any(dim=0).nonzero().flatten()
     rows = weight[:, live].to(precision)
     pivot: Tensor | None = None
@@ -175,7 +161,8 @@ def _skewness_and_kurtosis(
         h = block if len(live) == block.shape[1] else block[:, live]
         h = h.to(torch.promote_types(h.dtype, precision))
         if pivot is None:
-            # of a constant input exactly its value, so that it drops out
+            # The mean, written so that for a constant input it is exactly that constant: the input then
+            # drops out. h.mean() may miss it by a rounding error, which is no variance of the unit.
             pivot = h[0] + (h - h[0]).mean(dim=0)
         deviations = (h - pivot).to(precision)
         moments.update(deviations @ rows.T, deviations[:, :0])
@@ -190,5 +177,5 @@ def _skewness_and_kurtosis(
 
 
 def _tensor(values: np.ndarray | Tensor) -> Tensor:
-    # a copy of arrays: torch warns of those it could not write to
+    # Arrays are copied: torch warns about those that are not writable.
     return values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))

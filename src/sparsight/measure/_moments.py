@@ -2,33 +2,34 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sparsight.errors import InputError
+from sparsight.measure._power_sums import add_in_pieces, add_power_sums, shifted, shifted_sum
 from sparsight.measure._sample_blocks import BLOCK
 from sparsight.measure._unit_input_pairs import Pairs
 
 CROSS_ORDERS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (1, 3))
 """Orders (a, b) of E[λ^a h^b] with a + b ≤ 4, both at least 1."""
-_VALUES_AT_ONCE = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CentralMoments:
     """Central sample moments (ddof 0).
 
     Attributes
     ----------
     num_samples : int
+        Number of samples behind each moment.
     unit : numpy.ndarray of float64, (highest_order + 1, out)
         E[(λ − E λ)^p] for p = 0 … highest_order; row 1 is 0 up to rounding.
     input : numpy.ndarray of float64, (highest_order + 1, in)
-        The same of the inputs h.
+        The same for the inputs h.
     unit_mean, input_mean : numpy.ndarray of float64, (out,) and (in,)
+        E λ and E h.
     cross : dict of (a, b) to numpy.ndarray of float64
         E[(λ − E λ)^a (h − E h)^b], in the shape of the pairs, for a, b ≥ 1 and a + b ≤ 4.
     """
@@ -44,31 +45,34 @@ class CentralMoments:
 class Moments:
     """Sums of (λ_k − p_k)^a (h_i − q_i)^b over samples, for pairs of units k and inputs i.
 
-    a + b ≤ 4 where both are at least 1, and each alone up to `highest_order`. Products of powers are summed
-    over blocks of samples by matrix products in `dtype`, blocks in float64. The pivots p and q keep digits: a
-    sum of fourth powers around 0 loses all of them if the mean is 10⁴ standard deviations. They are the first
-    batch's means unless given; the result depends on them, and on the batch size, by rounding only (below
-    1e-5 of the moment's scale in float32, 1e-10 in float64). Memory does not grow with samples.
+    Orders are a + b ≤ 4 where both are at least 1, and up to `highest_order` for units or inputs alone.
+    Within a block of samples, matrix products in `dtype` sum the products of powers; blocks are added up in
+    float64. Memory does not grow with the number of samples.
+
+    The pivots p and q save digits: a sum of fourth powers around 0 loses all of them if the mean is 10⁴
+    standard deviations. Unless given, they are the means of the first batch. The result depends on them, and
+    on the batch size, by rounding only (below 1e-5 of the moment's scale in float32, 1e-10 in float64).
 
     Parameters
     ----------
     pairs : AllPairs or ListedPairs
+        The pairs of units and inputs to take joint moments of.
     dtype : {"float32", "float64"}
-        Of the matrix products.
+        Precision of the matrix products.
     highest_order : int
-        Of the moments of units and inputs alone; at least 4.
+        Highest order of the moments of units and inputs alone; at least 4.
     unit_pivot, input_pivot : Tensor of float64, (out,) and (in,), optional
-        Give both or none.
+        Values near the means of pre-activations and inputs. Give both or neither.
 
     Raises
     ------
     InputError
-        If `dtype` is another, `highest_order` is below 4, only one pivot is given, or one has the wrong
-        length.
+        If `dtype` is not one of these, `highest_order` is below 4, only one pivot is given, or a pivot has
+        the wrong length.
 
     Notes
     -----
-    For moments by class keep one accumulator for each class; their merge is the pooled one.
+    For moments by class, keep one accumulator per class and merge them for those of all samples.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Moments:
         input_pivot: Tensor | None = None,
     ) -> None:
         if (unit_pivot is None) != (input_pivot is None):
-            raise InputError("one of unit_pivot and input_pivot is given; give both or none")
+            raise InputError("one of unit_pivot and input_pivot is given; give both or neither")
         if highest_order < 4:
             raise InputError(f"highest_order is {highest_order}; at least 4 is needed")
         self.pairs, self.dtype, self.highest_order = pairs, dtype_named(dtype), highest_order
@@ -108,8 +112,9 @@ class Moments:
         Parameters
         ----------
         preactivations : numpy.ndarray or Tensor of float, (n, out)
-            λ. Any numbers that belong to the inputs: nothing here assumes that they are linear in h.
+            The pre-activations λ of these inputs. They need not be linear in h.
         inputs : numpy.ndarray or Tensor of float, (n, in)
+            The inputs h.
 
         Raises
         ------
@@ -132,37 +137,39 @@ class Moments:
         unit_pivot, input_pivot = self.pivots
         for start in range(0, num_samples, BLOCK):
             block = slice(start, start + BLOCK)
-            unit_deviations = (lam[block] - unit_pivot).to(self.dtype)  # rounded after subtracting
+            # Rounded to `dtype` only after the (float64) pivot is subtracted: what is left is small, so its
+            # leading digits are those that matter.
+            unit_deviations = (lam[block] - unit_pivot).to(self.dtype)
             input_deviations = (h[block] - input_pivot).to(self.dtype)
             self.add_deviations(self.pairs.arranged(unit_deviations), self.pairs.arranged(input_deviations))
 
     @property
     def pivots(self) -> tuple[Tensor, Tensor]:
-        """What is subtracted from pre-activations, (out,), and inputs, (in,); float64."""
+        """The values subtracted from pre-activations, (out,), and from inputs, (in,); float64."""
         if self._pivots is None:
             raise InputError("these moments hold no samples; update them first")
         return self._pivots
 
     def add_deviations(self, units: Tensor, inputs: Tensor) -> None:
-        """Add one block of λ − p, (n, out), and h − q, (n, in), in `dtype`, arranged by the pairs; unchecked.
+        """Add one block of λ − p, (n, out), and h − q, (n, in), in `dtype` and arranged by the pairs.
 
-        For callers that know a deviation better than the difference of its rounded parts: W(h − q) has
-        digits that W h − W q has lost.
+        Nothing is checked. Use this if you know the deviations better than as differences of rounded
+        numbers: W(h − q) has digits that W h − W q has lost.
         """
         self.num_samples += len(inputs)
-        _add_power_sums(self._unit, units)
-        _add_power_sums(self._input, inputs)
+        add_power_sums(self._unit, units)
+        add_power_sums(self._input, inputs)
         square_of_units, square_of_inputs = units * units, inputs * inputs
         unit_powers = {1: units, 2: square_of_units, 3: square_of_units * units}
         input_powers = {1: inputs, 2: square_of_inputs, 3: square_of_inputs * inputs}
         for (a, b), total in self._cross.items():
-            _add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
+            add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
 
     def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of samples together; neither argument changes.
+        """Return the moments of both sets of samples together; neither accumulator changes.
 
-        Sums around `other`'s pivots are expanded around this one's by the binomial theorem: exact but for
-        float64 rounding, in any order.
+        The binomial theorem moves the sums from the pivots of `other` to those of this accumulator. This is
+        exact up to float64 rounding, in any order of merging.
 
         Raises
         ------
@@ -176,7 +183,7 @@ class Moments:
         return merged
 
     def merge_(self, other: "Moments") -> None:
-        """Add the samples of `other` to these; as `merge`, in place."""
+        """Add the samples of `other` to these: `merge` in place."""
         kinds = [(m.dtype, m.highest_order, m.pairs.shape) for m in (self, other)]
         if kinds[0] != kinds[1] or not self.pairs.same_as(other.pairs):
             raise InputError(
@@ -187,15 +194,13 @@ class Moments:
             return
         if self._pivots is None:
             self._start(*other._pivots)
-        self._add_sums_of(other)
-
-    def _add_sums_of(self, source: "Moments") -> None:
-        unit_shift = source.pivots[0] - self.pivots[0]
-        input_shift = source.pivots[1] - self.pivots[1]
-        self.num_samples += source.num_samples
-        self._unit += _shifted(source._unit, unit_shift)
-        self._input += _shifted(source._input, input_shift)
-        for part, cross in source._shifted_parts(unit_shift, input_shift):
+        # λ − p = (λ − p') + (p' − p) with p' the other's pivot, and likewise for the inputs.
+        unit_shift = other.pivots[0] - self.pivots[0]
+        input_shift = other.pivots[1] - self.pivots[1]
+        self.num_samples += other.num_samples
+        self._unit += shifted(other._unit, unit_shift)
+        self._input += shifted(other._input, input_shift)
+        for part, cross in other._shifted_parts(unit_shift, input_shift):
             for order, values in cross.items():
                 self._cross[order][part] += values
 
@@ -233,7 +238,7 @@ class Moments:
     ) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
         """Return central moments of units and inputs, (7, ·), and those of pairs part by part.
 
-        As `central`, for callers that need not hold all of them at once. Parts are those of `Pairs.parts`.
+        Like `central`, for callers that do not need all of them at once. The parts are those of the pairs.
 
         Raises
         ------
@@ -250,7 +255,7 @@ class Moments:
             (part, {order: values.div_(count) for order, values in cross.items()})
             for part, cross in self._shifted_parts(unit_shift, input_shift)
         )
-        return _shifted(self._unit, unit_shift) / count, _shifted(self._input, input_shift) / count, parts
+        return shifted(self._unit, unit_shift) / count, shifted(self._input, input_shift) / count, parts
 
     def _shifted_parts(
         self, unit_shift: Tensor, input_shift: Tensor
@@ -258,73 +263,27 @@ class Moments:
         """Yield sums of (λ − p + unit_shift)^a (h − q + input_shift)^b."""
         pairs = self.pairs
         sums_of_units, sums_of_inputs = self._unit[:4], self._input[:4]
-        # with a = 0 nothing depends on the unit: done once, not for every pair
-        shifted_inputs = _shifted(sums_of_inputs, input_shift)
+        # Sums with a = 0 do not depend on the unit: they are shifted once, not once per pair.
+        shifted_inputs = shifted(sums_of_inputs, input_shift)
         for part in pairs.parts():
             unit, by_input = pairs.of_units(sums_of_units, part), pairs.of_inputs(shifted_inputs, part)
             delta, epsilon = pairs.of_units(unit_shift, part), pairs.of_inputs(input_shift, part)
-            half: dict[tuple[int, int], Tensor] = {}  # inputs shifted, units not yet
+            # One variable after the other: first the inputs are shifted, at every order of the unit.
+            half: dict[tuple[int, int], Tensor] = {}
             for a, b in CROSS_ORDERS:
                 known = [unit[a], *(self._cross[a, j][part] for j in range(1, b + 1))]
-                half[a, b] = _binomial(known, epsilon)
+                half[a, b] = shifted_sum(known, epsilon)
             yield (
                 part,
                 {
-                    (a, b): _binomial([by_input[b], *(half[i, b] for i in range(1, a + 1))], delta)
+                    (a, b): shifted_sum([by_input[b], *(half[i, b] for i in range(1, a + 1))], delta)
                     for a, b in CROSS_ORDERS
                 },
             )
 
 
-def _binomial(sums: list[Tensor], shift: Tensor) -> Tensor:
-    """Return Σ_j C(b, j) shift^(b−j) S_j: the sum of (x + shift)^b, from the sums S_j of x^j, j ≤ b."""
-    order = len(sums) - 1
-    if order == 0:
-        return sums[0]
-    power = shift
-    total = torch.addcmul(sums[order], power, sums[order - 1], value=order)
-    for j in range(order - 2, -1, -1):
-        power = power * shift
-        total.addcmul_(power, sums[j], value=comb(order, j))
-    return total
-
-
-def _shifted(power_sums: Tensor, shift: Tensor) -> Tensor:
-    rows = list(power_sums)
-    return torch.stack([_binomial(rows[: order + 1], shift) for order in range(len(rows))])
-
-
-def _add_in_pieces(total: Tensor, product: Tensor) -> None:
-    """Add float32 to float64: in pieces that fit the cache it takes a third of the time of ``+=``."""
-    into, added, step = total.view(-1), product.reshape(-1), 2 * _VALUES_AT_ONCE
-    for start in range(0, len(into), step):
-        into[start : start + step] += added[start : start + step].double()
-
-
-def _add_power_sums(sums: Tensor, values: Tensor) -> None:
-    """Add Σ x^p over samples, p = 0, 1, …, of values (n, ·), in float64 and in pieces that fit the cache."""
-    samples_adjacent = values.stride(0) == 1
-    step = max(1, _VALUES_AT_ONCE // values.shape[0 if samples_adjacent else 1])
-    columns = slice(None)
-    for start in range(0, values.shape[1 if samples_adjacent else 0], step):
-        piece = slice(start, start + step)
-        if samples_adjacent:
-            columns = piece
-        power = base = (values[:, piece] if samples_adjacent else values[piece]).double()
-        for order in range(1, len(sums)):
-            power = power * base if order > 1 else base
-            sums[order, columns] += power.sum(dim=0)
-    sums[0] += len(values)
-
-
 def dtype_named(name: str) -> torch.dtype:
-    """Return the dtype of matrix products.
-
-    Raises
-    ------
-    InputError
-        If it is neither float32 nor float64.
-    """
+    """Return the torch dtype of that name; raise InputError unless it is float32 or float64."""
     if name not in ("float32", "float64"):
         raise InputError(f"dtype is {name!r}; choose 'float32' (fast) or 'float64' (for references)")
     return torch.float32 if name == "float32" else torch.float64

@@ -1,4 +1,4 @@
-"""Random maps that keep as much of a map as one likes: by closed form, and by drawing them."""
+"""Null models of masks and maps: the moments of pair sums in closed form, and random draws."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,23 +19,22 @@ Null = Literal["uniform", "fan_in", "configuration"]
 ROUNDS_TO_MIX = 16
 """Rounds of trades before the first draw; in a round every unit trades once.
 
-Two inputs that a unit holds stay together through a round with probability ½, so what is left of the start
-halves with every round. Measured so: on patches of 16 to 256 units, 144 and 3072 inputs, density 0.01 to 0.4,
-the excess of near pairs over their plateau, 50 to 630 sd at the start, about halves in each of the first
-rounds, and under 1 sd after 10; the overlap with the start likewise. So 16 rounds leave 2⁻¹⁶.
+Two inputs of a unit stay together through a round with probability ½, so every round halves what is left of
+the start. Measurements agree: for patches of 16 to 256 units, 144 and 3072 inputs and density 0.01 to 0.4,
+the excess of near pairs over its plateau, 50 to 630 standard deviations at the start, about halves in each of
+the first rounds and is under 1 after 10; so does the overlap with the start. 16 rounds leave 2⁻¹⁶ of it.
 """
 ROUNDS_BETWEEN = 4
-"""Rounds between draws: successive draws correlate by 2⁻⁴."""
+"""Rounds between draws: successive draws have a correlation of 2⁻⁴."""
 
-
-_ROWS_PER_BLOCK = 16
+_ROWS_PER_BLOCK = 16  # bounds the float64 temporaries of a map
 
 
 @dataclass(frozen=True, eq=False)
 class PairStatistic:
-    """What a sum X = Σ_{i≠j} a_ij w_i w_j over pairs of inputs needs, to know its mean and variance.
+    """Properties of a sum X = Σ_{i≠j} a_ij w_i w_j over pairs of inputs that fix its mean and variance.
 
-    Here a_ij = K^sc(d_ij) for two inputs of one channel, K^dc(d_ij) otherwise.
+    Here a_ij = K^sc(d_ij) for two inputs of the same channel, and K^dc(d_ij) otherwise.
 
     Attributes
     ----------
@@ -57,6 +56,7 @@ def pair_statistic(
     """Return the `PairStatistic` of two even functions of displacement, K^sc and K^dc."""
 
     def sums_of_inputs(same: np.ndarray, different: np.ndarray) -> np.ndarray:
+        # K(0) of a channel is the pixel with itself, which is not a pair; of another channel it is one.
         of_pixel = pairs_of_pixel(same, geometry) - same[geometry.centre]
         of_pixel += (geometry.channels - 1) * pairs_of_pixel(different, geometry)
         return np.tile(of_pixel, geometry.channels)
@@ -68,14 +68,15 @@ def pair_statistic(
 
 @dataclass(frozen=True, eq=False)
 class ValueMoments:
-    """What a set of M values w contributes to the moments of X when they are permuted at random.
+    """Contribution of M values w to the moments of X when they are permuted at random.
 
-    One entry for each set: the units of a layer under ``fan_in``, the whole layer under ``uniform``.
+    One entry for each set of values: each unit of a layer under ``fan_in``, the whole layer under
+    ``uniform``.
 
     Attributes
     ----------
     num_places : int
-        M.
+        Number M of values in a set, zeros included.
     products : numpy.ndarray of float64, (set,)
         Σ_{i≠j} w_i w_j.
     linear : numpy.ndarray of float64, (set,)
@@ -97,7 +98,9 @@ def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform"
     Parameters
     ----------
     weights : numpy.ndarray of bool or non-negative numbers, (out, in)
+        A mask or a map.
     null : {"uniform", "fan_in"}
+        Whether values move within the layer or within their unit.
     """
     if null not in ("uniform", "fan_in"):
         raise InputError(f"null is {null!r}; 'uniform' and 'fan_in' are allowed")
@@ -113,7 +116,7 @@ def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform"
 
 
 def _moments_of_counts(kept: np.ndarray, num_places: int) -> ValueMoments:
-    """Return the moments of `kept` ones among zeros: falling factorials, and no cancellation."""
+    """Return the moments of `kept` ones among zeros, by falling factorials: without any cancellation."""
     products = kept * (kept - 1)
     linear = (kept - 1) ** 2 * kept * (num_places - kept) / max(num_places * (num_places - 1), 1)
     quadratic = products * (num_places - kept) * (num_places - kept - 1)
@@ -131,7 +134,8 @@ def _moments_of_values(values: np.ndarray) -> np.ndarray:
         return np.stack([products, linear, np.zeros(len(values))])
     pairs = float(number) * (number - 1)
     triples, quadruples = pairs * (number - 2), pairs * (number - 2) * (number - 3)
-    # Centring changes nothing in this combination, and makes the sums over distinct places short.
+    # This combination does not depend on the mean of the values. Centred values sum to 0, so sums over
+    # distinct places reduce to power sums; uncentred ones would cancel to a fraction of their size.
     squares = np.square(values - totals / number)
     second, fourth = squares.sum(axis=1), np.square(squares).sum(axis=1)
     quadratic = (
@@ -143,11 +147,11 @@ def _moments_of_values(values: np.ndarray) -> np.ndarray:
 
 
 def expected_products(moments: ValueMoments) -> float:
-    """Return Σ over units of E[w_i w_j] at two given inputs: times A(d) it is the expected S(d).
+    """Return Σ over units of E[w_i w_j] for two given inputs; times A(d) it is the expected S(d).
 
-    For masks, with k_u kept of N inputs in unit u, K = Σ k_u and U units, it is Σ_u k_u (k_u − 1) / (N (N −
-    1)) under ``fan_in``. Under ``uniform`` it is K (K − 1) / (U N (U N − 1)) for *one* unit; times U for
-    the layer.
+    For masks with U units, k_u kept of N inputs in unit u, and K = Σ k_u, under ``fan_in`` it is
+    Σ_u k_u (k_u − 1) / (N (N − 1)). Under ``uniform`` it is K (K − 1) / (U N (U N − 1)) for *one* unit;
+    multiply by U for the layer.
     """
     return float(moments.products.sum() / max(moments.num_places * (moments.num_places - 1), 1))
 
@@ -160,22 +164,18 @@ def variance(statistic: PairStatistic, moments: ValueMoments) -> float:
 
         Var X = 4 Σ b² · linear + 2 Σ c² · quadratic
 
-    (Hoeffding's variance of a linear permutation statistic, and its counterpart of second order). Where the
-    set is the whole layer, a_ij = 0 for inputs of two units.
-
-    Parameters
-    ----------
-    statistic : PairStatistic
-    moments : ValueMoments
+    (Hoeffding's variance of a linear permutation statistic, and its counterpart of second order). If a set
+    is the whole layer, a_ij = 0 for inputs of different units.
     """
     num_places = moments.num_places
-    copies = num_places // len(statistic.row_sums)  # units in one set of places
+    copies = num_places // len(statistic.row_sums)  # units in one set of places: 1, or all of the layer
     if num_places < 3:
         return 0.0
     mean = copies * statistic.total / (num_places * (num_places - 1))
     linear = (statistic.row_sums - (num_places - 1) * mean) / (num_places - 2)
     linear_squares = copies * float((linear**2).sum())
     remaining = copies * statistic.squares - num_places * (num_places - 1) * mean**2
+    # Σ c² as a difference of squares may come out below 0 by rounding
     remaining = max(remaining - 2 * (num_places - 2) * linear_squares, 0.0)
     return float(4 * linear_squares * moments.linear.sum() + 2 * remaining * moments.quadratic.sum())
 
@@ -184,31 +184,33 @@ def variance(statistic: PairStatistic, moments: ValueMoments) -> float:
 def sample_masks(
     weights: Shaped[np.ndarray, "out in"], null: Null, num_samples: int, seed: int
 ) -> Iterator[Shaped[np.ndarray, "out in"]]:
-    """Draw random masks, or maps, of the same shape and number of kept weights.
+    """Draw random masks or maps of the same shape and number of kept weights.
 
     Parameters
     ----------
     weights : numpy.ndarray of bool or non-negative numbers, (out, in)
-        A mask; or a map, whose values move with the places that are kept (not 0).
+        A mask; or a map, whose values move together with the places that are kept (not 0).
     null : {"uniform", "fan_in", "configuration"}
-        What else is kept: nothing; the values of each unit; and how many units keep each input.
+        What is preserved beyond that: nothing; the values of each unit; these and the number of units that
+        keep each input.
     num_samples : int
+        Number of draws, 0 or more.
     seed : int
+        Seed of the draws.
 
     Yields
     ------
     numpy.ndarray of the same dtype, (out, in)
         For ``configuration`` from one chain of trades: the first after `ROUNDS_TO_MIX` rounds, the others
-        `ROUNDS_BETWEEN` apart; each unit's values stand in random order on its places.
+        `ROUNDS_BETWEEN` apart, each with the unit's values in random order on its places.
     """
     if null not in ("uniform", "fan_in", "configuration"):
         raise InputError(f"null is {null!r}; 'uniform', 'fan_in' and 'configuration' are allowed")
     if num_samples < 0:
         raise InputError(f"num_samples is {num_samples}; 0 or more is allowed")
-    stream, order = (
-        generator(seed, "null masks", null),
-        generator(seed, "null masks", null, "order of values"),
-    )
+    stream = generator(seed, "null masks", null)
+    # a stream of its own, so that a map and its mask get the same places
+    order = generator(seed, "null masks", null, "order of values")
     kept = weights if weights.dtype == np.bool_ else weights > 0
     for index in range(num_samples):
         if null == "uniform":

@@ -14,12 +14,12 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
 NEAR_DISTANCE = 1.5
-"""Pixels at most this far apart are near: the eight neighbours."""
+"""Largest distance, in pixels, of near pixels: the eight neighbours."""
 FAR_SHARE = 0.25
-"""Pixels at least this share of the extent D apart are far."""
+"""Smallest distance of far pixels, as a share of the extent D."""
 
 _NUMBERS_PER_BLOCK = 2**18
-"""Padded numbers that are transformed together, at least one unit: 2 MiB, which stays in the cache."""
+"""Padded numbers that are transformed together (at least one unit): 2 MiB, which stays in the cache."""
 
 
 @checked(finite=("weights",))
@@ -30,20 +30,23 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
 
         S^sc(d) = Σ_c Σ_x w_c(x) w_c(x + d) − [d = 0] Σ w²,    S^dc(d) = Σ_{c ≠ c'} Σ_x w_c(x) w_c'(x + d)
 
-    where x + d wraps if the geometry does, and leaves the image (and counts nothing) otherwise. Memory does
-    not grow with the number of units: their power spectra are added up, and transformed back once.
+    where x + d wraps if the geometry does; otherwise pairs that leave the image do not count. Memory does
+    not grow with the number of units: their power spectra are added up and transformed back once.
 
     Parameters
     ----------
     weights : numpy.ndarray of bool or non-negative numbers, (out, in)
         A mask, squared weights, or numbers of paths.
     geometry : Geometry
+        Geometry of the inputs.
 
     Returns
     -------
     same_channel, different_channel : numpy.ndarray of float64, grid of displacements
-        Ordered pairs, an input with itself left out. Rounded to integers for bool.
+        Counts of ordered pairs, without pairs of an input with itself. Integers if `weights` is bool.
     """
+    # A sum over pairs at displacement d is an autocorrelation, whose transform is the power spectrum |F w|².
+    # Pairs across channels are those of the channels' sum less those within channels: no c² loop.
     same_power = np.zeros(2 * _num_frequencies(geometry))
     all_power = np.zeros_like(same_power)
     for _, spectra in _spectra(weights, geometry):
@@ -53,7 +56,7 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
     powers = np.stack([same_power, all_power - same_power])
     same, different = _grids(powers, geometry)
     same[geometry.centre] -= (weights.astype(np.float64) ** 2).sum()
-    if weights.dtype == np.bool_:
+    if weights.dtype == np.bool_:  # counts are integers: rounding makes the FFT exact
         return np.rint(same), np.rint(different)
     return same, different
 
@@ -77,30 +80,27 @@ def unit_pair_counts(
     return same, different
 
 
-@checked(
-    finite=(
-        "weights",
-        "kernels",
-    )
-)
+@checked(finite=("weights", "kernels"))
 def unit_pair_sums(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, kernels: Shaped[np.ndarray, "kernel ..."]
 ) -> Float[np.ndarray, "kernel out"]:
-    """Return Σ_d K(d) S^sc(d) of each unit for each kernel K, without forming S(d) of each unit.
+    """Return Σ_d K(d) S^sc(d) of each unit for each kernel K, without computing S(d) of each unit.
 
-    By Parseval it is the sum of the unit's power spectrum times that of the kernel.
+    By Parseval's theorem this is the sum of the unit's power spectrum times the spectrum of the kernel.
 
     Parameters
     ----------
     weights, geometry
         As in `pair_counts`.
     kernels : numpy.ndarray of bool or float64, (kernel, *grid of displacements)
-        Even: K(−d) = K(d).
+        Even functions of displacement: K(−d) = K(d), so their spectra are real.
     """
     if len(kernels):
         _check_grid("kernels", kernels[0], geometry)
     last = _lengths(geometry)[-1]
-    in_half = np.full(last // 2 + 1, 2.0)  # all frequencies but these stand for their negative, too
+    # A real transform stores half of the last axis' frequencies. Each also stands for its negative, except
+    # 0 and, of an even length, the highest, which are their own.
+    in_half = np.full(last // 2 + 1, 2.0)
     in_half[0] = 1
     if last % 2 == 0:
         in_half[-1] = 1
@@ -111,7 +111,7 @@ def unit_pair_sums(
     factors = (kernel_spectra * in_half / np.prod(_lengths(geometry))).reshape(
         len(kernels), math.prod(spectrum_shape)
     )
-    factors = np.repeat(factors, 2, axis=1)  # real and imaginary parts
+    factors = np.repeat(factors, 2, axis=1)  # the same for real and imaginary parts
     sums = np.zeros((len(kernels), len(weights)))
     for block, spectra in _spectra(weights, geometry):
         sums[:, block] = factors @ np.einsum("ucf,ucf->uf", spectra, spectra).T
@@ -123,7 +123,7 @@ def unit_pair_sums(
 
 
 def kernel_spectrum(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Float[np.ndarray, "..."]:
-    """Return the real half spectrum of an even function of displacement, on the padded lengths."""
+    """Return the real half spectrum of an even function of displacement, at the padded lengths."""
     lengths = _lengths(geometry)
     padded = np.zeros(lengths)
     places = np.ix_(*(_places(axis, geometry) for axis in range(len(lengths))))
@@ -133,7 +133,7 @@ def kernel_spectrum(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Fl
 
 @checked(finite=("kernel",))
 def pairs_of_pixel(kernel: Shaped[np.ndarray, "..."], geometry: Geometry) -> Float[np.ndarray, " pixel"]:
-    """Return Σ_x' K(x' − x) over the pixels x' of the image, for every pixel x; K is even."""
+    """Return Σ_x' K(x' − x), over the pixels x' of the image, of every pixel x, for an even K."""
     _check_grid("kernel", kernel, geometry)
     lengths = _lengths(geometry)
     ones = fft.rfftn(np.ones(geometry.size), lengths)
@@ -169,15 +169,14 @@ def mean_squared_displacement(counts: Float[np.ndarray, "..."], geometry: Geomet
 def _check_grid(name: str, values: np.ndarray, geometry: Geometry) -> None:
     grid = tuple(extent if geometry.wraps else 2 * extent - 1 for extent in geometry.size)
     if values.shape != grid:
-        raise InputError(
-            f"{name} have shape {values.shape} over displacements; the geometry has {grid} of them"
-        )
+        raise InputError(f"{name} has shape {values.shape}; the geometry has {grid} displacements")
 
 
 def _lengths(geometry: Geometry) -> tuple[int, ...]:
-    """Return the lengths of the transforms: without wrapping, enough zeros that no pair meets twice."""
+    """Return the lengths of the transforms."""
     if geometry.wraps:
         return geometry.size
+    # A transform wraps. Zeros up to 2n − 1 keep displacements d and d − n apart; a few more make it fast.
     return tuple(fft.next_fast_len(2 * extent - 1, real=True) for extent in geometry.size)
 
 
@@ -187,7 +186,7 @@ def _num_frequencies(geometry: Geometry) -> int:
 
 
 def _places(axis: int, geometry: Geometry) -> np.ndarray:
-    """Return where the displacements of an axis stand in a transform: the negative ones at its end."""
+    """Return the positions of an axis' displacements in a transform: negative ones are at its end."""
     extent, length = geometry.size[axis], _lengths(geometry)[axis]
     lowest = -(extent // 2) if geometry.wraps else -(extent - 1)
     number = extent if geometry.wraps else 2 * extent - 1
@@ -195,20 +194,24 @@ def _places(axis: int, geometry: Geometry) -> np.ndarray:
 
 
 def _spectra(weights: np.ndarray, geometry: Geometry) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield F w_c of blocks of units, (unit, channel, 2 · frequencies): real and imaginary parts in turn."""
+    """Yield F w_c of blocks of units, (unit, channel, 2 · frequencies).
+
+    Real and imaginary parts alternate in the last axis, so that |F w|² is a sum of squares of real numbers
+    and needs no complex temporaries.
+    """
     lengths = _lengths(geometry)
     units_per_block = max(1, _NUMBERS_PER_BLOCK // (geometry.channels * int(np.prod(lengths))))
     for start in range(0, len(weights), units_per_block):
         block = slice(start, start + units_per_block)
         fields = weights[block].reshape(-1, *geometry.shape).astype(np.float64)
         spectra = fft.rfft(fields, lengths[-1], axis=-1, overwrite_x=True)
-        if len(lengths) == 2:  # the padding of this axis is added only now: half as many short transforms
+        if len(lengths) == 2:  # padding this axis only now saves half of the transforms along the last one
             spectra = fft.fft(spectra, lengths[0], axis=-2, overwrite_x=True)
         yield block, np.ascontiguousarray(spectra).view(np.float64).reshape(*fields.shape[:2], -1)
 
 
 def _grids(powers: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Return the autocorrelations of squared parts of spectra, (map, 2 · frequencies) → (map, *grid)."""
+    """Return autocorrelations, (map, *grid), from squares of spectra, (map, 2 · frequencies)."""
     *others, last = _lengths(geometry)
     powers = powers.reshape(len(powers), *others, last // 2 + 1, 2).sum(axis=-1)
     axes = tuple(range(-len(geometry.size), 0))

@@ -1,33 +1,35 @@
-"""Histograms of standardised pre-activations, on bins that all units share, to lay a Gaussian over."""
+"""Histograms of standardised pre-activations on bins shared by all units, for comparison with a Gaussian."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from scipy.special import ndtr
 from torch import Tensor
 
 from sparsight.arguments import checked
-from sparsight.measure._gaussianity import gaussianity
+from sparsight.measure._gaussianity import as_numpy, gaussianity
 
 HISTOGRAM_EDGES = np.linspace(-5.0, 5.0, 41)
-"""Edges of the bins, in standard deviations: a quarter each. The outermost bins hold all that lies beyond."""
+"""Edges of the bins, each a quarter of a standard deviation wide. The outermost bins are open."""
 
 _BLOCK = 1 << 20  # values worked on at a time
 
 
-@checked(finite=("preactivations",), preactivations="real n unit")
-def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarray, "unit bin"]:
-    r"""Count, unit by unit, how many standardised pre-activations fall into each bin.
+@checked(finite=("preactivations",))
+def preactivation_histogram(
+    preactivations: Real[np.ndarray | Tensor, "n unit"],
+) -> Int[np.ndarray, "unit bin"]:
+    r"""Count how many standardised pre-activations of each unit fall into each bin.
 
     .. math:: c_{kb} = \#\{s : e_b \le (\lambda_{sk} - \bar\lambda_k) / \sigma_k < e_{b+1}\}
 
-    with the edges e of `HISTOGRAM_EDGES`, the mean and the standard deviation (ddof 0) of the unit itself:
-    those of the Gaussian that is fitted to it. The first and the last bin are open to the outside, so that
-    every row adds up to n.
+    with the edges e of `HISTOGRAM_EDGES`, and the mean and standard deviation (ddof 0) of the unit itself,
+    which are those of the Gaussian fitted to it. The first and last bin are open to the outside, so every
+    row adds up to n.
 
     Parameters
     ----------
     preactivations : numpy.ndarray or Tensor, (n, unit)
-        Real numbers λ, one row a sample.
+        Real numbers λ, one row per sample.
 
     Returns
     -------
@@ -46,11 +48,7 @@ def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarr
     (np.int64(50), np.int64(50))
     """
     found = gaussianity(preactivations)
-    values = (
-        preactivations.detach().cpu().double().numpy()
-        if isinstance(preactivations, Tensor)
-        else preactivations
-    )
+    values = as_numpy(preactivations.double() if isinstance(preactivations, Tensor) else preactivations)
     num_samples, num_units = values.shape
     num_bins = len(HISTOGRAM_EDGES) - 1
     counts = np.zeros((num_units, num_bins), np.int64)
@@ -59,7 +57,7 @@ def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarr
     for start in range(0, len(defined), width):
         units = defined[start : start + width]
         centred = values[:, units] - found.mean[units]
-        # Powers of two, which round nothing, keep the squares of tiny deviations from vanishing.
+        # Scaling by powers of two, which rounds nothing, keeps the squares of tiny deviations from vanishing.
         centred = np.ldexp(centred, -np.frexp(np.abs(centred).max(axis=0))[1])
         scaled = centred / np.sqrt(np.square(centred).mean(axis=0, dtype=np.float64))
         bins = np.searchsorted(HISTOGRAM_EDGES[1:-1], scaled, side="right")  # (n, units)
@@ -69,7 +67,7 @@ def preactivation_histogram(preactivations: np.ndarray | Tensor) -> Int[np.ndarr
 
 
 def gaussian_shares() -> Float[np.ndarray, " bin"]:
-    """Return what share of a standard Gaussian falls into each bin of `HISTOGRAM_EDGES`; adds up to 1."""
+    """Return the share of a standard Gaussian in each bin of `HISTOGRAM_EDGES`; the shares add up to 1."""
     below = ndtr(HISTOGRAM_EDGES)
     below[0], below[-1] = 0.0, 1.0  # the outermost bins are open
     shares: np.ndarray = np.diff(below)

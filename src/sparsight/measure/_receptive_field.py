@@ -1,4 +1,4 @@
-"""The shape of single receptive fields: concentration, centre, extent, pieces."""
+"""The shape of single receptive fields: concentration, centre, extent, connected pieces."""
 
 import itertools
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ def _near_one(weights: np.ndarray) -> np.ndarray:
 def ipr(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
     """Return the inverse participation ratio Σw⁴ / (Σw²)² of each unit.
 
-    1/n if n weights are equally large, 1 if one weight is all; NaN for a unit without weights. It rises
-    when weights are removed at random, too: compare with `ipr_of_fan_in`.
+    It is 1/n if n weights are equally large, 1 if there is a single weight, and NaN for a unit without
+    weights. It also rises when weights are removed at random: compare it with `ipr_of_fan_in`.
     """
     squares = _near_one(weights) ** 2
     total = squares.sum(axis=1)
@@ -37,28 +37,28 @@ def ipr(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
 
 @checked()
 def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
-    """Return the ipr that k independent Gaussian weights have on average: 3 / (k + 2).
+    """Return the mean ipr of k independent Gaussian weights, 3 / (k + 2); NaN for k = 0.
 
-    Squares of Gaussians, divided by their sum, are Dirichlet(½, …, ½), whose second moments sum to
-    3 / (k + 2). NaN for k = 0. Where weights lie plays no part in ipr: values moved to random inputs have
-    the same one. So what this null asks is whether few weights dominate beyond what the fan-in and a
-    Gaussian spread give.
+    Squares of Gaussians, divided by their sum, follow a Dirichlet(½, …, ½) distribution, whose second
+    moments sum to 3 / (k + 2). The ipr does not depend on the positions of the weights, so moving them to
+    random inputs is no null for it. This one asks whether few weights dominate beyond what the fan-in and a
+    Gaussian spread explain.
     """
     return np.where(fan_in > 0, 3 / (fan_in + 2.0), np.nan)
 
 
 @checked(finite=("weights",))
 def participation_ratio(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
-    """Return (Σw²)² / Σw⁴ of each unit: how many weights carry it. NaN for a unit without weights."""
+    """Return (Σw²)² / Σw⁴ of each unit: the number of weights that matter. NaN without weights."""
     return np.asarray(1 / ipr(weights))
 
 
 @checked(finite=("weights",))
 def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
-    """Return −Σ p ln p with p = w² / Σw² of each unit, in nats: ln n if n weights are equally large.
+    """Return −Σ p ln p with p = w² / Σw² of each unit, in nats.
 
-    NaN for a unit without weights. It falls when weights are removed at random, too: ln k is the most that k
-    weights can have.
+    It is ln n if n weights are equally large, which is the maximum for n weights, and NaN for a unit without
+    weights. It also falls when weights are removed at random.
     """
     squares = _near_one(weights) ** 2
     total = squares.sum(axis=1, keepdims=True)
@@ -69,15 +69,15 @@ def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """Centre and extent of each unit's receptive field, channels summed.
+    """Centre and extent of each unit's receptive field, summed over channels.
 
     Attributes
     ----------
     centre : numpy.ndarray of float64, (out, axes)
         Mean position in pixels; on a torus the circular mean, in [0, extent). NaN for empty units.
     covariance : numpy.ndarray of float64, (out, axes, axes)
-        Of the positions around the centre (on a torus: nearest images), in pixels². Its eigenvectors and
-        the roots of its eigenvalues are the axes of the ellipse.
+        Covariance of the positions around the centre (on a torus: of their nearest images), in pixels². Its
+        eigenvectors are the directions of the ellipse's axes, the roots of its eigenvalues their lengths.
     radius_of_gyration : numpy.ndarray of float64, (out,)
         √trace of the covariance, in pixels.
     """
@@ -89,13 +89,14 @@ class Envelope:
 
 @checked(finite=("weights",))
 def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envelope:
-    """Return where each unit's receptive field lies and how far it reaches.
+    """Return the centre and the extent of each unit's receptive field.
 
     Parameters
     ----------
     weights : numpy.ndarray of non-negative numbers or bool, (out, in)
         A mask, or squared weights.
     geometry : Geometry
+        Geometry of the inputs.
     """
     mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
     mass = mass.sum(axis=1)  # (out, pixel)
@@ -104,6 +105,7 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
     positions = geometry.positions().astype(np.float64)  # (pixel, axis)
     extents = np.array(geometry.size, dtype=np.float64)
     if geometry.wraps:
+        # Circular mean: positions are angles, and the mean of their unit vectors has the mean angle.
         phases = shares @ np.exp(2j * np.pi * positions / extents)
         centre = np.mod(np.angle(phases) * extents / (2 * np.pi), extents)
     else:
@@ -116,12 +118,38 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
     return Envelope(centre, covariance, radius)
 
 
+@checked(finite=("weights",))
+def distance_from_centre(
+    weights: Shaped[np.ndarray, "out in"], geometry: Geometry
+) -> Float[np.ndarray, "out in"]:
+    """Return the distance of each input from the centre of its unit's receptive field, in pixels.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray of non-negative numbers or bool, (out, in)
+        A mask, or squared weights: the mass whose mean position is the centre.
+    geometry : Geometry
+        Geometry of the inputs. On a torus, distances are to the nearest image of the (circular) mean.
+
+    Returns
+    -------
+    numpy.ndarray of float64, (out, in)
+        The same for all channels of a pixel; NaN for a unit without mass.
+    """
+    centre = envelope(weights, geometry).centre  # (out, axes)
+    squares = np.zeros((len(weights), geometry.num_pixels))
+    for axis, (extent, position) in enumerate(zip(geometry.size, geometry.positions().T, strict=True)):
+        offset = np.abs(position - centre[:, axis, None])  # (out, pixel)
+        squares += (np.minimum(offset, extent - offset) if geometry.wraps else offset) ** 2
+    return np.tile(np.sqrt(squares), geometry.channels)
+
+
 @checked()
 def num_components(mask: Bool[np.ndarray, "out in"], geometry: Geometry) -> Int[np.ndarray, " out"]:
     """Count the connected pieces of each unit's receptive field.
 
-    Channels are collapsed (a pixel is kept if any channel keeps it); pixels that touch by side or corner
-    are connected, across the border too if the geometry wraps.
+    Channels are collapsed (a pixel is kept if any channel keeps it). Pixels that touch by side or corner are
+    connected, also across the border if the geometry wraps.
     """
     pixels = mask.reshape(len(mask), geometry.channels, *geometry.size).max(axis=1)  # (out, *size)
     structure = np.zeros((3,) * pixels.ndim, dtype=bool)
@@ -129,6 +157,7 @@ def num_components(mask: Bool[np.ndarray, "out in"], geometry: Geometry) -> Int[
     labels, number = ndimage.label(pixels, structure)
     unit_of = np.zeros(number, dtype=np.int64)
     unit_of[labels[pixels] - 1] = np.nonzero(pixels)[0]
+    # ndimage.label knows no torus: pieces that touch across the border are joined afterwards, as a graph.
     if geometry.wraps:
         labels = labels.reshape(len(mask), -1)
         first, second = _touching_across_the_border(geometry)
@@ -156,13 +185,14 @@ def _touching_across_the_border(geometry: Geometry) -> tuple[np.ndarray, np.ndar
 
 @checked()
 def fan_in_histogram(mask: Bool[np.ndarray, "out in"], *, num_bins: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many units keep 0, 1, … inputs, and what a binomial of the same density expects.
+    """Return how many units keep 0, 1, … inputs, and how many a binomial of the same density expects.
 
     Parameters
     ----------
     mask : numpy.ndarray of bool, (out, in)
+        True = kept.
     num_bins : int
-        Least length of the histogram; ``in + 1`` holds any.
+        Minimum length of the histogram; ``in + 1`` is enough for every mask.
 
     Returns
     -------

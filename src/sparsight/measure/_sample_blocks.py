@@ -4,19 +4,21 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from sparsight.errors import InputError
 
-Samples = np.ndarray | Tensor | Iterable[np.ndarray | Tensor]
+Samples = Shaped[np.ndarray | Tensor, "n in"] | Iterable[np.ndarray | Tensor]
+"""Inputs of a layer: all samples in one array, or batches of them."""
 BLOCK = 2048
-"""Samples in one matrix product: its float32 sums stay short; more is faster by a few per cent only."""
+"""Samples in one matrix product. Its float32 sums stay short; more samples would save only a few per cent."""
 
 
 def sample_blocks(
     inputs: Samples, num_inputs: int, device: torch.device, chosen: np.ndarray | None = None
 ) -> Iterator[Tensor]:
-    """Yield samples in blocks of at most 2048, float32 or float64, on a device; empty ones left out.
+    """Yield samples in blocks of at most 2048, as float32 or float64, on a device.
 
     Parameters
     ----------
@@ -24,9 +26,11 @@ def sample_blocks(
         float32 and float64 stay as they are; smaller floats, booleans and small integers become float32,
         wide integers float64. A memory map is read block by block.
     num_inputs : int
+        Length of a sample.
     device : torch.device
+        Where the blocks are needed.
     chosen : numpy.ndarray of int, optional
-        Which samples of an array to yield, ascending; all if not given.
+        Indices of the samples of an array to yield, ascending; all by default.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def sample_blocks(
             part = slice(start, start + BLOCK)
             yield _as_floats(inputs[part if chosen is None else chosen[part]], device)
         return
-    gathered: list[Tensor] = []  # small batches, joined: a matrix product of few samples is slow
+    gathered: list[Tensor] = []  # small batches are joined: matrix products of few samples are slow
     for batch in inputs:
         for block in sample_blocks(_check_shape(batch, num_inputs), num_inputs, device):
             if sum(map(len, gathered)) + len(block) > BLOCK:
@@ -52,7 +56,7 @@ def sample_blocks(
 
 
 def read_once(inputs: Samples) -> bool:
-    """Return whether samples can be read a single time only, as from a generator."""
+    """Return whether samples can be read only once, as from a generator."""
     return not isinstance(inputs, np.ndarray | Tensor) and iter(inputs) is inputs
 
 
@@ -68,13 +72,14 @@ def _check_shape(batch: object, num_inputs: int) -> np.ndarray | Tensor:
 
 def _as_floats(block: np.ndarray | Tensor, device: torch.device) -> Tensor:
     if isinstance(block, np.ndarray):
-        # read-only arrays, as memory maps are, make torch warn
+        # torch warns about read-only arrays, such as memory maps
         block = torch.from_numpy(block if block.flags.writeable else block.copy())
     block = block.detach()
     if block.dtype not in (torch.float32, torch.float64):
+        # float32 holds every integer of up to 24 bits, but not all of 32
         wide = not block.is_floating_point() and block.element_size() >= 4
         block = block.to(torch.float64 if wide else torch.float32)
-    # the sum is cheaper, and finite if nothing overflows
+    # The sum is the cheaper test: it is finite if every value is, unless it overflows.
     if not torch.isfinite(block.sum()) and not torch.isfinite(block).all():
         raise InputError("inputs hold NaN or infinite values; remove those samples")
     return block.to(device)

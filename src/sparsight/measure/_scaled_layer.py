@@ -1,4 +1,4 @@
-"""The kept weights of a layer, in units in which pre-activations and inputs are near 1."""
+"""The kept weights of a layer, scaled so that pre-activations and inputs are near 1."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,23 +12,25 @@ from sparsight.measure._moments import Moments
 from sparsight.measure._unit_input_pairs import AllPairs, ListedPairs, Pairs
 
 LISTING_PAYS_BELOW = 0.08
-"""Density under which pairs are listed: there 6 products by pair cost as much as 6 matrix products."""
+"""Density below which pairs are listed: there six products by pair cost as much as six matrix products."""
 SAMPLES_FOR_PIVOT = 256
+"""Samples whose mean is the pivot. It only has to be within a standard deviation or so of the true mean."""
 MOST_INPUTS = 0.7
-"""Share of inputs with a weight above which leaving out the others costs more than it saves."""
+"""Share of inputs with a weight above which leaving out the others costs more (a copy) than it saves."""
 
 
 @dataclass(frozen=True, eq=False)
 class KeptWeights:
-    """Weights of a layer, without the units that have none; without inputs that have none if they are many.
+    """Weights of a layer without its empty units and, if there are many, without its unused inputs.
 
     Attributes
     ----------
     shape : tuple of int
         (out, in) of the whole layer.
     rows, columns : Tensor of int64
-        The units and inputs that are left, among all.
+        Indices, in the whole layer, of the units and inputs that are left.
     weight : Tensor of float64, (rows, columns)
+        0 where pruned.
     """
 
     shape: tuple[int, int]
@@ -43,27 +45,18 @@ class KeptWeights:
 
 
 def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) -> KeptWeights:
-    """Check a layer's weight and mask, and return what is kept.
+    """Return the kept weights of a layer; shapes and dtypes are already checked.
 
     Raises
     ------
     InputError
-        If shapes or dtypes do not fit, or a weight is NaN or infinite.
+        If a weight is NaN or infinite.
     """
-    dense = torch.as_tensor(weight).detach()
-    if dense.ndim != 2:
-        raise InputError(f"weight has shape {tuple(dense.shape)}; (out, in) is needed, as in torch.nn.Linear")
-    dense = dense.double()
+    dense = torch.as_tensor(weight).detach().double()
     if not torch.isfinite(dense).all():
         raise InputError("weight holds NaN or infinite values; train with a lower learning rate")
     if mask is not None:
-        kept = torch.as_tensor(mask)
-        if kept.shape != dense.shape or kept.dtype != torch.bool:
-            raise InputError(
-                f"mask is {kept.dtype} of shape {tuple(kept.shape)}; bool of weight's shape "
-                f"{tuple(dense.shape)} is needed"
-            )
-        dense = torch.where(kept.to(dense.device), dense, 0.0)
+        dense = torch.where(torch.as_tensor(mask).to(dense.device), dense, 0.0)
     nonzero = dense != 0
     rows, columns = nonzero.any(dim=1).nonzero().flatten(), nonzero.any(dim=0).nonzero().flatten()
     if len(columns) > MOST_INPUTS * dense.shape[1]:
@@ -75,20 +68,24 @@ def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) 
 
 @dataclass(frozen=True, eq=False)
 class ScaledLayer:
-    """Kept weights u_ki = W_ki s_i / r_k, with s_i near the input's sd and r_k near the unit's norm.
+    """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units.
 
-    Skewness and kurtosis do not depend on either. Both are powers of two, so that no digit is lost; float32
-    moments then neither overflow nor vanish, whatever the layer's scale.
+    s_i is near the standard deviation of input i and r_k near the norm of unit k. Skewness and kurtosis do
+    not depend on either. Without scaling, fourth powers in float32 would overflow for deviations above 4e9
+    and lose digits below 3e-10. Both scales are powers of two, so scaling rounds nothing.
 
     Attributes
     ----------
     kept : KeptWeights
+        The weights before scaling.
     pairs : AllPairs or ListedPairs
-        Of the kept weights; listed where they are few.
+        Pairs of the kept weights; listed if they are few.
     weight : Tensor of `dtype`, in the shape of the pairs
+        The scaled weights u.
     input_scale : Tensor of float64, (columns,)
+        The scales s of the inputs.
     dtype : torch.dtype
-        Of the matrix products.
+        Precision of the matrix products.
     """
 
     kept: KeptWeights
@@ -103,20 +100,24 @@ class ScaledLayer:
         return Moments(self.pairs, dtype=name, highest_order=4, **pivots)
 
     def moments(self, blocks: Iterable[Tensor]) -> Moments:
-        """Return moments of pre-activations and inputs, both scaled; pivots are means of the first samples.
+        """Return moments of scaled pre-activations and inputs; the pivots are means of the first samples.
 
-        Pre-activations are computed from the inputs' deviations: W h would lose the digits that a large
-        mean takes.
+        Pre-activations are computed from the inputs' deviations h − q, since W h would spend its digits on a
+        large mean.
 
         Parameters
         ----------
         blocks : iterable of Tensor of float32 or float64, (n, in)
+            Samples of the layer's inputs, unscaled.
         """
         found, pivot = self.no_moments(), None
         for block in blocks:
             h = block if self.kept.has_all_inputs else block[:, self.kept.columns]
+            # Deviations are taken in the wider dtype and rounded afterwards: float64 inputs with a large mean
+            # would otherwise lose in float32 what distinguishes them.
             h = h.to(torch.promote_types(h.dtype, self.dtype))
             if pivot is None:
+                # rounded to h's dtype, so that for a constant float32 input h − pivot is exactly 0
                 pivot = h[:SAMPLES_FOR_PIVOT].mean(dim=0, dtype=torch.float64).to(h.dtype)
                 input_pivot = pivot.double() / self.input_scale
                 unit_pivot = self.pairs.preactivations(input_pivot[None], self.weight.double())[0]
@@ -128,7 +129,7 @@ class ScaledLayer:
 
 
 def scaled_layer(kept: KeptWeights, sample: Tensor, dtype: torch.dtype) -> ScaledLayer:
-    """Scale kept weights for moments, by the standard deviations of a sample of the inputs, (n, in)."""
+    """Return kept weights scaled by the standard deviations of a sample of the inputs, (n, in)."""
     seen = sample if kept.has_all_inputs else sample[:, kept.columns]
     deviations = seen.double() - seen.mean(dim=0, dtype=torch.float64)
     input_scale = _power_of_two(deviations.square().mean(dim=0).sqrt())
@@ -141,5 +142,6 @@ def scaled_layer(kept: KeptWeights, sample: Tensor, dtype: torch.dtype) -> Scale
 
 
 def _power_of_two(size: Tensor) -> Tensor:
-    """Return the power of two next above each size; 1 where it is 0."""
+    """Return the power of two next above each size; 1 where the size is 0."""
+    # frexp gives a mantissa in [½, 1) and this exponent; of 0 it gives exponent 0, hence 1
     return torch.ldexp(torch.ones_like(size), torch.frexp(size).exponent)

@@ -1,4 +1,4 @@
-"""Pairs of a unit and an input, all of them or a list: where cross-moments live."""
+"""Pairs of a unit and an input, all of them or a list: the index set of joint moments."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,16 +8,11 @@ import torch
 from torch import Tensor
 
 _VALUES_AT_ONCE = 1 << 15
-"""Float64 values that fit the second-level cache several times over."""
+"""Float64 values, 256 KiB: several arrays of this size fit the second-level cache."""
 
 
 class AllPairs:
-    """Every unit with every input: values have shape (out, in), products are matrix products.
-
-    Parameters
-    ----------
-    num_units, num_inputs : int
-    """
+    """Every unit with every input: values have shape (out, in), and products are matrix products."""
 
     def __init__(self, num_units: int, num_inputs: int) -> None:
         self.num_units, self.num_inputs = num_units, num_inputs
@@ -28,7 +23,7 @@ class AllPairs:
         return isinstance(other, AllPairs) and self.shape == other.shape
 
     def arranged(self, samples: Tensor) -> Tensor:
-        """Return the same samples, (n, units or inputs), laid out in memory as `products` likes them."""
+        """Return the samples, (n, units or inputs), in the memory layout that suits `products`."""
         return samples
 
     def products(self, units: Tensor, inputs: Tensor) -> Tensor:
@@ -69,12 +64,13 @@ class AllPairs:
 class ListedPairs:
     """The pairs that a mask keeps, in row-major order: values have shape (num_kept,).
 
-    Products cost in proportion to the pairs; per pair they are some ten times slower than a matrix
-    product, so below about a tenth of all pairs listing them pays.
+    The cost of products is proportional to the number of pairs. Per pair it is about ten times that of a
+    matrix product, so listing pays below about a tenth of all pairs.
 
     Parameters
     ----------
     mask : Tensor of bool, (out, in)
+        True = kept.
     """
 
     def __init__(self, mask: Tensor) -> None:
@@ -92,11 +88,13 @@ class ListedPairs:
         )
 
     def arranged(self, samples: Tensor) -> Tensor:
-        """Return the same samples, (n, units or inputs), laid out in memory as `products` likes them."""
-        return samples.T.contiguous().T  # each unit's or input's samples side by side
+        """Return the samples, (n, units or inputs), in the memory layout that suits `products`."""
+        # A product reads the samples of one unit and of one input: each are put side by side.
+        return samples.T.contiguous().T
 
     def products(self, units: Tensor, inputs: Tensor) -> Tensor:
         """Return Σ over samples of unit value, (n, out), times input value, (n, in), for every pair."""
+        # beta = 0 drops the pattern's own values: only its places matter
         pattern = self._sparse(torch.zeros(self.shape, dtype=units.dtype, device=units.device))
         products: Tensor = torch.sparse.sampled_addmm(pattern, units.T, inputs, beta=0.0).values()
         return products
@@ -139,7 +137,7 @@ class ListedPairs:
                 self.columns,
                 values,
                 (self.num_units, self.num_inputs),
-                check_invariants=False,  # right by construction; saying so silences a warning, too
+                check_invariants=False,  # correct by construction; without the argument torch warns
             )
 
 

@@ -1,4 +1,4 @@
-"""Which units a mask still connects, and whether the network has any path left."""
+"""Connectivity: which units the masks still connect to inputs and outputs, and by how many paths."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,21 +6,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsight.prune._masks import check_mask, layer_of
+from sparsight.prune._masks import check_mask
+from sparsight.prune._schedule import layer_of
 
 
 @dataclass(frozen=True)
 class Connectivity:
-    """What is left of a chain of masked layers.
+    """The hidden units and layers of a chain that its masks leave connected.
 
     Attributes
     ----------
     num_units : int
-        Units of all hidden layers.
+        Hidden units in all.
     num_connected : int
         Hidden units on at least one kept path from an input to an output.
     severed_layers : tuple of str
-        Layers with no kept weight at all.
+        Layers without a single kept weight.
     has_path : bool
         Whether any kept path runs from an input to an output.
     """
@@ -37,19 +38,19 @@ class Connectivity:
 
     @property
     def connected_fraction(self) -> float:
-        """Connected / all hidden units; 1 or 0 (has a path or not) if there is no hidden layer."""
+        """Connected / all hidden units; without a hidden layer, 1 if there is a path and 0 if not."""
         return self.num_connected / self.num_units if self.num_units else float(self.has_path)
 
 
 def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, int]]) -> Connectivity:
-    """Count the hidden units that lie on a kept path from an input to an output.
+    """Count the hidden units on at least one kept path from an input to an output.
 
     Parameters
     ----------
     masks : mapping of str to Tensor of bool
-        By parameter name; a layer whose weight has no mask is dense.
+        Masks by parameter name. A layer whose weight has no mask counts as dense.
     layers : mapping of str to (out, in)
-        The linear layers in the order of computation, each reading the one before.
+        Shapes of the linear layers by name, in the order of computation; each reads the one before.
 
     Raises
     ------
@@ -63,6 +64,8 @@ def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, in
     weight_masks = [
         masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)) for name, shape in shapes
     ]
+    # A unit is connected only if both hold: kept weights lead to it from an input, and from it to an output.
+    # A unit that still has inputs but whose outputs are all pruned is severed, although its mask row is not.
     reached = [torch.ones(shapes[0][1][1], dtype=torch.bool, device=weight_masks[0].device)]
     for mask in weight_masks:
         reached.append((mask & reached[-1]).any(dim=1))
@@ -71,7 +74,7 @@ def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, in
     for mask, from_input in zip(reversed(weight_masks), reversed(reached[:-1]), strict=True):
         read = (mask & read.unsqueeze(1)).any(dim=0)
         connected.append(read & from_input)
-    hidden = connected[:-1]
+    hidden = connected[:-1]  # the walk back from the outputs ends with the network's inputs
     return Connectivity(
         num_units=sum(unit.numel() for unit in hidden),
         num_connected=sum(int(unit.sum()) for unit in hidden),
@@ -88,14 +91,14 @@ def paths(weight_masks: Sequence[Tensor]) -> Tensor:
     Parameters
     ----------
     weight_masks : sequence of Tensor of bool, each (out, in)
-        Of the first layer, the second, …, each reading the one before.
+        Masks of the first layer, the second, …; each layer reads the one before.
 
     Returns
     -------
     Tensor of float64, (out of the last, in of the first)
         The product of the masks as matrices.
     """
-    product = weight_masks[0].double()
+    product = weight_masks[0].double()  # float64 counts exactly up to 2^53 paths
     for mask in weight_masks[1:]:
         product = mask.double() @ product
     return product

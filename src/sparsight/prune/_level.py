@@ -1,4 +1,4 @@
-"""What the rounds of pruning yield, and what is needed to go on in the middle of one."""
+"""Levels and replicates: what enters the rounds of pruning, what leaves them, and how to resume one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,55 +6,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sparsight.data import Task
 from sparsight.prune._masks import density
+from sparsight.sparse import Crossovers
 from sparsight.train import Curve, Masks, Trainer
 
 State = dict[str, Tensor]
 """A state dict on the CPU: parameters and buffers by name."""
 
 
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """Where a run is, after a training step.
-
-    Attributes
-    ----------
-    level : int
-    trainer : Trainer
-    rewind : dict of str to Tensor or None
-        What surviving weights will go back to, once level 0 has passed that step.
-    density : float
-    """
-
-    level: int
-    trainer: Trainer
-    rewind: State | None
-    density: float
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """What is needed to go on in the middle of a level.
-
-    Attributes
-    ----------
-    level : int
-    tensors, facts
-        As from ``Trainer.state``.
-    rewind : dict of str to Tensor or None
-    """
-
-    level: int
-    tensors: State
-    facts: dict[str, Any]
-    rewind: State | None
-
-
-OnStep = Callable[[Progress], None]
-"""Called after every training step."""
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Level:
     """One round of pruning: trained with `masks`, then pruned to `next_masks`.
 
@@ -63,22 +24,24 @@ class Level:
     index : int
         0 is dense.
     masks : dict of str to Tensor of bool
-        What this level trained with, by parameter name (``linear_0.weight``), on the CPU.
+        Masks during this level's training, by parameter name (``linear_0.weight``), on the CPU.
     next_masks : dict of str to Tensor of bool
-        What the criterion keeps of it: the masks of the next level, if there is one.
+        The part of `masks` that the criterion keeps: the masks of the next level, if there is one.
     initial, final : dict of str to Tensor
         State dict before and after training, on the CPU. Exactly 0 outside `masks`.
     rewind : dict of str to Tensor or None
-        What surviving weights go back to; None where they stay.
+        State that surviving weights go back to; None if they keep their trained values.
     curve : Curve
+        Losses, accuracy and learning rate during training.
     seed : int
-        All random numbers are functions of the seed and of names such as the level's index: this is
-        the whole state of the random numbers.
+        Seed of the replicate. Every random number is a function of this seed and of names such as the
+        level's index, so no other random state needs to be stored.
     network : torch.nn.Module
-        In evaluation mode, with the state `final`. Reused: it changes when the loop goes on.
+        In evaluation mode, with the state `final`. The loop reuses it: it changes with the next level.
     is_last : bool
+        Whether pruning ends with this level.
     kernels : dict of str to str
-        ``csr`` or ``dense`` for every layer with a mask: how it was multiplied in training.
+        For every layer with a mask, how training multiplied it: ``csr`` or ``dense``.
     """
 
     index: int
@@ -97,6 +60,95 @@ class Level:
     def density(self) -> float:
         """Kept weights / all prunable weights."""
         return density(self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """The state of a run after a training step.
+
+    Attributes
+    ----------
+    level : int
+        Index of the level that is being trained.
+    trainer : Trainer
+        Its trainer, which knows the step.
+    rewind : dict of str to Tensor or None
+        State that surviving weights will go back to; None until level 0 has passed the rewind step.
+    density : float
+        Kept weights / all prunable weights of the level.
+    """
+
+    level: int
+    trainer: Trainer
+    rewind: State | None
+    density: float
+
+
+OnStep = Callable[[Progress], None]
+"""Called after every training step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Everything needed to resume a level part-way through.
+
+    Attributes
+    ----------
+    level : int
+        Index of the level.
+    tensors, facts
+        Both parts of ``Trainer.state``.
+    rewind : dict of str to Tensor or None
+        As in `Progress`.
+    """
+
+    level: int
+    tensors: State
+    facts: dict[str, Any]
+    rewind: State | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Replicate:
+    """One network to prune: its initialisation, data and seed, and where to resume.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Its present weights are the initialisation. Left unchanged: pruning works on a copy.
+    task : Task
+        The data it is trained on.
+    seed : int
+        Seeds the batches and any criterion that samples.
+    start : Level or None
+        The level to resume after, from the same network, task, settings and seed.
+    checkpoint : Checkpoint or None
+        State part-way through the level after `start` (or through level 0). A checkpoint of another level
+        is ignored.
+    """
+
+    network: nn.Module
+    task: Task
+    seed: int
+    start: Level | None = None
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Choices of how to compute levels. They change rounding and speed, not the mathematics.
+
+    Attributes
+    ----------
+    crossovers : mapping of str to float, or None
+        Densities below which layers train on kept weights only, by layer shape, as
+        ``sparsight.sparse.measured_crossovers`` returns them. None: the same fixed density on every machine.
+    cuda_graph : bool
+        Whether levels whose layers are all dense train through a CUDA graph.
+    """
+
+    crossovers: Crossovers | None = None
+    cuda_graph: bool = False
 
 
 def snapshot(network: nn.Module) -> State:

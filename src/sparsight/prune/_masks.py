@@ -1,8 +1,6 @@
-"""From scores and counts to masks: exactly as many weights go as were asked for."""
+"""Masks from scores and counts: pruning removes exactly the number of weights asked for."""
 
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 import torch
@@ -10,51 +8,8 @@ from torch import Tensor
 
 from sparsight.arguments import described
 from sparsight.errors import InputError
-
-Scope = Literal["global", "layer"]
-
-
-def num_removed(rate: float, num_kept: int) -> int:
-    """Return ⌊rate · num_kept⌋, with the rate taken as the decimal it is written as.
-
-    In floating point 0.29 · 100 is 28.999…96; here it is 29.
-
-    Examples
-    --------
-    >>> num_removed(0.29, 100)
-    29
-    """
-    if not 0 <= rate <= 1:
-        raise InputError(f"rate is {rate}; a share from 0 to 1 is needed")
-    if num_kept < 0:
-        raise InputError(f"num_kept is {num_kept}; 0 or more is allowed")
-    return int(Fraction(repr(float(rate))) * num_kept)
-
-
-def num_kept_by_level(num_weights: int, rate: float, num_levels: int) -> list[int]:
-    """Return how many of `num_weights` are kept at levels 0 … `num_levels` of iterative pruning."""
-    for name, number in (("num_weights", num_weights), ("num_levels", num_levels)):
-        if number < 0:
-            raise InputError(f"{name} is {number}; 0 or more is allowed")
-    kept = [num_weights]
-    for _ in range(num_levels):
-        kept.append(kept[-1] - num_removed(rate, kept[-1]))
-    return kept
-
-
-def layer_of(parameter_name: str) -> str:
-    """Return the layer that a parameter belongs to: ``linear_0`` of ``linear_0.weight``."""
-    return parameter_name.rpartition(".")[0]
-
-
-def groups_of(names: list[str], scope: Scope) -> list[list[str]]:
-    """Return which parameters are ranked together: all, or those of one layer."""
-    if scope == "global":
-        return [names]
-    if scope != "layer":
-        raise InputError(f"scope is {scope!r}; 'global' and 'layer' are allowed")
-    layers = dict.fromkeys(layer_of(name) for name in names)
-    return [[name for name in names if layer_of(name) == layer] for layer in layers]
+from sparsight.prune._schedule import groups_of, num_kept_by_level
+from sparsight.prune._settings import Scope
 
 
 def remove_lowest(
@@ -65,22 +20,22 @@ def remove_lowest(
     Parameters
     ----------
     scores : mapping of str to Tensor, any real dtype
-        Same names and shapes as `masks`. Looked at where the mask is True only.
+        Names and shapes of `masks`. Scores of entries that are already removed are ignored, even NaN.
     masks : mapping of str to Tensor of bool
-        What is kept now. Not changed.
+        The entries kept now. Left unchanged.
     num_to_remove : int
-        0 … number of kept entries.
+        From 0 to the number of kept entries.
 
     Returns
     -------
     dict of str to Tensor of bool
-        New masks, subsets of the old. Among equal scores the entry that comes first (in the order of
-        `masks`, then C order) goes first.
+        New masks, subsets of the old ones. Among equal scores the entry that comes first (in the order of
+        `masks`, then in C order) is removed first.
 
     Raises
     ------
     InputError
-        If names or shapes differ, a kept entry's score is NaN, or more is to be removed than is kept.
+        If names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of range.
     """
     if scores.keys() != masks.keys():
         raise InputError(f"scores are for {sorted(scores)}, masks for {sorted(masks)}; give one of each")
@@ -92,14 +47,15 @@ def remove_lowest(
             raise InputError(
                 f"scores of {name} have shape {tuple(scores[name].shape)}, its mask {tuple(mask.shape)}"
             )
+    # torch.cat copies, so writing to flat_mask below leaves the caller's masks unchanged.
     flat_mask = torch.cat([mask.reshape(-1) for mask in masks.values()]).cpu().numpy()
     flat_scores = _on_cpu(torch.cat([scores[name].reshape(-1) for name in masks]))
     kept = np.flatnonzero(flat_mask)
     kept_scores = flat_scores[kept]
     if np.isnan(kept_scores).any():
-        raise InputError("scores are NaN for weights that are kept; a criterion must rank every kept weight")
+        raise InputError("scores are NaN for kept weights; a criterion must rank every kept weight")
     if not 0 <= num_to_remove <= len(kept):
-        raise InputError(f"num_to_remove is {num_to_remove}; 0 to {len(kept)}, which are kept, are allowed")
+        raise InputError(f"num_to_remove is {num_to_remove}; 0 to {len(kept)} (all that are kept) is allowed")
     flat_mask[kept[_is_among_lowest(kept_scores, num_to_remove)]] = False
     pieces = torch.split(torch.from_numpy(flat_mask), [mask.numel() for mask in masks.values()])
     return {
@@ -110,15 +66,19 @@ def remove_lowest(
 
 def _on_cpu(scores: Tensor) -> np.ndarray:
     scores = scores.detach().cpu()
+    # numpy has no bfloat16; float32 holds each of its values exactly, so the order is the same.
     return (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy()
 
 
 def _is_among_lowest(scores: np.ndarray, number: int) -> np.ndarray:
-    """Return which scores are the `number` lowest, the first of equal ones; a sort takes 50 times as long."""
+    """Return which scores are the `number` lowest; among equal scores the first count as lower."""
     if number == 0:
         return np.zeros(len(scores), dtype=bool)
+    # Selection instead of a sort: see "Ranking selects, it does not sort" in docs/decisions.md.
     highest = np.partition(scores, number - 1)[number - 1]
     is_lowest: np.ndarray = scores < highest
+    # `scores <= highest` would remove every entry that ties with the last one, more than was asked for; and
+    # partition orders ties arbitrarily. Taking the first ties by index makes count and choice exact.
     ties = np.flatnonzero(scores == highest)
     is_lowest[ties[: number - np.count_nonzero(is_lowest)]] = True
     return is_lowest
@@ -134,11 +94,11 @@ def prune(
     scores, masks
         As in `remove_lowest`.
     rate : float
-        Between 0 and 1, both excluded.
+        Share to remove, between 0 and 1, both excluded.
     scope : {"global", "layer"}
-        Whether all prunable parameters are ranked together, or those of each layer.
+        Whether all prunable parameters are ranked together, or those of each layer separately.
     rounds : int
-        Remove as many as so many rounds would, at once: one-shot pruning to the density of a level.
+        Number of rounds to make at once: one-shot pruning removes as many weights as all rounds together.
     """
     for name, mask in masks.items():
         check_mask(name, mask)
@@ -148,7 +108,7 @@ def prune(
         num_kept = num_kept_of(group)
         num_to_remove = num_kept - num_kept_by_level(num_kept, rate, rounds)[-1]
         new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_to_remove)
-    return {name: new_masks[name] for name in masks}
+    return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
 
 
 def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) -> None:
@@ -157,7 +117,7 @@ def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) ->
     Raises
     ------
     InputError
-        The message says for which parameter.
+        The message names the parameter.
     """
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         raise InputError(f"masks of {name} are {described(mask)}; a tensor of bool is needed")
@@ -166,7 +126,8 @@ def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) ->
 
 
 def num_kept_of(masks: Mapping[str, Tensor]) -> int:
-    """Return the number of kept weights; the sum of a bool tensor takes 20 times as long."""
+    """Return the number of kept weights."""
+    # `sum` of a bool tensor takes 20 times as long as `count_nonzero`.
     return sum(int(mask.count_nonzero()) for mask in masks.values())
 
 

@@ -1,43 +1,18 @@
-"""The loop of iterative magnitude pruning for several networks at once, level by level."""
+"""The pruning loop for several networks at once, level by level."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from torch import nn
 
-from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
-from sparsight.prune._level import Checkpoint, Level, Progress
+from sparsight.prune._level import Execution, Level, Progress, Replicate
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import OnLockstep, TrainingSettings, train_together
 
 OnSteps = Callable[[dict[int, Progress]], None]
 """Called after every step with the `Progress` of each replicate that took it, by position."""
-
-
-@dataclass(frozen=True, eq=False)
-class Replicate:
-    """What distinguishes one network from the others that it is trained with.
-
-    Attributes
-    ----------
-    network : torch.nn.Module
-        Its present weights are the initialisation; it is left as it is.
-    task : Task
-    seed : int
-    start : Level or None
-        Go on after this level.
-    checkpoint : Checkpoint or None
-        Go on in the middle of the level after `start`. One of a level that trained on kept weights is
-        ignored.
-    """
-
-    network: nn.Module
-    task: Task
-    seed: int
-    start: Level | None = None
-    checkpoint: Checkpoint | None = None
 
 
 def imp_together(
@@ -49,30 +24,32 @@ def imp_together(
     on_step: OnSteps | None = None,
     cuda_graph: bool = False,
 ) -> Iterator[tuple[int, Level | DivergenceError]]:
-    """Do for several networks what `imp` does for one, training them as one program on stacked weights.
+    """Prune several networks as `imp` does one, training them as one program on stacked weights.
 
-    The mathematics of each is that of `imp`, its rounding is that of batched products. Those that are
-    behind, after an interruption, are brought up first. All layers are trained dense.
+    Each network follows the mathematics of `imp`; its rounding is that of batched products. After an
+    interruption, replicates that are behind are brought to the level of the others first. All layers train
+    dense, because masks differ between networks.
 
     Parameters
     ----------
     replicates : sequence of Replicate
-        Of networks with the same modules and shapes, on one device.
+        Their networks must have the same modules and shapes and be on one device.
     training : TrainingSettings
     pruning : PruningSettings
     layers : sequence of str, optional
         As for `imp`.
     on_step : callable, optional
+        Called after every step with the `Progress` of each replicate that took it, by position.
     cuda_graph : bool
-        As for `imp`.
+        Whether to train through a CUDA graph.
 
     Yields
     ------
     position : int
-        In `replicates`.
+        Position in `replicates`.
     Level or DivergenceError
-        A level that is trained and pruned, as `imp` yields it; or, once and last for this replicate, why
-        its training cannot go on. The others do.
+        A trained and pruned level, as `imp` yields it; or, as the last item of this replicate, the reason
+        why its training cannot continue. The other replicates continue.
 
     Raises
     ------
@@ -82,25 +59,15 @@ def imp_together(
     """
     check_kernel(training)
     _check_alike([replicate.network for replicate in replicates])
-    members = dict(
-        enumerate(
-            Rounds(
-                each.network,
-                each.task,
-                training,
-                pruning,
-                each.seed,
-                layers,
-                each.start,
-                _dense(each.checkpoint),
-            )
-            for each in replicates
-        )
-    )
+    members = {
+        position: Rounds(_without_sparse_checkpoint(replicate), training, pruning, layers)
+        for position, replicate in enumerate(replicates)
+    }
     while True:
         members = {position: rounds for position, rounds in members.items() if not rounds.are_over}
         if not members:
             return
+        # Only replicates at one level can share a program; after an interruption some may be ahead.
         index = min(rounds.index for rounds in members.values())
         level = {position: rounds for position, rounds in members.items() if rounds.index == index}
         failed = _train(level, on_step, len(replicates), cuda_graph)
@@ -113,15 +80,10 @@ def imp_together(
 
 
 def check_kernel(training: TrainingSettings) -> None:
-    """Refuse settings that ask for the sparse step.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise `InputError` if the settings ask for the sparse step."""
     if training.effective_kernel == "csr":
         raise InputError(
-            "training.kernel is 'csr', but networks that are trained together take dense products only: "
+            "training.kernel is 'csr', but networks trained together use dense products only: "
             "choose 'auto' or 'dense', or train them one by one (without together)"
         )
 
@@ -130,10 +92,11 @@ def _train(
     level: dict[int, Rounds], on_step: OnSteps | None, num_slots: int, cuda_graph: bool
 ) -> dict[int, DivergenceError]:
     for rounds in level.values():
-        rounds.begin("dense", cuda_graph=cuda_graph)
+        rounds.begin("dense", Execution(cuda_graph=cuda_graph))
     steps_to_keep = {rounds.step_to_keep for rounds in level.values()} - {None}
     failed: dict[int, DivergenceError] = {}
-    for step in steps_to_keep:  # one, or none
+    # At most one step, K of level 0: all replicates share the settings, and those past it are left out.
+    for step in steps_to_keep:
         early = {position: rounds for position, rounds in level.items() if rounds.step_to_keep == step}
         failed |= _run(early, step, on_step, num_slots)
         for position in early.keys() - failed.keys():
@@ -156,8 +119,16 @@ def _reporter(members: dict[int, Rounds], on_step: OnSteps | None) -> OnLockstep
     return lambda positions: on_step({position: progress[position] for position in positions})
 
 
-def _dense(checkpoint: Checkpoint | None) -> Checkpoint | None:
-    return None if checkpoint is None or checkpoint.facts["layers_on_kept_weights"] else checkpoint
+def _without_sparse_checkpoint(replicate: Replicate) -> Replicate:
+    """Return the replicate without a checkpoint from a level that trained on kept weights only.
+
+    Its optimizer state covers kept weights alone and its rounding is that of the sparse kernels, so a dense
+    step cannot continue it: the level starts again.
+    """
+    checkpoint = replicate.checkpoint
+    if checkpoint is None or not checkpoint.facts["layers_on_kept_weights"]:
+        return replicate
+    return replace(replicate, checkpoint=None)
 
 
 def _check_alike(networks: Sequence[nn.Module]) -> None:
@@ -177,10 +148,10 @@ def _check_alike(networks: Sequence[nn.Module]) -> None:
         if differing:
             raise InputError(
                 f"replicates: network {number} differs from network 0 in the shape, dtype or device of "
-                f"{differing[0]}; only networks of one architecture are trained together"
+                f"{differing[0]}; only networks of one architecture can be trained together"
             )
         if type(network) is not type(networks[0]):
             raise InputError(
                 f"replicates: network {number} is a {type(network).__name__}, network 0 a "
-                f"{type(networks[0]).__name__}; only networks of one architecture are trained together"
+                f"{type(networks[0]).__name__}; only networks of one architecture can be trained together"
             )

@@ -1,22 +1,31 @@
-"""The recipe: everything a run depends on.
+"""Recipes: everything a run depends on, in one validated table.
 
-_data_settings: The ``[data]`` table: a source by name, its options, and a clone in its place.
-_folder_names: Names that become folders: plain ones, that mean the same on every system and cannot lead els
-_recipe: The recipe: everything a run depends on, validated, completed, and hashed.
-_toml_text: TOML from anybody: what could exhaust the parser, or harm later, is refused.
+From text to settings:
+
+_toml_text      parses TOML from anybody within limits of size and depth
+_loading        finds shipped recipes (shipped/*.toml) and files, and applies overrides
+_validation     turns pydantic's errors into one line that names the field
+
+The settings:
+
+_recipe         Recipe, its conditions, and the hashes that name a run
+_data_settings  the [data] table: a source by name, with the arguments of that source as fields
+_folder_names   names of recipes and conditions, which become folders
 """
 
 from sparsight.recipe._data_settings import DataSettings as DataSettings
+from sparsight.recipe._loading import (
+    load_recipe as load_recipe,
+    parse_override as parse_override,
+    recipe_values as recipe_values,
+    shipped_recipes as shipped_recipes,
+)
 from sparsight.recipe._recipe import (
     Condition as Condition,
     MeasureSettings as MeasureSettings,
     Name as Name,
     Recipe as Recipe,
-    load_recipe as load_recipe,
     merged as merged,
-    parse_override as parse_override,
-    recipe_values as recipe_values,
-    shipped_recipes as shipped_recipes,
-    validated as validated,
 )
 from sparsight.recipe._toml_text import MAX_TOML_BYTES as MAX_TOML_BYTES, parse_toml as parse_toml
+from sparsight.recipe._validation import validated as validated

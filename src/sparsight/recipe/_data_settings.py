@@ -1,6 +1,5 @@
-"""The ``[data]`` table: a source by name, its options, and a clone in its place."""
+"""The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
-import difflib
 import inspect
 from typing import Any, Literal, get_args
 
@@ -8,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from sparsight.data import SOURCES, Source, Task, clone_task, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
+from sparsight.recipe._validation import unknown_field, wrong_value
+from sparsight.registry import suggest
 from sparsight.settings import Settings
 
 Clone = Literal["none", "gaussian", "gaussian_shared", "phase"]
@@ -21,13 +22,13 @@ class DataSettings(Settings):
     source : str
         Name of a registered data source.
     clone : {"none", "gaussian", "gaussian_shared", "phase"}
-        Use a clone of the data in their place. A source that knows its own Gaussian twin exactly (the
-        random fields) gives that one; others get it from the moments of their training split.
+        Replaces the data with a clone of them. A source that knows its own Gaussian twin exactly (the random
+        fields) supplies it; for other sources the twin is fitted to the moments of the training split.
     label_noise : float
-        Share of labels, in both splits, that are drawn anew; see `with_label_noise`. Inputs, and clones of
-        them, are made with the true labels.
+        Fraction of the labels, in both splits, that are redrawn at random; see `with_label_noise`. Inputs and
+        their clones are made with the true labels.
     merged_classes : int or None
-        Put neighbouring classes together to this many; see `with_merged_classes`.
+        Number of classes after merging neighbouring ones; see `with_merged_classes`. None merges nothing.
     **options
         The keyword arguments of the source, completed with its defaults.
     """
@@ -43,16 +44,14 @@ class DataSettings(Settings):
     @classmethod
     def _complete(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or not isinstance(raw.get("source"), str):
-            return raw
+            return raw  # pydantic reports the missing or wrong source itself
         if raw["source"] not in SOURCES:
-            near = difflib.get_close_matches(raw["source"], SOURCES, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
             raise ValueError(
-                f"no data source is called {raw['source']!r:.80}; {meant}"
-                f"there are {', '.join(sorted(SOURCES))}"
+                f"no data source is called {raw['source']!r:.80}{suggest(raw['source'], SOURCES)} "
+                f"(registered: {', '.join(sorted(SOURCES))})"
             )
         given = {key: value for key, value in raw.items() if key not in cls.model_fields}
-        options = _check_options(raw["source"], given)
+        options = _completed_options(raw["source"], given)
         return {key: raw[key] for key in cls.model_fields if key in raw} | options
 
     def build(self, seed: int) -> Task:
@@ -83,29 +82,24 @@ def _own_clones(function: Source) -> tuple[str, ...]:
     return get_args(parameter.annotation) if parameter else ()
 
 
-def _check_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    model = _options_model(name)
+def _completed_options(source: str, options: dict[str, Any]) -> dict[str, Any]:
+    model = _options_model(source)
     for key in options:
         if key not in model.model_fields:
-            near = difflib.get_close_matches(
-                key, [*model.model_fields, *DataSettings.model_fields], n=1, cutoff=0.5
-            )
-            meant = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(model.model_fields)}"
-            raise ValueError(f"{key!s:.80} is no field of data source {name!r}; {meant}")
+            # Fields of the table itself are suggested as well: `clones` is more likely a misspelt `clone`.
+            allowed = [*model.model_fields, *DataSettings.model_fields]
+            raise ValueError(unknown_field(f"{key!s:.80}", key, allowed, f"data source {source!r}"))
     try:
         return model.model_validate(options).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, details['loc']))} is {details['input']!r:.80}: {details['msg']}"
-            if details["type"] != "missing"
-            else f"{'.'.join(map(str, details['loc']))} is missing"
-            for details in error.errors()
-        ]
-        raise ValueError("; ".join(problems)) from None
+        raise ValueError("; ".join(map(wrong_value, error.errors()))) from None
 
 
-def _options_model(name: str) -> type[BaseModel]:
-    parameters = inspect.signature(SOURCES[name], eval_str=True).parameters.values()
+def _options_model(source: str) -> type[BaseModel]:
+    """Return a model whose fields are the keyword arguments of a source, with their types and defaults."""
+    parameters = inspect.signature(SOURCES[source], eval_str=True).parameters.values()
+    if any(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters):
+        raise InputError(f"data source {source!r} must take keyword-only arguments")
     fields: dict[str, Any] = {
         parameter.name: (
             parameter.annotation,
@@ -114,8 +108,6 @@ def _options_model(name: str) -> type[BaseModel]:
         for parameter in parameters
         if parameter.name not in ("seed", "clone")
     }
-    if any(parameter.kind is not inspect.Parameter.KEYWORD_ONLY for parameter in parameters):
-        raise InputError(f"data source {name!r} must take keyword-only arguments")
     return create_model(
-        f"{name}_options", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
+        f"{source}_options", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields
     )

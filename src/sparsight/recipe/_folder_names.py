@@ -1,9 +1,11 @@
-"""Names that become folders: plain ones, that mean the same on every system and cannot lead elsewhere."""
+"""Names that become folders: they mean the same on every system and cannot lead elsewhere."""
 
 import re
 from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
+
+# Folders of conditions stand beside the files of a run, which other code finds by these endings.
 _FILES_OF_A_RUN = (
     ".toml",
     ".json",
@@ -20,14 +22,14 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "
 
 
 def folder_name(name: str) -> str:
-    """Return the name, if it may be a folder's.
+    """Return the name unchanged if it can name a folder on every system.
 
     Raises
     ------
     ValueError
-        If it has other characters than ASCII letters, digits, ``_ . -``, more than 64 of them, begins
-        or ends with a sign that some system reads otherwise, ends like a file of a run, or is a device's
-        name on Windows.
+        If the name is longer than 64 characters, contains anything but ASCII letters, digits and ``_ . -``,
+        begins or ends with a character that some system treats specially, ends like a file of a run, or
+        names a device on Windows.
     """
     if not _PLAIN.fullmatch(name):
         raise ValueError(
@@ -35,19 +37,19 @@ def folder_name(name: str) -> str:
             "does not end with '.'"
         )
     if name.lower().endswith(_FILES_OF_A_RUN):
-        raise ValueError(f"a name may not end like a file of a run ({', '.join(_FILES_OF_A_RUN)})")
+        raise ValueError(f"a name must not end like a file of a run ({', '.join(_FILES_OF_A_RUN)})")
     if name.lower().partition(".")[0] in _DEVICES:
-        raise ValueError("Windows keeps this name for a device; choose another")
+        raise ValueError("Windows reserves this name for a device; choose another")
     return name
 
 
 def distinct_folders(names: Iterable[str]) -> None:
-    """Refuse names that are one folder where capital letters do not count.
+    """Refuse names that differ only in upper and lower case: some file systems make one folder of them.
 
     Raises
     ------
     ValueError
-        The message names the two.
+        If two names collide; the message gives both.
     """
     seen: dict[str, str] = {}
     for name in names:

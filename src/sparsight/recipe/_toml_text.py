@@ -1,4 +1,4 @@
-"""TOML from anybody: what could exhaust the parser, or harm later, is refused."""
+"""TOML from anybody: text that could exhaust the parser, or cause harm later, is refused."""
 
 import re
 import tomllib
@@ -8,10 +8,11 @@ from sparsight.errors import InputError
 
 MAX_TOML_BYTES = 2**18
 MAX_DEPTH = 16
-"""Tables in tables or lists in lists; and parts of a dotted key."""
+"""Greatest depth of tables in tables or lists in lists, and most parts of a dotted key."""
 
+# A key of n parts costs tomllib memory and time of order n²: long keys are refused before it sees them. The
+# possessive quantifiers (++, *+) keep this search itself linear in the length of the text.
 _PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-# A key of n parts takes the parser memory and time of order n².
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_DEPTH}}}")
 _INT64 = 2**63
 
@@ -22,33 +23,34 @@ def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
     Parameters
     ----------
     content : bytes
-        At most `MAX_TOML_BYTES`, UTF-8.
+        UTF-8, at most `MAX_TOML_BYTES` bytes.
     origin : str
-        Where it comes from, for messages.
+        Where the text comes from, for messages.
 
     Raises
     ------
     InputError
-        If it is no TOML, is too large or too deep, or holds a whole number of more than 64 bits.
+        If the text is not valid TOML, is too large or too deep, or holds an integer of more than 64 bits.
     """
     if len(content) > MAX_TOML_BYTES:
-        raise InputError(f"{origin} has more than {MAX_TOML_BYTES} bytes; no recipe is so long")
+        raise InputError(f"{origin} has more than {MAX_TOML_BYTES} bytes; a recipe never needs as many")
     try:
         text = content.decode()
         if _LONG_KEY.search(text):
-            raise InputError(f"{origin} has a key of more than {MAX_DEPTH} parts; no recipe has")
+            raise InputError(f"{origin} has a key of more than {MAX_DEPTH} parts; a recipe never needs one")
         values = tomllib.loads(text)
-    except InputError:
+    except InputError:  # it is a ValueError as well
         raise
     except RecursionError:
-        raise InputError(f"{origin} is nested more than {MAX_DEPTH} deep; no recipe is") from None
-    except ValueError as error:  # no UTF-8, no TOML, or a number of thousands of digits
-        raise InputError(f"{origin} is no valid TOML: {' '.join(str(error).split()):.200}") from None
+        raise InputError(f"{origin} is nested more than {MAX_DEPTH} deep; a recipe never is") from None
+    except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
+        raise InputError(f"{origin} is not valid TOML: {' '.join(str(error).split()):.200}") from None
     _check_values(values, origin)
     return values
 
 
 def _check_values(values: dict[str, Any], origin: str) -> None:
+    # Level by level and not by recursion, which the depth that is refused here would exhaust.
     level: list[Any] = [values]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
@@ -57,8 +59,9 @@ def _check_values(values: dict[str, Any], origin: str) -> None:
                 inner += value.values()
             elif isinstance(value, list):
                 inner += value
+            # tomllib reads integers of any size; NumPy, torch and other TOML readers do not.
             elif isinstance(value, int) and not -_INT64 <= value < _INT64:
-                raise InputError(f"{origin} holds a whole number of more than 64 bits; TOML has none")
+                raise InputError(f"{origin} holds an integer of more than 64 bits, which TOML does not allow")
         level = inner
     if level:
-        raise InputError(f"{origin} is nested more than {MAX_DEPTH} deep; no recipe is")
+        raise InputError(f"{origin} is nested more than {MAX_DEPTH} deep; a recipe never is")

@@ -1,11 +1,10 @@
 """Caveats: what failed, is missing, was not measured, is undefined, or rests on too few replicates."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from sparsight.figures import UNDEFINED, words_of
 from sparsight.report._subjects import Summaries
-from sparsight.store import FEW_REPLICATES, Run
+from sparsight.store import FEW_REPLICATES, LevelRecord, Run
 
 _INSTRUMENTS = ("locality", "gaussianity", "cavity")
 
@@ -52,7 +51,7 @@ def _replicates(run: Run) -> Iterator[str]:
 def _unfinished(run: Run) -> Iterator[str]:
     for condition, replicate in run.directory.replicates():
         num_levels = run.directory.num_levels(condition, replicate)
-        if num_levels and not run.directory.records(condition, replicate)[-1]["is_last"]:
+        if num_levels and not run.directory.records(condition, replicate)[-1].is_last:
             yield (
                 f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; run the "
                 "same command again to continue."
@@ -86,19 +85,19 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
     severed = []
     for name, subject in summaries.subjects.items():
         records = [
-            (f"{name}, replicate {replicate}, level {record['index']}", record)
+            (f"{name}, replicate {replicate}, level {record.index}", record)
             for replicate in range(subject.run.recipe.replicates)
             for record in subject.run.directory.records(subject.condition, replicate)
         ]
         worst = max((record for _, record in records), key=_num_severed)
         if _num_severed(worst):
-            first = min(record["index"] for _, record in records if _num_severed(record))
-            num_units = worst["connectivity"]["num_units"]
+            first = min(record.index for _, record in records if _num_severed(record))
+            num_units = worst.connectivity.num_units
             severed.append(f"{name} from level {first}, at most {_num_severed(worst)} of {num_units}")
         for where, record in records:
-            for layer in record["connectivity"]["severed_layers"]:
+            for layer in record.connectivity.severed_layers:
                 yield f"Severed layer: {where}: no weight is left in {layer}."
-            if not record["connectivity"]["has_path"]:
+            if not record.connectivity.has_path:
                 yield (
                     f"Severed network: {where}: no path of kept weights leads from the input to the output, "
                     "so the accuracy is that of a constant guess."
@@ -107,8 +106,8 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
         yield f"Severed units, without a path from input to output: {'; '.join(severed)}."
 
 
-def _num_severed(record: dict[str, Any]) -> int:
-    return int(record["connectivity"]["num_units"] - record["connectivity"]["num_connected"])
+def _num_severed(record: LevelRecord) -> int:
+    return record.connectivity.num_units - record.connectivity.num_connected
 
 
 def _undefined(summaries: Summaries) -> Iterator[str]:

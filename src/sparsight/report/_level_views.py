@@ -43,8 +43,8 @@ def level_views(run: Run, condition: str, replicate: int, layer: str) -> Iterato
         stored = run.level(condition, replicate, index)
         yield LevelView(
             index=index,
-            density=stored.page["density"],
-            accuracy=stored.page["curve"]["test_accuracy"][-1],
+            density=stored.record.density,
+            accuracy=stored.record.test_accuracy,
             weight=stored.final[name].numpy(),
             mask=stored.masks[name].numpy(),
             next_mask=stored.next_masks[name].numpy(),

@@ -114,4 +114,7 @@ def _seconds(run: Run) -> dict[str, float]:
     records = [
         record for replicate in run.directory.replicates() for record in run.directory.records(*replicate)
     ]
-    return {kind: sum(record[f"{kind}_seconds"] for record in records) for kind in ("train", "measure")}
+    return {
+        "train": sum(record.train_seconds for record in records),
+        "measure": sum(record.measure_seconds for record in records),
+    }

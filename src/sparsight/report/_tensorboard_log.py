@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, read_record
+from sparsight.store import LevelRecord, RunDirectory, read_record
 
 _FOLDER = "tensorboard"
 
@@ -49,14 +49,12 @@ class TensorBoardLog:
     def __call__(self, directory: RunDirectory, condition: str, replicate: int, index: int) -> None:
         """Write the events of one stored level."""
         writer = self._writer(condition, replicate)
-        curves = [
-            read_record(directory.level(condition, replicate, earlier))["curve"] for earlier in range(index)
-        ]
-        record = read_record(directory.level(condition, replicate, index))
-        before = sum(curve["step"][-1] for curve in curves)
-        for name, values in record["curve"].items():
+        records = [read_record(directory.level(condition, replicate, each)) for each in range(index + 1)]
+        before = sum(record.curve.step[-1] for record in records[:-1])
+        record = records[-1]
+        for name, values in record.curve:
             if name != "step":
-                for step, value in zip(record["curve"]["step"], values, strict=True):
+                for step, value in zip(record.curve.step, values, strict=True):
                     writer.add_scalar(f"training/{name}", value, before + step)
         for name, value in _numbers_of_level(record).items():
             writer.add_scalar(name, value, index)
@@ -70,13 +68,10 @@ class TensorBoardLog:
         return self._writers[key]
 
 
-def _numbers_of_level(record: dict[str, Any]) -> dict[str, float]:
-    numbers = {
-        "level/density": record["density"],
-        "level/test_accuracy": record["curve"]["test_accuracy"][-1],
-    }
-    for layer, quantities in record["measures"].items():
+def _numbers_of_level(record: LevelRecord) -> dict[str, float]:
+    numbers = {"level/density": record.density, "level/test_accuracy": record.test_accuracy}
+    for layer, quantities in record.measures.items():
         for name, entry in quantities.items():
-            if not entry["dims"] and entry["value"] is not None:
-                numbers[f"{layer}/{name}"] = entry["value"]
+            if not entry.dims and entry.value is not None:
+                numbers[f"{layer}/{name}"] = entry.value
     return numbers

@@ -100,9 +100,9 @@ def results_of(run: Run) -> xr.Dataset:
     columns = {"test_accuracy": np.full(shape, np.nan), "density": np.full(shape, np.nan)}
     for place, condition in enumerate(run.recipe.condition_names()):
         for replicate in range(run.recipe.replicates):
-            for page in run.directory.records(condition, replicate):
-                columns["test_accuracy"][place, replicate, page["index"]] = page["curve"]["test_accuracy"][-1]
-                columns["density"][place, replicate, page["index"]] = page["density"]
+            for record in run.directory.records(condition, replicate):
+                columns["test_accuracy"][place, replicate, record.index] = record.test_accuracy
+                columns["density"][place, replicate, record.index] = record.density
     dims = ("condition", "replicate", "level")
     dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
     seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]

@@ -1,21 +1,29 @@
-"""Runs: from a validated recipe to levels on disk.
+"""Runs: a recipe is planned, carried out, and leaves levels on disk.
 
-_measuring: Instruments applied to levels: to one just trained, or again to those that are stored.
-_plan: Which replicates of a condition are trained as one program, and how many fit into memory.
-_preflight: From a recipe to what it runs on: plugins, data and networks, and whether this machine can run i
-_replicates: Replicates of one condition, from the last whole level of each to its end, in one process.
-_resources: How many processes a run gets, and how many threads each.
-_runner: Run a recipe: imp → instruments → store, replicates of each condition alone or in groups.
-_step_watch: Watching a run: workers look out for a request to stop, the holder for the levels they leave.
-_stopping: Stopping between two steps: signals, and what they leave for the workers to see.
+The main job, in the order in which it calls:
+
+_runner      ``run_recipe``: plan, then groups of replicates side by side.
+_plan        Every condition resolved, replicates grouped, the machine shared out.
+_replicates  One group in one process: imp → instruments → store.
+_measuring   Instruments applied to a level, fresh or stored.
+
+What the plan needs to know:
+
+_preflight   Whether this machine can run the conditions.
+_resources   How many processes and threads, and how much memory they will take.
+
+What a worker needs:
+
+_plugins     The user's own criteria, instruments and data sources.
+_building    Data and network of a replicate.
+_stopping    Signals, and the request to stop that they become.
+_step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
 from sparsight.run._measuring import measure_again as measure_again
-from sparsight.run._preflight import (
-    check_recipes as check_recipes,
-    devices_of as devices_of,
-    load_plugins as load_plugins,
-)
+from sparsight.run._plan import Execution as Execution, Group as Group
+from sparsight.run._plugins import load_plugins as load_plugins
+from sparsight.run._preflight import check_conditions as check_conditions
 from sparsight.run._replicates import run_replicates as run_replicates
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe

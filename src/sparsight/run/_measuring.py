@@ -1,15 +1,14 @@
-"""Instruments applied to levels: to one just trained, or again to those that are stored."""
+"""Instruments applied to levels: to one that was just trained, or again to those that are stored."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
 from sparsight.data import Task
 from sparsight.instruments import Quantity, measure_level
 from sparsight.prune import Level
-from sparsight.recipe import Condition
-from sparsight.run._preflight import build_network, build_tasks, load_plugins
+from sparsight.recipe import Condition, merged, validated
+from sparsight.run._building import Built, build
+from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import OnLevel
 from sparsight.store import RunDirectory, read_level, read_measures, write_record
 
@@ -21,66 +20,66 @@ def measure_again(
     plugins: Sequence[Path] = (),
     on_level: OnLevel | None = None,
 ) -> None:
-    """Apply instruments to the stored levels of a run, and store what they find.
+    """Apply instruments to the stored levels of a run, and store what they measure.
 
     Parameters
     ----------
     directory : RunDirectory
     instruments : sequence of str, optional
-        Default: the recipe's. What other instruments found before is kept.
+        Names of registered instruments. Default: the recipe's. What other instruments measured before stays.
     plugins, on_level
-        As in `run`.
+        As for `run_recipe`.
 
     Raises
     ------
     InputError
-        If a level is damaged, or another process is writing.
+        If a level is damaged.
+    BusyError
+        If another process is writing to the run.
     """
     load_plugins(plugins)
+    recipe = directory.recipe
+    conditions = {name: _with(recipe.condition(name), instruments) for name in recipe.condition_names()}
     with directory.writing():
         for name, replicate in directory.replicates():
-            condition = directory.recipe.condition(name)
-            if instruments is not None:
-                condition = Condition.model_validate(
-                    condition.model_dump()
-                    | {"measure": condition.measure.model_dump() | {"instruments": tuple(instruments)}}
-                )
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
                 continue
-            seed = directory.recipe.replicate_seed(replicate)
-            task, twin = build_tasks(condition, seed)
-            network = build_network(condition, task, seed)
+            built = build(conditions[name], recipe.replicate_seed(replicate))
             for index in range(num_levels):
                 folder = directory.level(name, replicate, index)
-                measure_stored(folder, network, task, twin, condition, before=read_measures(folder))
+                measure_stored(folder, built, conditions[name], before=read_measures(folder))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
 
 
 def measure_stored(
-    folder: Path,
-    network: nn.Module,
-    task: Task,
-    twin: Task | None,
-    condition: Condition,
-    before: dict[str, dict[str, Quantity]],
+    folder: Path, built: Built, condition: Condition, before: dict[str, dict[str, Quantity]]
 ) -> None:
-    """Measure one stored level again, and store what is found beside what was found `before`.
+    """Measure one stored level, and store the result beside what was measured before.
 
-    `network` is overwritten with the level's weights. The level's measures may be missing or damaged.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the level. Its measures may be missing or damaged.
+    built : Built
+        The network is overwritten with the level's weights.
+    condition : Condition
+    before : dict
+        Quantities to keep, by layer and name, unless they are measured now.
     """
     stored = read_level(folder)
-    network.load_state_dict(stored.final)
-    found = measure(stored.as_level(network, rewind=None), task, twin, condition)
-    measures = {layer: before.get(layer, {}) | quantities for layer, quantities in found.items()}
-    write_record(folder, stored.page, stored.masks, measures)
+    built.network.load_state_dict(stored.final)
+    level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
+    measured = measure(level, built.task, built.twin, condition)
+    measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
+    write_record(folder, stored.record, stored.masks, measures)
 
 
 def measure(
     level: Level, task: Task, twin: Task | None, condition: Condition
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply a condition's instruments to a level, as `measure_level`."""
+    """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
     return measure_level(
         level.network,
         level.masks,
@@ -92,3 +91,10 @@ def measure(
         seed=level.seed,
         num_samples=condition.measure.num_samples,
     )
+
+
+def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
+    if instruments is None:
+        return condition
+    values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
+    return validated(Condition, values, "instruments")  # unlike `model_copy`, refuses an unknown one by name

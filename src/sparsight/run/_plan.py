@@ -1,92 +1,185 @@
-"""Which replicates of a condition are trained as one program, and how many fit into memory."""
+"""The plan of a run: every condition resolved, replicates grouped, the machine shared out.
 
+A plan is made, and whatever cannot work is refused, before anything is written.
+"""
+
+import dataclasses
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from sparsight.errors import InputError
 from sparsight.prune import check_kernel
-from sparsight.recipe import Recipe
-from sparsight.run._resources import Size, physical_memory
+from sparsight.recipe import Condition, Recipe
+from sparsight.run._preflight import check_conditions
+from sparsight.run._resources import Placement, Size, physical_memory, place
+from sparsight.store import default_path
 from sparsight.train import check_device
 
-Group = tuple[str, tuple[int, ...]]
-"""A condition, and those of its replicates that are trained together."""
+
+@dataclass(frozen=True)
+class Group:
+    """Replicates of one condition that one process trains, as one program if there are several.
+
+    Attributes
+    ----------
+    name : str
+        Name of the condition.
+    condition : Condition
+        The condition, resolved.
+    replicates : tuple of int
+    """
+
+    name: str
+    condition: Condition
+    replicates: tuple[int, ...]
 
 
-def check_execution(recipe: Recipe, together: int | None, cuda_graph: bool) -> None:
-    """Refuse options that do not go with a recipe, before anything is written.
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """A run that was checked and can be carried out.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    path : Path
+        The run directory, which need not exist yet.
+    groups : tuple of Group
+        All replicates of all conditions, in the order in which they are begun.
+    placement : Placement
+        How many groups run side by side, and with how many threads each.
+    """
+
+    recipe: Recipe
+    path: Path
+    groups: tuple[Group, ...]
+    placement: Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How a process runs its replicates. Nothing here is part of the recipe.
+
+    Attributes
+    ----------
+    threads : int
+        Threads of the process.
+    plugins : tuple of Path
+        Python files that register criteria, instruments or data sources.
+    checkpoint_seconds : float
+        Longest time between two checkpoints within a level.
+    stop_folder : Path
+        Folder in which a request to stop appears.
+    owner_pid : int
+        Process that holds the right to write. When it is gone, its workers end. Default: the process that
+        makes this object.
+    cuda_graph : bool
+        Whether forward and backward pass are recorded once on a GPU, and replayed.
+    """
+
+    threads: int
+    plugins: tuple[Path, ...] = ()
+    checkpoint_seconds: float = 60.0
+    stop_folder: Path
+    owner_pid: int = field(default_factory=os.getpid)
+    cuda_graph: bool = False
+
+
+def plan_run(
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    jobs: int | None = None,
+    together: int | None = None,
+    cuda_graph: bool = False,
+) -> RunPlan:
+    """Resolve every condition of a recipe, and decide what runs where.
 
     Parameters
     ----------
-    recipe : Recipe
-    together : int or None
-        Replicates of a condition that are to be trained as one program.
-    cuda_graph : bool
+    recipe, out, jobs, together, cuda_graph
+        As for `run_recipe`.
 
     Raises
     ------
     InputError
-        If `together` is below 1, or above 1 where ``training.kernel`` is ``csr``; or `cuda_graph` is asked
-        for on a CPU.
+        If the recipe cannot be run on this machine, or these options do not go with it.
     """
+    conditions = {name: recipe.condition(name) for name in recipe.condition_names()}
+    _check_options(conditions, together, cuda_graph)
+    seed = recipe.replicate_seed(0)
+    size = check_conditions((condition, seed) for condition in conditions.values())
+    numbers = {
+        name: min(together or num_together(condition, size), recipe.replicates)
+        for name, condition in conditions.items()
+    }
+    groups = grouped(conditions, numbers, recipe.replicates)
+    devices = [condition.device for condition in conditions.values()]
+    placement = place(size.times(max(numbers.values())), len(groups), devices, jobs)
+    return RunPlan(
+        recipe=recipe,
+        path=out or default_path(recipe),
+        groups=groups,
+        placement=dataclasses.replace(placement, together=numbers, cuda_graph=cuda_graph),
+    )
+
+
+def num_together(
+    condition: Condition, size: Size, *, memory: int | None = None, device_memory: int | None = None
+) -> int:
+    """Return how many replicates of a condition to train as one program if the user does not say.
+
+    On a GPU: as many as fit into half of its memory, and with their data into half of the machine's. On a CPU
+    one, and one where the recipe asks for the sparse step: replicates differ in their masks, so stacked
+    weights are dense. See docs/decisions.md, "Replicates of one condition are trained as one program on
+    stacked weights".
+
+    Parameters
+    ----------
+    condition : Condition
+    size : Size
+        Size of the largest replicate.
+    memory, device_memory : int, optional
+        Bytes of memory of the machine and of its GPU. Default: what is there.
+    """
+    if condition.device == "cpu" or condition.training.effective_kernel == "csr":
+        return 1
+    on_device = device_memory or torch.cuda.get_device_properties(condition.device).total_memory
+    return size.num_fitting(memory or physical_memory(), on_device)
+
+
+def grouped(
+    conditions: Mapping[str, Condition], numbers: Mapping[str, int], num_replicates: int
+) -> tuple[Group, ...]:
+    """Return the groups of all replicates in the order in which they are begun: the first replicates first.
+
+    So that the conditions of a run that is looked at early can be compared, pair by pair.
+
+    Parameters
+    ----------
+    conditions : mapping of str to Condition
+    numbers : mapping of str to int
+        Replicates in one group, by condition. With 5 replicates and ``{"imp": 2}`` the groups are (0, 1),
+        (2, 3) and (4,).
+    num_replicates : int
+        Replicates of every condition.
+    """
+    groups = [
+        Group(name, condition, tuple(range(first, min(first + numbers[name], num_replicates))))
+        for name, condition in conditions.items()
+        for first in range(0, num_replicates, numbers[name])
+    ]
+    return tuple(sorted(groups, key=lambda group: group.replicates[0]))
+
+
+def _check_options(conditions: Mapping[str, Condition], together: int | None, cuda_graph: bool) -> None:
     if together is not None and together < 1:
-        raise InputError(f"together is {together}; 1 (each replicate by itself) or more are allowed")
-    for name in recipe.condition_names():
-        condition = recipe.condition(name)
+        raise InputError(f"together is {together}; 1 (each replicate alone) or more are allowed")
+    for condition in conditions.values():
         if together is not None and together > 1:
             check_kernel(condition.training)
         if cuda_graph:
             check_device(torch.device(condition.device))
-
-
-def num_together(
-    recipe: Recipe,
-    size: Size,
-    together: int | None = None,
-    *,
-    memory: int | None = None,
-    device_memory: int | None = None,
-) -> dict[str, int]:
-    """Return how many replicates of each condition are trained as one program.
-
-    On a GPU as many as fit into half of its memory, and with their data into half of the machine's; one where
-    the recipe asks for the sparse step. On a CPU one.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    size : Size
-        Of the largest replicate.
-    together : int, optional
-        Asked for: taken as it is, on any device.
-    memory, device_memory : int, optional
-        Bytes of the machine and of its GPU. Default: as they are.
-    """
-    numbers = {}
-    for name in recipe.condition_names():
-        condition = recipe.condition(name)
-        if together is not None:
-            number = together
-        elif condition.device == "cpu" or condition.training.effective_kernel == "csr":
-            number = 1
-        else:
-            on_device = device_memory or torch.cuda.get_device_properties(condition.device).total_memory
-            number = size.num_fitting(memory or physical_memory(), on_device)
-        numbers[name] = min(number, recipe.replicates)
-    return numbers
-
-
-def grouped(recipe: Recipe, numbers: Mapping[str, int]) -> list[Group]:
-    """Return the groups of a recipe's replicates in the order in which they are begun, replicates first.
-
-    Examples
-    --------
-    With 5 replicates and ``{"imp": 2}`` they are (0, 1), (2, 3) and (4,).
-    """
-    groups = [
-        (condition, tuple(range(first, min(first + number, recipe.replicates))))
-        for condition, number in numbers.items()
-        for first in range(0, recipe.replicates, number)
-    ]
-    return sorted(groups, key=lambda group: group[1][0])

@@ -1,4 +1,4 @@
-"""Replicates of one condition, from the last whole level of each to its end, in one process."""
+"""Replicates of one condition in one process: imp → instruments → store, from the last whole level on."""
 
 import logging
 import os
@@ -14,10 +14,11 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Level, Replicate, connectivity, imp, imp_together
-from sparsight.recipe import Condition
+from sparsight.prune import Execution as LevelExecution, Level, Replicate, connectivity, imp, imp_together
+from sparsight.run._building import Built, build
 from sparsight.run._measuring import measure, measure_stored
-from sparsight.run._preflight import build_network, build_tasks, load_plugins
+from sparsight.run._plan import Execution, Group
+from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
 from sparsight.run._stopping import ignore_terminal, is_stop_requested
 from sparsight.store import (
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """A replicate that is ready to go on: its number, folder, data, and where it is."""
+    """A replicate that is ready to be trained from where it is."""
 
     number: int
     folder: Path
@@ -44,61 +45,44 @@ class _Prepared:
     replicate: Replicate
 
 
-def run_replicates(
-    path: Path,
-    condition_name: str,
-    replicates: Sequence[int],
-    *,
-    threads: int,
-    plugins: Sequence[Path] = (),
-    checkpoint_seconds: float = 60.0,
-    owner: int | None = None,
-    holder: Path | None = None,
-    cuda_graph: bool = False,
-) -> None:
-    """Run replicates of one condition to their end, each from its last level that is whole.
+def run_replicates(path: Path, group: Group, execution: Execution) -> None:
+    """Run replicates of one condition to their end, each from its last whole level.
 
-    One is trained by itself; several are trained as one program, see `sparsight.prune._together`. If
-    training diverges, that is recorded in the run, the levels before it stay, and the other replicates go on.
+    A single replicate is trained alone; several are trained as one program, see
+    `sparsight.prune.imp_together`. If the training of a replicate diverges, that is recorded in the run, its
+    earlier levels stay, and the other replicates continue.
 
     Parameters
     ----------
     path : Path
-        The run directory, which the caller holds the right to write to.
-    condition_name : str
-    replicates : sequence of int
-    threads : int
-    plugins : sequence of Path
-    checkpoint_seconds : float
-    owner : int, optional
-        The process that started this one and holds that right: when it is gone, this one stops.
-        Default: this one.
-    holder : Path, optional
-        The folder in which a request to stop appears. Default: the run directory.
-    cuda_graph : bool
-        As for `sparsight.prune.imp`.
+        The run directory. The caller holds the right to write to it, or to these replicates.
+    group : Group
+    execution : Execution
 
     Raises
     ------
     InputError
-        If a file cannot be written or read; what was stored before is whole.
+        If a file cannot be written or read. What was stored before is whole.
     """
-    owner, holder = owner or os.getpid(), holder or path
-    if owner != os.getpid():
+    if execution.owner_pid != os.getpid():
         ignore_terminal()
-    if is_stop_requested(holder, owner):
+    # joblib starts the groups that were waiting even after a stop: these must not even load their data.
+    if is_stop_requested(execution.stop_folder, execution.owner_pid):
         return
-    load_plugins(plugins)
-    torch.set_num_threads(threads)
+    load_plugins(execution.plugins)  # a worker is a new process, in which nothing is registered yet
+    torch.set_num_threads(execution.threads)
     directory = RunDirectory.open(path)
-    condition = directory.recipe.condition(condition_name)
-    execution = {"threads": threads, "together": len(replicates), "cuda_graph": cuda_graph}
-    with explaining_storage(directory.replicate(condition_name, replicates[0])):
-        prepared = [_prepared(directory, condition_name, number) for number in replicates]
-        watch = StepWatch([each.folder for each in prepared], holder, owner, checkpoint_seconds)
+    with explaining_storage(directory.replicate(group.name, group.replicates[0])):
+        prepared = [_prepare(directory, group, number) for number in group.replicates]
+        watch = StepWatch([each.folder for each in prepared], execution)
+        facts = {
+            "threads": execution.threads,
+            "together": len(prepared),
+            "cuda_graph": execution.cuda_graph,
+        }
         try:
-            rounds = _rounds(directory, condition, prepared, watch, cuda_graph)
-            _store_levels(directory, condition_name, prepared, rounds, execution)
+            levels = _levels(directory.path, group, prepared, watch, execution.cuda_graph)
+            _store_levels(directory, group, prepared, levels, facts)
         except Stop:
             return
         finally:
@@ -106,24 +90,38 @@ def run_replicates(
                 forget_progress(each.folder)
 
 
-def _prepared(directory: RunDirectory, name: str, number: int) -> _Prepared:
-    condition, folder = directory.recipe.condition(name), directory.replicate(name, number)
+def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared:
+    folder = directory.replicate(group.name, number)
     seed = directory.recipe.replicate_seed(number)
-    task, twin = build_tasks(condition, seed)
-    directory.begin(name, number, _task_facts(task))
-    network = build_network(condition, task, seed)
-    start = _mended_start(directory, name, number, network, task, twin)
-    return _Prepared(number, folder, twin, Replicate(network, task, seed, start, read_checkpoint(folder)))
+    built = build(group.condition, seed)
+    directory.begin(group.name, number, _task_facts(built.task))
+    start = _mended_start(directory, group, number, built)
+    replicate = Replicate(
+        network=built.network, task=built.task, seed=seed, start=start, checkpoint=read_checkpoint(folder)
+    )
+    return _Prepared(number, folder, built.twin, replicate)
 
 
-def _rounds(
-    directory: RunDirectory,
-    condition: Condition,
-    prepared: Sequence[_Prepared],
-    watch: StepWatch,
-    cuda_graph: bool,
+def _mended_start(directory: RunDirectory, group: Group, number: int, built: Built) -> Level | None:
+    """Return the level to resume after; set damaged levels aside, and mend damaged measures."""
+    health = check_replicate(directory, group.name, number)
+    for problem in health.problems:
+        _log.warning("%s", problem)
+    for path in set_aside_damaged(directory, health):
+        _log.warning("set aside as %s, to be computed again", path)
+    for index in health.unmeasured:
+        measure_stored(directory.level(group.name, number, index), built, group.condition, before={})
+    if health.last_good is None:
+        return None
+    rewind = directory.read(group.name, number, 0).rewind  # only level 0 stores it
+    return directory.read(group.name, number, health.last_good).as_level(built.network, rewind)
+
+
+def _levels(
+    run: Path, group: Group, prepared: Sequence[_Prepared], watch: StepWatch, cuda_graph: bool
 ) -> Iterator[tuple[int, Level | DivergenceError]]:
-    training, pruning = condition.training, condition.pruning
+    """Yield every level once it is trained, with the position of its replicate in `prepared`."""
+    training, pruning = group.condition.training, group.condition.pruning
     if len(prepared) > 1:
         replicates = [each.replicate for each in prepared]
         yield from imp_together(replicates, training, pruning, on_step=watch, cuda_graph=cuda_graph)
@@ -139,8 +137,10 @@ def _rounds(
             start=one.start,
             checkpoint=one.checkpoint,
             on_step=lambda progress: watch({0: progress}),
-            crossovers=recorded_crossovers(directory.path, one.network, training.effective_kernel),
-            cuda_graph=cuda_graph,
+            execution=LevelExecution(
+                crossovers=recorded_crossovers(run, one.network, training.effective_kernel),
+                cuda_graph=cuda_graph,
+            ),
         ):
             yield 0, level
     except DivergenceError as error:
@@ -149,60 +149,46 @@ def _rounds(
 
 def _store_levels(
     directory: RunDirectory,
-    name: str,
+    group: Group,
     prepared: Sequence[_Prepared],
-    rounds: Iterable[tuple[int, Level | DivergenceError]],
-    execution: Mapping[str, Any],
+    levels: Iterable[tuple[int, Level | DivergenceError]],
+    facts: Mapping[str, Any],
 ) -> None:
-    condition = directory.recipe.condition(name)
     began, index, train_seconds = time.perf_counter(), -1, 0.0
-    for position, level in rounds:
+    for position, level in levels:
         each, trained = prepared[position], time.perf_counter()
         if isinstance(level, DivergenceError):
-            directory.note_failure(name, each.number, str(level))
+            directory.note_failure(group.name, each.number, str(level))
             forget_progress(each.folder)
             continue
-        if level.index != index:  # the first of those that were trained together
+        # Replicates that are trained together finish a level at one moment, but arrive here one after the
+        # other: only for the first of them does the time since `began` hold no measuring of the others.
+        if level.index != index:
             index, train_seconds = level.index, trained - began
-        measures = measure(level, each.replicate.task, each.twin, condition)
-        facts = _facts(level) | {
+        measures = measure(level, each.replicate.task, each.twin, group.condition)
+        level_facts = _facts(level) | {
             "train_seconds": train_seconds,
             "measure_seconds": time.perf_counter() - trained,
-            **execution,
+            **facts,
         }
-        write_level(directory.level(name, each.number, level.index), level, measures, facts)
+        write_level(directory.level(group.name, each.number, level.index), level, measures, level_facts)
+        # Only now: killed between the two, the run ignores the checkpoint of a level that is stored. The
+        # other way round it would have neither.
         (each.folder / CHECKPOINT).unlink(missing_ok=True)
         if level.is_last:
             forget_progress(each.folder)
         began = time.perf_counter()
 
 
-def _mended_start(
-    directory: RunDirectory,
-    name: str,
-    replicate: int,
-    network: torch.nn.Module,
-    task: Task,
-    twin: Task | None,
-) -> Level | None:
-    """Return the level to go on after, damaged ones set aside and damaged measures made again."""
-    health = check_replicate(directory, name, replicate)
-    for problem in health.problems:
-        _log.warning("%s", problem)
-    for path in set_aside_damaged(directory, health):
-        _log.warning("set aside as %s, to be computed again", path)
-    for index in health.unmeasured:
-        folder = directory.level(name, replicate, index)
-        measure_stored(folder, network, task, twin, directory.recipe.condition(name), before={})
-    if health.last_good is None:
-        return None
-    rewind = directory.read(name, replicate, 0).rewind
-    return directory.read(name, replicate, health.last_good).as_level(network, rewind)
-
-
 @contextmanager
 def explaining_storage(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an `InputError` that names the file and the mend."""
+    """Turn an error of the file system into an `InputError` that names the file and how to resume.
+
+    Parameters
+    ----------
+    folder : Path
+        Named where the system does not say which file it was.
+    """
     try:
         yield
     except OSError as error:

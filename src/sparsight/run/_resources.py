@@ -1,7 +1,11 @@
-"""How many processes a run gets, and how many threads each."""
+"""How many processes a run gets, and how many threads each of them.
+
+The reasons are in docs/decisions.md, "Processes and threads follow from the size of the network and the
+memory".
+"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,35 +15,37 @@ import numpy as np
 from sparsight.data import Task, is_compact
 
 _WEIGHTS_WORTH_THREADS = 100_000
-"""Below, a step is so short that a second thread costs more than it gives."""
+"""Parameters of the smallest network that profits from a second thread; a shorter step loses time to it."""
 
 _COPIES_OF_WEIGHTS = 50
-"""float32 copies alive at the peak, which is the cavity's: its moments are 15 matrices in float64. Measured:
-1.76 GB in all for 6.3 million weights, batches of 1000 and 2000 samples."""
+"""float32 copies of the weights alive at the peak: the cavity instrument's 15 moment matrices in float64, and
+what is made on the way. Measured: 1.76 GB in all for 6.3 million weights, batches of 1000 and 2000 samples,
+where this estimate gives 1.9 GB."""
 
 _COPIES_ON_DEVICE = 10
-"""float32 copies of weights on a GPU in training: value, gradient, two moments, mask, and what an update
-makes in between. Counted, not measured."""
+"""float32 copies of the weights on a GPU in training: value, gradient, two moments of the optimizer, mask,
+and the temporaries of an update. Counted from the code, not measured."""
 
 _COPIES_OF_ACTIVATIONS = 6
-"""Of each unit and sample of a batch: product, BatchNorm, activation, and their gradients. Counted, too."""
+"""float32 values for each unit and sample of a batch: product, BatchNorm, activation, and the gradient of
+each. Counted from the code, not measured."""
 
 _BYTES_OF_A_PROCESS = 600 * 2**20
-"""A Python with torch, scipy and xarray imported, and batches (measured: 0.3 to 0.6 GiB)."""
+"""Python with torch, scipy and xarray imported, and the batches. Measured: 0.3 to 0.6 GiB."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What one replicate of a condition asks of a machine.
+    """Estimated size of one replicate.
 
     Attributes
     ----------
     num_weights : int
         Parameters of the network.
     num_bytes : int
-        Memory of its process, roughly.
+        Memory of its process.
     num_device_bytes : int
-        Memory on a GPU, if it trains there, roughly.
+        Memory on a GPU, if it trains there.
     """
 
     num_weights: int
@@ -48,19 +54,21 @@ class Size:
 
     @classmethod
     def of(cls, num_weights: int, task: Task, num_clones: int, num_activations: int = 0) -> "Size":
-        """Return the size of a replicate that holds a task and `num_clones` clones of it.
-
-        Memory-mapped data are the file cache's and shared among processes: not counted.
+        """Return the size of a replicate that holds a task and clones of it.
 
         Parameters
         ----------
         num_weights : int
+            Parameters of the network.
         task : Task
         num_clones : int
+            Data sets of the same size beside the task, such as its Gaussian twin.
         num_activations : int
-            Units, pixels among them, times samples of a batch.
+            Units of the network, input pixels included, times the samples of a batch.
         """
         inputs = (task.train_inputs, task.test_inputs)
+        # Pages of a memory-mapped file belong to the file cache and are shared by all processes. A clone is
+        # an array of its own, even where the original is mapped: one byte per pixel if compact, else float32.
         original = sum(array.nbytes for array in inputs if not isinstance(array, np.memmap))
         clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
         weights = 4 * _COPIES_OF_WEIGHTS * num_weights
@@ -68,7 +76,7 @@ class Size:
         return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS, on_device)
 
     def union(self, other: "Size") -> "Size":
-        """Return the larger in each respect."""
+        """Return the larger of two sizes in each respect."""
         return Size(
             max(self.num_weights, other.num_weights),
             max(self.num_bytes, other.num_bytes),
@@ -76,8 +84,8 @@ class Size:
         )
 
     def times(self, number: int) -> "Size":
-        """Return the size of so many replicates in one process."""
-        shared = min(_BYTES_OF_A_PROCESS, self.num_bytes)
+        """Return the size of `number` replicates in one process."""
+        shared = min(_BYTES_OF_A_PROCESS, self.num_bytes)  # the imports are there once
         return Size(
             number * self.num_weights,
             shared + number * (self.num_bytes - shared),
@@ -85,83 +93,91 @@ class Size:
         )
 
     def num_fitting(self, memory: int, device_memory: int) -> int:
-        """Return how many replicates in one process fill half of either memory; at least 1."""
+        """Return how many replicates in one process fill half of either memory, in bytes; at least 1."""
+        # Half: the estimates are rough, and others use the machine. Running out of memory kills the process.
         shared = min(_BYTES_OF_A_PROCESS, self.num_bytes)
         in_process = (memory // 2 - shared) // max(self.num_bytes - shared, 1)
         return max(min(in_process, device_memory // 2 // max(self.num_device_bytes, 1)), 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Processes side by side, and threads in each.
+    """Number of processes, and of threads in each.
 
     Attributes
     ----------
-    jobs, threads, num_cores : int
+    jobs : int
+        Processes side by side.
+    threads : int
+        Threads of each process.
+    num_cores : int
+        Cores of the machine that this process may use.
     reason : str
-        Why so, in words.
-    together : dict of str to int
-        How many replicates of each condition are trained as one program.
+        Why there are this many processes and threads, in words.
+    together : mapping of str to int
+        Replicates that are trained as one program, by condition.
     cuda_graph : bool
+        Whether forward and backward pass are recorded once on a GPU, and replayed.
     """
 
     jobs: int
     threads: int
     num_cores: int
     reason: str
-    together: dict[str, int] = field(default_factory=dict)
+    together: Mapping[str, int] = field(default_factory=dict)
     cuda_graph: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """Return it as plain values, for files."""
+        """Return the placement as plain values, for files."""
         return asdict(self)
 
 
 def place(
     size: Size,
-    num_units: int,
+    num_groups: int,
     devices: Sequence[str],
     jobs: int | None = None,
     *,
     num_cores: int | None = None,
     memory: int | None = None,
 ) -> Placement:
-    """Share the machine out among replicates: many processes for small networks, one for a large one.
+    """Share the machine out: many processes for small networks, one for a large one.
 
-    A process per core gives the most replicates an hour, as one thread wastes nothing; there are fewer when
-    there are fewer replicates, or when so many would fill more than half of the memory; the cores that are
-    left over go to each as threads, unless its network is too small to profit.
+    One process per core trains the most replicates an hour, since a single thread wastes nothing. There are
+    fewer processes if there are fewer groups, or if that many would fill more than half of the memory. The
+    cores that are left over become threads, unless the network is too small to profit from them.
 
     Parameters
     ----------
     size : Size
-        Of the largest replicate.
-    num_units : int
-        Replicates to run.
+        Size of the largest group.
+    num_groups : int
+        Groups of replicates to run, each in one process.
     devices : sequence of str
-        Their devices. Replicates on a GPU run one after the other.
+        Devices of the conditions. If one of them is a GPU, one process runs all groups in turn.
     jobs : int, optional
-        Asked for: taken as it is.
+        Processes that the user asks for. This number is taken unchanged.
     num_cores, memory : int, optional
-        Of the machine (memory in bytes). Default: what this process may use.
+        Cores, and bytes of memory, of the machine. Default: what this process may use.
     """
-    num_cores = num_cores or joblib.cpu_count()
+    num_cores = num_cores or joblib.cpu_count()  # unlike os.cpu_count, within affinity and container limits
     memory = memory or physical_memory()
     if jobs is not None:
         reason = f"{jobs} asked for"
     elif any(device != "cpu" for device in devices):
+        # Processes that share a GPU wait for each other, and each takes memory there for its own context.
         jobs, reason = 1, "one process has the GPU"
     else:
         fitting = max(memory // 2 // size.num_bytes, 1)
-        jobs = max(min(num_units, num_cores, fitting), 1)
-        if jobs == fitting < min(num_units, num_cores):
+        jobs = max(min(num_groups, num_cores, fitting), 1)
+        if jobs == fitting < min(num_groups, num_cores):
             reason = f"a process needs {size.num_bytes / 2**30:.1f} GiB: no more fit into half of the memory"
         else:
             reason = "one process a core" if jobs == num_cores else "one process a replicate"
     threads = max(num_cores // jobs, 1)
     if threads > 1 and size.num_weights < _WEIGHTS_WORTH_THREADS:
-        threads, reason = 1, f"{reason}; one thread each, for the networks are small"
-    return Placement(jobs, threads, num_cores, reason)
+        threads, reason = 1, f"{reason}; one thread each, since the networks are small"
+    return Placement(jobs=jobs, threads=threads, num_cores=num_cores, reason=reason)
 
 
 def physical_memory() -> int:

@@ -1,20 +1,16 @@
-"""Run a recipe: imp → instruments → store, replicates of each condition alone or in groups."""
+"""The main job: plan a recipe, then carry the plan out, groups of replicates side by side."""
 
-import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from joblib import Parallel, delayed
 
 from sparsight.recipe import Recipe
-from sparsight.run._plan import check_execution, grouped, num_together
-from sparsight.run._preflight import check_recipe, devices_of
+from sparsight.run._plan import Execution, plan_run
 from sparsight.run._replicates import explaining_storage, run_replicates
-from sparsight.run._resources import place
 from sparsight.run._step_watch import OnLevel, OnLook, announcing
 from sparsight.run._stopping import request_stop, stopping_on_signals
-from sparsight.store import RunDirectory, default_path
+from sparsight.store import RunDirectory
 
 
 def run_recipe(
@@ -29,7 +25,7 @@ def run_recipe(
     together: int | None = None,
     cuda_graph: bool = False,
 ) -> RunDirectory:
-    """Run every replicate of every condition, and go on where an earlier run stopped.
+    """Run every replicate of every condition, from where an earlier call stopped.
 
     Parameters
     ----------
@@ -37,62 +33,56 @@ def run_recipe(
     out : Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
-        Processes side by side; the machine's cores are shared out among them. Default: by the size of the
-        networks and of the machine, see `sparsight.run.place`. Recorded in ``placement.json``.
+        Processes side by side, which share the machine's cores. Default: depends on the size of the networks
+        and of the machine, see `sparsight.run.place`. Recorded in ``placement.json``.
     plugins : sequence of Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float
-        How often, at least, the middle of a level is saved.
+        Longest time between two checkpoints within a level.
     on_level : callable, optional
         Called as ``on_level(run_directory, condition, replicate, level)`` once a level is stored.
     on_look : callable, optional
-        Called with the run directory twice a second, for a view of how far it is.
+        Called with the run directory twice a second, for a view of its progress.
     together : int, optional
-        How many replicates of a condition are trained as one program on stacked weights, all layers dense:
-        the same mathematics as one by one, another rounding. Default: on a GPU as many as fit into its
-        memory, on a CPU 1. Recorded in ``placement.json`` and with every level.
+        Replicates of a condition that are trained as one program on stacked weights, all layers dense: the
+        same mathematics as one by one, another rounding. Default: on a GPU as many as fit into its memory, on
+        a CPU 1. Recorded in ``placement.json`` and with every level.
     cuda_graph : bool
-        On a GPU: whether forward and backward pass are recorded once and replayed, see
+        Whether forward and backward pass are recorded once on a GPU, and replayed; see
         `sparsight.train._cuda_graph`.
 
     Returns
     -------
     RunDirectory
-        Replicates whose training diverged are in its `failures`.
+        Its `failures` lists replicates whose training diverged.
 
     Raises
     ------
     InputError
-        Before anything is written, if the recipe cannot be run here; or if another process is writing.
+        Before anything is written, if the recipe cannot be run here.
+    BusyError
+        If another process is writing to the run.
     Interrupted
-        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came: every replicate has stopped after its next step and
-        saved where it was, and the same call goes on from there.
+        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came. Every replicate has stopped after its next step and saved
+        where it was; the same call resumes the run.
     """
-    check_execution(recipe, together, cuda_graph)
-    size = check_recipe(recipe)
-    numbers = num_together(recipe, size, together)
-    groups = grouped(recipe, numbers)
-    directory = RunDirectory.create(recipe, out or default_path(recipe))
-    placement = place(size.times(max(numbers.values())), len(groups), devices_of(recipe), jobs)
-    placement = dataclasses.replace(placement, together=numbers, cuda_graph=cuda_graph)
+    plan = plan_run(recipe, out, jobs=jobs, together=together, cuda_graph=cuda_graph)
+    directory = RunDirectory.create(plan.recipe, plan.path)
+    execution = Execution(
+        threads=plan.placement.threads,
+        plugins=tuple(plugins),
+        checkpoint_seconds=checkpoint_seconds,
+        stop_folder=directory.path,
+        cuda_graph=cuda_graph,
+    )
     with (
         explaining_storage(directory.path),
         directory.writing(on_lost=lambda: request_stop(directory.path)),
         announcing(directory, on_level, on_look),
         stopping_on_signals(directory.path),
     ):
-        directory.note_placement(placement.facts())
-        Parallel(n_jobs=placement.jobs)(
-            delayed(run_replicates)(
-                directory.path,
-                condition,
-                replicates,
-                threads=placement.threads,
-                plugins=plugins,
-                checkpoint_seconds=checkpoint_seconds,
-                owner=os.getpid(),
-                cuda_graph=cuda_graph,
-            )
-            for condition, replicates in groups
+        directory.note_placement(plan.placement.facts())
+        Parallel(n_jobs=plan.placement.jobs)(
+            delayed(run_replicates)(directory.path, group, execution) for group in plan.groups
         )
     return directory

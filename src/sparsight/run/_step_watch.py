@@ -1,4 +1,4 @@
-"""Watching a run: workers look out for a request to stop, the holder for the levels they leave."""
+"""Watching a run: workers look for a request to stop, and the owner for the levels that they store."""
 
 import os
 import threading
@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sparsight.prune import Progress
+from sparsight.run._plan import Execution
 from sparsight.run._stopping import is_stop_requested
 from sparsight.store import ProgressClock, RunDirectory, TrainingProgress, write_checkpoint, write_progress
 
@@ -18,48 +19,52 @@ OnLook = Callable[[RunDirectory], None]
 """Called with the run, again and again while it runs."""
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+"""Each look counts the levels of every replicate on the disk, which may be a slow network file system."""
 
 
 class Stop(Exception):  # noqa: N818 - a request, not an error
-    """The holder of the run was asked to stop; where this replicate is has been saved."""
+    """The owner was asked to stop; where the replicates are has been saved."""
 
 
 class StepWatch:
-    """What a worker does after every step: see whether it should stop, and save where its replicates are.
+    """What a worker does after every step: look whether it should stop, and save where its replicates are.
 
     Parameters
     ----------
     folders : sequence of Path
-        Of the replicates; their checkpoints go there.
-    holder : Path
-        The folder in which a request to stop appears.
-    owner : int
-        The process that holds the run. When it is gone, this one ends at once.
-    seconds : float
-        Between checkpoints.
+        Folders of the replicates, which receive their checkpoints.
+    execution : Execution
     """
 
-    def __init__(self, folders: Sequence[Path], holder: Path, owner: int, seconds: float) -> None:
-        self.folders = folders
-        self.holder = holder
-        self.owner = owner
-        self.seconds = seconds
-        self.last_saved = time.monotonic()
-        self.clock = ProgressClock()
+    def __init__(self, folders: Sequence[Path], execution: Execution) -> None:
+        self._folders = folders
+        self._execution = execution
+        self._last_saved = time.monotonic()
+        self._clock = ProgressClock()
 
     def __call__(self, progress: Mapping[int, Progress]) -> None:
-        """Raise `Stop` if the run is to stop, after saving the progress of each replicate, by position."""
-        if self.owner not in (os.getpid(), os.getppid()):
-            os._exit(1)  # between two steps: no file is open, and nobody is left to report to
+        """Save what is due, and raise `Stop` if the run is to stop.
+
+        Parameters
+        ----------
+        progress : mapping of int to Progress
+            By position in `folders`: those replicates that took the step.
+        """
+        how = self._execution
+        # Without an owner nobody renews the lock, and the next command takes it over. A worker that stayed
+        # would write to the same files as its successor. Exit at once and without cleaning up: between two
+        # steps no file is open, and nobody is left to report to.
+        if how.owner_pid not in (os.getpid(), os.getppid()):
+            os._exit(1)
         level = next((each.level for each in progress.values()), None)
-        if level is not None and self.clock.is_due(level):
+        if level is not None and self._clock.is_due(level):
             for position, each in progress.items():
-                write_progress(self.folders[position], _training_progress(each, self.clock.seconds()))
-        stop = is_stop_requested(self.holder, self.owner)
-        if stop or time.monotonic() - self.last_saved > self.seconds:
+                write_progress(self._folders[position], _training_progress(each, self._clock.seconds()))
+        stop = is_stop_requested(how.stop_folder, how.owner_pid)
+        if stop or time.monotonic() - self._last_saved > how.checkpoint_seconds:
             for position, each in progress.items():
-                write_checkpoint(self.folders[position], each)
-            self.last_saved = time.monotonic()
+                write_checkpoint(self._folders[position], each)
+            self._last_saved = time.monotonic()
         if stop:
             raise Stop
 
@@ -68,12 +73,12 @@ def _training_progress(progress: Progress, seconds: float) -> TrainingProgress:
     trainer = progress.trainer
     accuracies = trainer.curve.test_accuracy
     return TrainingProgress(
-        progress.level,
-        trainer.step,
-        trainer.num_steps,
-        progress.density,
-        accuracies[-1] if accuracies else None,
-        seconds,
+        level=progress.level,
+        step=trainer.step,
+        num_steps=trainer.num_steps,
+        density=progress.density,
+        test_accuracy=accuracies[-1] if accuracies else None,
+        seconds=seconds,
     )
 
 
@@ -81,21 +86,22 @@ def _training_progress(progress: Progress, seconds: float) -> TrainingProgress:
 def announcing(
     directory: RunDirectory, on_level: OnLevel | None, on_look: OnLook | None = None
 ) -> Iterator[None]:
-    """Watch the run directory, where workers of any kind leave their levels.
+    """Call `on_level` for each level that workers store, and `on_look` twice a second.
 
-    Calls `on_level` for each new one, and `on_look` twice a second. An `OSError` of theirs passes: where they
-    write to may be gone (a terminal, a pipe), and the run shall go on.
+    Workers are other processes and leave nothing but files: a thread looks at the run directory. An `OSError`
+    of either function is ignored, since the terminal or pipe that it prints to may be gone, and the run must
+    continue.
     """
-    seen: dict[tuple[str, int], int] = {unit: directory.num_levels(*unit) for unit in directory.replicates()}
+    seen = {replicate: directory.num_levels(*replicate) for replicate in directory.replicates()}
     done = threading.Event()
 
     def announce() -> None:
-        for unit, num_seen in list(seen.items()):
-            seen[unit] = directory.num_levels(*unit)
-            for index in range(num_seen, seen[unit]):
+        for replicate, num_seen in list(seen.items()):
+            seen[replicate] = directory.num_levels(*replicate)
+            for index in range(num_seen, seen[replicate]):
                 if on_level is not None:
                     with suppress(OSError):
-                        on_level(directory, *unit, index)
+                        on_level(directory, *replicate, index)
         if on_look is not None:
             with suppress(OSError):
                 on_look(directory)
@@ -111,4 +117,4 @@ def announcing(
     finally:
         done.set()
         watcher.join()
-        announce()
+        announce()  # levels stored since the last look

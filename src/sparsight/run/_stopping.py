@@ -1,4 +1,4 @@
-"""Stopping between two steps: signals, and what they leave for the workers to see."""
+"""Stopping between two steps: signals to one process become a request that all its workers see."""
 
 import os
 import signal
@@ -13,11 +13,12 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop, has saved where it was, and can go on from there.
+    """A run was asked to stop and has saved where it was; the same call resumes it.
 
     Attributes
     ----------
     signal_number : int
+        The signal that came first.
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -29,9 +30,13 @@ class Interrupted(KeyboardInterrupt):
 def stopping_on_signals(folder: Path) -> Iterator[None]:
     """Turn SIGINT, SIGTERM, SIGUSR1 and SIGHUP into a request that every worker sees after its next step.
 
-    The request is a file in the run directory, so that it reaches processes of any kind. A second signal
-    of the same kind does what it always does; but a second SIGHUP is ignored, for a terminal that goes away
-    often sends two, its shell's and the kernel's. Where SIGHUP was ignored (``nohup``) it stays so.
+    A second signal of the same kind takes its usual effect, except that a second SIGHUP is ignored. Where
+    SIGHUP was ignored before (``nohup``) it stays ignored.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder in which the request appears.
 
     Raises
     ------
@@ -39,18 +44,22 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
         At the end of the block, if a signal came.
     """
     received: list[int] = []
+    # A process that was killed cannot withdraw its request, and its number may have come to this one.
     _withdraw(folder)
     before: dict[int, Any] = {}
 
     def ask(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         request_stop(folder)
+        # The user may mean a second Ctrl-C: give the signal back. But a terminal that closes often sends two
+        # SIGHUP, its shell's and the kernel's, and the second would kill the run while it saves.
         is_hangup = number == getattr(signal, "SIGHUP", None)
         signal.signal(number, signal.SIG_IGN if is_hangup else before[number])
 
+    # Python sets handlers in the main thread only; a run in another thread of a server does without them.
     if threading.current_thread() is threading.main_thread():
         for name in _SIGNALS:
-            number = getattr(signal, name, None)
+            number = getattr(signal, name, None)  # Windows has two of them
             if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 continue
             before[number] = signal.signal(number, ask)
@@ -65,30 +74,38 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
 
 
 def ignore_terminal() -> None:
-    """Leave what a terminal sends to every process of a job to the one that holds the run.
+    """Ignore Ctrl-C and SIGHUP, which a terminal sends to every process of a job.
 
-    That is Ctrl-C, and SIGHUP when the terminal goes away.
+    The process that holds the run receives them as well and asks its workers to stop. A worker that also
+    reacted by itself would die in the middle of a step, before it could save.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def request_stop(folder: Path, holder: int | None = None) -> None:
+# The request is a file. It must reach workers of any kind, which share no memory with their owner and whose
+# process numbers joblib does not give away; and they must see it between two steps, when everything is
+# consistent. Its name carries the owner's process number, so that two processes that use one folder stop
+# independently.
+
+
+def request_stop(folder: Path, owner_pid: int | None = None) -> None:
     """Ask every worker of a process, by default of this one, to stop after its next step."""
-    with suppress(OSError):  # a folder that is gone stops them too
-        _request(folder, holder or os.getpid()).touch()
+    with suppress(OSError):  # a folder that is gone stops them as well: their next write fails
+        _request(folder, owner_pid or os.getpid()).touch()
 
 
-def is_stop_requested(folder: Path, holder: int) -> bool:
-    """Return whether the process that holds the run was asked to stop."""
-    return os.path.exists(_request(folder, holder))  # noqa: PTH110 - after every step: the cheapest there is
+def is_stop_requested(folder: Path, owner_pid: int) -> bool:
+    """Return whether the workers of a process were asked to stop."""
+    # Called after every step, which may take 100 µs: os.path.exists is the cheapest way to look.
+    return os.path.exists(_request(folder, owner_pid))  # noqa: PTH110
 
 
 def _withdraw(folder: Path) -> None:
-    with suppress(OSError):  # nobody else looks at the request of a process that is gone
+    with suppress(OSError):  # the folder does not exist yet, or is gone
         _request(folder, os.getpid()).unlink(missing_ok=True)
 
 
-def _request(folder: Path, holder: int) -> Path:
-    return folder / f".stop-{holder}"
+def _request(folder: Path, owner_pid: int) -> Path:
+    return folder / f".stop-{owner_pid}"

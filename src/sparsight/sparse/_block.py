@@ -11,7 +11,7 @@ from torch.nn import functional
 from sparsight.sparse._batch_norm import Moments, moments
 from sparsight.sparse._live_part import LivePart
 from sparsight.sparse._pattern import Pattern
-from sparsight.sparse._tile_product import Reading, tile_product
+from sparsight.sparse._tile_product import Norm, Standardisation, tile_product
 from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling
 
 
@@ -59,25 +59,27 @@ class Block:
         if part.units is not None and part.constant_units is not None:
             bias, constants = bias[part.units], bias[part.constant_units]
         found: Moments | None = None
-        gamma: Tensor | None = None
-        beta: Tensor | None = None
-        eps = 0.0
+        parameters: Norm | None = None
         if self.norm is not None:
-            gamma, beta, eps = self.norm.weight, self.norm.bias, self.norm.eps
-            if part.inputs is not None:
-                gamma, beta = gamma[part.inputs], beta[part.inputs]
-            if isinstance(source, Batch):
-                values, bias = folded(values, bias, gamma, beta, part.pattern)
-                gamma = beta = None
             found = moments(self.norm, source, tiling, self.relu, part)
+            parameters = Norm(self.norm.weight, self.norm.bias)
+            if part.inputs is not None:
+                parameters = Norm(self.norm.weight[part.inputs], self.norm.bias[part.inputs])
+            if isinstance(source, Batch):
+                values, bias = folded(values, bias, parameters.gamma, parameters.beta, part.pattern)
+                parameters = None
         outputs = tile_product(
             values,
             bias,
             source,
-            gamma,
-            beta,
+            parameters,
             pattern=part.pattern,
-            reading=Reading(self.relu, found, eps, self._pixels(source)),
+            before=Standardisation(
+                relu=self.relu,
+                moments=found,
+                eps=0.0 if self.norm is None else self.norm.eps,
+                features=self._pixels(source),
+            ),
             tiling=tiling,
             next_relu=self.next_relu,
         )

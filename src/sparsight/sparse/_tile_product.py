@@ -1,11 +1,13 @@
-"""The product of a layer's kept weights with tiles, with its gradients; also through BatchNorm and ReLU.
+"""The product of a layer's kept weights with its input, and its gradients, also through BatchNorm and ReLU.
 
-With x the tiles that the layer before gave, v = a((r(x) − μ) / σ · γ + β) and Y_t = W v_t + b. From G_t, the
+With x the tiles of the layer before, v = a((r(x) − μ) / σ · γ + β) and Y_t = W v_t + b for tile t. From G_t, the
 gradient of the loss by Y_t,
 
-    ∂W = Σ_t G_t v_tᵀ   (kept entries only),   ∂b = Σ_t G_t 1,   ∂v_t = Wᵀ G_t   (where somebody needs it),
+    ∂W = Σ_t G_t v_tᵀ   (kept entries only),   ∂b = Σ_t G_t 1,   ∂v_t = Wᵀ G_t   (if the input needs it),
 
-and ∂γ, ∂β, ∂x from ∂v as in BatchNorm. v is made piece by piece, where it is read, and never stored.
+and ∂γ, ∂β, ∂x follow from ∂v as in BatchNorm. v is computed piece by piece, where it is read, and never stored:
+the backward pass computes it again. This module joins the compiled loops of `sparsight.sparse.kernels` into one
+function for autograd.
 """
 
 import math
@@ -21,23 +23,26 @@ from sparsight.sparse._batch_norm import Moments
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._threads import even_shares, in_parallel, num_threads
 from sparsight.sparse._tiles import NO_RELU, Activations, Batch, Table, Tiling
-from sparsight.sparse.kernels import _kept_products as kept_products, _layer_inputs as layer_inputs
+from sparsight.sparse.kernels._kept_products import input_gradient, product, weight_gradient
+from sparsight.sparse.kernels._layer_inputs import Reading, finish_back
 
+# The weight gradient is a sum over tiles. Each thread needs a sum of its own, and adding those up rounds by how
+# many there are. A fixed number of groups of tiles, added up in a fixed order, gives the same digits with any
+# number of threads. More than four threads share a group by taking different units.
 _GROUPS = 4
-"""Tiles are added up in so many groups, whatever the number of threads: a thread reads its own groups' tiles
-alone, and the sum is the same for any number."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """How a layer reads its input.
+class Standardisation:
+    """What happens to the input of a layer before its weights: ReLU, BatchNorm, choice of features.
 
     Attributes
     ----------
     relu : int
-        Where a ReLU stands, as in `sparsight.sparse._tiles`; on a `Batch` nowhere.
+        Position of the ReLU: `NO_RELU`, `RELU_FIRST` or `RELU_LAST` of `sparsight.sparse._tiles`; always
+        `NO_RELU` for a `Batch`.
     moments : Moments or None
-        That the input is standardised by.
+        Mean and variance to standardise by; None without a BatchNorm.
     eps : float
         Added to the variance.
     features : ndarray of int32
@@ -50,15 +55,22 @@ class Reading:
     features: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
 
 
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """The trained parameters of a BatchNorm, (in,) each."""
+
+    gamma: Tensor
+    beta: Tensor
+
+
 def tile_product(
     values: Tensor,
     bias: Tensor,
     source: Batch | Activations,
-    gamma: Tensor | None,
-    beta: Tensor | None,
+    norm: Norm | None,
     *,
     pattern: Pattern,
-    reading: Reading,
+    before: Standardisation,
     tiling: Tiling,
     next_relu: int | None = None,
 ) -> Activations:
@@ -70,38 +82,34 @@ def tile_product(
         In the order of ``weight[mask]``.
     bias : Tensor, (out,)
     source : Batch or Activations
-    gamma, beta : Tensor, (in,), or None
-        Of the BatchNorm; None: 1 and 0.
+    norm : Norm or None
+        None: γ = 1 and β = 0.
     pattern : Pattern
-        Of the kept weights.
-    reading : Reading
+    before : Standardisation
     tiling : Tiling
     next_relu : int, optional
-        Where a ReLU stands before the BatchNorm of the next layer: the outputs' moments are taken for it.
+        Position of the ReLU before the BatchNorm of the next layer, for which the moments of the outputs are
+        taken. None: no moments.
     """
     tiles = source.tiles if isinstance(source, Activations) else None
+    gamma, beta = (None, None) if norm is None else (norm.gamma, norm.beta)
     needs_moments = next_relu is not None and torch.is_grad_enabled()
     filled = np.empty((2, tiling.num_tiles, len(bias)) if needs_moments else (2, 0, 0))
-    options = (source, pattern, reading, tiling, next_relu or NO_RELU, filled)
-    outputs = _TileProduct.apply(values, bias, tiles, gamma, beta, *options)  # type: ignore[no-untyped-call]
+    call = _Call(source, pattern, before, tiling, next_relu or NO_RELU, filled)
+    outputs = _TileProduct.apply(values, bias, tiles, gamma, beta, call)  # type: ignore[no-untyped-call]
     return Activations(cast(Tensor, outputs), filled if needs_moments else None)
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
-    """What the compiled loops read, in the order of their arguments; see `kernels._layer_inputs`."""
+class _Call:
+    """The arguments of one product that autograd does not look at; `moments` is filled."""
 
-    inputs: np.ndarray
-    rows: np.ndarray | None
-    features: np.ndarray
-    num_samples: int
-    centre: np.ndarray
-    scale: np.ndarray
-    shift: np.ndarray
-    relu: int
-
-    def arguments(self) -> tuple[Any, ...]:
-        return tuple(vars(self).values())
+    source: Batch | Activations
+    pattern: Pattern
+    before: Standardisation
+    tiling: Tiling
+    next_relu: int
+    moments: np.ndarray
 
 
 class _TileProduct(Function):
@@ -110,69 +118,70 @@ class _TileProduct(Function):
         ctx: Any,
         values: Tensor,
         bias: Tensor,
-        _tiles: Tensor | None,  # the source's, so that their gradient is asked for
+        _tiles: Tensor | None,  # those of `call.source`: autograd asks for gradients of arguments only
         gamma: Tensor | None,
         beta: Tensor | None,
-        source: Batch | Activations,
-        pattern: Pattern,
-        reading: Reading,
-        tiling: Tiling,
-        next_relu: int,
-        filled: np.ndarray,
+        call: _Call,
     ) -> Tensor:
         weights = values.detach().numpy()
-        ctx.source = _source(source, tiling, reading, gamma, beta, weights.dtype)
-        ctx.reading, ctx.pattern = reading, pattern
+        pieces, tiling = call.pattern.pieces, call.tiling
+        ctx.inputs, ctx.reading = _read(call, gamma, beta, weights.dtype)
+        ctx.call = call
         ctx.save_for_backward(values, gamma)
-        pieces = pattern.pieces
         outputs = values.new_empty(tiling.num_tiles, len(bias), tiling.width)
-        weight = (pieces.size, pieces.starts, pieces.columns, weights[pieces.order])
-        given = (bias.detach().numpy(), outputs.numpy(), next_relu, filled)
-        arguments = (*ctx.source.arguments(), *weight, *given)
-        in_parallel(kept_products.product, even_shares(tiling.num_tiles), *arguments)
+        weight = (pieces, weights[pieces.order], bias.detach().numpy())
+        filled = (outputs.numpy(), call.next_relu, call.moments)
+        in_parallel(product, even_shares(tiling.num_tiles), ctx.inputs, ctx.reading, *weight, *filled)
         return outputs
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         values, gamma = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        by_values, by_bias = _by_weight(ctx.source, gradient, ctx.pattern)
+        by_values, by_bias = _by_weight(ctx.inputs, ctx.reading, gradient, ctx.call.pattern)
         by_tiles = by_gamma = by_beta = None
         if any(ctx.needs_input_grad[2:5]):
-            by_tiles, sums, products = _by_inputs(ctx.source, gradient, values, ctx.pattern)
+            by_tiles, sums, products = _by_inputs(ctx.inputs, ctx.reading, gradient, values, ctx.call.pattern)
             if gamma is not None:
-                by_gamma, by_beta = _through_norm(ctx.source, ctx.reading, by_tiles, sums, products, gamma)
-        return by_values, by_bias, by_tiles, by_gamma, by_beta, *[None] * 6
+                sums_through = (by_tiles, sums, products)
+                by_gamma, by_beta = _through_norm(ctx.inputs, ctx.reading, ctx.call.before, *sums_through)
+                by_gamma, by_beta = by_gamma.to(gamma.dtype), by_beta.to(gamma.dtype)
+        return by_values, by_bias, by_tiles, by_gamma, by_beta, None
 
 
-def _source(
-    source: Batch | Activations,
-    tiling: Tiling,
-    reading: Reading,
-    gamma: Tensor | None,
-    beta: Tensor | None,
-    dtype: np.dtype[Any],
-) -> _Source:
+def _read(
+    call: _Call, gamma: Tensor | None, beta: Tensor | None, dtype: np.dtype[Any]
+) -> tuple[np.ndarray, Reading]:
+    """Return the array that the compiled loops read, and how they read it."""
+    source, before = call.source, call.before
     if isinstance(source, Batch):
         inputs, rows = source.table.numbers, source.rows
     else:
         inputs, rows = source.tiles.detach().numpy(), None
-    affine = _affine(reading, inputs.shape[1], gamma, beta)
+    affine = _affine(before, inputs.shape[1], gamma, beta)
     if isinstance(source, Batch):
-        affine = _on_numbers(source.table, affine, reading.features)
+        affine = _on_numbers(source.table, affine, before.features)
     centre, scale, shift = (array.astype(dtype, copy=False) for array in affine)
-    return _Source(inputs, rows, reading.features, tiling.num_samples, centre, scale, shift, reading.relu)
+    return inputs, Reading(
+        rows=rows,
+        features=before.features,
+        num_samples=call.tiling.num_samples,
+        centre=centre,
+        scale=scale,
+        shift=shift,
+        relu=before.relu,
+    )
 
 
 def _affine(
-    reading: Reading, num_features: int, gamma: Tensor | None, beta: Tensor | None
+    before: Standardisation, num_features: int, gamma: Tensor | None, beta: Tensor | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return centre, scale and shift of the inputs; (0,) where they are taken as they are."""
-    found = reading.moments
+    """Return centre, scale and shift of the inputs; (0,) if they are taken unchanged."""
+    found = before.moments
     if found is None:
-        nothing = np.zeros(0 if reading.relu == NO_RELU else num_features)
+        nothing = np.zeros(0 if before.relu == NO_RELU else num_features)
         return nothing, nothing + 1, nothing
-    scale = 1 / np.sqrt(found.variance + reading.eps)
+    scale = 1 / np.sqrt(found.variance + before.eps)
     if gamma is not None:
         scale *= gamma.detach().numpy()
     return found.mean, scale, np.zeros_like(scale) if beta is None else beta.detach().numpy()
@@ -181,7 +190,7 @@ def _affine(
 def _on_numbers(
     table: Table, affine: tuple[np.ndarray, np.ndarray, np.ndarray], features: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the same for the numbers of a table, of which the inputs are (numbers − mean) / sd."""
+    """Return the same for the raw numbers of a table whose inputs are (numbers − mean) / sd."""
     if table.mean is None or table.sd is None:
         return affine
     mean, sd = (array[features] if len(features) else array for array in (table.mean, table.sd))
@@ -189,54 +198,54 @@ def _on_numbers(
     return mean + sd * centre, (scale if len(affine[0]) else 1) / sd, shift
 
 
-def _by_weight(source: _Source, gradient: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor]:
+def _by_weight(
+    inputs: np.ndarray, reading: Reading, gradient: Tensor, pattern: Pattern
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients by the kept weights, in the order of ``weight[mask]``, and by the bias."""
     pieces, groups = pattern.pieces, min(_GROUPS, len(gradient))
     by_values = gradient.new_empty(groups, pattern.num_kept)
     by_bias = gradient.new_empty(groups, gradient.shape[1])
     cuts = pieces.cuts(math.ceil(num_threads() / groups))
-    arguments = (*source.arguments(), pieces.size, pieces.starts, pieces.columns)
+    shares = even_shares(groups * (len(cuts) - 1))
     filled = (gradient.numpy(), by_values.numpy(), by_bias.numpy())
-    in_parallel(
-        kept_products.weight_gradient, even_shares(groups * (len(cuts) - 1)), cuts, *arguments, *filled
-    )
+    in_parallel(weight_gradient, shares, cuts, inputs, reading, pieces, *filled)
     in_order = gradient.new_empty(pattern.num_kept)
     in_order.numpy()[pieces.order] = by_values.sum(dim=0).numpy()
     return in_order, by_bias.sum(dim=0)
 
 
 def _by_inputs(
-    source: _Source, gradient: Tensor, values: Tensor, pattern: Pattern
+    inputs: np.ndarray, reading: Reading, gradient: Tensor, values: Tensor, pattern: Pattern
 ) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Return the gradient by what the BatchNorm gives, and its sums and sums of products with the inputs."""
+    """Return the gradient by v, its sums over samples, and the sums of its products with the inputs."""
     pieces = pattern.transposed_pieces
-    by_tiles = gradient.new_empty(source.inputs.shape)
+    by_tiles = gradient.new_empty(inputs.shape)
     sums, products = np.empty((2, *by_tiles.shape[:2]))
-    weight = (pieces.size, pieces.starts, pieces.columns, values.detach().numpy()[pieces.order])
-    inputs, _, _, *others = source.arguments()
-    arguments = (inputs, *others, *weight, gradient.numpy(), by_tiles.numpy(), sums, products)
-    in_parallel(kept_products.input_gradient, even_shares(len(gradient)), *arguments)
+    weight = (pieces, values.detach().numpy()[pieces.order])
+    filled = (gradient.numpy(), by_tiles.numpy(), sums, products)
+    in_parallel(input_gradient, even_shares(len(gradient)), inputs, reading, *weight, *filled)
     return by_tiles, sums.sum(axis=0), products.sum(axis=0)
 
 
 def _through_norm(
-    source: _Source,
+    inputs: np.ndarray,
     reading: Reading,
+    before: Standardisation,
     by_tiles: Tensor,
     sums: np.ndarray,
     products: np.ndarray,
-    gamma: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Take a gradient back through BatchNorm in place; return the gradients by γ and β.
+    """Take a gradient back through BatchNorm in place; return the gradients by γ and β, float64.
 
     With g the gradient and x̂ the standardised input: ∂β = Σ g, ∂γ = Σ g x̂ and
-    ∂x = γ/σ · (g − ∂β/n − x̂ ∂γ/n), where mean and variance are the batch's.
+    ∂x = γ/σ · (g − ∂β/n − x̂ ∂γ/n), where mean and variance are those of the batch. Running statistics do not
+    depend on x: then the two terms with 1/n are absent.
     """
-    found = reading.moments
+    found = before.moments
     assert found is not None
-    inverse = 1 / np.sqrt(found.variance + reading.eps)
+    inverse = 1 / np.sqrt(found.variance + before.eps)
     by_gamma, by_beta = products * inverse, sums
     share = 0.0 if found.num_samples is None else 1 / found.num_samples
-    offset, slope = (a.astype(source.centre.dtype) for a in (by_beta * share, by_gamma * inverse * share))
-    arguments = (source.inputs, source.num_samples, source.centre, source.scale, offset, slope, source.relu)
-    in_parallel(layer_inputs.finish_back, even_shares(len(by_tiles)), *arguments, by_tiles.numpy())
-    return torch.from_numpy(by_gamma).to(gamma.dtype), torch.from_numpy(by_beta).to(gamma.dtype)
+    offset, slope = (a.astype(reading.centre.dtype) for a in (by_beta * share, by_gamma * inverse * share))
+    in_parallel(finish_back, even_shares(len(by_tiles)), inputs, reading, offset, slope, by_tiles.numpy())
+    return torch.from_numpy(by_gamma), torch.from_numpy(by_beta)

@@ -1,19 +1,28 @@
-"""What a run leaves on disk.
+"""A run on disk: writing it so that it survives anything, and reading it back.
 
-_checkpoint_file: The file from which a level is gone on with in its middle.
-_containment: A run directory from somebody else must not lead a writer out of itself.
-_crossover_file: The densities below which this run's layers train on kept weights: measured once, the same
-_integrity: Which files of a run are whole, and what is to be computed again.
-_level_files: The files of one level: weights, masks and measures, and the page that vouches for them.
-_level_record: ``level.json``: what a level holds beside its arrays, and the digests that vouch for these.
-_lock: One writer for each run directory: who it is, whether it still lives, and what becomes of its right.
-_progress_file: How far a replicate is, in a small file that its process renews while it trains.
-_results: A run opened for reading: a tidy frame of summaries, labelled arrays, and every level.
-_run_directory: The run directory: every path in it, who may write to it, and what is in it.
-_run_state: Where a run is as a whole: read from its files, while it runs or long after.
-_sealed_json: JSON files that vouch for themselves: a version of the format, and a digest of all the rest.
-_summaries: The printed summary: per condition and level, mean and interval over replicates.
-_time_left: How long a run will still take, from the levels that are done.
+A run and its parts:
+
+_run_directory    every path in a run, and who may write to it
+_level_files      weights, masks and measures of a level
+_level_record     level.json: the record that vouches for them
+_environment      environment.json: machine and versions
+_checkpoint_file  the middle of a level
+_crossover_file   crossovers.json: at which densities layers train on kept weights
+_progress_file    how far a replicate is, for displays
+
+What keeps it whole:
+
+_sealed_json      JSON files with a version and a digest
+_lock             one writer at a time
+_containment      no writing through links
+_integrity        which files are damaged, and what to compute again
+
+Reading it:
+
+_results          Run: tidy frame, labelled arrays, every level
+_summaries        mean and interval over replicates
+_run_state        running, finished, stopped or damaged
+_time_left        how long it will still take
 """
 
 from sparsight.store._checkpoint_file import (
@@ -22,6 +31,7 @@ from sparsight.store._checkpoint_file import (
     write_checkpoint as write_checkpoint,
 )
 from sparsight.store._crossover_file import recorded_crossovers as recorded_crossovers
+from sparsight.store._environment import environment as environment
 from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
     check_replicate as check_replicate,
@@ -34,7 +44,7 @@ from sparsight.store._level_files import (
     write_level as write_level,
     write_record as write_record,
 )
-from sparsight.store._level_record import read_record as read_record
+from sparsight.store._level_record import LevelRecord as LevelRecord, read_record as read_record
 from sparsight.store._lock import exclusive_writing as exclusive_writing
 from sparsight.store._progress_file import (
     ProgressClock as ProgressClock,
@@ -47,7 +57,6 @@ from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
-    environment as environment,
     unused_path as unused_path,
 )
 from sparsight.store._run_state import (
@@ -55,14 +64,10 @@ from sparsight.store._run_state import (
     RunState as RunState,
     run_state as run_state,
 )
-from sparsight.store._sealed_json import (
-    read_sealed as read_sealed,
-    write_sealed as write_sealed,
-)
+from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
 from sparsight.store._summaries import (
     COLUMNS as COLUMNS,
     FEW_REPLICATES as FEW_REPLICATES,
-    announce_level as announce_level,
+    Column as Column,
     intervals_by_level as intervals_by_level,
-    summary_table as summary_table,
 )

@@ -1,4 +1,7 @@
-"""The file from which a level is gone on with in its middle."""
+"""Checkpoint of a replicate: resume a level part-way through.
+
+There is one per replicate. Each replaces the one before, and it is deleted once its level is stored.
+"""
 
 import hashlib
 import json
@@ -18,16 +21,17 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def write_checkpoint(folder: Path, progress: Progress) -> None:
-    """Write where a replicate is, in place of the checkpoint before.
+    """Save the progress of a replicate, replacing the previous checkpoint.
 
     Parameters
     ----------
     folder : Path
-        Of the replicate.
+        The replicate's folder.
     progress : Progress
     """
     tensors, facts = progress.trainer.state()
     arrays = {f"trainer/{name}": _array(value) for name, value in tensors.items()}
+    # Within level 0, once the rewind step has passed, these weights exist nowhere else.
     arrays |= {f"rewind/{name}": _array(value) for name, value in (progress.rewind or {}).items()}
     facts |= {"level": progress.level, "has_rewind": progress.rewind is not None}
     described = json.dumps(facts)
@@ -36,11 +40,15 @@ def write_checkpoint(folder: Path, progress: Progress) -> None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the checkpoint of a replicate; None if there is none or it is damaged (the level starts again)."""
+    """Return the checkpoint of a replicate, or None if there is none or it is damaged.
+
+    A damaged checkpoint is not an error: its level starts again from the last stored one, and ends the same.
+    """
     path = folder / CHECKPOINT
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
+            # Copied: the arrays are views of a memory map, and the file is replaced while training goes on.
             arrays = {name: file.get_tensor(name).copy() for name in sorted(file.keys())}
         if metadata["sha256"] != _digest(metadata["facts"], arrays):
             return None
@@ -50,7 +58,10 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return Checkpoint(
-        level, _under("trainer/", tensors), facts, _under("rewind/", tensors) if has_rewind else None
+        level=level,
+        tensors=_under("trainer/", tensors),
+        facts=facts,
+        rewind=_under("rewind/", tensors) if has_rewind else None,
     )
 
 
@@ -63,6 +74,7 @@ def _array(value: torch.Tensor) -> np.ndarray:
 
 
 def _digest(described: str, arrays: Mapping[str, np.ndarray]) -> str:
+    # Over content, and not over the file: a file cannot hold its own digest.
     digest = hashlib.sha256(described.encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())

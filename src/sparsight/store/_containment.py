@@ -1,4 +1,4 @@
-"""A run directory from somebody else must not lead a writer out of itself."""
+"""Containment: a run directory from somebody else must not lead a writer out of itself."""
 
 import os
 from pathlib import Path
@@ -7,20 +7,21 @@ from sparsight.errors import InputError
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse to write in a folder that holds a symbolic link anywhere below itself.
+    """Refuse to write to a folder that contains a symbolic link at any depth.
 
-    Reading through links is allowed: what they lead to is checked like any file, and shown to nobody but the
-    reader. The folder itself may be a link, as it is the user who named it.
+    Reading through links is allowed: what they point to is checked like any file, and only the reader sees
+    it. The folder itself may be a link, since the user named it. See docs/decisions.md, "Links in a run are
+    read through, and never written through".
 
     Raises
     ------
     InputError
-        The message names the first link.
+        If there is a link; the message names the first.
     """
-    for parent, folders, files in os.walk(folder):  # links to folders are listed, and not followed
+    for parent, folders, files in os.walk(folder):  # lists links to folders, and does not follow them
         for name in sorted((*folders, *files)):
             path = Path(parent, name)
             if path.is_symlink():
                 raise InputError(
-                    f"{path} is a link, which could lead out of the run: put what it points to in its place"
+                    f"{path} is a link, which could lead out of the run: replace it with what it points to"
                 )

@@ -1,4 +1,4 @@
-"""The densities below which this run's layers train on kept weights: measured once, the same to its end."""
+"""The densities below which a run's layers train on kept weights: measured once, and then fixed."""
 
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,7 @@ CROSSOVERS = "crossovers.json"
 
 
 def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Crossovers:
-    """Return what this run measured for the network's layers, after measuring what it has not yet.
-
-    The first process that comes measures, under a lock; whoever comes later, or goes on with the run
-    another day, reads, so that every replicate of a run takes the same products at the same density.
+    """Return the run's crossovers for the network's layers; measure and record those that are missing.
 
     Parameters
     ----------
@@ -28,13 +25,16 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
     network : torch.nn.Module
         On its device.
     kernel : {"auto", "dense", "csr"}
-        Only with ``auto`` is anything measured.
+        Crossovers are needed for ``auto`` only; the others get an empty result.
     """
     device = next(network.parameters()).device
     shapes = {(layer.out_features, layer.in_features) for layer in linear_layers(network).values()}
     shapes = {shape for shape in shapes if is_worth_measuring(shape)}
     if kernel != "auto" or not shapes:
         return {}
+    # Kernels round differently, and timings vary: replicates, or halves of an interrupted one, that measured
+    # for themselves could differ in rounding. So the first process measures and every other one reads
+    # (docs/decisions.md, "Which layers train on kept weights is measured once a run, and recorded").
     with FileLock(folder / f".{CROSSOVERS}.lock"):
         content = _content(folder / CROSSOVERS)
         known: dict[str, float] = content.setdefault(device.type, {}).setdefault("crossovers", {})
@@ -49,7 +49,7 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
 def _content(path: Path) -> dict[str, Any]:
     try:
         return read_sealed(path) if path.exists() else {}
-    except InputError:  # a damaged one is measured again: at worst a level takes other products, rightly
+    except InputError:  # measured again: at worst a level takes another kernel, which is correct as well
         return {}
 
 

@@ -1,34 +1,39 @@
-"""Which files of a run are whole, and what is to be computed again."""
+"""Integrity of a run: which files are whole, and what has to be computed again.
+
+Nothing that can be damaged is deleted. Files that are not whole, and the levels that were computed from them,
+are renamed, so that a mistake of this check loses nothing. A file of a newer format is not damaged: it raises
+`NewerFormatError`, and nothing is set aside.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsight.errors import InputError, SparsightError
+from sparsight.errors import InputError
 from sparsight.store._level_files import MEASURES, check_level
-from sparsight.store._level_record import PAGE, read_record
+from sparsight.store._level_record import RECORD, read_record
 from sparsight.store._run_directory import FAILURE, TASK, RunDirectory
 from sparsight.store._sealed_json import read_sealed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplicateHealth:
-    """What the files of one replicate of one condition are worth.
+    """The state of the files of one replicate of one condition.
 
     Attributes
     ----------
     condition : str
     replicate : int
     num_stored : int
-        Levels, counted from 0 without a gap.
+        Levels, counted from 0 up to the first gap.
     last_good : int or None
-        The last level up to which weights, masks and pages are whole.
+        The last level up to which all weights, masks and records are whole; None if level 0 is not.
     unmeasured : tuple of int
-        Levels up to there whose measures are damaged: these can be made again without training.
+        Levels up to `last_good` whose measures are damaged; they can be measured again without training.
     problems : tuple of str
         One line for each file that is not whole.
     has_end : bool
-        Whether the level at which pruning ends is there and whole.
+        Whether the level at which pruning ends is stored, and every level up to it is whole.
     failure : str or None
         Why the replicate could not be finished, if its training diverged.
     """
@@ -43,91 +48,90 @@ class ReplicateHealth:
     failure: str | None = None
 
     @property
+    def first_bad(self) -> int:
+        """The first level that is not whole or not stored."""
+        return 0 if self.last_good is None else self.last_good + 1
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.has_end and not self.unmeasured
 
     @property
     def remedy(self) -> str:
-        """What `run` will do, in words; empty if nothing."""
-        first = 0 if self.last_good is None else self.last_good + 1
-        words = []
+        """The steps that `run` will take, in words; empty if none."""
+        steps = []
         if self.unmeasured:
-            words.append(f"measure level {', '.join(map(str, self.unmeasured))} again")
-        if self.num_stored > first:
-            words.append(f"set aside what is stored from level {first} on and train it again")
+            steps.append(f"measure level {', '.join(map(str, self.unmeasured))} again")
+        if self.num_stored > self.first_bad:
+            steps.append(f"set aside what is stored from level {self.first_bad} on and train it again")
         elif not self.has_end:
-            words.append(f"train from level {first} on")
-        return ", ".join(words)
+            steps.append(f"train from level {self.first_bad} on")
+        return ", ".join(steps)
 
 
 def check_replicate(directory: RunDirectory, condition: str, replicate: int) -> ReplicateHealth:
-    """Verify every file of one replicate against its digest; nothing is changed.
-
-    Parameters
-    ----------
-    directory : RunDirectory
-    condition : str
-    replicate : int
+    """Verify every file of one replicate against its digest, and change nothing.
 
     Raises
     ------
     NewerFormatError
-        If a newer version wrote it.
+        If a newer version wrote a file.
     """
     stored = directory.num_levels(condition, replicate)
+    folders = [directory.level(condition, replicate, index) for index in range(stored)]
     problems = list(_problems_around(directory, condition, replicate, stored))
     unmeasured: list[int] = []
     last_good = None
-    has_end = False
-    for index in range(stored):
-        folder = directory.level(condition, replicate, index)
+    for index, folder in enumerate(folders):
         found = check_level(folder)
         problems += found.values()
+        # Every level continues from the weights and masks of the one before: after the first level that lost
+        # them none counts. Measures are different, because nothing is computed from them.
         if set(found) - {MEASURES}:
-            problems += _later_problems(directory, condition, replicate, range(index + 1, stored))
+            for later in folders[index + 1 :]:
+                problems += check_level(later).values()
             break
         if found:
             unmeasured.append(index)
         last_good = index
-        has_end = index == stored - 1 and read_record(folder)["is_last"]
     return ReplicateHealth(
-        condition,
-        replicate,
-        stored,
-        last_good,
-        tuple(unmeasured),
-        tuple(problems),
-        has_end,
+        condition=condition,
+        replicate=replicate,
+        num_stored=stored,
+        last_good=last_good,
+        unmeasured=tuple(unmeasured),
+        problems=tuple(problems),
+        has_end=stored > 0 and last_good == stored - 1 and read_record(folders[-1]).is_last,
         failure=_failure(directory, condition, replicate),
     )
 
 
 def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]]:
-    """Verify every file of a run.
+    """Verify every file of a run, and change nothing.
 
     Returns
     -------
     problems : list of str
-        With files that belong to the whole run.
+        One line for each damaged file that belongs to the run as a whole.
     replicates : list of ReplicateHealth
 
     Raises
     ------
     NewerFormatError
-        If a newer version wrote it.
+        If a newer version wrote a file.
     """
     problems = []
-    for page in sorted(directory.path.glob("[!.]*.json")):
+    for path in sorted(directory.path.glob("[!.]*.json")):
         try:
-            read_sealed(page)
+            read_sealed(path)
         except InputError as error:
             problems.append(str(error))
-    return problems, [check_replicate(directory, *unit) for unit in directory.replicates()]
+    return problems, [check_replicate(directory, *each) for each in directory.replicates()]
 
 
 def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[Path]:
-    """Rename what is not whole, and what was computed from it, to ``….damaged``.
+    """Rename levels that are not whole, and those computed from them, to ``….damaged``.
 
     Parameters
     ----------
@@ -137,41 +141,37 @@ def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[
     Returns
     -------
     list of Path
-        Where they are now.
+        The new names of the folders.
     """
-    first = 0 if health.last_good is None else health.last_good + 1
-    folders = [
-        directory.level(health.condition, health.replicate, index)
-        for index in range(first, health.num_stored)
+    # The last level first: levels are counted up to the first gap, so that a process that is killed in
+    # between leaves a shorter run, and never whole levels beyond a gap that would be taken for its end.
+    stored = range(health.first_bad, health.num_stored)
+    aside = [
+        _set_aside(directory.level(health.condition, health.replicate, index)) for index in reversed(stored)
     ]
-    return [_set_aside(folder) for folder in folders]
-
-
-def _later_problems(directory: RunDirectory, condition: str, replicate: int, indices: range) -> Iterator[str]:
-    for index in indices:
-        yield from check_level(directory.level(condition, replicate, index)).values()
+    return aside[::-1]
 
 
 def _problems_around(
     directory: RunDirectory, condition: str, replicate: int, num_stored: int
 ) -> Iterator[str]:
+    """Yield the problems of a replicate that are not within a level counted as stored."""
     folder = directory.replicate(condition, replicate)
     for name in (TASK, FAILURE):
         if (folder / name).exists():
             try:
                 read_sealed(folder / name)
-            except SparsightError as error:
+            except InputError as error:
                 yield str(error)
-    for page in sorted(folder.glob(f"level_[0-9]*[0-9]/{PAGE}")):
-        if page.parent.name > directory.level(condition, replicate, num_stored).name:
-            yield f"{page.parent} is cut off: level {num_stored}, before it, is not there"
+    for record in sorted(folder.glob(f"level_[0-9]*[0-9]/{RECORD}")):
+        if record.parent.name > directory.level(condition, replicate, num_stored).name:
+            yield f"{record.parent} is cut off: level {num_stored}, before it, is missing"
 
 
 def _failure(directory: RunDirectory, condition: str, replicate: int) -> str | None:
-    path = directory.replicate(condition, replicate) / FAILURE
     try:
-        return str(read_sealed(path)["message"]) if path.is_file() else None
-    except (SparsightError, KeyError):
+        return directory.failure(condition, replicate)
+    except InputError:  # already among the problems
         return None
 
 

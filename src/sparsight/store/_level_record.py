@@ -1,17 +1,18 @@
-"""``level.json``: what a level holds beside its arrays, and the digests that vouch for these."""
+"""The record of a level, ``level.json``: its scalars, its training curve, and digests of its other files."""
 
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sparsight.errors import InputError
 from sparsight.store._sealed_json import read_sealed
 
-PAGE = "level.json"
+RECORD = "level.json"
 
 
-class _Curve(BaseModel, extra="forbid"):
+class _RecordedCurve(BaseModel, extra="forbid", frozen=True):
+    """The columns of a `sparsight.train.Curve`."""
+
     step: list[int]
     train_loss: list[float]
     test_loss: list[float]
@@ -19,14 +20,70 @@ class _Curve(BaseModel, extra="forbid"):
     learning_rate: list[float]
 
 
-class _Measure(BaseModel, extra="forbid"):
+class _RecordedConnectivity(BaseModel, extra="allow", frozen=True):
+    """Units and layers that a path of kept weights still joins to input and output."""
+
+    num_units: int
+    num_connected: int
+    severed_layers: list[str]
+    has_path: bool
+
+
+class RecordedQuantity(BaseModel, extra="forbid", frozen=True):
+    """A quantity that an instrument found. Arrays are in ``measures.safetensors``; `value` is for numbers.
+
+    Attributes
+    ----------
+    dims : list of str
+        Names of the array's axes; empty for a number.
+    definition, unit : str
+    value : float or None
+        None for an array, and for a number that is NaN, which JSON cannot hold.
+    """
+
     dims: list[str]
     definition: str
     unit: str
     value: float | None = None
 
 
-class _Page(BaseModel):
+class LevelRecord(BaseModel):
+    """The content of ``level.json``. Further keys are allowed, and kept when the record is written again.
+
+    Attributes
+    ----------
+    index : int
+        Number of the level; 0 is dense.
+    is_last : bool
+        Whether pruning ends with this level.
+    seed : int
+        Seed of the replicate.
+    density : float
+        Kept weights / prunable weights.
+    num_kept, num_prunable : int
+    mask_shapes : dict of str to list of int
+        By name of the masked parameter.
+    curve
+        A row for each evaluation, column by column, as in `sparsight.train.Curve`.
+    connectivity
+        Counts of units with a path from input to output, and layers without a kept weight.
+    kernels : dict of str to str
+        How each layer was multiplied.
+    train_seconds, measure_seconds : float
+        Wall-clock time.
+    threads, together : int
+        Threads of the process, and replicates trained as one program.
+    cuda_graph : bool
+    measures : dict
+        Layer name → quantity name → quantity.
+    files : dict of str to str
+        SHA-256 of the other files of the level, by name.
+    format_version : int
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    # In the order of the file: a level that is measured again gets the same bytes.
     index: int
     is_last: bool
     seed: int
@@ -34,27 +91,37 @@ class _Page(BaseModel):
     num_kept: int
     num_prunable: int
     mask_shapes: dict[str, list[int]]
-    curve: _Curve
-    connectivity: dict[str, Any]
-    measures: dict[str, dict[str, _Measure]]
+    curve: _RecordedCurve
+    connectivity: _RecordedConnectivity
+    kernels: dict[str, str] = {}
+    train_seconds: float = 0.0
+    measure_seconds: float = 0.0
+    threads: int = 1
+    together: int = 1
+    cuda_graph: bool = False
+    measures: dict[str, dict[str, RecordedQuantity]]
     files: dict[str, str]
+    format_version: int = 1
+
+    @property
+    def test_accuracy(self) -> float:
+        """Accuracy on the test split after the last step."""
+        return self.curve.test_accuracy[-1]
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> LevelRecord:
     """Return the content of a level's ``level.json``.
 
     Raises
     ------
     InputError
-        If it is missing, damaged, or lacks what a level has.
+        If the file is missing, is damaged, or lacks what every level has.
     NewerFormatError
         If a newer version wrote it.
     """
-    path = folder / PAGE
-    page = read_sealed(path)
+    path = folder / RECORD
     try:
-        _Page.model_validate(page, strict=True)
+        return LevelRecord.model_validate(read_sealed(path), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    return page

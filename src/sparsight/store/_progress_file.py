@@ -1,8 +1,9 @@
-"""How far a replicate is, in a small file that its process renews while it trains."""
+"""Progress of a replicate: a small file that its process renews while it trains, for displays only."""
 
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,20 +11,20 @@ PROGRESS = ".progress.json"
 SECONDS_BETWEEN = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingProgress:
-    """Where the training of a replicate is.
+    """How far the training of a replicate is.
 
     Attributes
     ----------
     level : int
     step, num_steps : int
-        Steps done of those of a training of the dense network; a rewound level starts at a later step.
+        Counted from the start of a training of the dense network; a rewound level starts at a later step.
     density : float
     test_accuracy : float or None
         At the last evaluation of this level.
     seconds : float
-        Since this level began, in this process.
+        Since this process began the level.
     """
 
     level: int
@@ -35,17 +36,19 @@ class TrainingProgress:
 
 
 def write_progress(folder: Path, progress: TrainingProgress) -> None:
-    """Replace the progress file of a replicate. It is no result: nothing is flushed, and errors pass."""
+    """Replace the progress file of a replicate; errors are ignored.
+
+    The file is not a result. It is not flushed to the disk, which would cost a training step every second,
+    and a full disk is reported by the next level or checkpoint.
+    """
     temporary = folder / f".{PROGRESS}.{os.getpid()}.tmp"
-    try:
+    with suppress(OSError):
         temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
         temporary.replace(folder / PROGRESS)
-    except OSError:
-        return
 
 
 def read_progress(folder: Path) -> TrainingProgress | None:
-    """Read a replicate's progress file; None if there is none, or it is not (yet) readable."""
+    """Return a replicate's progress, or None if the file is missing or unreadable."""
     try:
         facts = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
         return TrainingProgress(**facts)
@@ -54,20 +57,18 @@ def read_progress(folder: Path) -> TrainingProgress | None:
 
 
 def forget_progress(folder: Path) -> None:
-    """Remove a replicate's progress file: it trains no more."""
-    try:
+    """Remove a replicate's progress file: it is no longer training."""
+    with suppress(OSError):
         (folder / PROGRESS).unlink(missing_ok=True)
-    except OSError:
-        return
 
 
 class ProgressClock:
-    """Says when it is time to renew the file, and how long the level has taken.
+    """Says when to renew the progress file, and how long the present level has taken.
 
     Attributes
     ----------
     level : int or None
-        The one last asked about.
+        The level of the last call of `is_due`.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class ProgressClock:
         self._last = -SECONDS_BETWEEN
 
     def is_due(self, level: int) -> bool:
-        """Return whether a second has passed since it was last due, or another level has begun."""
+        """Return True for the first call of each level, and then at most once a second."""
         now = time.monotonic()
         if level != self.level:
             self.level, self._level_began, self._last = level, now, -SECONDS_BETWEEN

@@ -1,9 +1,9 @@
-"""A run opened for reading: a tidy frame of summaries, labelled arrays, and every level."""
+"""A run opened for reading: a tidy frame of numbers, labelled arrays, and every level."""
 
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,16 +16,17 @@ from sparsight.instruments import Quantity
 from sparsight.measure import CavityChange, cavity_change
 from sparsight.recipe import Recipe
 from sparsight.store._level_files import StoredLevel, read_measures
+from sparsight.store._level_record import LevelRecord, read_record
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state
 
-NETWORK = "network"
-"""What stands in the column `layer` for quantities of the whole network."""
+NETWORK: Final = "network"
+"""Value of the column `layer` for quantities of the whole network."""
 
 
 @dataclass(frozen=True, eq=False)
 class _StoredCavity:
-    """Effects of the weights of one level, as stored; shapes as in `Cavity`."""
+    """Effects of the weights of one level, as stored; shapes as in `sparsight.measure.Cavity`."""
 
     delta_kurtosis: np.ndarray
     delta_abs_kurtosis: np.ndarray
@@ -49,7 +50,7 @@ class Run:
 
     def __repr__(self) -> str:
         state = run_state(self.directory)
-        levels = sum(unit.num_levels for unit in state.units)
+        levels = sum(each.num_levels for each in state.replicates)
         conditions = ", ".join(self.recipe.condition_names())
         return (
             f"<run {self.recipe.name} in {self.path}: {conditions}; {self.recipe.replicates} replicates, "
@@ -57,20 +58,23 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the question, and a row for every replicate of every condition."""
+        """Return HTML for a notebook: the question, and a row for every replicate of every condition."""
         state = run_state(self.directory)
         rows = pd.DataFrame(
             {
-                "condition": [unit.condition for unit in state.units],
-                "replicate": [unit.replicate for unit in state.units],
-                "levels": [f"{unit.num_levels} of {unit.levels_expected or '?'}" for unit in state.units],
+                "condition": [each.condition for each in state.replicates],
+                "replicate": [each.replicate for each in state.replicates],
+                "levels": [
+                    f"{each.num_levels} of {each.levels_expected or '?'}" for each in state.replicates
+                ],
                 "density": [
-                    100 * unit.time.done[-1].density if unit.time.done else np.nan for unit in state.units
+                    np.nan if each.last_density is None else 100 * each.last_density
+                    for each in state.replicates
                 ],
                 "test accuracy": [
-                    np.nan if unit.last_accuracy is None else unit.last_accuracy for unit in state.units
+                    np.nan if each.last_accuracy is None else each.last_accuracy for each in state.replicates
                 ],
-                "": [unit.failure or ("finished" if unit.is_finished else "") for unit in state.units],
+                "": [each.failure or ("finished" if each.is_finished else "") for each in state.replicates],
             }
         )
         table = rows.to_html(
@@ -87,33 +91,33 @@ class Run:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Return every summary as one tidy table.
+        """Return every number of every level as one tidy table.
 
         Returns
         -------
         pandas.DataFrame
-            One row a number, with columns ``condition``, ``replicate``, ``level``, ``density``,
-            ``layer`` (``network`` for the whole), ``quantity`` (``test_accuracy``,
+            One row per number, with columns ``condition``, ``replicate``, ``level``, ``density``,
+            ``layer`` (``network`` for the whole network), ``quantity`` (``test_accuracy``,
             ``<instrument>.<quantity>``, …) and ``value`` (float64).
         """
         rows: list[dict[str, Any]] = []
         for condition, replicate in self.directory.replicates():
-            for page in self.directory.records(condition, replicate):
+            for record in self.directory.records(condition, replicate):
                 common = {
                     "condition": condition,
                     "replicate": replicate,
-                    "level": page["index"],
-                    "density": page["density"],
+                    "level": record.index,
+                    "density": record.density,
                 }
-                rows += [common | row for row in _numbers(page)]
+                rows += [common | row for row in _numbers(record)]
         columns = ["condition", "replicate", "level", "density", "layer", "quantity", "value"]
         return pd.DataFrame(rows, columns=columns)
 
     def layers(self) -> list[str]:
         """Return the names of the layers that were measured."""
         for condition, replicate in self.directory.replicates():
-            for page in self.directory.records(condition, replicate)[:1]:
-                return list(page["measures"])
+            if self.directory.num_levels(condition, replicate):
+                return list(read_record(self.directory.level(condition, replicate, 0)).measures)
         return []
 
     def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:
@@ -122,15 +126,16 @@ class Run:
         Parameters
         ----------
         layer : str, optional
-            Default: the first that was measured.
+            Name of a measured layer. Default: the first.
         maps : bool
-            Whether to include per-weight maps with dimensions (unit, input), which are large.
+            Include per-weight maps with dimensions (unit, input), which are large.
 
         Returns
         -------
         xarray.Dataset
             Dimensions ``condition``, ``replicate``, ``level`` and those of each quantity (``unit``,
-            ``class``, …). NaN where a level does not exist. Attributes ``definition`` and ``units``.
+            ``class``, …). NaN where a level does not exist. Every variable has the attributes ``definition``
+            and ``units``.
 
         Raises
         ------
@@ -139,9 +144,9 @@ class Run:
         """
         layer = self._layer(layer)
         stored = {
-            (*unit, index): self.measures(*unit, index)[layer]
-            for unit in self.directory.replicates()
-            for index in range(self.directory.num_levels(*unit))
+            (*each, index): self.measures(*each, index)[layer]
+            for each in self.directory.replicates()
+            for index in range(self.directory.num_levels(*each))
         }
         num_levels = 1 + max(index for _, _, index in stored)
         outer = (self.recipe.condition_names(), range(self.recipe.replicates), range(num_levels))
@@ -164,7 +169,7 @@ class Run:
         return xr.Dataset(variables, coords=coordinates, attrs={"layer": layer, "recipe": self.recipe.name})
 
     def level(self, condition: str, replicate: int, index: int) -> StoredLevel:
-        """Read one level: dense weights, masks, training curve.
+        """Read one level: dense weights, masks, and its record with the training curve.
 
         Raises
         ------
@@ -174,22 +179,22 @@ class Run:
         return self.directory.read(condition, replicate, index)
 
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
-        """Read everything the instruments found at one level, by layer and quantity."""
+        """Read everything that the instruments found at one level, by layer and quantity."""
         return read_measures(self.directory.level(condition, replicate, index))
 
     def cavity_after_retraining(
         self, condition: str, replicate: int, index: int, layer: str | None = None
     ) -> CavityChange:
-        """Return how pruning after level `index`, and training again, changed the effect of what stayed.
+        """Return how pruning and retraining between two levels changed the effects of the kept weights.
 
         Parameters
         ----------
         condition : str
         replicate, index : int
-            Levels `index` and `index` + 1 are compared: later minus earlier, the same units and weights, on
-            the same held-out samples.
+            Levels `index` and `index` + 1 are compared: later minus earlier, for the same units and weights,
+            on the same held-out samples.
         layer : str, optional
-            Default: the first that was measured.
+            Name of a measured layer. Default: the first.
 
         Raises
         ------
@@ -216,24 +221,33 @@ class Run:
         return _StoredCavity(kurtosis, absolute, of_unit)
 
     def task(self, condition: str, replicate: int) -> Task:
-        """Make the data of a replicate again, from the recipe and its seed."""
+        """Make the data of a replicate again, from the recipe and the replicate's seed."""
         return self.recipe.condition(condition).data.build(self.recipe.replicate_seed(replicate))
 
     def geometry(self, condition: str, replicate: int = 0) -> Geometry:
-        """Return the geometry of a condition's inputs, as recorded."""
+        """Return the recorded geometry of a condition's inputs.
+
+        Raises
+        ------
+        InputError
+            If the replicate has not begun, or the geometry does not fit the network.
+        """
         facts = self.directory.task_facts(condition, replicate).get("geometry")
         if facts is None:
             raise InputError(f"{self.path}: condition {condition!r} has not begun; run it first")
+        path = self.directory.replicate(condition, replicate) / TASK
         try:
             geometry = Geometry(int(facts["channels"]), tuple(facts["size"]), bool(facts["wraps"]))
-            if self.directory.num_levels(condition, replicate):
-                shapes = self.directory.records(condition, replicate)[0]["mask_shapes"]
-                num_inputs = shapes.get("linear_0.weight", [0, geometry.num_inputs])[-1]
-                if geometry.num_inputs != num_inputs:
-                    raise ValueError(f"{geometry.num_inputs} inputs, but the network has {num_inputs}")
         except (KeyError, TypeError, ValueError) as error:
-            path = self.directory.replicate(condition, replicate) / TASK
             raise InputError(f"{path} is damaged: its geometry has {error}") from None
+        if self.directory.num_levels(condition, replicate):
+            shapes = read_record(self.directory.level(condition, replicate, 0)).mask_shapes
+            num_inputs = shapes.get("linear_0.weight", [geometry.num_inputs])[-1]
+            if geometry.num_inputs != num_inputs:
+                raise InputError(
+                    f"{path} is damaged: its geometry has {geometry.num_inputs} inputs, but the network has "
+                    f"{num_inputs}"
+                )
         return geometry
 
     def _layer(self, layer: str | None) -> str:
@@ -260,18 +274,17 @@ def open_run(path: str | Path) -> Run:
     return Run(RunDirectory.open(path))
 
 
-def _numbers(page: dict[str, Any]) -> list[dict[str, Any]]:
-    curve = page["curve"]
+def _numbers(record: LevelRecord) -> list[dict[str, Any]]:
     whole = {
-        "test_accuracy": curve["test_accuracy"][-1],
-        "best_test_accuracy": max(curve["test_accuracy"]),
-        "test_loss": curve["test_loss"][-1],
-        "connected_units": page["connectivity"]["num_connected"],
+        "test_accuracy": record.test_accuracy,
+        "best_test_accuracy": max(record.curve.test_accuracy),
+        "test_loss": record.curve.test_loss[-1],
+        "connected_units": record.connectivity.num_connected,
     }
     rows = [{"layer": NETWORK, "quantity": name, "value": float(value)} for name, value in whole.items()]
-    for layer, quantities in page["measures"].items():
+    for layer, quantities in record.measures.items():
         for name, entry in quantities.items():
-            if not entry["dims"]:
-                value = np.nan if entry["value"] is None else entry["value"]
+            if not entry.dims:
+                value = np.nan if entry.value is None else entry.value
                 rows.append({"layer": layer, "quantity": name, "value": value})
     return rows

@@ -1,39 +1,40 @@
-"""Where a run is as a whole: read from its files, while it runs or long after."""
+"""The state of a run as a whole, read from its files, while it runs or long after."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sparsight.errors import SparsightError
-from sparsight.store._level_record import PAGE
+from sparsight.errors import NewerFormatError, SparsightError
+from sparsight.store._level_record import RECORD, LevelRecord
 from sparsight.store._lock import Owner, owner_of, writer_lives
 from sparsight.store._progress_file import TrainingProgress, read_progress
 from sparsight.store._run_directory import RunDirectory
-from sparsight.store._time_left import LevelTime, UnitTime, densities, seconds_left
+from sparsight.store._time_left import LevelTime, ReplicateTime, expected_schedule, seconds_left
 
-State = Literal["running", "finished", "stopped", "damaged"]
+State = Literal["running", "finished", "stopped", "damaged", "newer"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplicateState:
-    """Where one replicate of one condition is.
+    """The state of one replicate of one condition.
 
     Attributes
     ----------
     condition : str
     replicate : int
     num_levels : int
-        Stored.
+        Levels that are stored.
     levels_expected : int or None
-        None before the first is stored.
+        Levels that it will have at its end; None as long as that is unknown.
     is_finished : bool
     failure : str or None
-    last_accuracy : float or None
-        On the test split, of the last stored level.
+        Why it could not be finished, if its training diverged.
+    last_density, last_accuracy : float or None
+        Density and test accuracy of the last stored level.
     progress : TrainingProgress or None
-        Of the level that trains now.
-    time : UnitTime
+        Of the level that is being trained now.
+    time : ReplicateTime
     """
 
     condition: str
@@ -42,111 +43,130 @@ class ReplicateState:
     levels_expected: int | None
     is_finished: bool
     failure: str | None
+    last_density: float | None
     last_accuracy: float | None
     progress: TrainingProgress | None
-    time: UnitTime
+    time: ReplicateTime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a run is.
+    """The state of a run.
 
     Attributes
     ----------
     path : Path
-    state : {"running", "finished", "stopped", "damaged"}
-        ``damaged``: a page cannot be read; ``sparsight check`` says more.
-    units : tuple of ReplicateState
+    state : {"running", "finished", "stopped", "damaged", "newer"}
+        ``damaged``: a record cannot be read, and ``sparsight check`` says more. ``newer``: a newer version of
+        sparsight wrote it.
+    replicates : tuple of ReplicateState
+        Empty if the run is damaged or newer.
     owner : Owner or None
-        Who writes to it, or wrote and died.
+        The process that writes to the run, or that did when it died.
     age_seconds : float or None
-        Since a level was stored last.
+        Since a level was last stored.
     problem : str or None
-        With ``damaged``.
+        Why the run cannot be read.
     """
 
     path: Path
     state: State
-    units: tuple[ReplicateState, ...]
+    replicates: tuple[ReplicateState, ...]
     owner: Owner | None
     age_seconds: float | None
     problem: str | None = None
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate; None before a level is done."""
-        jobs = max(sum(unit.progress is not None for unit in self.units), 1)
-        return seconds_left([unit.time for unit in self.units], jobs)
+        """An estimate; None until a level is stored."""
+        jobs = max(sum(each.progress is not None for each in self.replicates), 1)
+        return seconds_left([each.time for each in self.replicates], jobs)
 
 
 def run_state(directory: RunDirectory) -> RunState:
-    """Look where a run is; nothing is changed.
+    """Return the state of a run, and change nothing.
 
-    Parameters
-    ----------
-    directory : RunDirectory
+    A run that cannot be read gives a state as well and no error: a list of runs must show the others, and a
+    live view must not end the run that it shows.
     """
-    owner = owner_of(directory.path)
-    pages = list(directory.path.glob(f"*/replicate_*/level_*/{PAGE}"))
-    age = time.time() - max(page.stat().st_mtime for page in pages) if pages else None
-    try:
-        units = _units(directory)
-    except SparsightError as error:
-        return RunState(directory.path, "damaged", (), owner, age, str(error))
     state: State = "stopped"
-    if any(map(writer_lives, [directory.path, *directory.path.glob("*/replicate_*")])):
-        state = "running"
-    elif all(unit.is_finished or unit.failure for unit in units):
-        state = "finished"
-    return RunState(directory.path, state, units, owner, age)
-
-
-def _units(directory: RunDirectory) -> tuple[ReplicateState, ...]:
-    pages = {unit: directory.records(*unit) for unit in directory.replicates()}
-    begun = {condition: found[0] for (condition, _), found in pages.items() if found}
-    anything = next(iter(begun.values()), None)
-    return tuple(
-        _unit(directory, condition, replicate, found, begun.get(condition, anything))
-        for (condition, replicate), found in pages.items()
+    replicates: tuple[ReplicateState, ...] = ()
+    problem = None
+    try:
+        replicates = _replicates(directory)
+    except SparsightError as error:
+        state = "newer" if isinstance(error, NewerFormatError) else "damaged"
+        problem = str(error)
+    else:
+        # Processes of a sweep hold locks of replicates, and none of the run as a whole.
+        if any(map(writer_lives, [directory.path, *directory.path.glob("*/replicate_*")])):
+            state = "running"
+        elif all(each.is_finished or each.failure for each in replicates):
+            state = "finished"
+    records = list(directory.path.glob(f"*/replicate_*/level_*/{RECORD}"))
+    return RunState(
+        path=directory.path,
+        state=state,
+        replicates=replicates,
+        owner=owner_of(directory.path),
+        age_seconds=time.time() - max(each.stat().st_mtime for each in records) if records else None,
+        problem=problem,
     )
 
 
-def _unit(
+def _replicates(directory: RunDirectory) -> tuple[ReplicateState, ...]:
+    records = {each: directory.records(*each) for each in directory.replicates()}
+    begun = {condition: found[0] for (condition, _), found in records.items() if found}
+    return tuple(
+        _replicate(directory, condition, replicate, found, begun.get(condition))
+        for (condition, replicate), found in records.items()
+    )
+
+
+def _replicate(
     directory: RunDirectory,
     condition: str,
     replicate: int,
-    pages: list[dict[str, Any]],
-    like: dict[str, Any] | None,
+    records: list[LevelRecord],
+    first: LevelRecord | None,
 ) -> ReplicateState:
-    """Return a unit's state; what is not known of it yet is taken from a level 0 `like` its own."""
-    pruning = directory.recipe.condition(condition).pruning
+    """Return a replicate's state, from its own records and the first record of its condition."""
+    settings = directory.recipe.condition(condition)
     progress = read_progress(directory.replicate(condition, replicate))
-    is_finished = bool(pages) and bool(pages[-1]["is_last"])
+    is_finished = bool(records) and records[-1].is_last
     failure = directory.failure(condition, replicate)
-    expected = densities(like["num_prunable"], pruning) if like else []
-    num_steps = like["curve"]["step"][-1] if like else 0
+    facts = {} if first else _known_task(directory, condition)
+    schedule = expected_schedule(settings, first.mask_shapes if first else None, facts)
+    num_levels = len(schedule.num_kept()) if schedule else None
+    num_steps = first.curve.step[-1] if first else settings.training.num_steps(facts.get("num_train", 0))
 
     def steps(level: int) -> int:
-        return int(num_steps - (pruning.rewind_step or 0 if level else 0))
+        return int(num_steps - (settings.pruning.rewind_step or 0 if level else 0))
 
     done = tuple(
-        LevelTime(page["density"], steps(page["index"]), page["train_seconds"], page["measure_seconds"])
-        for page in pages
+        LevelTime(steps(record.index), record.train_seconds, record.measure_seconds) for record in records
     )
-    to_come = () if is_finished or failure else tuple(enumerate(expected))[len(pages) :]
+    to_come = () if is_finished or failure else tuple(map(steps, range(len(records), num_levels or 0)))
     return ReplicateState(
-        condition,
-        replicate,
-        len(pages),
-        len(expected) or None,
-        is_finished,
-        failure,
-        pages[-1]["curve"]["test_accuracy"][-1] if pages else None,
-        progress,
-        UnitTime(
+        condition=condition,
+        replicate=replicate,
+        num_levels=len(records),
+        levels_expected=num_levels,
+        is_finished=is_finished,
+        failure=failure,
+        last_density=records[-1].density if records else None,
+        last_accuracy=records[-1].test_accuracy if records else None,
+        progress=progress,
+        time=ReplicateTime(
             done,
-            tuple((density, steps(level)) for level, density in to_come),
+            to_come,
             progress.seconds if progress else 0.0,
             progress is not None,
         ),
     )
+
+
+def _known_task(directory: RunDirectory, condition: str) -> dict[str, Any]:
+    """Return the facts of a task of the condition, or else of any other; empty before one begins."""
+    replicates = sorted(directory.replicates(), key=lambda each: each[0] != condition)
+    return next(filter(None, (directory.task_facts(*each) for each in replicates)), {})

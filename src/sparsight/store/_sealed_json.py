@@ -1,4 +1,4 @@
-"""JSON files that vouch for themselves: a version of the format, and a digest of all the rest."""
+"""Sealed JSON: files that hold the version of their format, and a digest of everything else in them."""
 
 import hashlib
 import json
@@ -10,29 +10,31 @@ from sparsight.atomic import write_atomically
 from sparsight.errors import InputError, NewerFormatError
 
 FORMAT_VERSION = 2
-"""1: no digest in the file itself. 2: with it."""
-
+"""1: without a digest. 2: with one."""
 
 _VERSION, _DIGEST = "format_version", "sha256"
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
-    """Write plain values as JSON, with ``format_version`` and the ``sha256`` of the content beside them.
+    """Write plain values as JSON, together with ``format_version`` and the ``sha256`` of the content.
 
     Raises
     ------
+    NewerFormatError
+        If a newer version wrote the file that would be replaced.
     OSError
-        If the file cannot be written; what was there before is intact.
+        If the file cannot be written; its previous content is intact.
     ValueError
-        If a number is not finite: JSON knows none.
+        If a number is NaN or infinite, which JSON cannot hold.
     """
+    refuse_newer(path)
     sealed = {key: content[key] for key in content if key != _DIGEST} | {_VERSION: FORMAT_VERSION}
     sealed[_DIGEST] = _digest(sealed)
     write_atomically(path, json.dumps(sealed, indent=1, allow_nan=False).encode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """Read what `write_sealed` wrote; files of version 1, which hold no digest, are read as they are.
+    """Return the content that `write_sealed` wrote. Files of version 1 hold no digest, and are not verified.
 
     Raises
     ------
@@ -44,24 +46,36 @@ def read_sealed(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
         version = content.get(_VERSION, 1)
+    # AttributeError: not an object. RecursionError: nested too deep, as only a hostile file is.
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
     if not isinstance(version, int):
         raise InputError(f"{path} is damaged: its {_VERSION} is {version!r}, not a number")
+    # Before the digest: a newer version may compute it another way, and that would look like damage.
     if version > FORMAT_VERSION:
         raise NewerFormatError(
             f"{path} has format {version}; this sparsight reads up to {FORMAT_VERSION}: install a newer one"
         )
-    is_sealed = version > 1 or _DIGEST in content  # either could be what is damaged
+    # A flipped bit may have made 1 of the version's 2, or renamed the digest: either is enough to verify.
+    is_sealed = version > 1 or _DIGEST in content
     if is_sealed and content.pop(_DIGEST, None) != _digest(content):
-        raise InputError(f"{path} is damaged: its content is not the one that its {_DIGEST} was taken of")
+        raise InputError(f"{path} is damaged: its {_DIGEST} is not that of its content")
     return dict(content)
 
 
+def refuse_newer(path: Path) -> None:
+    """Raise `NewerFormatError` if a newer version wrote a file; a missing or damaged file may be replaced."""
+    try:
+        read_sealed(path)
+    except InputError:
+        return
+
+
 def _digest(content: Mapping[str, Any]) -> str:
+    # Independent of the order of keys and of white space, which carry no meaning.
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,122 +1,131 @@
-"""How long a run will still take, from the levels that are done."""
+"""Estimates of how long a run will still take, from the levels it has stored."""
 
-import heapq
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from scipy.optimize import nnls
+import torch
 
-from sparsight.prune import PruningSettings, num_kept_by_level
+from sparsight.network import FullyConnected
+from sparsight.prune import Schedule, dense_masks
+from sparsight.recipe import Condition
 
 
 @dataclass(frozen=True)
 class LevelTime:
-    """What one level took.
+    """The time that one stored level took.
 
     Attributes
     ----------
-    density : float
     num_steps : int
-        Of training; fewer where weights were rewound to a later step.
+        Training steps; fewer in levels whose weights were rewound to a later step.
     train_seconds, measure_seconds : float
+        Seconds of training, and of measuring with the recipe's instruments.
     """
 
-    density: float
     num_steps: int
     train_seconds: float
     measure_seconds: float
 
 
 @dataclass(frozen=True)
-class UnitTime:
-    """One replicate of one condition: what is done, and what is to come.
+class ReplicateTime:
+    """The levels of one replicate of one condition: times of the stored ones, steps of the others.
 
     Attributes
     ----------
     done : tuple of LevelTime
-    to_come : tuple of (float, int)
-        Density and steps of every level that is not done, the present one first.
+        Stored levels: level 0, 1, …
+    to_come : tuple of int
+        Training steps of every level that is not stored yet, in order; the first is the present level.
     seconds_into_level : float
-        What the present level has taken already.
+        Seconds spent on the present level so far.
     is_running : bool
+        Whether a process is training it now.
     """
 
     done: tuple[LevelTime, ...]
-    to_come: tuple[tuple[float, int], ...]
+    to_come: tuple[int, ...]
     seconds_into_level: float = 0.0
     is_running: bool = False
 
 
-def densities(num_weights: int, pruning: PruningSettings) -> list[float]:
-    """Return the density of every level that a recipe will have, if no network is severed before.
+def expected_schedule(
+    condition: Condition, mask_shapes: Mapping[str, Sequence[int]] | None, task_facts: Mapping[str, Any]
+) -> Schedule | None:
+    """Return how many weights the levels of a replicate will keep, unless units lose their connections.
 
     Parameters
     ----------
-    num_weights : int
-        Prunable.
-    pruning : PruningSettings
+    condition : Condition
+    mask_shapes : mapping or None
+        Shapes of the masks by name, from the record of any level of the condition; None before one is stored.
+    task_facts : mapping
+        Facts about the data that are stored before level 0. With the recipe they give the same shapes.
+
+    Returns
+    -------
+    Schedule or None
+        None if neither is known yet.
     """
-    kept = num_kept_by_level(num_weights, pruning.rate, pruning.max_levels)
-    last = next(
-        (index for index, count in enumerate(kept) if count / num_weights <= pruning.min_density),
-        pruning.max_levels,
-    )
-    if pruning.schedule == "one_shot" and last > 0:
-        return [1.0, kept[last] / num_weights]
-    return [count / num_weights for count in kept[: last + 1]]
+    if mask_shapes:
+        return Schedule.of(mask_shapes, condition.pruning)
+    if not task_facts:
+        return None
+    num_inputs = task_facts["geometry"]["channels"] * math.prod(task_facts["geometry"]["size"])
+    with torch.device("meta"):  # the shapes are enough
+        network = FullyConnected(num_inputs, task_facts["num_classes"], condition.network)
+    masks = dense_masks(network, condition.pruning)
+    return Schedule.of({name: mask.shape for name, mask in masks.items()}, condition.pruning)
 
 
-def seconds_left(units: Sequence[UnitTime], jobs: int) -> float | None:
-    """Estimate how long a run will still take; None before a level is done.
+def seconds_left(replicates: Sequence[ReplicateTime], jobs: int) -> float | None:
+    """Estimate how long a run will still take; None until a level is stored.
 
-    The seconds of a training step, and those of measuring a level, are taken as a + b · density with
-    a, b ≥ 0, fitted to the levels done of all units alike; as long as only one density has been seen, as
-    constant. The units that wait are given in turn to the process that is free first.
+    A level is expected to take, for each training step and for measuring, the mean of what the replicates
+    that have stored this level took. A level that no replicate has stored is expected to take as long as the
+    deepest one that is: sparser levels are usually faster, so the estimate is rather too long than too
+    short until the first replicate ends. Waiting replicates go, in order, to the process that is free first.
 
     Parameters
     ----------
-    units : sequence of UnitTime
-        In the order in which they are begun.
+    replicates : sequence of ReplicateTime
+        In the order in which they start.
     jobs : int
-        Processes side by side.
+        Number of processes that train replicates side by side.
 
     Returns
     -------
     float or None
         Seconds.
     """
-    done = [level for unit in units for level in unit.done]
-    if not done:
+    per_level = _mean_times(replicates)
+    if not per_level:
         return None
-    per_step = _linear(
-        [level.density for level in done], [level.train_seconds / max(level.num_steps, 1) for level in done]
-    )
-    measuring = _linear([level.density for level in done], [level.measure_seconds for level in done])
 
-    def remaining(unit: UnitTime) -> float:
-        seconds = [
-            num_steps * (per_step[0] + per_step[1] * density) + measuring[0] + measuring[1] * density
-            for density, num_steps in unit.to_come
-        ]
+    def remaining(replicate: ReplicateTime) -> float:
+        seconds = []
+        for level, num_steps in enumerate(replicate.to_come, start=len(replicate.done)):
+            per_step, measuring = per_level[min(level, len(per_level) - 1)]
+            seconds.append(num_steps * per_step + measuring)
         if seconds:
-            seconds[0] = max(seconds[0] - unit.seconds_into_level, 0.0)
+            seconds[0] = max(seconds[0] - replicate.seconds_into_level, 0.0)
         return sum(seconds)
 
-    busy = [remaining(unit) for unit in units if unit.is_running]
+    busy = [remaining(each) for each in replicates if each.is_running]
     free_at = [0.0] * max(jobs - len(busy), 0) + busy
-    heapq.heapify(free_at)
-    for unit in units:
-        if not unit.is_running and unit.to_come:
-            heapq.heappush(free_at, heapq.heappop(free_at) + remaining(unit))
+    for each in replicates:
+        if not each.is_running and each.to_come:
+            free_at[free_at.index(min(free_at))] += remaining(each)
     return max(free_at)
 
 
-def _linear(density: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
-    """Fit seconds = a + b · density, a, b ≥ 0; sparse levels, which those to come are like, count most."""
-    x, y = np.asarray(density), np.asarray(seconds)
-    if np.ptp(x) == 0:
-        return float(y.mean()), 0.0
-    weight = 1 / np.sqrt(np.maximum(x, 1e-4))
-    fitted, _ = nnls(np.stack([weight, weight * x], axis=1), weight * y)
-    return float(fitted[0]), float(fitted[1])
+def _mean_times(replicates: Sequence[ReplicateTime]) -> list[tuple[float, float]]:
+    """Return mean seconds per training step, and per measuring, of each level stored by any replicate."""
+    means = []
+    for level in range(max((len(each.done) for each in replicates), default=0)):
+        times = [each.done[level] for each in replicates if len(each.done) > level]
+        per_step = sum(time.train_seconds / max(time.num_steps, 1) for time in times) / len(times)
+        means.append((per_step, sum(time.measure_seconds for time in times) / len(times)))
+    return means

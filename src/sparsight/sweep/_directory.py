@@ -1,4 +1,7 @@
-"""The folder of a sweep: a run directory for every case, and the list of them."""
+"""The folder of a sweep: a run directory for every case, and the list of the cases.
+
+For the reasons see docs/decisions.md, "A sweep is a folder of ordinary runs, and any process may work in it".
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +14,23 @@ from sparsight.sweep._settings import Case
 
 MANIFEST = "sweep.json"
 _DIGITS = 12
-"""Of a case's hash in its folder's name: 10⁴ cases collide with probability 2·10⁻⁷."""
+"""Digits of a case's hash in the name of its folder: with 10⁴ cases two collide with probability 2·10⁻⁷."""
 
 State = Literal["finished", "failed", "begun", "new"]
 
 
 @dataclass(frozen=True)
 class CaseReplicate:
-    """The unit of work: one replicate of one condition of one case.
+    """One replicate of one condition of one case: what a process takes on at a time.
 
     Attributes
     ----------
     case : str
         Name of the case's folder under ``cases``.
     condition : str
+        Name of the condition.
     replicate : int
+        Counted from 0.
     """
 
     case: str
@@ -40,9 +45,9 @@ class StoredCase:
     Attributes
     ----------
     name : str
-        Of its folder under ``cases``.
+        Name of its folder under ``cases``.
     values : dict
-        Of every varied field, by dotted name.
+        Value of every varied field, by the field's dotted name.
     directory : RunDirectory
     """
 
@@ -60,12 +65,8 @@ class SweepDirectory:
         <path>/cases/<recipe>-<hash>/        a run directory for each case
         <path>/slurm/                        jobs that were submitted, and their logs
 
-    A case's hash is that of its resolved recipe without name, question and number of replicates: the same
-    case has the same folder, however the sweep file changes around it.
-
-    Parameters
-    ----------
-    path : Path
+    The hash of a case covers its resolved recipe without name, question and number of replicates, so that a
+    case keeps its folder when the sweep file changes around it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,8 +76,17 @@ class SweepDirectory:
     def create(cls, path: Path, name: str, fields: Sequence[str], cases: Sequence[Case]) -> "SweepDirectory":
         """Make the folder of a sweep with its cases, or bring an existing one up to date.
 
-        Cases that are no longer in the sweep leave its list; what they computed stays, and counts again
-        should they return.
+        Cases that are no longer in the sweep leave its list. Their results stay on the disk, and count again
+        if the cases return.
+
+        Parameters
+        ----------
+        path : Path
+        name : str
+            Name of the sweep.
+        fields : sequence of str
+            Dotted names of the varied fields.
+        cases : sequence of Case
 
         Raises
         ------
@@ -103,7 +113,7 @@ class SweepDirectory:
         Raises
         ------
         InputError
-            If there is no sweep at that path, or its list is damaged.
+            If there is no sweep at that path, or its list of cases is damaged.
         """
         sweep = cls(Path(path))
         sweep.manifest()
@@ -130,15 +140,16 @@ class SweepDirectory:
         return RunDirectory.open(self.path / "cases" / name)
 
     def states(self) -> dict[CaseReplicate, State]:
-        """Return how far every unit of every case is, replicates slowest: pairs are complete early."""
+        """Return how far every replicate is: replicate 0 of all cases first, then replicate 1, and so on."""
+        # They are run in this order, so that the cases of an unfinished sweep can already be compared.
         found: dict[CaseReplicate, State] = {}
         cases = self.cases()
         for replicate in range(max((case.directory.recipe.replicates for case in cases), default=0)):
             for case in cases:
                 if replicate < case.directory.recipe.replicates:
                     for condition in case.directory.recipe.condition_names():
-                        unit = CaseReplicate(case.name, condition, replicate)
-                        found[unit] = state_of(case.directory, condition, replicate)
+                        key = CaseReplicate(case.name, condition, replicate)
+                        found[key] = state_of(case.directory, condition, replicate)
         return found
 
     def _adopt(self, case: Case) -> str:
@@ -156,7 +167,10 @@ class SweepDirectory:
 
 
 def state_of(directory: RunDirectory, condition: str, replicate: int) -> State:
-    """Return how far one replicate of one condition is."""
+    """Return how far one replicate of one condition is.
+
+    It is read off the run directory, not off a list of jobs: other processes may have worked on it.
+    """
     if directory.is_finished(condition, replicate):
         return "finished"
     if directory.failure(condition, replicate) is not None:

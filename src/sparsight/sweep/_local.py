@@ -1,6 +1,5 @@
-"""Run a sweep on this machine: every unit that is not finished, the cores shared out among them."""
+"""A sweep on this machine: its replicates that have not ended, side by side in processes."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +7,17 @@ from tempfile import TemporaryDirectory
 
 from joblib import Parallel, delayed
 
-from sparsight.run import Placement, Size, check_recipes, devices_of, place, stopping_on_signals
+from sparsight.run import Execution, Placement, Size, check_conditions, place, stopping_on_signals
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._replicate import Outcome, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
 OnReplicate = Callable[[Outcome], None]
-"""Called when the work on a unit has ended."""
+"""Called when the work on a replicate has ended."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """A sweep that was checked and has its folder.
 
     Attributes
@@ -26,35 +25,38 @@ class Plan:
     directory : SweepDirectory
     cases : list of Case
     size : Size
-        Of the largest replicate.
+        Size of the largest replicate.
+    devices : list of str
+        Devices of all conditions of all cases.
     """
 
     directory: SweepDirectory
     cases: list[Case]
     size: Size
-
-    def devices(self) -> list[str]:
-        """Return the devices of all cases."""
-        return [device for case in self.cases for device in devices_of(case.recipe)]
+    devices: list[str]
 
     def unfinished(self) -> list[CaseReplicate]:
-        """Return the units that are neither finished nor failed."""
-        return [
-            unit for unit, state in self.directory.states().items() if state not in ("finished", "failed")
-        ]
+        """Return the replicates that are neither finished nor failed."""
+        states = self.directory.states()
+        return [replicate for replicate, state in states.items() if state not in ("finished", "failed")]
+
+    def note_placement(self, placement: Placement) -> None:
+        """Record in the run directory of every case how a machine is shared out."""
+        for case in self.directory.cases():
+            case.directory.note_placement(placement.facts())
 
 
-def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> Plan:
-    """Read a sweep file, check every case, and only then make or extend the sweep's folder.
+def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> SweepPlan:
+    """Read a sweep file, check every case, and only then make or extend the folder of the sweep.
 
     Parameters
     ----------
     path : Path
         The sweep file.
     out : Path, optional
-        Default ``sweeps/<name>``.
+        The folder. Default ``sweeps/<name>``.
     runs_here : bool
-        Whether this machine needs the devices.
+        Whether the sweep will run on this machine, which then needs the devices.
 
     Raises
     ------
@@ -62,70 +64,64 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
         If the file, a field, a case or its data are wrong; nothing has been written then.
     """
     settings, cases = load_sweep(path)
-    sizes = check_recipes([case.recipe for case in cases], runs_here=runs_here)
-    size = sizes[0]
-    for other in sizes:
-        size = size.union(other)
+    conditions = [
+        (case.recipe.condition(name), case.recipe.replicate_seed(0))
+        for case in cases
+        for name in case.recipe.condition_names()
+    ]
+    size = check_conditions(conditions, runs_here=runs_here)
     directory = SweepDirectory.create(
         out or default_folder(settings), settings.name, settings.fields(), cases
     )
-    return Plan(directory, cases, size)
+    return SweepPlan(directory, cases, size, [condition.device for condition, _ in conditions])
 
 
-def sweep(
-    plan: Plan,
+def run_sweep(
+    plan: SweepPlan,
     *,
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
     on_replicate: OnReplicate | None = None,
 ) -> list[Outcome]:
-    """Run the units of a sweep that are not finished, on this machine.
+    """Run the replicates of a sweep that have not ended, on this machine.
 
     Parameters
     ----------
-    plan : Plan
+    plan : SweepPlan
     jobs, plugins, checkpoint_seconds
-        As `sparsight.run.run`.
+        As for `sparsight.run.run_recipe`.
     on_replicate : callable, optional
+        Called with the outcome of each replicate.
 
     Returns
     -------
     list of Outcome
-        One for each unit that was worked on.
+        One for each replicate that was worked on.
 
     Raises
     ------
     Interrupted
-        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came: every unit has saved where it was.
+        If SIGINT, SIGTERM, SIGUSR1 or SIGHUP came. Every replicate has saved where it was.
     """
-    units = plan.unfinished()
-    placement = share_out(plan, len(units), jobs)
-    path = plan.directory.path
+    replicates = plan.unfinished()
+    placement = place(plan.size, len(replicates), plan.devices, jobs)
+    plan.note_placement(placement)
     outcomes: list[Outcome] = []
-    with TemporaryDirectory() as holder, stopping_on_signals(Path(holder)):
+    # Workers write to many run directories, and other processes may write to the same ones: the request to
+    # stop gets a folder that belongs to this call alone.
+    with TemporaryDirectory() as folder, stopping_on_signals(Path(folder)):
+        execution = Execution(
+            threads=placement.threads,
+            plugins=tuple(plugins),
+            checkpoint_seconds=checkpoint_seconds,
+            stop_folder=Path(folder),
+        )
         work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
-            delayed(run_replicate)(
-                path,
-                unit,
-                threads=placement.threads,
-                plugins=plugins,
-                checkpoint_seconds=checkpoint_seconds,
-                owner=os.getpid(),
-                holder=Path(holder),
-            )
-            for unit in units
+            delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in replicates
         )
         for outcome in work:
             outcomes.append(outcome)
             if on_replicate is not None:
                 on_replicate(outcome)
     return outcomes
-
-
-def share_out(plan: Plan, num_units: int, jobs: int | None = None) -> Placement:
-    """Share this machine out among the units, and record that in the run directory of every case."""
-    placement = place(plan.size, num_units, plan.devices(), jobs)
-    for case in plan.directory.cases():
-        case.directory.note_placement(placement.facts())
-    return placement

@@ -1,14 +1,13 @@
-"""One unit of a sweep: idempotent, resumable, safe beside others of the same sweep."""
+"""One replicate of a sweep: it can be run again, resumed, and run beside others of the same sweep."""
 
 import traceback
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sparsight.errors import BusyError
-from sparsight.run import load_plugins, request_stop, run_replicates
+from sparsight.run import Execution, Group, load_plugins, request_stop, run_replicates
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
 _ERROR = "error.txt"
@@ -16,72 +15,61 @@ _ERROR = "error.txt"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of the work on a unit.
+    """How the work on a replicate ended.
 
     Attributes
     ----------
-    unit : CaseReplicate
+    replicate : CaseReplicate
     end : {"finished", "failed", "stopped", "busy", "error"}
         ``failed``: its training diverged, and would again. ``stopped``: on request, saved. ``busy``: another
-        process has it. ``error``: something else, which the message tells.
+        process is working on it. ``error``: anything else; see the message.
     message : str
+        Reason for the end, if there is more to say.
     """
 
-    unit: CaseReplicate
+    replicate: CaseReplicate
     end: Literal["finished", "failed", "stopped", "busy", "error"]
     message: str = ""
 
 
-def run_replicate(
-    sweep: Path,
-    unit: CaseReplicate,
-    *,
-    threads: int,
-    plugins: Sequence[Path] = (),
-    checkpoint_seconds: float = 60.0,
-    owner: int | None = None,
-    holder: Path,
-) -> Outcome:
-    """Run one unit to its end, from where it was left; nothing if it is finished, failed, or another's.
+def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -> Outcome:
+    """Run one replicate from where it was left; skip it if it has ended, or if another process has it.
 
     Parameters
     ----------
     sweep : Path
         Folder of the sweep.
-    unit : CaseReplicate
-    threads, plugins, checkpoint_seconds, owner, holder
-        As `sparsight.run.run_replicates`.
+    replicate : CaseReplicate
+    execution : Execution
 
     Returns
     -------
     Outcome
-        An error of one unit is told there, and in its folder, and takes nothing else with it.
+        An error ends this replicate only: it is reported here and in the replicate's folder.
     """
-    load_plugins(plugins)
-    directory = SweepDirectory(sweep).case(unit.case)
-    place = (unit.condition, unit.replicate)
-    record = directory.replicate(*place) / _ERROR
+    load_plugins(execution.plugins)
+    directory = SweepDirectory(sweep).case(replicate.case)
+    key = (replicate.condition, replicate.replicate)
+    traceback_file = directory.replicate(*key) / _ERROR
+
+    def stop() -> None:
+        request_stop(execution.stop_folder, execution.owner_pid)
+
     try:
-        with directory.writing_replicate(*place, on_lost=lambda: request_stop(holder, owner)):
-            record.unlink(missing_ok=True)
-            if state_of(directory, *place) not in ("finished", "failed"):
-                run_replicates(
-                    directory.path,
-                    unit.condition,
-                    [unit.replicate],
-                    threads=threads,
-                    plugins=plugins,
-                    checkpoint_seconds=checkpoint_seconds,
-                    owner=owner,
-                    holder=holder,
-                )
+        with directory.writing_replicate(*key, on_lost=stop):
+            traceback_file.unlink(missing_ok=True)
+            # Asked for only now, with the lock: another process may have finished it since the plan was made.
+            if state_of(directory, *key) not in ("finished", "failed"):
+                condition = directory.recipe.condition(replicate.condition)
+                group = Group(replicate.condition, condition, (replicate.replicate,))
+                run_replicates(directory.path, group, execution)
     except BusyError as error:
-        return Outcome(unit, "busy", str(error))
-    except Exception as error:  # the border of a unit: whatever it is, the others go on
+        return Outcome(replicate, "busy", str(error))
+    except Exception as error:  # whatever it is, the other replicates continue
         with suppress(OSError):  # perhaps the disk is full
-            record.write_text(traceback.format_exc(), encoding="utf-8")
-        return Outcome(unit, "error", f"{type(error).__name__}: {error} (all of it: {record})")
-    state = state_of(directory, *place)
+            traceback_file.write_text(traceback.format_exc(), encoding="utf-8")
+        return Outcome(replicate, "error", f"{type(error).__name__}: {error} (traceback in {traceback_file})")
+    state = state_of(directory, *key)
     if state == "failed":
-        return Outcome(unit, "failed", directory.failure(*place) or "")
-    return Outcome(unit, "finished" if state == "finished" else "stopped")
+        return Outcome(replicate, "failed", directory.failure(*key) or "")
+    return Outcome(replicate, "finished" if state == "finished" else "stopped")

@@ -1,4 +1,4 @@
-"""A sweep opened for reading: one tidy frame, one set of labelled arrays, every varied field a coordinate."""
+"""A sweep opened for reading: one tidy frame, and labelled arrays with every varied field as a coordinate."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ class Sweep:
     path : Path
     directory : SweepDirectory
     fields : list of str
-        Dotted names of the varied fields, as in ``pruning.rate``.
+        Dotted names of the varied fields, such as ``pruning.rate``.
     """
 
     def __init__(self, directory: SweepDirectory) -> None:
@@ -31,11 +31,11 @@ class Sweep:
         self.fields: list[str] = list(directory.manifest()["fields"])
 
     def runs(self) -> dict[str, Run]:
-        """Return every case as a run, by the name of its folder."""
+        """Return every case as an ordinary run, by the name of its folder."""
         return {case.name: Run(case.directory) for case in self.directory.cases()}
 
     def values(self) -> pd.DataFrame:
-        """Return the values of the varied fields, one row a case; lists and tables as JSON text."""
+        """Return the values of the varied fields, one row per case; lists and tables are JSON text."""
         cases = self.directory.cases()
         rows = [{field: _scalar(case.values[field]) for field in self.fields} for case in cases]
         return pd.DataFrame(
@@ -48,10 +48,12 @@ class Sweep:
         Returns
         -------
         pandas.DataFrame
-            One row a number: ``case``, a column for each varied field, and the columns of ``Run.frame``.
+            One row per number: ``case``, a column for each varied field, and the columns of ``Run.frame``.
         """
         values = self.values().reset_index()
         frames = {name: run.frame() for name, run in self.runs().items()}
+        # The columns of an empty frame have no type and would spoil those of the others. If all are empty,
+        # keep one of them for its columns.
         numbers = pd.concat(
             [frame.assign(case=name) for name, frame in frames.items() if len(frame)]
             or [frame.assign(case=name) for name, frame in frames.items()][:1]
@@ -59,25 +61,25 @@ class Sweep:
         return values.merge(numbers, on="case")
 
     def dataset(self, layer: str | None = None) -> xr.Dataset:
-        """Return what was found in one layer, and of the whole network, as labelled arrays.
+        """Return the quantities of one layer, and of the whole network, as labelled arrays.
 
         Parameters
         ----------
         layer : str, optional
-            Default: the first that was measured.
+            Name of the layer. Default: the first that was measured.
 
         Returns
         -------
         xarray.Dataset
             Dimensions ``case``, ``condition``, ``replicate``, ``level`` and those of each quantity; every
             varied field is a coordinate along ``case``. NaN where something does not exist (yet), also where
-            layers of different cases differ in size. For one dimension a field:
+            the layers of different cases differ in size. To turn every field into a dimension of its own, use
             ``dataset.set_index(case=sweep.fields).unstack("case")``.
 
         Raises
         ------
         InputError
-            If no level is stored yet, or no such layer was measured.
+            If no level is stored yet, or this layer was not measured.
         """
         runs = {name: run for name, run in self.runs().items() if run.layers()}
         if not runs:
@@ -102,10 +104,6 @@ class Sweep:
 def open_sweep(path: str | Path) -> Sweep:
     """Open the folder of a sweep for reading.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Raises
     ------
     InputError
@@ -115,7 +113,7 @@ def open_sweep(path: str | Path) -> Sweep:
 
 
 def _with_labels(arrays: xr.Dataset) -> xr.Dataset:
-    """Give numbers to the units, classes, … of a case, so that cases of different sizes fit together."""
+    """Give numbers to the units, classes, … of a case: xarray aligns cases of different sizes by them."""
     unlabelled = [str(name) for name in arrays.dims if name not in arrays.coords]
     return arrays.assign_coords({name: range(arrays.sizes[name]) for name in unlabelled})
 

@@ -1,4 +1,4 @@
-"""The sweep file: a recipe, lists of values, and the cases that they make."""
+"""The sweep file: a recipe, lists of values, and the cases that these make."""
 
 import copy
 import itertools
@@ -26,8 +26,12 @@ from sparsight.recipe import (
 from sparsight.settings import Settings
 
 _NOT_VARIED = ("name", "question", "replicates", "schema_version")
+_REPLICATES_HINT = ": replicates are the innermost axis; set their number beside name and recipe"
 _MAX_NAME = 64
-MAX_CASES = 10_000
+"""Characters in the name of a case's recipe, and so of its folder: file systems allow 255 bytes."""
+
+_MAX_CASES = 10_000
+"""Every case is a run directory, and all are looked through whenever the sweep is opened."""
 
 
 class SweepSettings(Settings):
@@ -36,17 +40,18 @@ class SweepSettings(Settings):
     Attributes
     ----------
     name : str
-        Names the folder. Default: the file's name.
+        Name of the folder. Default: the name of the file.
     recipe : str
-        Name of a shipped recipe, or path of a TOML file, seen from the sweep file.
+        Name of a shipped recipe, or path of a TOML file relative to the sweep file.
     replicates : int, optional
-        In place of the recipe's: the innermost axis of every sweep.
+        Number of replicates, the innermost axis of every sweep. Default: the recipe's.
     fixed : table
         Fields of the recipe to change in every case.
     grid : table of lists
         Every combination of these values is a case.
     zip : table of lists
-        The first values together, the second values together, …; each combined with each point of the grid.
+        Lists of one length. Their first values go together, then their second values, …; each of these is
+        combined with each point of the grid.
     cases : list of tables
         Further cases, each given by its own values.
 
@@ -80,23 +85,23 @@ class SweepSettings(Settings):
         for field, values in (self.grid | self.zip).items():
             if not values:
                 raise ValueError(
-                    f"{field} has an empty list of values; give at least one or remove the field"
+                    f"{field} has an empty list of values; give at least one, or remove the field"
                 )
         lengths = {field: len(values) for field, values in self.zip.items()}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{field} has {length}" for field, length in lengths.items())
-            raise ValueError(f"lists under zip go together and must be of one length; {listed}")
+            raise ValueError(f"lists under zip go together and must have one length; {listed}")
         if both := sorted(self.grid.keys() & self.zip.keys()):
             raise ValueError(f"{both[0]} is varied under grid and under zip; choose one")
         if not all(self.cases):
-            raise ValueError("a table under cases is empty; give it at least one value or remove it")
+            raise ValueError("a table under cases is empty; give it at least one value, or remove it")
         if not self.fields():
             raise ValueError(
                 "nothing is varied; give lists of values under grid or zip, or tables under cases"
             )
         num_points = math.prod(map(len, self.grid.values())) * max([1, *lengths.values()]) + len(self.cases)
-        if num_points > MAX_CASES:
-            raise ValueError(f"{num_points} cases are made by these lists; {MAX_CASES} are allowed")
+        if num_points > _MAX_CASES:
+            raise ValueError(f"these lists make {num_points} cases; at most {_MAX_CASES} are allowed")
         for field, other in itertools.permutations([*self.fields(), *self.fixed], 2):
             if other.startswith(f"{field}."):
                 raise ValueError(f"{field} and {other} overlap; give the fields of {field} one by one")
@@ -111,7 +116,7 @@ class SweepSettings(Settings):
         return list(dict.fromkeys(field for table in tables for field in table))
 
     def points(self) -> list[dict[str, Any]]:
-        """Return the values of every case by dotted field name, the last field of the grid fastest."""
+        """Return the values of every case by dotted field name; the last field of the grid varies fastest."""
         points = []
         if self.grid or self.zip:
             together = [
@@ -123,9 +128,6 @@ class SweepSettings(Settings):
         return points + [dict(case) for case in self.cases]
 
 
-_REPLICATES_HINT = ": replicates are the innermost axis; set their number beside name and recipe"
-
-
 @dataclass(frozen=True)
 class Case:
     """One case of a sweep.
@@ -133,9 +135,8 @@ class Case:
     Attributes
     ----------
     recipe : Recipe
-        Resolved.
     values : dict
-        The value that every varied field of the sweep has in it, by dotted name.
+        Value of every varied field of the sweep, by the field's dotted name.
     """
 
     recipe: Recipe
@@ -143,7 +144,7 @@ class Case:
 
 
 def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
-    """Read a sweep file and make its cases; what is wrong with any of them is found here.
+    """Read a sweep file, make its cases, and validate the recipe of each of them.
 
     Parameters
     ----------
@@ -153,8 +154,8 @@ def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
     Raises
     ------
     InputError
-        If the file cannot be read, a field of it is wrong, or a case makes no valid recipe; the message names
-        file, case and field.
+        If the file cannot be read, one of its fields is wrong, or a case does not make a valid recipe; the
+        message names file, case and field.
     """
     settings = _read_settings(path)
     return settings, make_cases(settings, path)
@@ -172,7 +173,10 @@ def folder_of(path: Path) -> Path:
 
 
 def default_folder(settings: SweepSettings) -> Path:
-    """Return ``sweeps/<name>``: not a hash, for adding values must lead to the same place."""
+    """Return ``sweeps/<name>``.
+
+    Unlike a run directory it has no hash in its name: a sweep with more values must find the same folder.
+    """
     return Path("sweeps") / settings.name
 
 
@@ -188,13 +192,13 @@ def _read_settings(path: Path) -> SweepSettings:
 
 
 def make_cases(settings: SweepSettings, path: Path) -> list[Case]:
-    """Return the cases of a sweep; those that come to the same are one.
+    """Return the cases of a sweep, without those whose recipe equals that of an earlier one.
 
     Parameters
     ----------
     settings : SweepSettings
     path : Path
-        Of the sweep file: recipes are looked for from there, and messages name it.
+        The sweep file. The path of the recipe is relative to it, and messages name it.
 
     Raises
     ------
@@ -208,15 +212,16 @@ def make_cases(settings: SweepSettings, path: Path) -> list[Case]:
         base["replicates"] = settings.replicates
     cases: dict[str, Case] = {}
     for point in settings.points():
-        said = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
+        shown = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
         values = merged(base, _table(point)) | {"name": _label(settings.name, point)}
-        recipe = Recipe.from_values(values, f"{path}, case {said}")
+        recipe = Recipe.from_values(values, f"{path}, case {shown}")
         coordinates = {field: _resolved_value(recipe, field) for field in settings.fields()}
         cases.setdefault(recipe.identity(), Case(recipe, coordinates))
     return list(cases.values())
 
 
 def _by_dotted_key(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one table with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
@@ -227,6 +232,7 @@ def _by_dotted_key(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
 
 
 def _table(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with dotted keys as nested tables."""
     table: dict[str, Any] = {}
     for field, value in values.items():
         *path, last = field.split(".")
@@ -245,7 +251,7 @@ def _resolved_value(recipe: Recipe, field: str) -> Any:
 
 
 def _label(name: str, values: Mapping[str, Any]) -> str:
-    """Return a name for people to tell cases by; nothing reads values out of it."""
+    """Return a name by which people can tell cases apart; no code reads values out of it."""
     parts = [
         f"{field.rpartition('.')[2]}-{value if isinstance(value, str) else json.dumps(value)}"
         for field, value in values.items()

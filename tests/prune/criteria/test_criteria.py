@@ -1,5 +1,6 @@
 """Each criterion against a case that can be computed without it."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -33,7 +34,7 @@ def trained_level(density=1.0, loss="cross_entropy", steps=20, learning_rate=0.1
     settings = TrainingSettings(steps=steps, batch_size=32, learning_rate=learning_rate, loss=loss)
     Trainer(network, task, settings, masks, seed=seed).run()
     network.eval()
-    return Trained(network, masks, task, initial, loss, level=0, seed=seed)
+    return Trained(network=network, masks=masks, task=task, initial=initial, loss=loss, level=0, seed=seed)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -89,7 +90,7 @@ def test_snip_predicts_what_removing_a_weight_does_to_the_loss():
     """To first order, L − L without w = w ∂L/∂w: for tiny weights, where second order is gone."""
     trained = trained_level(widths=(6,), activation="tanh")
     initial = {name: 1e-3 * value for name, value in trained.initial.items()}
-    trained = Trained(trained.network, trained.masks, trained.task, initial, "cross_entropy", 0, 0)
+    trained = dataclasses.replace(trained, initial=initial)
     scores = CRITERIA["snip"](trained)["linear_1.weight"].double()
     network = small_network(trained.task, widths=(6,), activation="tanh").double()
     inputs, labels = trained.task.samples("train")
@@ -153,7 +154,9 @@ def test_movement_is_the_sum_over_steps_that_the_paper_takes():
 
     trainer.run(on_step=accumulate)
     masks = {"linear_0.weight": torch.ones_like(weight, dtype=torch.bool)}
-    trained = Trained(network, masks, task, initial, "cross_entropy", 0, 0)
+    trained = Trained(
+        network=network, masks=masks, task=task, initial=initial, loss="cross_entropy", level=0, seed=0
+    )
     found = CRITERIA["movement"](trained)["linear_0.weight"]
     torch.testing.assert_close(found, total, rtol=0, atol=float(0.01 * total.abs().max()))
 

@@ -1,1 +1,1 @@
-"""What a terminal shows."""
+"""Tables, lines and the live view that commands print."""

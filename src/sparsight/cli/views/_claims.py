@@ -1,4 +1,4 @@
-"""What `sparsight reproduce` prints: the claims, and what came of each."""
+"""Tables of `sparsight reproduce`: the claims, and the verdict on each."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ from sparsight.reproduce import Claim, Outcome
 
 
 def claims_table(claims: Iterable[Claim]) -> Table:
-    """Return the claims with what they say, who says it, and what they need run."""
+    """Return a table of the claims: statement, source, and the studies that test it."""
     table = Table(title="Claims", caption="sparsight reproduce NAME… --scale smoke|laptop|paper")
     for heading in ("claim", "statement", "source", "studies"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
@@ -20,11 +20,11 @@ def claims_table(claims: Iterable[Claim]) -> Table:
 
 
 def findings_table(outcome: Outcome) -> Table:
-    """Return each prediction's effect, rule, control and verdict, and under them the claim's verdict."""
+    """Return a table of a claim's predictions, each with rule, effect, control and verdict."""
     claim = outcome.claim
     table = Table(title=f"{claim.name}: {outcome.verdict}", caption=_caption(outcome))
     table.add_column("prediction", no_wrap=True)
-    table.add_column("what", overflow="fold")
+    table.add_column("statement", overflow="fold")
     for heading in ("rule", "mean [95 %]", "control", "verdict"):
         table.add_column(heading, no_wrap=True)
     for finding in outcome.findings:
@@ -42,7 +42,7 @@ def findings_table(outcome: Outcome) -> Table:
 
 
 def run_notice(name: str, path: Path) -> str:
-    """Return a line that says what is run, or read if it is there already."""
+    """Return a line that names a study and the folder in which it is run, or read if it is finished."""
     return f"{name} in {path}"
 
 

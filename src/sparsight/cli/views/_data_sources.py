@@ -1,4 +1,4 @@
-"""What `sparsight data` prints: which sources are there, and what one of them holds."""
+"""Tables of `sparsight data`: which sources are installed, and what one of them contains."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from sparsight.recipe import DataSettings, merged, parse_override, validated
 
 
 def availability_table() -> Table:
-    """Return a table of all data sources and whether their files are here."""
+    """Return a table of all data sources and whether their files are installed."""
     table = Table(title="data sources")
     for heading in ("source", "here", "what"):
         table.add_column(heading, overflow="fold")
@@ -20,7 +20,16 @@ def availability_table() -> Table:
 
 
 def description_table(source: str, overrides: Sequence[str] = (), seed: int = 0) -> Table:
-    """Return a table that describes what a source gives with its defaults and these options.
+    """Return a table that describes the data of one source.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source.
+    overrides : sequence of str
+        Options of the source, each ``key=value``; the others have their defaults.
+    seed : int
+        Seed of sources that are drawn at random.
 
     Raises
     ------

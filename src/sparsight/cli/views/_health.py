@@ -1,4 +1,4 @@
-"""What `sparsight check` says: which files are whole, and what becomes of the others."""
+"""Lines of `sparsight check`: which files are whole, and how the others will be mended."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,12 +6,12 @@ from sparsight.store import ReplicateHealth
 
 
 def health_lines(problems: Sequence[str], replicates: Sequence[ReplicateHealth]) -> Iterator[str]:
-    """Yield a line for every damaged file, then one for every replicate, then the sum.
+    """Yield a line for every damaged file, one for every replicate, and a summary.
 
     Parameters
     ----------
     problems : sequence of str
-        Of files that belong to the whole run.
+        Damage in files that belong to the run as a whole.
     replicates : sequence of ReplicateHealth
     """
     damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
@@ -20,7 +20,7 @@ def health_lines(problems: Sequence[str], replicates: Sequence[ReplicateHealth])
         yield f"{health.condition}, replicate {health.replicate}: {_state(health)}"
     num_levels = sum(health.num_stored for health in replicates)
     verdict = f"{len(damaged)} damaged" if damaged else "every file is whole"
-    yield f"{num_levels} levels of {len(replicates)} replicates looked at: {verdict}"
+    yield f"checked {num_levels} levels of {len(replicates)} replicates: {verdict}"
 
 
 def _state(health: ReplicateHealth) -> str:

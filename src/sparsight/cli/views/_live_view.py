@@ -1,4 +1,4 @@
-"""What is shown while a run runs, and what `sparsight status` lists."""
+"""The live view of a run, and the table of `sparsight status`."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,17 +12,13 @@ from rich.text import Text
 from sparsight.store import ReplicateState, RunDirectory, RunState, run_state
 
 _NARROW = 100
-"""Characters below which condition and replicate share a column and the bar is left out."""
+"""Characters of a terminal below which the progress bar is left out."""
 
 
 class LiveView:
-    """A view of a run on a terminal, renewed whenever it is called.
+    """A view of a run on a terminal, updated by calling it.
 
-    Use as a context; what is printed to the console meanwhile appears above it.
-
-    Parameters
-    ----------
-    console : rich.console.Console
+    It is a context manager. Whatever is printed to the console meanwhile appears above the view.
     """
 
     def __init__(self, console: Console) -> None:
@@ -42,13 +38,13 @@ class LiveView:
 
 
 def run_view(state: RunState, width: int) -> Group:
-    """Return a line for every replicate that trains, and one for the whole run.
+    """Return a line for every replicate that is training, and one for the whole run.
 
     Parameters
     ----------
     state : RunState
     width : int
-        Characters of the terminal.
+        Width of the terminal in characters.
     """
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for heading in ("condition", "replicate", "level", "step"):
@@ -57,19 +53,14 @@ def run_view(state: RunState, width: int) -> Group:
         table.add_column("", width=20)
     for heading in ("density", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for unit in state.units:
-        if unit.progress is not None:
-            table.add_row(*_cells(unit, width))
+    for each in state.replicates:
+        if each.progress is not None:
+            table.add_row(*_cells(each, width))
     return Group(table, _whole(state))
 
 
 def status_table(states: Iterable[RunState]) -> Table:
-    """Return one row a run: state, levels, last accuracy, age, and who writes to it.
-
-    Parameters
-    ----------
-    states : iterable of RunState
-    """
+    """Return one row per run: state, progress, last accuracy, age, time left and writer."""
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     headings = ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer")
     for heading in headings:
@@ -80,7 +71,7 @@ def status_table(states: Iterable[RunState]) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in the two largest units that matter: ``3 h 20 min``.
+    """Return seconds in the two largest units of time that matter: ``3 h 20 min``.
 
     Examples
     --------
@@ -99,15 +90,15 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def _cells(unit: ReplicateState, width: int) -> list[Text | ProgressBar | str]:
-    progress = unit.progress
+def _cells(replicate: ReplicateState, width: int) -> list[Text | ProgressBar | str]:
+    progress = replicate.progress
     assert progress is not None
-    last = "?" if unit.levels_expected is None else str(unit.levels_expected - 1)
+    last = "?" if replicate.levels_expected is None else str(replicate.levels_expected - 1)
     step = "measuring" if progress.step >= progress.num_steps else f"{progress.step}/{progress.num_steps}"
     bar = ProgressBar(total=progress.num_steps, completed=progress.step)
     return [
-        Text(unit.condition),
-        str(unit.replicate),
+        Text(replicate.condition),
+        str(replicate.replicate),
         f"{progress.level} of {last}",
         step,
         *([bar] if width >= _NARROW else []),
@@ -117,8 +108,8 @@ def _cells(unit: ReplicateState, width: int) -> list[Text | ProgressBar | str]:
 
 
 def _whole(state: RunState) -> Text:
-    done = sum(unit.num_levels for unit in state.units)
-    expected = sum(unit.levels_expected or 0 for unit in state.units)
+    done = sum(each.num_levels for each in state.replicates)
+    expected = sum(each.levels_expected or 0 for each in state.replicates)
     left = state.seconds_left
     words = f"{done} of {expected} levels" if expected else "the first level"
     if left is not None:
@@ -127,16 +118,16 @@ def _whole(state: RunState) -> Text:
 
 
 def _status_cells(state: RunState) -> list[str]:
-    finished = sum(unit.is_finished for unit in state.units)
-    failed = sum(unit.failure is not None for unit in state.units)
-    levels = [unit.num_levels for unit in state.units]
-    expected = sum(unit.levels_expected or 0 for unit in state.units)
-    accuracies = [unit.last_accuracy for unit in state.units if unit.last_accuracy is not None]
+    finished = sum(each.is_finished for each in state.replicates)
+    failed = sum(each.failure is not None for each in state.replicates)
+    levels = [each.num_levels for each in state.replicates]
+    expected = sum(each.levels_expected or 0 for each in state.replicates)
+    accuracies = [each.last_accuracy for each in state.replicates if each.last_accuracy is not None]
     left = state.seconds_left if state.state == "running" else None
     return [
         str(state.path),
         state.state,
-        f"{finished} of {len(state.units)}" + (f", {failed} failed" if failed else ""),
+        f"{finished} of {len(state.replicates)}" + (f", {failed} failed" if failed else ""),
         f"{sum(levels)} of {expected}" if expected else "0",
         "–" if not accuracies else f"{min(accuracies):.3f}–{max(accuracies):.3f}",
         "–" if state.age_seconds is None else f"{duration(state.age_seconds)} ago",

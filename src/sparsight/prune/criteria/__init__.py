@@ -1,4 +1,4 @@
-"""Criteria: what says how much a weight is worth keeping. One file each, registered by name."""
+"""Criteria: functions that score how much each weight is worth keeping. One file each, registered by name."""
 
 from sparsight.registry import import_modules_of
 

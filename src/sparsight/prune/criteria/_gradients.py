@@ -1,4 +1,4 @@
-"""The loss of a level as a function of its weights before training, for criteria that need gradients."""
+"""Gradients of the loss at the weights with which a level began, for the criteria that need them."""
 
 from collections.abc import Mapping
 
@@ -13,25 +13,26 @@ _SAMPLES = 2048
 
 
 def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[dict[str, Tensor], Tensor]:
-    """Return the prunable parameters that a level began with, and the loss as a function of them.
+    """Return the prunable parameters with which a level began, and the loss as a function of them.
 
-    BatchNorm normalises with the statistics of the batch, as in training: those it keeps say nothing
-    about an initialisation.
+    BatchNorm normalises with the statistics of the batch, as in training: at an initialisation its running
+    statistics do not describe the data yet.
 
     Parameters
     ----------
     trained : Trained
-        The loss is over its first 2048 training samples.
+        The loss is the mean over the first 2048 training samples of its task.
     temperature : float
-        What the network's outputs are divided by.
+        Divides the network's outputs.
 
     Returns
     -------
     parameters : dict of str to Tensor
-        By name; they require a gradient.
+        The parameters by name; they require a gradient.
     loss : Tensor, scalar
     """
     device = next(trained.network.parameters()).device
+    # Copies: in training mode BatchNorm moves its running statistics in place.
     state = {name: value.to(device, copy=True) for name, value in trained.initial.items()}
     parameters = {name: state[name].requires_grad_() for name in trained.masks}
     inputs, labels = trained.task.samples("train", 0, _SAMPLES)

@@ -1,4 +1,4 @@
-"""Magnitude pruning: small weights go first."""
+"""Magnitude pruning: the smallest weights are removed first."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Movement pruning: weights that training pulled towards 0 go first."""
+"""Movement pruning: weights that training pulled towards 0 are removed first."""
 
 from torch import Tensor
 
@@ -10,10 +10,10 @@ def movement(trained: Trained) -> dict[str, Tensor]:
     """Score −∫ w ∂L/∂w dt over the level's training: how far a weight moved away from 0.
 
     Sanh, Wolf & Rush (arXiv 2005.07683, eq. 8) sum −η w_t ∂L/∂w_t over the steps. Under gradient flow,
-    ẇ = −∂L/∂w, that sum is ∫ w ẇ dt = ½ (w_end² − w_start²), which is what is computed here from the two
-    ends of the training; it also counts what momentum, weight decay and adaptive rates did to w, which the
-    sum leaves out. Not the paper's fine-tuning with a straight-through estimator: masks change between
-    levels only.
+    ẇ = −∂L/∂w, that sum is ∫ w ẇ dt = ½ (w_end² − w_start²), which is computed here from the weights at
+    both ends of training. Unlike the sum, it includes the effect of momentum, weight decay and adaptive
+    rates on w. The paper fine-tunes with a straight-through estimator; here masks change only between
+    levels.
     """
     return {
         name: (parameter.square() - trained.initial[name].to(parameter.device).square()) / 2

@@ -1,4 +1,4 @@
-"""What a criterion is: a function from a trained level to a score for every weight."""
+"""Criteria by name: functions from a trained level to a score for every weight."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,27 +6,31 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from sparsight.data import Task
-from sparsight.errors import InputError
+from sparsight.registry import Registry
 from sparsight.train import Loss
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trained:
-    """What a criterion may look at: a level that has been trained.
+    """A trained level, as a criterion sees it.
 
     Attributes
     ----------
     network : torch.nn.Module
-        In evaluation mode; leave it as it is.
+        The trained network in evaluation mode. A criterion must leave it unchanged.
     masks : mapping of str to Tensor of bool
         The level's masks, by parameter name.
     task : Task
+        The data the level was trained on.
     initial : mapping of str to Tensor
-        State dict with which the level began to train: at level 0 the initialisation. On the CPU.
+        State dict at the start of the level's training, on the CPU; at level 0 this is the initialisation.
     loss : {"cross_entropy", "mse"}
-        What the level was trained with.
-    level, seed : int
-        For criteria that draw: use ``streams.generator(seed, "<criterion>", level)``.
+        The loss the level was trained with.
+    level : int
+        Index of the level; 0 is dense.
+    seed : int
+        Seed of the replicate. A criterion that samples uses
+        ``streams.generator(seed, "<criterion>", level)``, so that its draws can be repeated.
     """
 
     network: nn.Module
@@ -45,15 +49,15 @@ class Trained:
 
 Criterion = Callable[[Trained], dict[str, Tensor]]
 
-CRITERIA: dict[str, Criterion] = {}
+CRITERIA: Registry[Criterion] = Registry("criterion")
 
 
 def criterion(name: str) -> Callable[[Criterion], Criterion]:
     """Register a function as a criterion, under the name that recipes use.
 
-    The function takes a `Trained` level and returns a score for every entry of every prunable
-    parameter (same names and shapes); the lowest are removed first. Scores of entries that are gone
-    already do not matter.
+    The function takes a `Trained` level and returns a score for every entry of every prunable parameter,
+    with the names and shapes of the masks. Pruning removes the lowest scores first and ignores the scores
+    of entries that are already removed.
 
     Parameters
     ----------
@@ -63,13 +67,6 @@ def criterion(name: str) -> Callable[[Criterion], Criterion]:
     Raises
     ------
     InputError
-        If the name is taken by another function.
+        If another function has this name.
     """
-
-    def register(function: Criterion) -> Criterion:
-        if CRITERIA.get(name, function) is not function:
-            raise InputError(f"criterion {name!r} is registered already; choose another name")
-        CRITERIA[name] = function
-        return function
-
-    return register
+    return CRITERIA.register(name)

@@ -1,4 +1,4 @@
-"""SNIP: weights whose removal changes the loss least go first."""
+"""SNIP: weights whose removal changes the loss least are removed first."""
 
 from torch import Tensor
 
@@ -10,10 +10,10 @@ from sparsight.prune.criteria._registry import Trained, criterion
 def snip(trained: Trained) -> dict[str, Tensor]:
     """Score |w ∂L/∂w|, the connection sensitivity (Lee, Ajanthan & Torr, arXiv 1810.02340, eq. 5 and 6).
 
-    Taken at the weights with which the level began: with ``pruning.schedule = "one_shot"`` and
-    ``rewind = "init"`` this is the paper's single pruning of the initialisation; round by round it is
-    iterative SNIP (de Jorge et al., arXiv 2006.09081). The paper divides by the sum over all weights,
-    which does not change their order.
+    Gradients are taken at the weights with which the level began. With ``pruning.schedule = "one_shot"``
+    and ``rewind = "init"`` this is the paper's single pruning of the initialisation; with ``"iterative"``
+    it is iterative SNIP (de Jorge et al., arXiv 2006.09081). The paper divides scores by their sum over
+    all weights, which does not change their order.
     """
     parameters, loss = loss_before_training(trained)
     slopes = gradients(loss, parameters)

@@ -1,4 +1,4 @@
-"""SynFlow: weights that carry the least synaptic flow go first. No data are looked at."""
+"""SynFlow: weights that carry the least synaptic flow are removed first. It uses no data."""
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,17 @@ from sparsight.prune.criteria._registry import Trained, criterion
 def synflow(trained: Trained) -> dict[str, Tensor]:
     """Score |w| ∂R/∂|w| with R = 1ᵀ Π |W_l| 1 (Tanaka, Kunin, Yamins & Ganguli, arXiv 2006.05467, eq. 5).
 
-    R is the sum of the outputs for an input of ones when every parameter is replaced by its absolute value
-    and BatchNorm only scales and shifts; taken at the weights with which the level began. One call is one
-    round: the paper's exponential schedule of 100 rounds is ``pruning.max_levels = 100`` with a rate to
-    match, and a single round may cut a layer, as the paper shows. With an activation other than ReLU or
-    linear the same formula holds, but the flow is not conserved.
+    R is the sum of the outputs for an input of ones, with every parameter replaced by its absolute value
+    and BatchNorm reduced to scale and shift, at the weights with which the level began. Each level makes
+    one round. The paper's exponential schedule of 100 rounds is ``pruning.max_levels = 100`` with a rate to
+    match; the paper shows that a single round may sever a layer. With an activation other than ReLU or
+    linear the formula still holds, but the flow is not conserved.
     """
     device = next(trained.network.parameters()).device
+    # R is a product over layers: in float32 it can overflow or vanish in deep or wide networks.
     state = {name: value.to(device, torch.float64).abs() for name, value in trained.initial.items()}
     for name, module in trained.network.named_modules():
+        # The running statistics describe data; mean 0 and variance 1 leave only the learnt scale and shift.
         if isinstance(module, nn.BatchNorm1d) and module.track_running_stats:
             state[f"{name}.running_mean"].zero_()
             state[f"{name}.running_var"].fill_(1)

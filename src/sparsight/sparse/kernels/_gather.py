@@ -1,7 +1,10 @@
-"""Blocks of 16 samples by 16 features, read from the rows of a table and turned in registers.
+"""Gathering rows of a table into tiles: blocks of 16 samples by 16 features, transposed in registers.
 
-A plain double loop stores one number at a time and took three times as long as copying the rows. numba does
-not see changes of this file: after one, remove the ``__pycache__`` beside it.
+A table has the features of a sample side by side, a tile the samples of a feature. A plain double loop writes
+one number at a time and took three times as long as copying the rows; here 16 vectors are loaded, transposed by
+shuffles and stored as 16 vectors.
+
+numba's cache does not notice changes in this file: after a change, delete the ``__pycache__`` beside it.
 """
 
 from typing import Any
@@ -11,24 +14,16 @@ from numba import types
 from numba.extending import intrinsic
 
 SIDE = 16
-"""Samples and features of a block."""
+"""Samples and features of a block: 16 float32 fill a cache line, and 16 samples are the vector that the loops
+over kept weights work on, so every width of a tile is a multiple of it."""
+
 _INT = ir.IntType(64)
 
 
-def _typed_block(  # type: ignore[no-untyped-def]
-    _,
-    table,
-    rows,
-    sample,
-    num_features,
-    feature,
-    tiles,
-    place,
-    width,
-):
-    """Store ``table[rows[sample + n], feature + i]`` at the index ``place + i · width + n`` of `tiles`.
+def _typed_block(_, table, rows, sample, num_features, feature, tiles, place, width):  # type: ignore[no-untyped-def]
+    """Store ``table[rows[sample + n], feature + i]`` at the flat index ``place + i · width + n`` of `tiles`.
 
-    A table of bytes is read as numbers from 0 to 255.
+    Both n and i run over 0 … 15. Bytes are read as numbers from 0 to 255.
     """
     signature = types.void(table, rows, sample, num_features, feature, tiles, place, width)
     return signature, _turn_code
@@ -48,6 +43,7 @@ def _turn_code(context: Any, builder: Any, signature: Any, arguments: Any) -> An
 
     table, rows, tiles = (data(position) for position in (0, 1, 5))
     sample, num_features, feature, place, width = (arguments[position] for position in (2, 3, 4, 6, 7))
+    # Rows begin at any address: loads and stores are aligned to a number, not to a vector.
     (read, align_read), (stored, align_stored) = vectors_of(0), vectors_of(5)
     block = []
     for n in range(SIDE):
@@ -55,6 +51,7 @@ def _turn_code(context: Any, builder: Any, signature: Any, arguments: Any) -> An
         at = builder.add(builder.mul(row, num_features), feature)
         block.append(builder.load(vector_at(table, at, read), align=align_read))
     is_of_bytes = isinstance(signature.args[0].dtype, types.Integer)
+    # Bytes are transposed as bytes, a quarter of the registers, and become numbers only at the end.
     for i, numbers in enumerate(_transposed(builder, block)):
         at = builder.add(place, builder.mul(_INT(i), width))
         values = builder.uitofp(numbers, stored) if is_of_bytes else numbers
@@ -63,7 +60,10 @@ def _turn_code(context: Any, builder: Any, signature: Any, arguments: Any) -> An
 
 
 def _transposed(builder: Any, block: list[Any]) -> list[Any]:
-    """Return 16 vectors transposed: halves of 1, 2, 4 and 8 lanes change places between pairs of vectors."""
+    """Return the transpose of 16 vectors: halves of 1, 2, 4 and 8 lanes are swapped between pairs of vectors.
+
+    The round with step s swaps bit log₂ s of the row with that of the lane; four rounds swap all four bits.
+    """
     step = 1
     while step < SIDE:
         lower = [lane if not lane & step else lane - step + SIDE for lane in range(SIDE)]

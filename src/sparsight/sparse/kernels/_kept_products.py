@@ -1,17 +1,18 @@
-"""Products with kept weights, compiled: for every tile, piece by piece of the input.
+"""Products with the kept weights of a layer: forward, by the weights, and by the inputs.
 
-Weights lie in the order of `sparsight.sparse._pieces.Pieces`: piece by piece of
-the input features, and unit by unit in each.
-What `inputs`, `rows`, `features`, `centre`, `scale`, `shift` and `relu` are is said in
-`sparsight.sparse.kernels._layer_inputs`.
+All three go tile by tile and, within a tile, piece by piece of the input. Weights are in the order of
+`sparsight.sparse._pattern.Pieces`: piece by piece of the input features, and unit by unit within a piece.
+docs/kernels.md draws this.
+
+Arrays that a kernel writes, and the input array, are arguments of their own; what only describes them comes
+as a named tuple (`Reading`, `Pieces`), which numba takes apart at the call, at no measurable cost.
 """
-
-from typing import Any
 
 import numpy as np
 
 from sparsight.compilation import compiled
-from sparsight.sparse.kernels._layer_inputs import fill_piece, pass_back, tile_moments
+from sparsight.sparse._pattern import Pieces
+from sparsight.sparse.kernels._layer_inputs import Reading, fill_piece, pass_back, tile_moments
 from sparsight.sparse.kernels._row_loops import (
     add_16,
     add_32,
@@ -26,6 +27,8 @@ from sparsight.sparse.kernels._row_loops import (
 
 Array = np.ndarray
 
+# Pieces begin at a cache line: a vector of 16 float32 is as long as a line, and one that straddles two lines
+# made the products take 1.7 times as long. numpy aligns to 16 bytes only.
 _CACHE_LINE = 64  # bytes
 
 
@@ -41,30 +44,35 @@ def _unit_sums(
     outputs: Array,
     tile: int,
 ) -> None:
-    """Add the products of one piece to all units of a tile; of the first piece, store them with the bias."""
+    """Add the products of one piece to all units of a tile; for the first piece, store them plus the bias.
+
+    A width is a multiple of 16. It is cut into runs of 64 samples, then 32, then 16: the running sums of a run
+    stay in registers, and the longer the run, the less often a weight is loaded.
+    """
     _, num_outputs, width = outputs.shape
     at_32, at_16 = width - width % 64, width - width % 32
     for k in range(num_outputs):
         begin, end, start = starts[k], starts[k + 1], bias[k]
+        kept = (begin, end)
         place = (tile * num_outputs + k) * width
         if is_first:
             for n in range(0, width - 63, 64):
-                sum_of_64(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                sum_of_64(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
             if width & 32:
                 n = at_32
-                sum_of_32(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                sum_of_32(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
             if width & 16:
                 n = at_16
-                sum_of_16(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                sum_of_16(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
         elif begin < end:
             for n in range(0, width - 63, 64):
-                add_64(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                add_64(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
             if width & 32:
                 n = at_32
-                add_32(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                add_32(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
             if width & 16:
                 n = at_16
-                add_16(values, columns, begin, end, piece, offset + n, width, start, outputs, place + n)
+                add_16(values, columns, kept, piece, (offset + n, width), start, outputs, place + n)
 
 
 @compiled
@@ -79,21 +87,22 @@ def _unit_dots(
     offset: int,
     totals: Array,
 ) -> None:
-    """Add Σ g x over a tile's samples to the totals of one piece's weights, for a range of units."""
+    """Add Σ g x over the samples of a tile to the totals of one piece's weights, for a range of units."""
     _, num_outputs, width = gradient.shape
     at_32, at_16 = width - width % 64, width - width % 32
     for k in range(first_unit, last_unit):
         begin, end = starts[k], starts[k + 1]
+        kept = (begin, end)
         place = (tile * num_outputs + k) * width
         if begin < end:
             for n in range(0, width - 63, 64):
-                dots_of_64(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
+                dots_of_64(gradient, place + n, columns, kept, piece, (offset + n, width), totals)
             if width & 32:
                 n = at_32
-                dots_of_32(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
+                dots_of_32(gradient, place + n, columns, kept, piece, (offset + n, width), totals)
             if width & 16:
                 n = at_16
-                dots_of_16(gradient, place + n, columns, begin, end, piece, offset + n, width, totals)
+                dots_of_16(gradient, place + n, columns, kept, piece, (offset + n, width), totals)
 
 
 @compiled
@@ -101,75 +110,55 @@ def product(
     first: int,
     last: int,
     inputs: Array,
-    rows: Any,
-    features: Array,
-    num_samples: int,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    relu: int,
-    size: int,
-    starts: Array,
-    columns: Array,
+    reading: Reading,
+    pieces: Pieces,
     values: Array,
     bias: Array,
     outputs: Array,
     next_relu: int,
     moments: Array,
 ) -> None:
-    """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · v[t, i]``, and their moments while at hand.
+    """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · v[t, i]`` and, if wanted, the outputs' moments.
 
     Parameters
     ----------
     first, last : int
-        Tiles t to fill.
-    size : int
-        Features of a piece.
-    starts, columns : ndarray of int32
-        As in `Pieces`.
+        Tiles ``first … last − 1`` are filled.
+    inputs : ndarray, (samples, in) or (tiles, in, width)
+    reading : Reading
+        How v is read from `inputs`.
+    pieces : Pieces
+        Of the weight, (out, in).
     values : ndarray, (kept,)
-        In the order of `columns`.
+        In the order of ``pieces.columns``.
     bias : ndarray, (out,)
     outputs : ndarray, (tiles, out, width)
-        The width a multiple of 16.
     next_relu : int
-    moments : ndarray of float64, (2, tiles, out), or (2, 0, 0) where nobody needs them
-        As `tile_moments` fills them, for outputs that are rectified first or not.
+        Position of the ReLU before the next BatchNorm: `tile_moments` rectifies first or not.
+    moments : ndarray of float64, (2, tiles, out), or (2, 0, 0) if nobody needs them
+        Taken here because the outputs of the tile are still in the cache.
     """
     width = outputs.shape[2]
+    features, starts, columns = reading.features, pieces.starts, pieces.columns
     num_features = len(features) if len(features) > 0 else inputs.shape[1]
-    if inputs.ndim == 3 and len(centre) == 0:
+    if inputs.ndim == 3 and len(reading.centre) == 0:
+        # v = x, already in tiles: the products read it in place, and no piece is filled.
         for tile in range(first, last):
             for part in range(len(starts)):
-                at = (tile * num_features + part * size) * width
+                at = (tile * num_features + part * pieces.size) * width
                 _unit_sums(starts[part], columns, values, bias, part == 0, inputs, at, outputs, tile)
             if moments.size:
-                tile_moments(tile, outputs, num_samples, next_relu, moments)
+                tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
     else:
-        piece = np.empty(size * width + _CACHE_LINE, centre.dtype)
+        piece = np.empty(pieces.size * width + _CACHE_LINE, reading.centre.dtype)
         place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
         for tile in range(first, last):
             for part in range(len(starts)):
-                begin, end = part * size, min((part + 1) * size, num_features)
-                fill_piece(
-                    inputs,
-                    rows,
-                    features,
-                    num_samples,
-                    tile,
-                    begin,
-                    end,
-                    width,
-                    centre,
-                    scale,
-                    shift,
-                    relu,
-                    piece,
-                    place,
-                )
+                begin, end = part * pieces.size, min((part + 1) * pieces.size, num_features)
+                fill_piece(inputs, reading, tile, begin, end, width, piece, place)
                 _unit_sums(starts[part], columns, values, bias, part == 0, piece, place, outputs, tile)
             if moments.size:
-                tile_moments(tile, outputs, num_samples, next_relu, moments)
+                tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
 
 
 @compiled
@@ -178,43 +167,37 @@ def weight_gradient(
     last: int,
     cuts: Array,
     inputs: Array,
-    rows: Any,
-    features: Array,
-    num_samples: int,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    relu: int,
-    size: int,
-    starts: Array,
-    columns: Array,
+    reading: Reading,
+    pieces: Pieces,
     output_gradient: Array,
     values_gradient: Array,
     bias_gradient: Array,
 ) -> None:
     """Fill ``values_gradient[g, k, i] = Σ_t output_gradient[t, k] · v[t, i]`` at kept entries only.
 
-    And ``bias_gradient[g, k] = Σ_t output_gradient[t, k]``, since it is at hand. Group g has the tiles
-    ``g · tiles // groups … (g + 1) · tiles // groups − 1``.
+    ``bias_gradient[g, k] = Σ_t output_gradient[t, k]`` is filled in the same pass. Group g consists of the
+    tiles ``g · tiles // groups … (g + 1) · tiles // groups − 1``; the caller adds the groups up.
 
     Parameters
     ----------
     first, last : int
-        Shares of the work to do: share s is range ``s % ranges`` of the units in group ``s // ranges``.
+        Shares ``first … last − 1`` of the work are done: share s is range ``s % ranges`` of the units in group
+        ``s // ranges``.
     cuts : ndarray of int64, (ranges + 1,)
-        Range r is units ``cuts[r] … cuts[r + 1] − 1``.
-    size, starts, columns
+        Range r consists of units ``cuts[r] … cuts[r + 1] − 1``.
+    inputs, reading, pieces
         As in `product`.
     output_gradient : ndarray, (tiles, out, width)
-        0 in columns that belong to no sample.
+        0 in padding columns.
     values_gradient : ndarray, (groups, kept)
     bias_gradient : ndarray, (groups, out)
     """
     num_tiles, _, width = output_gradient.shape
+    features, starts, columns = reading.features, pieces.starts, pieces.columns
     num_features = len(features) if len(features) > 0 else inputs.shape[1]
     num_groups, num_ranges = len(values_gradient), len(cuts) - 1
     zero = values_gradient.dtype.type(0)
-    piece = np.empty(size * width + _CACHE_LINE, centre.dtype)
+    piece = np.empty(pieces.size * width + _CACHE_LINE, reading.centre.dtype)
     place = (-piece.ctypes.data % _CACHE_LINE) // piece.itemsize
     for share in range(first, last):
         group, part_of_units = share // num_ranges, share % num_ranges
@@ -230,48 +213,14 @@ def weight_gradient(
                     total += output_gradient[tile, k, n]
                 by_bias[k] += total
             for part in range(len(starts)):
-                begin, end = part * size, min((part + 1) * size, num_features)
-                if inputs.ndim == 3 and len(centre) == 0:
+                begin, end = part * pieces.size, min((part + 1) * pieces.size, num_features)
+                units = (starts[part], columns, first_unit, last_unit)
+                if inputs.ndim == 3 and len(reading.centre) == 0:
                     at = (tile * num_features + begin) * width
-                    _unit_dots(
-                        starts[part],
-                        columns,
-                        first_unit,
-                        last_unit,
-                        output_gradient,
-                        tile,
-                        inputs,
-                        at,
-                        by_values,
-                    )
+                    _unit_dots(*units, output_gradient, tile, inputs, at, by_values)
                 else:
-                    fill_piece(
-                        inputs,
-                        rows,
-                        features,
-                        num_samples,
-                        tile,
-                        begin,
-                        end,
-                        width,
-                        centre,
-                        scale,
-                        shift,
-                        relu,
-                        piece,
-                        place,
-                    )
-                    _unit_dots(
-                        starts[part],
-                        columns,
-                        first_unit,
-                        last_unit,
-                        output_gradient,
-                        tile,
-                        piece,
-                        place,
-                        by_values,
-                    )
+                    fill_piece(inputs, reading, tile, begin, end, width, piece, place)
+                    _unit_dots(*units, output_gradient, tile, piece, place, by_values)
 
 
 @compiled
@@ -279,14 +228,8 @@ def input_gradient(
     first: int,
     last: int,
     inputs: Array,
-    num_samples: int,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    relu: int,
-    size: int,
-    starts: Array,
-    columns: Array,
+    reading: Reading,
+    pieces: Pieces,
     values: Array,
     output_gradient: Array,
     gradient: Array,
@@ -295,22 +238,29 @@ def input_gradient(
 ) -> None:
     """Fill ``gradient[t, i] = Σ_k values[k, i] · output_gradient[t, k]``, taken back through `pass_back`.
 
+    This is `product` with the transposed weight: its inputs are the output gradients.
+
     Parameters
     ----------
     first, last : int
-        Tiles t to fill.
-    size, starts, columns, values
-        Of the transposed weight: pieces of the units.
+        Tiles ``first … last − 1`` are filled.
+    inputs : ndarray, (tiles, in, width)
+    reading : Reading
+    pieces : Pieces
+        Of the transposed weight, (in, out): pieces of the units.
+    values : ndarray, (kept,)
+        In the order of ``pieces.columns``.
     output_gradient : ndarray, (tiles, out, width)
-    gradient, inputs : ndarray, (tiles, in, width)
+    gradient : ndarray, (tiles, in, width)
     sums, products : ndarray of float64, (tiles, in)
         As in `pass_back`; left as they are where v = x.
     """
     _, num_outputs, width = output_gradient.shape
+    starts, columns = pieces.starts, pieces.columns
     bias = np.zeros(gradient.shape[1], gradient.dtype)
     for tile in range(first, last):
         for part in range(len(starts)):
-            at = (tile * num_outputs + part * size) * width
+            at = (tile * num_outputs + part * pieces.size) * width
             _unit_sums(starts[part], columns, values, bias, part == 0, output_gradient, at, gradient, tile)
-        if len(centre) > 0:
-            pass_back(inputs, tile, num_samples, centre, scale, shift, relu, gradient, sums, products)
+        if len(reading.centre) > 0:
+            pass_back(inputs, reading, tile, gradient, sums, products)

@@ -1,16 +1,21 @@
-"""What a layer's products read: a piece of its input at a time, made where it is needed and never stored.
+"""Reading the input of a layer, one piece at a time, and taking gradients back through the same transform.
 
-The input of a layer is rows of the table of training data, or the tiles that the layer before gave, rectified
-and standardised on the way: *v = a((r(x) − centre) · scale + shift)*, where r or a may be a ReLU. A piece,
-some features of one tile, stays in the first-level cache while all units take their products with it.
+The input x of a layer is either rows of the table of training data or the tiles of the layer before. The
+products do not see x but
 
-Functions here are compiled (`sparsight.compilation`). Arrays `inputs` are (samples, features) with the
-samples of a batch in `rows`, or (tiles, features, width) with None for `rows`; `features` are the columns of
-the table that are used, ascending, or nothing where all are; `centre`, `scale` and `shift` are (features,),
-or (0,) where v = x; `relu` is as in `sparsight.sparse._tiles`.
+    v = a((r(x) − centre) · scale + shift),
+
+where r or a may be a ReLU and the rest is a BatchNorm, the standardisation of bytes, or nothing. v is computed
+here for one piece (some features of one tile), which stays in the first-level cache while all units take their
+products with it, and is never stored as a whole. See "A layer's input is made piece by piece, where it is read,
+and never stored" in docs/decisions.md.
+
+Every function takes `inputs` beside the `Reading` that belongs to it: (samples, features) for a table,
+(tiles, features, width) for tiles. numba drops the branch for the other kind only if it knows the number of
+dimensions of an *argument*; for a field of a tuple it would try to compile both branches and fail.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,86 +26,128 @@ from sparsight.sparse.kernels._gather import SIDE, turn_block
 Array = np.ndarray
 
 
+class Reading(NamedTuple):
+    """How the input of a layer is read: v as a function of `inputs`.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, (samples,), or None
+        The rows of the table that form the batch; None for tiles.
+    features : ndarray of int32
+        The columns of the table that are read, ascending; empty: all of them.
+    num_samples : int
+        Samples of the batch. The remaining columns of the last tile are padding.
+    centre, scale, shift : ndarray, (features,)
+        All three have length 0 where v = x.
+    relu : int
+        Position of the ReLU: `NO_RELU`, `RELU_FIRST` or `RELU_LAST` of `sparsight.sparse._tiles`.
+    """
+
+    rows: Array | None
+    features: Array
+    num_samples: int
+    centre: Array
+    scale: Array
+    shift: Array
+    relu: int
+
+
 @compiled
 def fill_piece(
-    inputs: Array,
-    rows: Any,
-    features: Array,
-    num_samples: int,
-    tile: int,
-    begin: int,
-    end: int,
-    width: int,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    relu: int,
-    piece: Array,
-    place: int,
+    inputs: Array, reading: Reading, tile: int, begin: int, end: int, width: int, piece: Array, place: int
 ) -> None:
-    """Store features ``begin … end − 1`` of a tile into `piece`, from the flat index `place` on.
+    """Store features ``begin … end − 1`` of v for one tile into `piece`.
 
-    Feature f, sample n goes to ``place + (f − begin) · width + n``. `begin` is a multiple of 16. Columns that
-    belong to no sample hold any finite number.
+    Feature f of sample n goes to the flat index ``place + (f − begin) · width + n``. `begin` is a multiple of
+    16. Padding columns receive some finite number: their gradient is 0, and 0 times NaN would be NaN.
     """
-    zero = piece.dtype.type(0)
     if inputs.ndim == 3:
+        _fill_from_tiles(inputs, reading, tile, begin, end, piece, place)
+    else:
+        _fill_from_table(inputs, reading, tile, begin, end, width, piece, place)
+        _standardise(reading, begin, end, width, piece, place)
+
+
+@compiled
+def _fill_from_tiles(
+    inputs: Array, reading: Reading, tile: int, begin: int, end: int, piece: Array, place: int
+) -> None:
+    # The cases differ inside the innermost loop only. Three loops, each without a branch on `relu`, compile
+    # to plain vector code.
+    width = inputs.shape[2]
+    zero = piece.dtype.type(0)
+    for feature in range(begin, end):
+        at = place + (feature - begin) * width
+        by, factor, offset = reading.centre[feature], reading.scale[feature], reading.shift[feature]
+        if reading.relu == RELU_FIRST:
+            for n in range(width):
+                x = inputs[tile, feature, n]
+                x = zero if x < 0 else x
+                piece[at + n] = (x - by) * factor + offset
+        elif reading.relu == RELU_LAST:
+            for n in range(width):
+                value = (inputs[tile, feature, n] - by) * factor + offset
+                piece[at + n] = zero if value < 0 else value  # NaN passes, so that divergence is seen
+        else:
+            for n in range(width):
+                piece[at + n] = (inputs[tile, feature, n] - by) * factor + offset
+
+
+@compiled
+def _fill_from_table(
+    table: Array, reading: Reading, tile: int, begin: int, end: int, width: int, piece: Array, place: int
+) -> None:
+    rows, features = reading.rows, reading.features
+    zero = piece.dtype.type(0)
+    num_features = np.int64(table.shape[1])
+    are_listed = len(features) > 0
+    for start in range(0, width, SIDE):
+        sample = tile * width + start
+        count = max(0, min(SIDE, reading.num_samples - sample))
+        # Whole blocks of 16 samples by 16 features are turned in registers; the rest goes number by number.
+        whole = begin + (end - begin) // SIDE * SIDE if count == SIDE else begin
+        for feature in range(begin, whole, SIDE):
+            at = place + (feature - begin) * width + start
+            column = features[feature] if are_listed else feature
+            # Columns ascend, so the first and the last of sixteen tell whether they are consecutive.
+            if not are_listed or features[feature + SIDE - 1] == column + SIDE - 1:
+                turn_block(table, rows, sample, num_features, column, piece, at, width)
+            else:
+                for n in range(SIDE):
+                    row = rows[sample + n]
+                    for i in range(SIDE):
+                        piece[at + i * width + n] = table[row, features[feature + i]]
+        for feature in range(whole, end):
+            at = place + (feature - begin) * width + start
+            column = features[feature] if are_listed else feature
+            for n in range(SIDE):
+                piece[at + n] = table[rows[sample + n], column] if n < count else zero
+
+
+@compiled
+def _standardise(reading: Reading, begin: int, end: int, width: int, piece: Array, place: int) -> None:
+    if len(reading.centre) > 0:
         for feature in range(begin, end):
             at = place + (feature - begin) * width
-            by, factor, offset = centre[feature], scale[feature], shift[feature]
-            if relu == RELU_FIRST:
-                for n in range(width):
-                    x = inputs[tile, feature, n]
-                    x = zero if x < 0 else x
-                    piece[at + n] = (x - by) * factor + offset
-            elif relu == RELU_LAST:
-                for n in range(width):
-                    value = (inputs[tile, feature, n] - by) * factor + offset
-                    piece[at + n] = zero if value < 0 else value  # a NaN passes: divergence must be seen
-            else:
-                for n in range(width):
-                    piece[at + n] = (inputs[tile, feature, n] - by) * factor + offset
-    else:
-        num_features = np.int64(inputs.shape[1])
-        are_listed = len(features) > 0
-        for start in range(0, width, SIDE):
-            sample = tile * width + start
-            count = max(0, min(SIDE, num_samples - sample))
-            whole = begin + (end - begin) // SIDE * SIDE if count == SIDE else begin
-            for feature in range(begin, whole, SIDE):
-                at = place + (feature - begin) * width + start
-                column = features[feature] if are_listed else feature
-                if not are_listed or features[feature + SIDE - 1] == column + SIDE - 1:
-                    turn_block(inputs, rows, sample, num_features, column, piece, at, width)
-                else:
-                    for n in range(SIDE):
-                        row = rows[sample + n]
-                        for i in range(SIDE):
-                            piece[at + i * width + n] = inputs[row, features[feature + i]]
-            for feature in range(whole, end):
-                at = place + (feature - begin) * width + start
-                column = features[feature] if are_listed else feature
-                for n in range(SIDE):
-                    piece[at + n] = inputs[rows[sample + n], column] if n < count else zero
-        if len(centre) > 0:
-            for feature in range(begin, end):
-                at = place + (feature - begin) * width
-                by, factor, offset = centre[feature], scale[feature], shift[feature]
-                for n in range(width):
-                    piece[at + n] = (piece[at + n] - by) * factor + offset
+            by, factor, offset = reading.centre[feature], reading.scale[feature], reading.shift[feature]
+            for n in range(width):
+                piece[at + n] = (piece[at + n] - by) * factor + offset
 
 
 @compiled
 def tile_moments(tile: int, inputs: Array, num_samples: int, relu: int, moments: Array) -> None:
-    """Fill the mean of r(x) over the samples of a tile, and the sum of squares about it.
+    """Fill the mean of r(x) over the samples of one tile, and the sum of squares about that mean.
 
     Parameters
     ----------
     tile : int
     inputs : ndarray, (tiles, features, width)
-    num_samples, relu : int
+    num_samples : int
+        Samples of the batch; padding is left out.
+    relu : int
+        r is a ReLU if this is `RELU_FIRST`, and the identity otherwise.
     moments : ndarray of float64, (2, tiles, features)
-        A feature that is constant has exactly its value for mean and 0 for sum of squares.
+        A feature that is constant has exactly its value as mean and exactly 0 as sum of squares.
     """
     width = inputs.shape[2]
     zero = inputs.dtype.type(0)
@@ -110,12 +157,14 @@ def tile_moments(tile: int, inputs: Array, num_samples: int, relu: int, moments:
         for n in range(count):
             x = inputs[tile, feature, n]
             total += zero if relu == RELU_FIRST and x < 0 else x
+        # Squares are taken in the dtype of the inputs (vectors of twice as many numbers in float32) about the
+        # mean rounded to it. For a constant feature the rounded mean is the constant itself: hence exactly 0.
         mean = inputs.dtype.type(total / count)
         square = zero
         for n in range(count):
             x = inputs[tile, feature, n]
             square += ((zero if relu == RELU_FIRST and x < 0 else x) - mean) ** 2
-        # Σ(x − c)² about the rounded mean c, less what the rounding adds
+        # Σ(x − c)² about the rounded mean c exceeds that about the mean m by count · (m − c)².
         error = total / count - mean
         moments[0, tile, feature] = total / count
         moments[1, tile, feature] = max(square - count * error * error, 0.0)
@@ -132,7 +181,7 @@ def all_tile_moments(
 
 @compiled
 def row_moments(first: int, last: int, table: Array, rows: Array, means: Array, squares: Array) -> None:
-    """Fill mean and sum of squares about it, of features ``first … last − 1`` over rows of a table.
+    """Fill means and sums of squares about them for features ``first … last − 1`` of rows of a table.
 
     Parameters
     ----------
@@ -144,6 +193,7 @@ def row_moments(first: int, last: int, table: Array, rows: Array, means: Array, 
     for feature in range(first, last):
         means[feature] = 0.0
         squares[feature] = 0.0
+    # Rows outside, features inside: a row's features are neighbours in memory.
     for row in rows:
         for feature in range(first, last):
             means[feature] += table[row, feature]
@@ -156,37 +206,36 @@ def row_moments(first: int, last: int, table: Array, rows: Array, means: Array, 
 
 @compiled
 def pass_back(
-    inputs: Array,
-    tile: int,
-    num_samples: int,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    relu: int,
-    gradient: Array,
-    sums: Array,
-    products: Array,
+    inputs: Array, reading: Reading, tile: int, gradient: Array, sums: Array, products: Array
 ) -> None:
-    """Take the gradient by v of one tile back through the last ReLU, in place, and add up for the rest.
+    """Take the gradient by v of one tile back through the last ReLU, in place, and sum it for the BatchNorm.
+
+    The gradient by x needs sums over the whole batch. They are collected here, tile by tile, and `finish_back`
+    uses them afterwards.
 
     Parameters
     ----------
     inputs : ndarray, (tiles, features, width)
+    reading : Reading
+    tile : int
     gradient : ndarray, (tiles, features, width)
-        Cleared in columns that belong to no sample.
+        Set to 0 in padding columns.
     sums, products : ndarray of float64, (tiles, features)
-        Filled at `tile` with Σ g and Σ g (r(x) − centre).
+        Filled at `tile` with Σ g and Σ g · (r(x) − centre).
     """
     width = inputs.shape[2]
     zero = gradient.dtype.type(0)
-    count = min(width, num_samples - tile * width)
+    count = min(width, reading.num_samples - tile * width)
+    relu = reading.relu
     for feature in range(inputs.shape[1]):
-        by, factor, offset = centre[feature], scale[feature], shift[feature]
+        by, factor, offset = reading.centre[feature], reading.scale[feature], reading.shift[feature]
         total, product = zero, zero
         for n in range(count):
             x = inputs[tile, feature, n]
             x = zero if relu == RELU_FIRST and x < 0 else x
             g = gradient[tile, feature, n]
+            # Whether the ReLU let v pass is computed again: cheaper than keeping v or a mask from the forward
+            # pass.
             g = g if relu != RELU_LAST or (x - by) * factor + offset > 0 else zero
             gradient[tile, feature, n] = g
             total += g
@@ -199,38 +248,33 @@ def pass_back(
 
 @compiled
 def finish_back(
-    first: int,
-    last: int,
-    inputs: Array,
-    num_samples: int,
-    centre: Array,
-    scale: Array,
-    offset: Array,
-    slope: Array,
-    relu: int,
-    gradient: Array,
+    first: int, last: int, inputs: Array, reading: Reading, offset: Array, slope: Array, gradient: Array
 ) -> None:
-    """Make the gradient by v that of x: ``scale · (g − offset − slope · (r(x) − centre))``, 0 where r cuts.
+    """Turn the gradient by v into that by x: ``scale · (g − offset − slope · (r(x) − centre))``.
+
+    It is 0 where r is a ReLU that cuts x off.
 
     Parameters
     ----------
     first, last : int
-        Tiles.
-    inputs, gradient : ndarray, (tiles, features, width)
-        The second is changed in place.
-    centre, scale, offset, slope : ndarray, (features,)
+        Tiles ``first … last − 1`` are handled.
+    inputs : ndarray, (tiles, features, width)
+    reading : Reading
+    offset, slope : ndarray, (features,)
+    gradient : ndarray, (tiles, features, width)
+        Changed in place.
     """
     width = inputs.shape[2]
     zero = gradient.dtype.type(0)
     for tile in range(first, last):
-        count = min(width, num_samples - tile * width)
+        count = min(width, reading.num_samples - tile * width)
         for feature in range(inputs.shape[1]):
-            by, factor = centre[feature], scale[feature]
+            by, factor = reading.centre[feature], reading.scale[feature]
             constant, line = offset[feature], slope[feature]
             for n in range(count):
                 x = inputs[tile, feature, n]
                 g = gradient[tile, feature, n]
-                if relu == RELU_FIRST:
+                if reading.relu == RELU_FIRST:
                     y = zero if x < 0 else x
                     g = factor * (g - constant - line * (y - by))
                     gradient[tile, feature, n] = g if x > 0 else zero

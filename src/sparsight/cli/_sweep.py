@@ -1,0 +1,130 @@
+"""``sparsight sweep run | status | collect | cancel | draw``.
+
+Imported when one of these is called, see `sparsight.cli`; so it may import what it needs at once.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from sparsight.cli._terminal import Plugins, terminal
+from sparsight.cli.views._sweep import announce_replicate, sweep_table
+from sparsight.figures import write_sweep_figure
+from sparsight.run import load_plugins
+from sparsight.sweep import (
+    SlurmOptions,
+    Sweep,
+    cancel_jobs,
+    folder_of,
+    open_sweep,
+    plan_sweep,
+    queued_replicates,
+    run_sweep,
+    submit_jobs,
+)
+
+app = App(name="sweep")
+
+Sweeps = Annotated[Path, Parameter(help="Sweep file, or folder of the sweep.")]
+
+
+@app.command(sort_key=1)
+@app.default
+def run(
+    path: Path,
+    *,
+    engine: Literal["local", "slurm"] = "local",
+    out: Path | None = None,
+    jobs: int | None = None,
+    plugins: Plugins = (),
+    checkpoint_seconds: float | None = None,
+    slurm: Annotated[SlurmOptions, Parameter(name="*", group="Slurm")] = SlurmOptions(),  # noqa: B008
+) -> int:
+    """Run what is not finished; `sparsight sweep FILE` is the same command.
+
+    Training resumes where it stopped. After new values were added to the file, only what is new is run.
+
+    Parameters
+    ----------
+    path
+        Sweep file.
+    engine
+        Run on this machine, or submit to Slurm and return.
+    out
+        Folder of the sweep. [default: sweeps/NAME]
+    jobs
+        Processes side by side on this machine. [default: up to one per core]
+    checkpoint_seconds
+        Longest time between two checkpoints within a level. [default: 60 here, 600 on Slurm]
+    """
+    load_plugins(plugins)
+    console = terminal()
+    plan = plan_sweep(path, out, runs_here=engine == "local")
+    console.print(
+        f"{plan.directory.path}: {len(plan.cases)} cases, {len(plan.unfinished())} trainings to do",
+        soft_wrap=True,
+    )
+    if engine == "slurm":
+        submitted = submit_jobs(plan, slurm, plugins=plugins, checkpoint_seconds=checkpoint_seconds or 600.0)
+        console.print(f"submitted: {len(submitted)} jobs; see sparsight sweep status {plan.directory.path}")
+        return 0
+    outcomes = run_sweep(
+        plan,
+        jobs=jobs,
+        plugins=plugins,
+        checkpoint_seconds=checkpoint_seconds or 60.0,
+        on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
+    )
+    console.print(sweep_table(Sweep(plan.directory)))
+    return 1 if any(outcome.end == "error" for outcome in outcomes) else 0
+
+
+@app.command(sort_key=2)
+def status(path: Sweeps, *, plugins: Plugins = ()) -> None:
+    """Show how far every case is, and what the Slurm queue has of it."""
+    load_plugins(plugins)
+    _show(open_sweep(folder_of(path)))
+
+
+@app.command(sort_key=3)
+def collect(path: Sweeps, *, plugins: Plugins = ()) -> None:
+    """Write results.csv, with every number of every case, into the folder of the sweep."""
+    load_plugins(plugins)
+    opened = open_sweep(folder_of(path))
+    results = opened.path / "results.csv"
+    opened.frame().to_csv(results, index=False)
+    terminal().print(f"results: {results}", soft_wrap=True)
+
+
+@app.command(sort_key=5)
+def cancel(path: Sweeps, *, plugins: Plugins = ()) -> None:
+    """Cancel the sweep's Slurm jobs. Running jobs save where they are; sweep run resumes them."""
+    load_plugins(plugins)
+    opened = open_sweep(folder_of(path))
+    cancelled = cancel_jobs(opened.directory)
+    terminal().print(f"cancelled: {' '.join(cancelled) or 'nothing, since nothing was in the queue'}")
+    _show(opened)
+
+
+@app.command(sort_key=4)
+def draw(path: Sweeps, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
+    """Draw a quantity over two varied fields into the folder of the sweep.
+
+    Parameters
+    ----------
+    x
+        Varied field, drawn across, as in pruning.rate.
+    y
+        Varied field, drawn down.
+    quantity
+        What to draw, as in locality.near.
+    """
+    load_plugins(plugins)
+    opened = open_sweep(folder_of(path))
+    picture = write_sweep_figure(opened, x, y, quantity, opened.path / f"{quantity}.png")
+    terminal().print(f"picture: {picture}", soft_wrap=True)
+
+
+def _show(opened: Sweep) -> None:
+    terminal().print(sweep_table(opened, queued_replicates(opened.directory)))

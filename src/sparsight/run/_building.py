@@ -1,0 +1,49 @@
+"""Data and networks of a replicate, built from its condition and its seed."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from sparsight.data import Task
+from sparsight.network import FullyConnected, initialise_
+from sparsight.recipe import Condition
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """One replicate in memory.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        At initialisation, on the condition's device.
+    task : Task
+    twin : Task or None
+        Gaussian twin of the task. None if the task is itself a clone, or nothing is measured.
+    """
+
+    network: nn.Module
+    task: Task
+    twin: Task | None
+
+
+def build(condition: Condition, seed: int) -> Built:
+    """Return the data and the initialised network of one replicate.
+
+    Parameters
+    ----------
+    condition : Condition
+    seed : int
+        Seed of the replicate.
+    """
+    task = condition.data.build(seed)
+    # The twin costs as much memory as the data: without instruments nobody looks at it.
+    twin = condition.data.twin() if condition.measure.instruments else None
+    return Built(build_network(condition, task, seed), task, twin.build(seed) if twin else None)
+
+
+def build_network(condition: Condition, task: Task, seed: int) -> nn.Module:
+    """Return a condition's network, initialised, on its device."""
+    network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
+    initialise_(network, condition.network.init, seed, condition.network.init_std)
+    return network.to(condition.device)

@@ -1,0 +1,113 @@
+"""The schedule is right if the loop, which removes weights one level after another, agrees to the weight."""
+
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from torch import nn
+
+from sparsight.errors import InputError
+from sparsight.network import linear_layers
+from sparsight.prune import PruningSettings, Schedule, dense_masks, imp
+from sparsight.prune._masks import prune
+from sparsight.prune._schedule import groups_of, num_removed
+from sparsight.train import TrainingSettings
+from tests.toy import linear_task, small_network
+
+TASK = linear_task(num_inputs=6, num_train=40, num_test=20)
+TRAINING = TrainingSettings(steps=2, batch_size=20, learning_rate=0.05, evaluations=1)
+
+
+def schedule_of(network: nn.Module, pruning: PruningSettings) -> Schedule:
+    return Schedule.of({name: mask.shape for name, mask in dense_masks(network, pruning).items()}, pruning)
+
+
+def counts(masks, groups):
+    return [sum(int(masks[name].sum()) for name in group) for group in groups]
+
+
+def random_pruning(**settings):
+    """Random scores tie nowhere, and any criterion removes as many."""
+    return PruningSettings(criterion="random", **settings)
+
+
+pruning_settings = st.builds(
+    random_pruning,
+    schedule=st.sampled_from(["iterative", "one_shot"]),
+    rate=st.integers(5, 95).map(lambda percent: percent / 100),
+    max_levels=st.integers(0, 6),
+    min_density=st.sampled_from([0.02, 0.1, 0.25, 0.5, 1.0]),
+    scope=st.sampled_from(["global", "layer"]),
+    prune_output=st.booleans(),
+    prune_biases=st.booleans(),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(pruning_settings, st.lists(st.integers(1, 9), max_size=2).map(tuple))
+def test_predicted_counts_are_those_of_the_loop(pruning, widths):
+    network = small_network(TASK, widths=widths)
+    schedule = schedule_of(network, pruning)
+    try:
+        schedule.check_that_it_ends()
+    except InputError:
+        with pytest.raises(InputError, match="cannot be reached"):
+            next(imp(network, TASK, TRAINING, pruning))
+        return
+    levels = list(imp(network, TASK, TRAINING, pruning))
+    realised = [sum(int(mask.sum()) for mask in level.masks.values()) for level in levels]
+    assert schedule.num_kept() == realised
+    assert schedule.densities() == [level.density for level in levels]
+    assert [level.is_last for level in levels] == [False] * (len(levels) - 1) + [True]
+
+
+@settings(max_examples=200, deadline=None)
+@given(pruning_settings, st.lists(st.integers(1, 400), min_size=1, max_size=4))
+def test_predicted_counts_are_those_of_masks_pruned_one_after_another(pruning, sizes):
+    """Without training, so that many sizes can be tried: every level loses what its groups lose."""
+    masks = {
+        f"layer_{number}.weight": torch.ones(size, dtype=torch.bool) for number, size in enumerate(sizes)
+    }
+    schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
+    groups = groups_of(list(masks), pruning.scope)
+    generator = torch.Generator().manual_seed(0)
+    realised, level = [], 0
+    while True:
+        kept = counts(masks, groups)
+        realised.append(sum(kept))
+        if schedule.is_last(level, sum(kept)):
+            break
+        rounds = schedule.rounds_after(level)
+        scores = {name: torch.rand(mask.shape, generator=generator) for name, mask in masks.items()}
+        masks = prune(scores, masks, pruning.rate, pruning.scope, rounds)
+        for _ in range(rounds):
+            kept = [number - num_removed(pruning.rate, number) for number in kept]
+        assert counts(masks, groups) == kept
+        level += 1
+    assert schedule.num_kept() == realised
+
+
+def test_layers_rounded_down_one_by_one_can_need_a_level_more():
+    """128-64-32, with a rate of 0.3 down to 2 %: twelve levels if ranked together, thirteen by layer."""
+    shapes = {"linear_0.weight": (64, 128), "linear_1.weight": (32, 64)}
+    together, by_layer = (
+        Schedule.of(shapes, PruningSettings(rate=0.3, min_density=0.02, scope=scope))
+        for scope in ("global", "layer")
+    )
+    assert (len(together.num_kept()), len(by_layer.num_kept())) == (12, 13)
+    assert by_layer.densities()[-2] > 0.02 >= by_layer.densities()[-1]
+
+
+def test_one_shot_ends_where_iterative_pruning_ends():
+    shapes = {"linear_0.weight": (30, 40), "linear_0.bias": (30,), "linear_1.weight": (7, 30)}
+    for scope in ("global", "layer"):
+        iterative, one_shot = (
+            Schedule.of(shapes, PruningSettings(rate=0.37, scope=scope, schedule=schedule)).num_kept()
+            for schedule in ("iterative", "one_shot")
+        )
+        assert one_shot == [iterative[0], iterative[-1]]
+
+
+def test_groups_hold_weights_and_biases_of_a_layer():
+    names = [f"{layer}.{kind}" for layer in linear_layers(small_network(TASK)) for kind in ("weight", "bias")]
+    assert groups_of(names, "global") == [names]
+    assert groups_of(names, "layer") == [names[:2], names[2:]]
