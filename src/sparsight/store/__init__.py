@@ -67,8 +67,6 @@ from sparsight.store._run_state import (
 )
 from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
 from sparsight.store._summaries import (
-    COLUMNS as COLUMNS,
     FEW_REPLICATES as FEW_REPLICATES,
-    Column as Column,
     intervals_by_level as intervals_by_level,
 )
