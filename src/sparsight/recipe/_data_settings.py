@@ -57,7 +57,7 @@ class DataSettings(Settings):
         InputError
             If files are missing or damaged, or the options do not fit together.
         """
-        function = SOURCES[self.source]
+        function = SOURCES.look_up(self.source)
         options = dict(self.model_extra or {})
         if self.clone in _own_clones(function):
             task = function(**options, clone=self.clone, seed=seed)
