@@ -31,7 +31,7 @@ def test_events_hold_the_stored_numbers(stored_run, logged):
         steps = [event.step for event in events.Scalars("training/test_accuracy")]
         assert steps == sorted(set(steps))
         near = events.Scalars("linear_0/locality.near")[-1].value
-        assert near == pytest.approx(records[-1]["measures"]["linear_0"]["locality.near"]["value"])
+        assert near == pytest.approx(records[-1].measures["linear_0"]["locality.near"].value)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
