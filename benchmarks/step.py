@@ -35,7 +35,7 @@ from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
 from sparsight.sparse import measured_crossovers, sparse_layers
 from sparsight.streams import generator
 from sparsight.train import Masks, Trainer, TrainingSettings
-from sparsight.train._trainer import evaluate
+from sparsight.train._evaluation import evaluate
 
 DENSITIES = (1.0, 0.7, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.01, 0.003)
 WIDTHS, BATCH_SIZE, RATE, NUM_ROUNDS = (1024, 1024), 1000, 0.3, 20
@@ -216,7 +216,7 @@ def prune_with_torch(initial: nn.Module, task: Task, settings: TrainingSettings,
         built.train()
         for step in range(settings.num_steps(len(task.train_labels))):
             take_step(built, optimizer, task, seed, step)
-        accuracies.append(evaluate(built, task, settings, torch.device("cpu"))[1])
+        accuracies.append(evaluate(built, task, settings.loss)[1])
     return accuracies
 
 
