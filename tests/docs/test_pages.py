@@ -1,5 +1,6 @@
-"""Every code block of the README and the pages runs as it stands, in the order of its page."""
+"""Every code block of the README and the pages runs, in the order of its page; the names on them exist."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ from sparsight.prune.criteria._registry import CRITERIA
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-RUN_AS_THEY_STAND = (
+PAGES_WITH_CODE = (
     "tutorial",
     "science",
     "howto/network",
@@ -66,7 +67,7 @@ def registries():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RUN_AS_THEY_STAND)
+@pytest.mark.parametrize("name", PAGES_WITH_CODE)
 def test_every_block_of_a_page_runs(name, tmp_path, monkeypatch, registries):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -74,9 +75,7 @@ def test_every_block_of_a_page_runs(name, tmp_path, monkeypatch, registries):
     page = blocks(ROOT / "docs" / f"{name}.md")
     assert page
     for block in page:
-        if (
-            block.language == "console"
-        ):  # on a cluster: tests/run/test_slurm.py gives such commands to a real one
+        if block.language == "console":  # needs a cluster: tests/sweep/test_slurm.py runs such commands
             continue
         assert block.language in ("python", "sh", "toml"), block.language
         if block.title:
@@ -110,7 +109,7 @@ def test_no_page_has_blocks_that_nobody_runs():
     """Other pages are prose, or generated."""
     for path in sorted((ROOT / "docs").rglob("*.md")):
         name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
-        if name not in RUN_AS_THEY_STAND:
+        if name not in PAGES_WITH_CODE:
             assert {block.language for block in blocks(path)} <= {"", "text", "console"}, name
 
 
@@ -118,8 +117,22 @@ def test_every_shipped_recipe_and_public_name_is_documented():
     reference = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
     missing = [name for name in sparsight.__all__ if name not in reference]
     assert not [name for name in missing if not name.endswith("Settings")]
-    for path in (ROOT / "src/sparsight/reproduce/recipes").glob("*.toml"):
+    shipped = list((ROOT / "src/sparsight/recipe/shipped").glob("*.toml"))
+    assert len(shipped) >= 6
+    for path in shipped:
         assert tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+
+
+def test_names_of_the_package_on_the_pages_exist_and_are_public():
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        for name in set(re.findall(r"\bsparsight(?:\.\w+)+", path.read_text(encoding="utf-8"))):
+            parts = name.split(".")
+            assert not any(part.startswith("_") for part in parts[1:]), f"{path.name}: {name}"
+            found = sparsight
+            for depth, part in enumerate(parts[1:], 2):
+                if not hasattr(found, part):
+                    importlib.import_module(".".join(parts[:depth]))
+                found = getattr(found, part)
 
 
 def test_pages_name_each_other_only_where_they_are():

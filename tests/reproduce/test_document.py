@@ -1,11 +1,14 @@
 import copy
 import json
 import re
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sparsight.errors import InputError
+from sparsight.reproduce import all_claims
 from sparsight.reproduce._document import claims_page, write_claims_page
 from sparsight.reproduce._figures import draw_claim, plot_findings
 
@@ -68,6 +71,15 @@ def table():
     }
 
 
+def test_the_committed_page_is_that_of_the_committed_tables():
+    docs = Path(__file__).parents[2] / "docs"
+    tables = {path.stem: json.loads(path.read_text("utf-8")) for path in (docs / "claims").glob("*.json")}
+    there = [tables[name] for name in all_claims() if name in tables]
+    missing = [name for name in all_claims() if name not in tables]
+    page = claims_page(there, missing, "docs/claims", "docs/claims.md")
+    assert page == (docs / "claims.md").read_text("utf-8")
+
+
 def _page(table):
     return claims_page([table], ["cavity"], "docs/claims", "docs/claims.md")
 
@@ -95,7 +107,7 @@ def test_page_says_what_speaks_against_and_what_was_not_run(table):
 
 def test_page_says_that_robustness_is_still_to_be_run(table):
     table["findings"].pop()
-    assert "`sparsight reproduce locality --scale laptop --results docs/claims` does it" in _page(table)
+    assert "To do so: `sparsight reproduce locality --scale laptop --results docs/claims`." in _page(table)
 
 
 def test_figure_shows_every_replicate_and_margin(table):
@@ -126,8 +138,20 @@ def test_page_is_written_from_tables_alone(table, tmp_path):
     assert (folder / "locality.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_module_writes_the_page_from_the_command_line(table, tmp_path, monkeypatch):
+    folder, page = tmp_path / "claims", tmp_path / "claims.md"
+    folder.mkdir()
+    for arguments, message in (([str(folder)], "usage"), ([str(folder), str(page)], "holds no result table")):
+        monkeypatch.setattr("sys.argv", ["sparsight.reproduce", *arguments])
+        with pytest.raises(SystemExit, match=message):
+            runpy.run_module("sparsight.reproduce", run_name="__main__")
+    (folder / "locality.json").write_text(json.dumps(table))
+    runpy.run_module("sparsight.reproduce", run_name="__main__")
+    assert "**Verdict at scale laptop: undecided.**" in page.read_text()
+
+
 @pytest.mark.parametrize(
-    ("content", "match"), [(None, "holds no result table"), ("[]", "is no result table")]
+    ("content", "match"), [(None, "holds no result table"), ("[]", "is not a result table")]
 )
 def test_missing_or_damaged_tables_are_named(content, match, tmp_path):
     if content is not None:

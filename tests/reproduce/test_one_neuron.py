@@ -21,7 +21,7 @@ def test_gain_convention_gives_the_published_pixel_kurtosis():
 
 
 def test_training_is_gradient_descent_on_the_mean_squared_error():
-    settings = NeuronSettings(1, num_steps=3, batch_size=20, length=16, init_scale=1.0)
+    settings = NeuronSettings(num_replicates=1, num_steps=3, batch_size=20, length=16, init_scale=1.0)
     rng = generator(7, "one neuron", "1")  # the same draws, the gradient by autograd
     start = math.sqrt(2 / 17) * rng.standard_normal(16)
     weight = torch.tensor(start, requires_grad=True)
@@ -46,7 +46,7 @@ def test_results_are_read_back_and_have_the_form_of_other_studies(tmp_path):
 
 @pytest.mark.slow
 def test_neuron_localises_at_large_gain_only():
-    settings = NeuronSettings(1, batch_size=200)
+    settings = NeuronSettings(num_replicates=1, batch_size=200)
     found = [
         float((w**4).sum() / (w**2).sum() ** 2) for w in (train_neuron(g, settings, 0) for g in (0.01, 100))
     ]

@@ -1,26 +1,23 @@
-"""The recipes that are shipped.
+"""The papers' claims: run their studies, and say whether each claim holds.
 
-_claim: A claim: what it says, the predictions it makes, and how each of them is decided.
-_document: The page on the claims, written from their result tables alone.
-_feedback: Whether what a unit has at one level predicts what it gains until the next.
-_figures: Figures of a claim, from its result table: its predictions, and its quantities over density.
-_one_neuron: One ReLU neuron on nonlinear Gaussian processes, no pruning: the ancestors' curve of ipr over g
-_registry: The claims by name: every file in `sparsight.reproduce.claims` that defines a `CLAIM`.
-_reproduction: From a claim to its verdict: run its studies, or find them run, and look at what they say.
-_statistics: From the stored results of a study to one number a replicate.
-_study: A study: the runs that claims share, as a recipe at three scales, and its results as arrays.
-_tables: The result table of a claim: one JSON file that a page can be written from without the runs.
-_verdict: From an interval to a verdict: the rule is data, written down before anything is run.
-claims._causal: Claim 6: pruning by what a weight adds to non-Gaussianity is enough to make receptive fields
-claims._cavity: Claim 4: the weights that pruning keeps raise their unit's non-Gaussianity more than those i
-claims._data_and_labels: Claim 8: more data and more meaningful labels make receptive fields more local.
-claims._feedback: Claim 5: units whose kept weights raise non-Gaussianity more become local faster.
-claims._locality: Claim 1: iterative magnitude pruning makes receptive fields local.
-claims._more_than_twin: Claim 2, graded: the less Gaussian the inputs at equal covariance, the more local th
-claims._necessity: Claim 2, strictly: without non-Gaussian inputs receptive fields do not become local.
-claims._non_gaussianity: Claim 3: pruning makes pre-activations less Gaussian, beyond what fewer summands gi
-claims._one_neuron: The ancestors' numbers: one neuron localises once the gain is large, without any pruning
-claims._sign_and_kind: Claim 7: which kind of non-Gaussian inputs makes receptive fields more local than Gau
+Asking the question:
+
+claims: one file per claim; any module there with a `CLAIM` is found.
+_claim: a claim, its predictions, and the findings on them.
+_verdict: from an interval to a verdict, by a rule that is data.
+_registry: the claims by name.
+
+Getting the answer:
+
+_study, studies/*.toml: the runs that claims share, as recipes at three scales.
+_one_neuron: a study without pruning, one ReLU neuron, simulated here.
+_statistics, _feedback: from the results of a study to one number per replicate.
+_reproduction: from a claim to its outcome.
+
+Publishing it (``python -m sparsight.reproduce TABLES PAGE``):
+
+_tables: an outcome as a JSON file.
+_document, _figures: the page on the claims, made from these files alone.
 """
 
 from sparsight.reproduce._claim import Claim as Claim

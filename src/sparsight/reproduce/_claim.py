@@ -1,4 +1,4 @@
-"""A claim: what it says, the predictions it makes, and how each of them is decided."""
+"""Claims: their statements, their predictions, and the findings on each prediction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from sparsight.measure import Interval, smallest_detectable_effect, student_inte
 from sparsight.reproduce._verdict import Rule, Verdict, combine, judge
 
 Statistic = Callable[[xr.Dataset], np.ndarray]
-"""From the stored results of a study to one number a replicate: float64, (replicate,)."""
+"""A function from the stored results of a study to one number per replicate: float64, (replicate,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """One effect that a claim predicts.
 
     Attributes
     ----------
-    name : str
     statement : str
-        What the number is, with what no effect would look like.
+        The definition of the number, and its value without an effect.
     study : str
-        The runs it is computed from.
+        Name of the study whose runs it is computed from.
     statistic : callable
-        Results of the study → one number a replicate. Effects between conditions are differences within a
-        seed, so that what the seed decides cancels.
+        Results of the study → one number per replicate. Effects between conditions are differences within a
+        seed, so that influences of the seed cancel.
     rule : Rule
+        How the interval over replicates decides.
     control : callable or None
-        The same kind of number where the claim predicts none.
+        The same kind of statistic in a case where the claim predicts no effect.
     control_statement : str
-        What the control is.
+        The definition of the control.
     decisive : bool
-        Whether the claim's verdict rests on it. Others are reported beside it.
+        Whether the claim's verdict depends on it. Other predictions are only reported.
     robust : bool
         Whether it is repeated on the variants of the study.
     """
@@ -50,7 +50,7 @@ class Prediction:
     robust: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """A statement with its predictions.
 
@@ -58,14 +58,12 @@ class Claim:
     ----------
     name : str
         As on the command line.
-    statement : str
     source : str
-        Who says so.
-    predictions : tuple of Prediction
+        The paper or authors that make the claim.
     curves : tuple of (study, quantity)
-        What to draw over levels.
+        The quantities to draw over levels.
     scope : str
-        What the verdict is about, and what it is not.
+        The setting to which the verdict applies.
     """
 
     name: str
@@ -80,24 +78,25 @@ class Claim:
         return list(dict.fromkeys(prediction.study for prediction in self.predictions))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What came of a prediction in one study, or in one variant of it.
+    """The result of a prediction in one study, or in one variant of it.
 
     Attributes
     ----------
-    prediction : Prediction
     variant : str
         Empty for the study itself.
     values : tuple of float
-        One a replicate; NaN = none.
+        One per replicate; NaN where the replicate has no value.
     effect : Interval
-        Student's 95 % interval over them.
+        Student's 95 % interval over the values.
     control : Interval or None
+        The same interval of the control, if the prediction has one.
     detectable : float
-        The smallest true effect beyond the margin that so many replicates would have found in 80 of 100
-        repetitions, given how much they differ; NaN with fewer than two.
+        The smallest true effect beyond the margin that as many replicates, with the same spread, would detect
+        in 80 of 100 repetitions; NaN with fewer than two.
     verdict : {"supported", "contradicted", "undecided"}
+        By the prediction's rule.
     """
 
     prediction: Prediction
@@ -110,46 +109,47 @@ class Finding:
 
 
 def find(prediction: Prediction, results: xr.Dataset, variant: str = "") -> Finding:
-    """Return what the results of a study say on a prediction.
+    """Evaluate a prediction on the results of its study, and return the finding.
 
     Parameters
     ----------
     prediction : Prediction
     results : xarray.Dataset
-        As from `sparsight.reproduce._study.results_of`.
+        From `sparsight.reproduce._study.results_of`.
     variant : str
+        The variant of the study that the results are of; empty for the study itself.
 
     Raises
     ------
     InputError
-        If the statistic does not give one number a replicate.
+        If the statistic does not give one number per replicate.
     """
-    values = _one_a_replicate(prediction.statistic, results, prediction.name)
+    values = _one_per_replicate(prediction.statistic, results, prediction.name)
     effect = student_interval(values)
     control = None
     if prediction.control is not None:
-        control = student_interval(_one_a_replicate(prediction.control, results, prediction.name))
+        control = student_interval(_one_per_replicate(prediction.control, results, prediction.name))
     present = values[~np.isnan(values)]
     detectable = np.nan
     if len(present) > 1:
         detectable = smallest_detectable_effect(float(present.std(ddof=1)), len(present))
     return Finding(
-        prediction,
-        variant,
-        tuple(values.tolist()),
-        effect,
-        control,
-        detectable,
-        judge(effect, prediction.rule),
+        prediction=prediction,
+        variant=variant,
+        values=tuple(values.tolist()),
+        effect=effect,
+        control=control,
+        detectable=detectable,
+        verdict=judge(effect, prediction.rule),
     )
 
 
 def verdict_of(findings: list[Finding]) -> Verdict:
-    """Return the verdict on a claim, from its decisive predictions in the studies themselves."""
+    """Return the verdict on a claim: that of its decisive predictions, variants of studies left out."""
     return combine(f.verdict for f in findings if f.prediction.decisive and not f.variant)
 
 
-def _one_a_replicate(statistic: Statistic, results: xr.Dataset, name: str) -> np.ndarray:
+def _one_per_replicate(statistic: Statistic, results: xr.Dataset, name: str) -> np.ndarray:
     values = np.asarray(statistic(results), np.float64)
     if values.shape != (results.sizes["replicate"],):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Whether what a unit has at one level predicts what it gains until the next."""
+"""The statistic of the feedback claim: how well a quantity of a unit predicts its gain at the next level."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from sparsight.streams import generator
 def predicts_gain(
     cause: str, gain_in: str, condition: str, *, given: Sequence[str] = (), shuffled: bool = False
 ) -> Statistic:
-    """Return the statistic: how the cause at level t ranks units as their gain from t to t + 1 does.
+    """Return a statistic: the rank correlation, over units, of a cause with a later gain.
 
-    Spearman's correlation over the units of one replicate between `cause` at level t and `gain_in` at
-    t + 1 minus at t, averaged over t. Units that keep fewer than two inputs have no locality and are left
-    out.
+    It is Spearman's correlation over the units of one replicate between `cause` at level t and the change of
+    `gain_in` from t to t + 1, averaged over t. Units with fewer than two kept inputs have no locality and are
+    left out.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ def predicts_gain(
         Quantities per unit.
     condition : str
     given : sequence of str
-        Quantities per unit at level t that the correlation is partial to: a unit that is local by chance
-        at t is less so at t + 1 (regression to the mean), whatever the cause.
+        Quantities per unit at level t that the correlation is conditioned on (a partial correlation). A unit
+        that is local by chance at t is less local at t + 1, whatever the cause (regression to the mean).
     shuffled : bool
-        Shuffle the cause over units first: the null, 0 in the mean.
+        Shuffle the cause over units first. This is the null: its mean is 0.
     """
 
     def statistic(results: xr.Dataset) -> np.ndarray:

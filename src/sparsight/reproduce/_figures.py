@@ -1,4 +1,4 @@
-"""Figures of a claim, from its result table: its predictions, and its quantities over density."""
+"""Figures of a claim, from its result table: predictions, and quantities over density."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,17 +23,18 @@ _LABELS = {
 
 
 def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
-    """Draw each prediction's replicates and interval, in units of its own spread.
+    """Draw the replicates and the interval of each prediction, in units of its own largest number.
 
-    Effects of different kinds do not share a unit. So each row is divided by its largest absolute number
-    (replicate, end of the interval, margin): 0 is no effect, and what can be compared is where an interval
-    lies in relation to 0 and to its margin.
+    Effects of different kinds share no unit, so each row is divided by its largest absolute number
+    (replicate, end of the interval, margin). What can be compared is the position of an interval relative to
+    0 and to its margin.
 
     Parameters
     ----------
     table : mapping
-        As from `sparsight.reproduce._tables.outcome_table`.
+        A table that `write_table` writes, read back.
     ax : matplotlib.axes.Axes, optional
+        Default: new axes.
     """
     rows = [row for row in table["findings"] if not row["variant"]]
     if ax is None:
@@ -63,16 +64,18 @@ def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
 
 
 def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) -> Axes:
-    """Draw a quantity over density, mean and Student's 95 % interval over replicates, for each condition.
+    """Draw a quantity over density for each condition: mean and Student's 95 % interval over replicates.
 
-    A study without pruning has its conditions side by side instead.
+    The conditions of a study without pruning are drawn side by side instead.
 
     Parameters
     ----------
     curve : mapping
         Condition → ``{"density": [...], "values": [[...], ...]}``, values over (replicate, level).
     quantity : str
+        Labels the axis.
     ax : matplotlib.axes.Axes, optional
+        Default: new axes.
     """
     if ax is None:
         ax = Figure(figsize=(4, 3), layout="constrained").add_subplot()
@@ -86,6 +89,7 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
         means = np.array([interval.mean for interval in intervals])
         ends = np.array([[i.low, i.high] for i in intervals])
         look = look_of[condition]
+        # One level means a study without pruning: no density to draw over.
         at = np.array(found["density"]) if pruned else np.array([place])
         errors = np.abs(ends - means[:, None]).T
         style: dict[str, Any] = {
@@ -110,7 +114,7 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
 
 
 def draw_claim(table: Mapping[str, Any]) -> Figure:
-    """Return one figure of a claim: its predictions on the left, its curves on the right."""
+    """Return the figure of a claim: its predictions on the left, its curves on the right."""
     curves = list(table["curves"].items())
     num_rows = sum(not row["variant"] for row in table["findings"])
     columns = 1 + len(curves)

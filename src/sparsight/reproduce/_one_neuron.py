@@ -1,4 +1,4 @@
-"""One ReLU neuron on nonlinear Gaussian processes, no pruning: the ancestors' curve of ipr over gain."""
+"""One ReLU neuron on nonlinear Gaussian processes, without pruning: the ancestors' curve of ipr over gain."""
 
 import hashlib
 import json
@@ -16,27 +16,25 @@ from sparsight.measure import ipr
 from sparsight.streams import derived_seed, generator
 
 GAINS = tuple(float(gain) for gain in np.logspace(-2, 2, 10))
-"""As the ancestors write them, in erf(g z); ours, in erf(g z/√2), is √2 larger."""
+"""In the ancestors' convention, erf(g z). In ours, erf(g z/√2), the same gains are √2 times as large."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NeuronSettings:
-    """Ten gains of the same training.
+    """Settings of one training, repeated for every gain.
 
     Attributes
     ----------
-    num_replicates, num_steps : int
     batch_size : int
-        Fresh samples a step, half of each class.
+        Fresh samples per step, half of them of each class.
     length : int
-        D, pixels on a ring.
+        Number of pixels D of a ring.
     correlation_lengths : tuple of float
-        ξ of the class with label 0 and of that with label 1, in pixels: covariance exp(−(d/ξ)²).
-    learning_rate : float
+        ξ of the classes with labels 0 and 1, in pixels: covariance exp(−(d/ξ)²).
     init_scale : float
-        Of the Xavier initialisation, N(0, 2/(D + 1)).
-    seed : int
+        Factor on the Xavier initialisation, N(0, 2/(D + 1)).
     gains : tuple of float
+        In the ancestors' convention.
     """
 
     num_replicates: int
@@ -50,7 +48,7 @@ class NeuronSettings:
     gains: tuple[float, ...] = GAINS
 
     def digest(self) -> str:
-        """Return the SHA-256 over all settings, in hexadecimal."""
+        """Return the SHA-256 of all settings, in hexadecimal."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def replicate_seed(self, replicate: int) -> int:
@@ -66,7 +64,7 @@ SETTINGS = {
 
 
 def gain_name(gain: float) -> str:
-    """Return the name of the condition with this gain: three digits of it."""
+    """Return the name of the condition with this gain: the gain with three digits."""
     return f"{gain:.3g}"
 
 
@@ -78,11 +76,9 @@ def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np
     Parameters
     ----------
     gain : float
-        As the ancestors write it.
-    settings : NeuronSettings
-    seed : int
+        In the ancestors' convention.
     """
-    samplers = [
+    samplers = [  # √2 converts the ancestors' gain to ours
         nlgp_sampler(product_covariance((settings.length,), xi, 2, True), math.sqrt(2) * gain)
         for xi in settings.correlation_lengths
     ]
@@ -99,20 +95,20 @@ def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np
 
 
 def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dataset]:
-    """Return ipr of every gain and replicate, trained now or read if this was done before.
+    """Return the ipr of every gain and replicate; train if the folder does not hold it yet.
 
     Parameters
     ----------
     scale : {"smoke", "laptop", "paper"}
     folder : Path
-        The numbers are kept there in one small file, named by the hash of the settings.
+        Holds the numbers in one small file, named by the hash of the settings.
 
     Returns
     -------
     NeuronSettings
     xarray.Dataset
-        ``one_neuron.ipr`` over condition (the gain, see `gain_name`), replicate and level (one), with
-        ``density`` and ``test_accuracy`` (NaN: it is a regression) as in other studies.
+        ``one_neuron.ipr`` over condition (the gain, see `gain_name`), replicate and level (only one), and as
+        in other studies ``density`` and ``test_accuracy`` (NaN, because this is a regression).
     """
     settings = SETTINGS[scale]
     path = folder / f"one-neuron-{scale}-{settings.digest()[:8]}.json"

@@ -1,4 +1,4 @@
-"""The claims by name: every file in `sparsight.reproduce.claims` that defines a `CLAIM`."""
+"""The claims by name: every module in `sparsight.reproduce.claims` defines a `CLAIM`."""
 
 import difflib
 import importlib
@@ -24,7 +24,7 @@ _ORDER = (
 
 
 def all_claims() -> dict[str, Claim]:
-    """Return the claims by name: the papers' in their order, then any others by name."""
+    """Return the claims by name: first the papers' in their order, then any others alphabetically."""
     package = sparsight.reproduce.claims
     modules = [
         importlib.import_module(found.name)
@@ -36,12 +36,12 @@ def all_claims() -> dict[str, Claim]:
 
 
 def claims_named(names: Sequence[str]) -> list[Claim]:
-    """Return the claims of these names.
+    """Return the claims with these names.
 
     Raises
     ------
     InputError
-        If there is no claim of a name.
+        If a name is unknown.
     """
     claims = all_claims()
     for name in names:

@@ -1,4 +1,4 @@
-"""From a claim to its verdict: run its studies, or find them run, and look at what they say."""
+"""From a claim to its verdict: run its studies where needed, and evaluate its predictions."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -24,26 +24,27 @@ from sparsight.run import OnLevel, run_recipe
 from sparsight.store import Run, environment
 
 _NO_RECIPE = "one-neuron"
-"""The one study that is no run of a recipe: nothing is pruned in it."""
+"""The one study that is not a run of a recipe: it prunes nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyFacts:
-    """What a table should say of the runs behind it.
+    """Facts about the runs of a study, for the result table.
 
     Attributes
     ----------
-    name, variant : str
-    recipe_hash : str
+    variant : str
+        Empty for the study itself.
     seeds : tuple of int
+        One per replicate.
     accuracy : dict
         Condition → mean test accuracy of the dense network.
     out_of_band : dict
-        The same of conditions where it is outside 0.8 … 0.99.
+        The entries of `accuracy` outside 0.8 … 0.99.
     failures : dict
         ``condition/replicate`` → why its training ended early.
     environment : dict
-        Versions and machine, as the run recorded them when it began.
+        Versions and machine, recorded when the run began.
     """
 
     name: str
@@ -56,20 +57,20 @@ class StudyFacts:
     environment: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a claim at a scale.
+    """The outcome of a claim at a scale.
 
     Attributes
     ----------
-    claim : Claim
-    scale : {"smoke", "laptop", "paper"}
     findings : list of Finding
+        One per prediction and variant.
     verdict : {"supported", "contradicted", "undecided"}
-        On the decisive predictions.
+        Follows from the decisive predictions.
     studies : list of StudyFacts
+        One per study and variant.
     curves : dict
-        ``study/quantity`` → condition → values over (replicate, level), with ``density`` beside.
+        ``study/quantity`` → condition → ``density`` over levels and ``values`` over (replicate, level).
     """
 
     claim: Claim
@@ -81,17 +82,17 @@ class Outcome:
 
 
 class Studies:
-    """The studies at one scale: each run once and read once, whichever claims ask.
+    """The studies at one scale, each run once and read once, however many claims share it.
 
     Parameters
     ----------
     scale : {"smoke", "laptop", "paper"}
     folder : Path
-        Where the runs lie, each in a directory named by its recipe and the recipe's hash.
-    jobs : int, optional
-    on_level : callable, optional
+        Holds the runs, each in a directory named by its recipe and the recipe's hash.
+    jobs, on_level : optional
+        As for `sparsight.run_recipe`.
     on_study : callable, optional
-        ``on_study(name, path)`` before a study is run.
+        Called as ``on_study(name, path)`` before a study is run.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Studies:
         self._read: dict[tuple[str, str], tuple[StudyFacts, xr.Dataset]] = {}
 
     def get(self, name: str, variant: str = "") -> tuple[StudyFacts, xr.Dataset]:
-        """Return a study's facts and results, after running what is missing of it.
+        """Return the facts and results of a study; run what is missing of it first.
 
         Raises
         ------
@@ -130,14 +131,14 @@ class Studies:
         results = results_of(Run(directory))
         dense = results.test_accuracy.isel(level=0).mean("replicate")
         facts = StudyFacts(
-            name,
-            variant,
-            recipe.digest(),
-            tuple(results.attrs["seeds"]),
-            {str(c): float(dense.sel(condition=c)) for c in results.condition.values},
-            outside_accuracy_band(results),
-            {f"{c}/{r}": reason for (c, r), reason in directory.failures().items()},
-            json.loads((path / "environment.json").read_text(encoding="utf-8")),
+            name=name,
+            variant=variant,
+            recipe_hash=recipe.digest(),
+            seeds=tuple(results.attrs["seeds"]),
+            accuracy={str(c): float(dense.sel(condition=c)) for c in results.condition.values},
+            out_of_band=outside_accuracy_band(results),
+            failures={f"{c}/{r}": reason for (c, r), reason in directory.failures().items()},
+            environment=json.loads((path / "environment.json").read_text(encoding="utf-8")),
         )
         return facts, results
 
@@ -145,19 +146,29 @@ class Studies:
         if self._on_study is not None:
             self._on_study(_NO_RECIPE, self._folder)
         settings, results = one_neuron_results(self.scale, self._folder)
-        seeds = tuple(results.attrs["seeds"])
-        return StudyFacts(_NO_RECIPE, "", settings.digest(), seeds, {}, {}, {}, environment()), results
+        facts = StudyFacts(
+            name=_NO_RECIPE,
+            variant="",
+            recipe_hash=settings.digest(),
+            seeds=tuple(results.attrs["seeds"]),
+            accuracy={},
+            out_of_band={},
+            failures={},
+            environment=environment(),
+        )
+        return facts, results
 
 
 def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Outcome:
-    """Run what a claim needs, and return its verdict with all that it rests on.
+    """Run the studies of a claim, and return its verdict with the evidence.
 
     Parameters
     ----------
     claim : Claim
     studies : Studies
+        Runs each study that is missing.
     robustness : bool
-        Whether predictions marked robust are repeated on the variants of their study.
+        Whether to repeat the predictions marked robust on the variants of their study.
 
     Raises
     ------
@@ -178,7 +189,14 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
     curves = {
         f"{study}/{quantity}": _curve(studies.get(study)[1], quantity) for study, quantity in claim.curves
     }
-    return Outcome(claim, studies.scale, findings, verdict_of(findings), facts, curves)
+    return Outcome(
+        claim=claim,
+        scale=studies.scale,
+        findings=findings,
+        verdict=verdict_of(findings),
+        studies=facts,
+        curves=curves,
+    )
 
 
 def _variants(claim: Claim, scale: Scale) -> Iterator[tuple[str, str]]:
@@ -189,7 +207,7 @@ def _variants(claim: Claim, scale: Scale) -> Iterator[tuple[str, str]]:
 
 
 def _curve(results: xr.Dataset, quantity: str) -> dict[str, dict[str, Any]]:
-    """Return, by condition, density over levels and values over (replicate, level), None for NaN."""
+    """Return density over levels and values over (replicate, level) by condition; None stands for NaN."""
     found = {}
     for condition in results.condition.values:
         here = results.sel(condition=condition)

@@ -1,8 +1,8 @@
-"""From the stored results of a study to one number a replicate.
+"""Statistics: from the stored results of a study to one number per replicate.
 
-Each function here returns a statistic: a function of the results, an `xarray.Dataset` over condition,
-replicate and level (see `sparsight.reproduce._study.results_of`), to float64 (replicate,). NaN = this
-replicate has no value. Nothing here averages over replicates, and units are averaged over before.
+Each function here returns a statistic: a function from the results, an `xarray.Dataset` over condition,
+replicate and level (see `sparsight.reproduce._study.results_of`), to float64 (replicate,). NaN means that a
+replicate has no value. Nothing here averages over replicates; the instruments have averaged over units.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from sparsight.reproduce._claim import Statistic
 
 
 def final(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the quantity at the last level of each replicate."""
+    """Return a statistic: the quantity at the last level of each replicate."""
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         values = _by_level(results, quantity, condition)
@@ -27,27 +27,27 @@ def final(quantity: str, condition: str) -> Statistic:
 
 
 def dense(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the quantity at level 0."""
+    """Return a statistic: the quantity at level 0."""
     return lambda results: _by_level(results, quantity, condition)[:, 0]
 
 
 def change(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the quantity at the last level minus that at level 0."""
+    """Return a statistic: the quantity at the last level minus the quantity at level 0."""
     return difference(final(quantity, condition), dense(quantity, condition))
 
 
 def pruned_mean(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the mean of the quantity over levels 1 and up."""
+    """Return a statistic: the mean of the quantity over levels 1 and up."""
     return lambda results: _mean(_by_level(results, quantity, condition)[:, 1:])
 
 
 def level_mean(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the mean of the quantity over all levels."""
+    """Return a statistic: the mean of the quantity over all levels."""
     return lambda results: _mean(_by_level(results, quantity, condition))
 
 
 def last_above_earlier(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: the quantity at the last level minus its largest value before."""
+    """Return a statistic: the quantity at the last level minus its largest earlier value."""
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         values = _by_level(results, quantity, condition)
@@ -62,7 +62,7 @@ def last_above_earlier(quantity: str, condition: str) -> Statistic:
 
 
 def rank_correlation_with_level(quantity: str, condition: str) -> Statistic:
-    """Return the statistic: Spearman's correlation of the quantity with the level (1: always rises)."""
+    """Return a statistic: Spearman's correlation of the quantity with the level (1: it always rises)."""
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         values = _by_level(results, quantity, condition)
@@ -77,12 +77,12 @@ def rank_correlation_with_level(quantity: str, condition: str) -> Statistic:
 
 
 def slope(over: Sequence[float], statistics: Sequence[Statistic]) -> Statistic:
-    """Return the statistic: the least-squares slope of several statistics over given numbers.
+    """Return a statistic: the least-squares slope of several statistics over given numbers.
 
     Parameters
     ----------
     over : sequence of float
-        The dose of each, as in log₁₀ of a gain.
+        One number per statistic, such as log₁₀ of a gain.
     statistics : sequence of Statistic
     """
     doses = np.asarray(over, np.float64)
@@ -97,30 +97,32 @@ def slope(over: Sequence[float], statistics: Sequence[Statistic]) -> Statistic:
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:
-    """Return the statistic a − b, within each replicate."""
+    """Return a statistic: a − b within each replicate."""
     return lambda results: a(results) - b(results)
 
 
 def ratio(a: Statistic, b: Statistic) -> Statistic:
-    """Return the statistic a/b, within each replicate."""
+    """Return a statistic: a/b within each replicate."""
     return lambda results: a(results) / b(results)
 
 
 def beyond_chance(statistic: Statistic, chance: float = 1.0) -> Statistic:
-    """Return the statistic minus what chance gives."""
+    """Return a statistic minus its value under chance."""
     return lambda results: statistic(results) - chance
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray, given: Sequence[np.ndarray] = ()) -> float:
-    """Return Spearman's correlation of two vectors, partial to others if some are given.
+    """Return Spearman's correlation of two vectors, optionally partial to others.
 
-    Ranks (ties at their mean) are regressed on the ranks of what is given; Pearson's correlation of the
-    residuals is returned, NaN where one of them does not vary or there are too few entries.
+    Ranks (ties at their mean) are regressed on the ranks of the vectors in `given`. The result is Pearson's
+    correlation of the residuals, or NaN if one of them does not vary or there are too few entries.
 
     Parameters
     ----------
     a, b : numpy.ndarray, (n,)
+        The vectors to correlate, without NaN.
     given : sequence of numpy.ndarray, (n,)
+        Vectors whose influence on both is removed.
     """
     from scipy.stats import rankdata
 
@@ -132,13 +134,14 @@ def rank_correlation(a: np.ndarray, b: np.ndarray, given: Sequence[np.ndarray] =
         coefficients = np.linalg.lstsq(design, values, rcond=None)[0]
         residuals.append(values - design @ coefficients)
     norms = [np.linalg.norm(residual) for residual in residuals]
+    # Residuals of a vector that does not vary are rounding errors, and their correlation is arbitrary.
     if min(norms) < 1e-9 * len(a):
         return float("nan")
     return float(residuals[0] @ residuals[1] / (norms[0] * norms[1]))
 
 
 def num_levels(results: xr.Dataset, condition: str) -> np.ndarray:
-    """Return how many levels each replicate of a condition has: int, (replicate,)."""
+    """Return the number of levels of each replicate of a condition: int, (replicate,)."""
     counts: np.ndarray = (~np.isnan(_by_level(results, "density", condition))).sum(axis=1)
     return counts
 

@@ -1,4 +1,4 @@
-"""A study: the runs that claims share, as a recipe at three scales, and its results as arrays."""
+"""Studies: the runs that claims share, each a recipe at three scales, and their results as arrays."""
 
 import tomllib
 from importlib import resources
@@ -16,19 +16,21 @@ Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 
 LEAST_ACCURACY, GREATEST_ACCURACY = 0.8, 0.99
-"""Dense test accuracy that laptop settings were chosen for, with other seeds and before any pruning: a task
-that is neither unlearned nor trivial. Conditions outside are named with the results, not left out."""
+"""The band of dense test accuracy for which laptop settings were chosen, with other seeds and no pruning.
+
+In a trivial or unlearned task nothing differs (docs/decisions.md, "Laptop settings of the claims were chosen
+by dense accuracy alone"). Conditions outside the band are named with the results, not left out."""
 
 _TABLES = ("scales", "variants", "every_variant")
 
 
 def scale_named(name: str) -> Scale:
-    """Return the scale of that name.
+    """Return the scale with this name.
 
     Raises
     ------
     InputError
-        If there is none.
+        If the name is unknown.
     """
     for scale in SCALES:
         if scale == name:
@@ -45,12 +47,13 @@ def study_names() -> list[str]:
 def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
     """Return the recipe of a study at a scale.
 
-    A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]``, and for what is repeated
-    with one setting changed ``[every_variant]`` and ``[variants.<variant>]``.
+    A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]``, and for the repetitions with
+    one setting changed ``[every_variant]`` and ``[variants.<variant>]``.
 
     Parameters
     ----------
     name : str
+        File name in ``studies/``, without its ending.
     scale : {"smoke", "laptop", "paper"}
     variant : str
         Empty for the study itself.
@@ -78,22 +81,18 @@ def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
 
 
 def variants_of(name: str, scale: Scale) -> list[str]:
-    """Return the names of the variants of a study: they halve and double the settings of scale laptop."""
+    """Return the variants of a study, which halve or double one setting; only scale laptop has any."""
     return list(_read(name)["variants"]) if scale == "laptop" else []
 
 
 def results_of(run: Run) -> xr.Dataset:
-    """Return what the instruments found in the first layer, with accuracy and density beside it.
-
-    Parameters
-    ----------
-    run : Run
+    """Return the measures of a run's first layer, with test accuracy and density.
 
     Returns
     -------
     xarray.Dataset
-        ``Run.dataset`` of the first layer, with ``test_accuracy`` and ``density`` over condition, replicate
-        and level (NaN where a level does not exist). Attribute ``seeds``: that of each replicate.
+        ``Run.dataset`` of the first layer, and ``test_accuracy`` and ``density`` over condition, replicate
+        and level (NaN where a level does not exist). The attribute ``seeds`` holds one seed per replicate.
     """
     dataset = run.dataset()
     shape = tuple(dataset.sizes[dim] for dim in ("condition", "replicate", "level"))
@@ -101,8 +100,9 @@ def results_of(run: Run) -> xr.Dataset:
     for place, condition in enumerate(run.recipe.condition_names()):
         for replicate in range(run.recipe.replicates):
             for record in run.directory.records(condition, replicate):
-                columns["test_accuracy"][place, replicate, record.index] = record.test_accuracy
-                columns["density"][place, replicate, record.index] = record.density
+                level = (place, replicate, record.index)
+                columns["test_accuracy"][level] = record.test_accuracy
+                columns["density"][level] = record.density
     dims = ("condition", "replicate", "level")
     dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
     seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]
@@ -110,7 +110,7 @@ def results_of(run: Run) -> xr.Dataset:
 
 
 def outside_accuracy_band(results: xr.Dataset) -> dict[str, float]:
-    """Return mean dense test accuracy of every condition where it is out of the band, by condition."""
+    """Return the mean dense test accuracy of each condition for which it is outside the band."""
     dense = results.test_accuracy.isel(level=0).mean("replicate")
     return {
         str(condition): float(dense.sel(condition=condition))
@@ -129,5 +129,5 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def run_path(recipe: Recipe, folder: Path) -> Path:
-    """Return where the runs of a study lie: the same recipe gives the same directory, whoever asks."""
+    """Return the run directory of a study; claims that share the recipe share the directory."""
     return folder / f"{recipe.name}-{recipe.digest()[:8]}"

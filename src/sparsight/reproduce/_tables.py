@@ -1,4 +1,4 @@
-"""The result table of a claim: one JSON file that a page can be written from without the runs."""
+"""The result table of a claim: one JSON file, enough to write the page without the runs."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from sparsight.reproduce._reproduction import Outcome
 def outcome_table(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as plain values: statement, rules, values of every replicate, intervals, verdicts.
 
-    NaN is None. Software versions and the seeds of the replicates are included.
+    NaN becomes None. Software versions and the seeds of the replicates are included.
     """
     claim = outcome.claim
     return {
@@ -30,7 +30,7 @@ def outcome_table(outcome: Outcome) -> dict[str, Any]:
                 "name": facts.name,
                 "variant": facts.variant,
                 "recipe_hash": facts.recipe_hash,
-                "seeds": [str(seed) for seed in facts.seeds],  # beyond 2⁵³: not every reader keeps them exact
+                "seeds": [str(seed) for seed in facts.seeds],  # some exceed 2⁵³, which JSON readers round
                 "dense_accuracy": {name: round(value, 4) for name, value in facts.accuracy.items()},
                 "out_of_accuracy_band": sorted(facts.out_of_band),
                 "failures": facts.failures,

@@ -1,4 +1,4 @@
-"""From an interval to a verdict: the rule is data, written down before anything is run."""
+"""From an interval to a verdict, by a rule that is data and is written down before anything is run."""
 
 import math
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ Expectation = Literal["above", "below", "within"]
 
 @dataclass(frozen=True)
 class Rule:
-    """What a claim predicts of one effect.
+    """The size of an effect that a claim predicts.
 
     Attributes
     ----------
     expects : {"above", "below", "within"}
-        The effect is above `margin`; below `margin`; or within ±`margin` (that is: as good as none).
+        The effect is above `margin`; below `margin`; or within ±`margin` (practically no effect).
     margin : float
-        In units of the effect. For "within" above 0.
+        In units of the effect. Must be positive for "within".
     """
 
     expects: Expectation
@@ -30,7 +30,7 @@ class Rule:
     def __post_init__(self) -> None:
         if self.expects == "within" and not self.margin > 0:
             raise InputError(
-                f"margin is {self.margin}; an effect can be within ±margin only if that is above 0"
+                f"margin is {self.margin}; an effect can be within ±margin only if the margin is above 0"
             )
 
     def __str__(self) -> str:
@@ -39,12 +39,12 @@ class Rule:
 
 
 def judge(interval: Interval, rule: Rule) -> Verdict:
-    """Return the verdict on one effect: where its whole interval lies.
+    """Return the verdict on one effect, from the position of its whole interval.
 
     Parameters
     ----------
     interval : Interval
-        95 %, over replicates.
+        The 95 % interval over replicates.
     rule : Rule
 
     Returns
@@ -58,7 +58,7 @@ def judge(interval: Interval, rule: Rule) -> Verdict:
         within m  −m < low, high < m   low > m or high < −m
         ========  ===================  =======================================
 
-        Else, and without an interval, undecided.
+        Undecided otherwise, and without an interval.
     """
     low, high, margin = interval.low, interval.high, rule.margin
     if math.isnan(low) or math.isnan(high):
@@ -75,10 +75,11 @@ def judge(interval: Interval, rule: Rule) -> Verdict:
 
 
 def combine(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on a claim that says several things at once.
+    """Return the verdict on a claim that makes several predictions.
 
-    Contradicted if any of them is; supported if all are; else, and for none, undecided. No correction is
-    made for their number: that they must all be supported makes "supported" the stricter.
+    It is contradicted if any prediction is, supported if all are, and undecided otherwise or without
+    predictions. There is no correction for their number: since all must be supported, more predictions make
+    "supported" stricter.
     """
     found = list(verdicts)
     if "contradicted" in found:

@@ -1,4 +1,4 @@
-"""Claim 6: pruning by what a weight adds to non-Gaussianity is enough to make receptive fields local."""
+"""Claim 6: pruning by each weight's effect on non-Gaussianity suffices to make receptive fields local."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._statistics import beyond_chance, difference, final

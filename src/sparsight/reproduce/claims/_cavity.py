@@ -1,4 +1,4 @@
-"""Claim 4: the weights that pruning keeps raise their unit's non-Gaussianity more than those it removes."""
+"""Claim 4: the weights that pruning keeps raise their unit's non-Gaussianity more than the removed ones."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._statistics import difference, level_mean
@@ -8,7 +8,7 @@ _POOLED = "cavity.delta_abs_kurtosis_difference"
 _WITHIN = "cavity_within_class.delta_abs_kurtosis_difference"
 _MATCHED = "cavity_within_class.delta_abs_kurtosis_matched_difference"
 _TWIN_MARGIN = 0.01
-"""Of |κ|: a tenth of what a first trial saw for kept weights at 5 % density."""
+"""In units of |κ|: a tenth of the value that a first trial gave for kept weights at 5 % density."""
 
 
 def _kept_minus_pruned(name: str, quantity: str, words: str, *, decisive: bool = True) -> Prediction:

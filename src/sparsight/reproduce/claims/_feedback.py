@@ -1,4 +1,4 @@
-"""Claim 5: units whose kept weights raise non-Gaussianity more become local faster."""
+"""Claim 5: the more a unit's kept weights raise its non-Gaussianity, the faster it becomes local."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._feedback import predicts_gain

@@ -1,4 +1,4 @@
-"""Claim 2, graded: the less Gaussian the inputs at equal covariance, the more local the receptive fields."""
+"""Claim 2, graded form: the less Gaussian the inputs at equal covariance, the more local the fields."""
 
 import math
 

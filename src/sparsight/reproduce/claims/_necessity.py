@@ -1,4 +1,4 @@
-"""Claim 2, strictly: without non-Gaussian inputs receptive fields do not become local."""
+"""Claim 2, strict form: without non-Gaussian inputs, receptive fields do not become local."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._statistics import beyond_chance, final, ratio

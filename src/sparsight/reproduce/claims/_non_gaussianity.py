@@ -1,4 +1,4 @@
-"""Claim 3: pruning makes pre-activations less Gaussian, beyond what fewer summands give."""
+"""Claim 3: pruning makes pre-activations less Gaussian than the smaller number of summands explains."""
 
 from sparsight.reproduce._claim import Claim, Prediction, Statistic
 from sparsight.reproduce._statistics import (

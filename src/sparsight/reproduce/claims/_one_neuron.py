@@ -1,4 +1,4 @@
-"""The ancestors' numbers: one neuron localises once the gain is large, without any pruning."""
+"""The ancestors' numbers: one neuron localises without pruning once the gain is large."""
 
 from sparsight.reproduce._claim import Claim, Prediction, Statistic
 from sparsight.reproduce._one_neuron import GAINS, gain_name
@@ -7,10 +7,10 @@ from sparsight.reproduce._verdict import Rule
 
 _IPR = "one_neuron.ipr"
 _PUBLISHED = {0: (0.060, 0.017), 5: (0.974, 0.003), 9: (0.991, 0.001)}
-"""Gain index → ipr, mean and sd of 30 seeds, as read from the published sweep."""
+"""Gain index → mean and sd of ipr over 30 seeds, read from the published sweep."""
 
 _MARGIN = 0.02
-"""Of ipr. The standard error of the published means is at most 0.003."""
+"""In units of ipr. The standard error of the published means is at most 0.003."""
 
 
 def _ipr(index: int) -> Statistic:

@@ -1,4 +1,4 @@
-"""Claim 7: which kind of non-Gaussian inputs makes receptive fields more local than Gaussian ones."""
+"""Claim 7: which kinds of non-Gaussian inputs make receptive fields more local than Gaussian inputs do."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._statistics import beyond_chance, difference, final
