@@ -194,7 +194,7 @@ def explaining_storage(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{error.filename or folder} cannot be written or read: {error.strerror or error}; what was "
-            "stored before is whole: mend that, and the same command goes on from there"
+            "stored before is whole: mend that, and the same command resumes the run"
         ) from None
 
 
