@@ -110,7 +110,6 @@ CALLS = {
     locality.unit_locality: {"mask": MASK, "geometry": GEOMETRY},
     locality.locality_by_fan_in: {"mask": MASK, "geometry": GEOMETRY, "num_classes": 2, "null": "fan_in"},
     pair_counts.pair_counts: {"weights": MASK, "geometry": GEOMETRY},
-    pair_counts.unit_pair_counts: {"weights": MASK, "geometry": GEOMETRY},
     pair_counts.unit_pair_sums: {"weights": MASK, "geometry": GEOMETRY, "kernels": EVEN[None]},
     pair_counts.mean_squared_displacement: {"counts": EVEN.astype(float), "geometry": GEOMETRY},
     nulls.value_moments: {"weights": MASK, "null": "uniform"},

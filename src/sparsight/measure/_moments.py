@@ -167,8 +167,8 @@ class Moments:
         for (a, b), total in self._cross.items():
             add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of samples together; neither accumulator changes.
+    def merge_(self, other: "Moments") -> None:
+        """Add the samples of `other` to these.
 
         The binomial theorem moves the sums from the pivots of `other` to those of this accumulator. This is
         exact up to float64 rounding, in any order of merging.
@@ -178,14 +178,6 @@ class Moments:
         InputError
             If the two are about different pairs, or in different precision.
         """
-        name = str(self.dtype).removeprefix("torch.")
-        merged = Moments(self.pairs, dtype=name, highest_order=self.highest_order)
-        merged.merge_(self)
-        merged.merge_(other)
-        return merged
-
-    def merge_(self, other: "Moments") -> None:
-        """Add the samples of `other` to these: `merge` in place."""
         kinds = [(m.dtype, m.highest_order, m.pairs.shape) for m in (self, other)]
         if kinds[0] != kinds[1] or not self.pairs.same_as(other.pairs):
             raise InputError(
