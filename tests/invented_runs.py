@@ -1,4 +1,4 @@
-"""A run on disk whose levels were made up in a blink, measured by the real instruments."""
+"""Runs on disk whose levels were invented instead of trained, and measured by the real instruments."""
 
 import itertools
 
@@ -19,17 +19,26 @@ from sparsight.train import Curve
 
 HOSTILE = "<script>alert('κ')</script>"
 UNITS, SAMPLES, LEVELS = 12, 60, 4
+LOCALITY_ALONE = {"num_samples": SAMPLES, "instruments": ["locality"]}
 
 
 def made_up_task(geometry, seed):
     stream = np.random.default_rng(seed)
     inputs = stream.laplace(size=(SAMPLES, *geometry.shape)).astype(np.float32)
     labels = np.arange(SAMPLES, dtype=np.int64) % 3
-    return Task("made up", geometry, 3, inputs, labels, inputs, labels)
+    return Task(
+        name="made up",
+        geometry=geometry,
+        num_classes=3,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs,
+        test_labels=labels,
+    )
 
 
 def scores_of(network, geometry, condition, stream):
-    """Scores that keep weights near a centre of each unit (imp), or any (others)."""
+    """Return scores that keep the weights near a centre of each unit (imp), or any weights (others)."""
     shape = network.linear_0.weight.shape
     if condition != "imp":
         return torch.from_numpy(stream.random(shape).astype(np.float32))
@@ -43,7 +52,7 @@ def scores_of(network, geometry, condition, stream):
 def store_run(
     path, *, geometry=None, replicates=2, conditions=("imp", "random"), levels=LEVELS, rate=0.5, **recipe
 ):
-    """Write a run of made-up levels; the numbers in it are what the instruments find."""
+    """Write a run of invented levels; its numbers are those that the instruments measure."""
     geometry = geometry or Geometry(3, (8, 8))
     values = {
         "name": "made-up",
@@ -76,10 +85,8 @@ def store_replicate(directory, condition, replicate, geometry, levels):
         with torch.no_grad():
             network.linear_0.weight *= masks["linear_0.weight"]
         level = level_of(network, index, masks, next_masks, seed, index == levels - 1)
-        measures = measure_level(
-            network, masks, next_masks, task, twin, directory.recipe.measure.instruments,
-            level=index, seed=seed, num_samples=SAMPLES,
-        )  # fmt: skip
+        instruments = directory.recipe.measure.instruments
+        measures = measure_level(level, task, twin, instruments, num_samples=SAMPLES)
         facts = {
             "connectivity": {
                 "num_units": UNITS,
@@ -118,24 +125,36 @@ def facts_of(geometry):
 
 @pytest.fixture(scope="session")
 def hostile():
-    """What a foreign string may hold: it is in the question and in the data card of every stored run."""
+    """A foreign string as hostile as any; it is in the question and the data card of every stored run."""
     return HOSTILE
 
 
 @pytest.fixture(scope="session")
 def store():
-    """`store_run`, for tests that change the run they look at."""
+    """`store_run`, for tests that need a run of their own."""
     return store_run
 
 
 @pytest.fixture(scope="session")
 def stored_runs(tmp_path_factory):
-    """One run a geometry, shared by tests that only read."""
+    """One run per geometry, shared by tests that only read."""
     folder = tmp_path_factory.mktemp("stored")
     return {
         "colour": store_run(folder / "colour"),
         "line": store_run(folder / "line", geometry=Geometry(1, (24,), wraps=True), replicates=1),
     }
+
+
+@pytest.fixture(scope="session")
+def lean_run(tmp_path_factory):
+    """A ring with locality alone, one replicate, four levels: its report has few panels and is soon drawn."""
+    path = tmp_path_factory.mktemp("stored") / "lean"
+    return store_run(
+        path,
+        geometry=Geometry(1, (24,), wraps=True),
+        replicates=1,
+        measure=LOCALITY_ALONE,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Short runs that the tests of this folder damage, kill and compare."""
+"""Short runs that tests damage, kill and compare."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def short_recipe():
 
 @pytest.fixture(scope="session")
 def short_run(short_recipe, tmp_path_factory):
-    """Two conditions, one replicate, three levels; not to be changed."""
+    """A run of two conditions, one replicate and three levels. Tests must not change it."""
     path = tmp_path_factory.mktemp("short") / "run"
     run_recipe(short_recipe, path, jobs=1)
     return path
@@ -28,5 +28,6 @@ def short_run(short_recipe, tmp_path_factory):
 
 @pytest.fixture
 def short_copy(short_run, tmp_path):
+    """A copy of it that a test may change."""
     shutil.copytree(short_run, tmp_path / "run")
     return tmp_path / "run"

@@ -1,9 +1,9 @@
-"""Every panel as a picture, held against the one that a person looked at.
+"""Every plot as a picture, compared with a baseline that a person has looked at.
 
-``pytest tests/report/test_figure_images.py --mpl-generate-path=tests/report/baseline`` draws them anew: look
-at each before you commit it. The font comes with matplotlib and the renderer is Agg, so that with the
-versions of constraints.txt pictures are the same to the bit. Other versions may set text otherwise, and that
-moves whole axes (text without hinting: a difference of 32).
+``pytest tests/figures/test_figure_images.py --mpl-generate-path=tests/figures/baseline`` draws the baseline
+again: look at every picture before you commit it. The font comes with matplotlib and the renderer is Agg, so
+with the versions of constraints.txt pictures are the same to the bit. Other versions may set text
+differently, which moves whole axes (text without hinting: a difference of 32).
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ import sparsight
 from sparsight.geometry import Geometry
 from sparsight.measure import locality, preactivation_histogram
 
-# Root mean square difference of 8-bit values: for a processor that rounds a shade otherwise. One mark that
+# Root mean square difference of 8-bit values, for processors that round shades differently. One mark that
 # moves by a thirtieth of the axis makes more (last test).
 TOLERANCE = 1.0
 PLANE, RING = Geometry(2, (10, 10)), Geometry(1, (40,), wraps=True)
@@ -39,7 +39,7 @@ def curve(conditions=("imp", "twin", "random"), slope=0.4):
 
 
 def local_weights(geometry, share, seed=0):
-    """Units with Gaussian weights around a centre each, cut at a share of the inputs."""
+    """Return units with Gaussian weights on the share of inputs that is nearest to a centre of each."""
     stream = np.random.default_rng(seed)
     positions = geometry.positions()
     centres = positions[stream.integers(len(positions), size=16)]
@@ -162,7 +162,7 @@ def test_plot_differences():
 
 
 def rms_of(figure, request, tmp_path):
-    """Root mean square difference of a figure to the baseline of `test_plot_over_density`."""
+    """Return the root mean square difference of a figure from the baseline of `test_plot_over_density`."""
     figure.savefig(tmp_path / "changed.png", **SAVED)
     baseline = request.path.parent / "baseline" / "test_plot_over_density.png"
     found = compare_images(str(baseline), str(tmp_path / "changed.png"), tol=0, in_decorator=True)
@@ -173,7 +173,7 @@ def over_density(table):
     return sparsight.plot_over_density(table, ylabel="near pairs / chance", null=1.0).figure
 
 
-def test_the_tolerance_lets_no_change_of_a_line_pass(request, tmp_path):
+def test_the_tolerance_is_below_any_change_of_a_line(request, tmp_path):
     assert rms_of(over_density(curve()), request, tmp_path) == 0
     moved = curve()
     moved.loc[3, "mean"] += 0.1  # of 3

@@ -39,8 +39,8 @@ def test_the_table_holds_means_over_replicates_at_the_last_level(frame):
     np.testing.assert_allclose(table.to_numpy(), [[1.55, 1.3], [2.55, 2.3], [3.55, np.nan]])
 
 
-def test_the_picture_says_every_value(frame):
-    ax = plot_two_fields(frame, "pruning.rate", "seed", "accuracy", "random")
+def test_the_picture_shows_every_value(frame):
+    ax = plot_two_fields(frame, x="pruning.rate", y="seed", quantity="accuracy", condition="random")
     assert [text.get_text() for text in ax.texts] == ["1.55", "1.3", "2.55", "2.3", "3.55"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "0.25"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("pruning.rate", "seed")
@@ -52,9 +52,9 @@ def test_the_picture_says_every_value(frame):
         (("pruning.rat", "seed", "accuracy", "imp"), "did you mean pruning.rate"),
         (("pruning.rate", "", "accuracy", "imp"), "there are pruning.rate, seed"),
         (("pruning.rate", "seed", "acuracy", "imp"), "did you mean accuracy"),
-        (("pruning.rate", "seed", "accuracy", "twin"), "holds no accuracy yet"),
+        (("pruning.rate", "seed", "accuracy", "twin"), "has no accuracy yet; run the sweep first"),
     ],
 )
-def test_unknown_names_are_told(frame, arguments, message):
+def test_unknown_names_are_reported_with_the_nearest_known_name(frame, arguments, message):
     with pytest.raises(InputError, match=message):
         table_over(frame, *arguments)

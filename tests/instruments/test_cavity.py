@@ -4,7 +4,7 @@ import torch
 
 from sparsight.geometry import Geometry
 from sparsight.instruments import INSTRUMENTS, Observation
-from sparsight.instruments._cavity import observe_cavity
+from sparsight.instruments._cavity import measure_cavity
 from sparsight.measure import (
     cavity,
     contrast,
@@ -51,17 +51,17 @@ def observation(**changes):
 
 
 def values(o):
-    return {name: quantity.value for name, quantity in observe_cavity(o).items()}
+    return {name: quantity.value for name, quantity in measure_cavity(o).items()}
 
 
 def test_cavity_instrument_is_registered():
-    assert INSTRUMENTS["cavity"] is observe_cavity
+    assert INSTRUMENTS["cavity"] is measure_cavity
 
 
 @pytest.mark.parametrize("depth", [0, 1])
 def test_cavity_instrument_states_dims_and_definition(depth):
     sizes = {"unit": NUM_UNITS, "input": NUM_INPUTS, "class": 4}
-    quantities = observe_cavity(observation(depth=depth))
+    quantities = measure_cavity(observation(depth=depth))
     for name, quantity in quantities.items():
         assert np.shape(quantity.value) == tuple(sizes[dim] for dim in quantity.dims), name
         assert quantity.definition

@@ -5,7 +5,7 @@ from scipy.stats import kurtosis
 
 from sparsight.geometry import Geometry
 from sparsight.instruments import Observation
-from sparsight.instruments._cavity_within_class import difference_per_unit, observe_cavity_within_class
+from sparsight.instruments._cavity_within_class import difference_per_unit, measure_cavity_within_class
 
 
 def _observation(seed=0, shift=0.0):
@@ -49,7 +49,7 @@ def _one_weight_at_a_time(o, inputs):
 
 def test_difference_agrees_with_one_weight_at_a_time():
     o = _observation()
-    found = observe_cavity_within_class(o)
+    found = measure_cavity_within_class(o)
     pruned = o.mask & ~o.next_mask
     for inputs, suffix in ((o.inputs, ""), (o.twin_inputs, "_twin")):
         delta = _one_weight_at_a_time(o, inputs)
@@ -74,6 +74,6 @@ def test_unit_that_loses_nothing_has_no_difference():
 
 
 def test_means_of_classes_do_not_enter():
-    near, far = (observe_cavity_within_class(_observation(shift=shift)) for shift in (0.0, 50.0))
+    near, far = (measure_cavity_within_class(_observation(shift=shift)) for shift in (0.0, 50.0))
     name = "delta_abs_kurtosis_difference"
     assert near[name].value == pytest.approx(far[name].value, abs=2e-3)

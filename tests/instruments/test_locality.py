@@ -5,7 +5,8 @@ from scipy import stats
 
 from sparsight.geometry import Geometry
 from sparsight.instruments import INSTRUMENTS, Observation
-from sparsight.instruments._locality import observe_locality, observe_shape_fits
+from sparsight.instruments._locality import measure_locality
+from sparsight.instruments._shape_fits import measure_shape_fits
 from sparsight.measure import SUMMARIES, ipr, locality
 
 GEOMETRY = Geometry(2, (9, 8))
@@ -33,13 +34,13 @@ def observation(mask, depth=0, geometry=GEOMETRY, paths=None, weight=None):
 
 
 def test_quantities_are_those_of_the_plain_functions():
-    assert INSTRUMENTS["locality"] is observe_locality
-    assert INSTRUMENTS["shape_fits"] is observe_shape_fits
+    assert INSTRUMENTS["locality"] is measure_locality
+    assert INSTRUMENTS["shape_fits"] is measure_shape_fits
     mask = np.random.default_rng(0).random((20, 144)) < 0.2
     mask[3] = False
     mask[4] = np.arange(144) == 7
     seen = observation(mask)
-    found = observe_locality(seen)
+    found = measure_locality(seen)
     for null, suffix in (("fan_in", ""), ("uniform", "_uniform")):
         plain = locality(mask, GEOMETRY, null=null)
         for name in SUMMARIES:
@@ -63,7 +64,7 @@ def test_quantities_are_those_of_the_plain_functions():
 
 def test_the_same_level_gives_the_same_numbers():
     mask = np.random.default_rng(0).random((20, 144)) < 0.2
-    first, second = (observe_locality(observation(mask)) for _ in range(2))
+    first, second = (measure_locality(observation(mask)) for _ in range(2))
     for name, quantity in first.items():
         np.testing.assert_array_equal(quantity.value, second[name].value)
 
@@ -72,7 +73,7 @@ def test_shape_and_fan_in_are_those_of_the_plain_functions():
     mask = np.random.default_rng(0).random((20, 144)) < 0.2
     mask[3] = False
     seen = observation(mask)
-    found = {name: quantity.value for name, quantity in observe_locality(seen).items()}
+    found = {name: quantity.value for name, quantity in measure_locality(seen).items()}
     squares = np.square(seen.weight.astype(float))
     shares = squares / np.where(mask.any(axis=1), squares.sum(axis=1), np.nan)[:, None]
     np.testing.assert_allclose(found["participation_ratio_per_unit"], 1 / (shares**2).sum(axis=1), rtol=1e-6)
@@ -90,14 +91,14 @@ def test_shape_and_fan_in_are_those_of_the_plain_functions():
 
 def test_maps_of_the_fan_in_classes_add_up_to_those_of_the_layer():
     mask = np.random.default_rng(0).random((20, 144)) < np.linspace(0.02, 0.5, 20)[:, None]
-    found = {name: quantity.value for name, quantity in observe_locality(observation(mask)).items()}
+    found = {name: quantity.value for name, quantity in measure_locality(observation(mask)).items()}
     for kind in ("same_channel", "different_channel"):
         parts, whole = found[f"pairs_{kind}_by_fan_in"], found[f"pairs_{kind}"]
         np.testing.assert_allclose(parts.sum(axis=0), whole, atol=1e-9)
         expected = found[f"pairs_{kind}_by_fan_in_expected"].sum(axis=0)
         np.testing.assert_allclose(expected, found[f"pairs_{kind}_fan_in"], rtol=1e-9)
     assert (found["lowest_fan_in_by_fan_in"][1:] >= found["highest_fan_in_by_fan_in"][:-1]).all()
-    few = observe_locality(observation(mask[-2:]))
+    few = measure_locality(observation(mask[-2:]))
     assert np.isnan(few["near_by_fan_in"].value).tolist() == [False, False, True, True]
 
 
@@ -105,7 +106,7 @@ def test_pieces_of_patches_are_fewer_than_of_random_masks():
     mask = np.zeros((12, 2, 9, 8), bool)
     for unit in range(12):
         mask[unit, :, unit % 5 : unit % 5 + 3, unit % 4 : unit % 4 + 3] = True
-    found = observe_locality(observation(mask.reshape(12, -1)))
+    found = measure_locality(observation(mask.reshape(12, -1)))
     assert found["num_pieces"].value == 1
     assert found["num_pieces_fan_in"].value > 1.5
     np.testing.assert_allclose(found["radius_per_unit"].value, np.sqrt(4 / 3))
@@ -113,7 +114,7 @@ def test_pieces_of_patches_are_fewer_than_of_random_masks():
 
 @pytest.mark.parametrize("fill", [True, False])
 def test_full_and_empty_masks_are_one_or_nan(fill):
-    found = observe_locality(observation(np.full((5, 144), fill)))
+    found = measure_locality(observation(np.full((5, 144), fill)))
     for suffix in ("", "_uniform", "_configuration"):
         for name in SUMMARIES:
             value = found[f"{name}{suffix}"].value
@@ -127,7 +128,7 @@ def test_deeper_layers_are_seen_through_paths_and_have_no_z():
     stream = np.random.default_rng(0)
     first, second = stream.random((30, 144)) < 0.05, stream.random((10, 30)) < 0.1
     paths = second.astype(float) @ first
-    found = observe_locality(observation(second, depth=1, paths=paths))
+    found = measure_locality(observation(second, depth=1, paths=paths))
     assert found["near"].value == locality(paths > 0, GEOMETRY).near
     assert found["near_paths"].value == locality(paths, GEOMETRY).near
     assert not any("_z" in name or "_interval" in name for name in found)
@@ -150,12 +151,12 @@ def test_shape_fits_see_bumps_where_shuffled_weights_show_none():
     y, x = geometry.positions().T
     bumps = np.stack([np.exp(-((y - 4 - u % 5) ** 2 + (x - 7) ** 2) / 8) for u in range(16)])
     mask = bumps > 0.05
-    found = observe_shape_fits(observation(mask, geometry=geometry, weight=bumps))
+    found = measure_shape_fits(observation(mask, geometry=geometry, weight=bumps))
     assert found["gaussian_r_squared"].value > 0.9
     assert found["gabor_r_squared"].value > 0.9
     assert found["gaussian_r_squared_shuffled"].value < 0.8
     assert np.isfinite(found["gaussian_r_squared_per_unit"].value).sum() == 2
-    assert observe_shape_fits(observation(mask, depth=1, geometry=geometry)) == {}
-    empty = observe_shape_fits(observation(np.zeros((16, 196), bool), geometry=geometry))
+    assert measure_shape_fits(observation(mask, depth=1, geometry=geometry)) == {}
+    empty = measure_shape_fits(observation(np.zeros((16, 196), bool), geometry=geometry))
     assert np.isnan(empty["gabor_r_squared"].value)
     assert empty["gabor_num_undefined"].value == 2

@@ -1,4 +1,4 @@
-"""Instruments on networks that are no chain of linear layers."""
+"""Instruments on networks that are not a chain of linear layers."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def made(make):
 
 
 def inputs_of(network, layer):
-    """What the layer receives, caught by another hook than the one that is tested."""
+    """What the layer receives, caught by a hook of our own."""
     caught = []
     handle = network.get_submodule(layer).register_forward_hook(lambda _m, given, _o: caught.append(given[0]))
     with torch.no_grad():
@@ -30,7 +30,7 @@ def inputs_of(network, layer):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_what_is_found_is_what_the_functions_give_on_the_inputs_of_the_layer(kind):
+def test_quantities_are_those_of_the_functions_on_the_inputs_of_the_layer(kind):
     make, (layer,) = NETWORKS[kind]
     network = made(make)
     weight = network.get_submodule(layer).weight
@@ -69,7 +69,7 @@ def test_behind_a_convolution_there_is_locality_only_in_a_geometry_that_is_given
     assert expected.near > 3
 
 
-def test_a_chain_is_looked_at_in_the_geometry_of_the_task():
+def test_a_chain_is_measured_in_the_geometry_of_the_task():
     network = small_network(TASK, widths=(12, 6))
     masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
     found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality"])
@@ -79,7 +79,18 @@ def test_a_chain_is_looked_at_in_the_geometry_of_the_task():
     assert float(found["linear_1"]["locality.near"]) == pytest.approx(expected.near)
 
 
-def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
+def test_a_deeper_layer_has_maps_over_its_inputs_beside_quantities_over_those_of_the_network():
+    network = small_network(TASK, widths=(12, 6))
+    masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
+    found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality", "cavity"])
+    assert dict(found["linear_1"].sizes).items() >= {"input": 12, "network_input": 24}.items()
+    reached = (masks["linear_1.weight"].double() @ masks["linear_0.weight"].double()) > 0
+    fan_out = found["linear_1"]["locality.fan_out_per_input"]
+    np.testing.assert_array_equal(fan_out, reached.sum(0))
+    assert found["linear_0"]["locality.fan_out_per_input"].dims == ("input",)
+
+
+def test_kept_and_pruned_weights_are_compared_if_next_masks_are_given():
     network = small_network(TASK)
     masks = {"linear_0.weight": torch.ones(12, 24, dtype=torch.bool)}
     pruned = {"linear_0.weight": torch.rand(12, 24, generator=torch.Generator().manual_seed(0)) < 0.5}
@@ -97,9 +108,9 @@ def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": ["embd"]}, "layers: 'embd'; there are embed, block.self_attn.out_proj, block.linear1"),
-        ({"layers": []}, "layers: empty"),
-        ({"instruments": ["locallity"]}, "instruments: 'locallity'; there are"),
+        ({"layers": ["embd"]}, r"layers: 'embd' is unknown; did you mean embed\? \(there are embed, block"),
+        ({"layers": []}, "layers is empty; name at least one"),
+        ({"instruments": ["locallity"]}, r"'locallity' is unknown; did you mean locality\? \(there are"),
         ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
         ({"layers": ["block.self_attn.out_proj"]}, "received 0 rows for 100 samples"),
         ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
@@ -110,7 +121,7 @@ def test_what_does_not_fit_is_named(arguments, message):
         sparsight.measure_network(made(SmallTransformer), TASK, **arguments)
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_network_is_left_unchanged():
     network = made(small_convolution).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     sparsight.measure_network(network, TASK, layers=["4"], instruments=["gaussianity"])
@@ -119,7 +130,7 @@ def test_the_network_is_left_as_it_was():
     assert not any(module._forward_pre_hooks for module in network.modules())
 
 
-def test_chains_are_told_from_other_networks():
+def test_chains_are_distinguished_from_other_networks():
     assert is_chain(small_network(TASK, batch_norm="input", activation="erf"))
     assert is_chain(nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Linear(4, 2)))
     assert not is_chain(made(small_convolution))

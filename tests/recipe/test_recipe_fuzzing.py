@@ -175,6 +175,6 @@ def test_conditions_that_are_one_folder_on_some_systems_are_refused():
         Recipe.from_values(BASE | {"conditions": {"imp": {}, "IMP": {}}}, "hostile")
 
 
-def test_more_units_than_any_run_has_are_refused():
+def test_more_replicates_than_any_run_has_are_refused():
     with pytest.raises(InputError, match="replicates times conditions are 2000000000"):
         Recipe.from_values(BASE | {"replicates": 10**9}, "hostile")

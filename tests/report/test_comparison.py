@@ -8,7 +8,6 @@ import pytest
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.geometry import Geometry
 from sparsight.measure import difference, paired_difference
 from sparsight.report import write_page_of
 from sparsight.report._caveats import caveats
@@ -16,30 +15,18 @@ from sparsight.report._findings import findings
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries, run_names
 from sparsight.store import Run, RunDirectory, open_run
-from tests.report.test_page import Page
+from tests.invented_runs import LOCALITY_ALONE
+from tests.report.pages import LONG_NAME as SHALLOW, Page
 
 
 @pytest.fixture(scope="module")
-def same_seeds(store, tmp_path_factory):
-    """Another recipe with the seeds of the stored run: shallower, and with one condition of its own."""
-    path = tmp_path_factory.mktemp("comparison") / "shallow"
-    return store(path, levels=3, name="shallow", conditions=("imp", "other"))
+def comparison(compared):
+    return Summaries(*compared)
 
 
-@pytest.fixture(scope="module")
-def other_seeds(store, tmp_path_factory):
-    path = tmp_path_factory.mktemp("comparison") / "late"
-    return store(path, seed=7, name="late", replicates=3, geometry=Geometry(1, (24,)))
-
-
-@pytest.fixture(scope="module")
-def comparison(stored_run, same_seeds, other_seeds):
-    return Summaries(stored_run, same_seeds, other_seeds)
-
-
-@pytest.fixture(scope="module")
-def page(stored_run, same_seeds, other_seeds):
-    return Page(render(stored_run, same_seeds, other_seeds))
+@pytest.fixture
+def page(pages):
+    return pages["comparison"]
 
 
 def values(run, condition, level, quantity="locality.near"):
@@ -52,7 +39,7 @@ def values(run, condition, level, quantity="locality.near"):
 
 
 def test_run_names_are_short_and_distinct(stored_run, same_seeds, tmp_path):
-    assert run_names([stored_run, same_seeds]) == ["made-up", "shallow"]
+    assert run_names([stored_run, same_seeds]) == ["made-up", SHALLOW]
     shutil.copytree(stored_run.path, tmp_path / "copy")
     copied = open_run(tmp_path / "copy")
     assert run_names([stored_run, copied]) == [stored_run.path.name, "copy"]
@@ -66,8 +53,8 @@ def test_each_condition_is_compared_with_its_like_in_the_first_run(comparison):
     assert references == {
         "made-up: imp": None,
         "made-up: random": "made-up: imp",
-        "shallow: imp": "made-up: imp",
-        "shallow: other": "shallow: imp",
+        f"{SHALLOW}: imp": "made-up: imp",
+        f"{SHALLOW}: other": f"{SHALLOW}: imp",
         "late: imp": "made-up: imp",
         "late: random": "made-up: random",
     }
@@ -76,18 +63,18 @@ def test_each_condition_is_compared_with_its_like_in_the_first_run(comparison):
 def test_runs_are_compared_at_the_lowest_density_that_all_reached(comparison, stored_run, same_seeds):
     assert set(comparison.compared_levels().values()) == {2}  # shallow has levels 0, 1, 2
     assert set(Summaries(stored_run).compared_levels().values()) == {3}
-    page = same_seeds.directory.records("imp", 0)[1]
-    assert page.density == comparison.density("shallow: imp", 1)
+    record = same_seeds.directory.records("imp", 0)[1]
+    assert record.density == comparison.density(f"{SHALLOW}: imp", 1)
 
 
 def test_differences_are_paired_only_where_seeds_are_shared(comparison, stored_run, same_seeds, other_seeds):
-    (near,) = [each for each in findings(comparison, "linear_0") if each.aspect.quantity == "locality.near"]
+    (near,) = [each for each in findings(comparison, "linear_0") if each.quantity.name == "locality.near"]
     cells = {cell.condition: cell for cell in near.differences}
     first, seeds = values(stored_run, "imp", 2)
     shallow, shallow_seeds = values(same_seeds, "imp", 2)
     assert seeds == shallow_seeds
-    assert cells["shallow: imp"].is_paired
-    assert cells["shallow: imp"].interval == paired_difference(shallow, first, shallow_seeds, seeds)
+    assert cells[f"{SHALLOW}: imp"].is_paired
+    assert cells[f"{SHALLOW}: imp"].interval == paired_difference(shallow, first, shallow_seeds, seeds)
     late, late_seeds = values(other_seeds, "imp", 2)
     assert not set(late_seeds) & set(seeds)
     assert not cells["late: imp"].is_paired
@@ -99,11 +86,11 @@ def test_the_page_holds_the_runs_their_settings_and_the_stored_numbers(
 ):
     words = page.words()
     for part in (
-        "In what the runs differ",
+        "How the runs differ",
         "paired by seed where seeds are shared",
         "late: random − made-up: random",
         "Save the recipe below as late.toml",
-        "Save the recipe below as shallow.toml",
+        f"Save the recipe below as {SHALLOW}.toml",
     ):
         assert part in words, part
     rows = {tuple(setting) for setting in table_rows(page, "settings")}
@@ -140,9 +127,9 @@ def cells(row):
 
 def test_the_explorer_holds_all_conditions_of_like_geometry_and_says_which_it_leaves_out(page):
     data = page.json("explorer-data")
-    names = ["made-up: imp", "made-up: random", "shallow: imp", "shallow: other"]
+    names = ["made-up: imp", "made-up: random", f"{SHALLOW}: imp", f"{SHALLOW}: other"]
     assert [condition["name"] for condition in data["conditions"]] == names
-    assert "Without late: imp, late: random" in page.words()
+    assert "Not shown: late: imp, late: random" in page.words()
 
 
 def test_colours_and_marks_are_distinct(page):
@@ -153,44 +140,47 @@ def test_colours_and_marks_are_distinct(page):
 
 def test_caveats_name_the_run_that_they_are_about(comparison):
     words = caveats(comparison)
-    assert any(sentence.startswith("made-up: 2 replicates") for sentence in words)
-    assert any(sentence.startswith("late: 3 replicates") for sentence in words)
+    assert any(sentence.startswith("made-up: Only 2 replicates") for sentence in words)
+    assert any(sentence.startswith("late: Only 3 replicates") for sentence in words)
 
 
 def test_runs_that_are_pruned_at_other_rates_meet_at_the_nearest_density(stored_run, store, tmp_path):
-    faster = store(tmp_path / "faster", levels=4, name="faster", rate=0.6)
+    faster = store(tmp_path / "faster", levels=4, name="faster", rate=0.6, measure=LOCALITY_ALONE)
     levels = Summaries(stored_run, faster).compared_levels()
     assert levels == {"made-up: imp": 3, "made-up: random": 3, "faster: imp": 2, "faster: random": 2}
-    (sentence,) = [each for each in caveats(Summaries(stored_run, faster)) if "differ in density" in each]
+    (sentence,) = [
+        each for each in caveats(Summaries(stored_run, faster)) if "at different densities" in each
+    ]
     assert "made-up: imp 12.5 % (level 3)" in sentence
     assert "faster: imp 16 % (level 2)" in sentence
 
 
-def test_a_run_without_levels_beside_one_with_them_is_named(stored_run, tmp_path):
-    empty = Run(RunDirectory.create(stored_run.recipe, tmp_path / "empty"))
-    words = Page(render(empty, stored_run)).words()
+def test_a_run_without_levels_beside_one_with_them_is_named(lean_run, tmp_path):
+    empty = Run(RunDirectory.create(lean_run.recipe, tmp_path / "empty"))
+    words = Page(render(empty, lean_run)).words()
     assert "empty: No level is stored yet" in words
-    folder = stored_run.path.name
+    folder = lean_run.path.name
     assert f"{folder}: random − {folder}: imp" in words
 
 
-def test_report_writes_one_page_for_several_runs(stored_run, same_seeds, tmp_path, capsys, monkeypatch):
+def test_report_writes_one_page_for_several_runs(lean_run, store, tmp_path, capsys, monkeypatch):
+    other = store(tmp_path / "other", name="other", levels=2, conditions=("imp",), measure=LOCALITY_ALONE)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["report", str(stored_run.path), str(same_seeds.path)])
+        main(["report", str(lean_run.path), str(other.path)])
     assert not ended.value.code
     assert "report: comparison.html" in capsys.readouterr().out
     text = (tmp_path / "comparison.html").read_text(encoding="utf-8")
-    assert text == render(stored_run, same_seeds)
+    assert text == render(lean_run, other)
 
 
-def test_wrong_runs_are_named(stored_run, tmp_path, capsys):
+def test_wrong_runs_are_named(lean_run, tmp_path, capsys):
     with pytest.raises(InputError, match="given twice"):
-        write_page_of([stored_run, stored_run], tmp_path / "page.html")
+        write_page_of([lean_run, lean_run], tmp_path / "page.html")
     with pytest.raises(InputError, match="no run is given"):
         write_page_of([], tmp_path / "page.html")
     with pytest.raises(InputError, match="cannot be written"):
-        write_page_of([stored_run], tmp_path / "missing" / "page.html")
+        write_page_of([lean_run], tmp_path / "missing" / "page.html")
     with pytest.raises(SystemExit) as ended:
         main(["report"])
     assert ended.value.code == 2

@@ -55,8 +55,8 @@ class Elements(HTMLParser):
 
 
 @pytest.fixture
-def run_directory(stored_runs, tmp_path):
-    return shutil.copytree(stored_runs["line"].path, tmp_path / "foreign")
+def run_directory(lean_run, tmp_path):
+    return shutil.copytree(lean_run.path, tmp_path / "foreign")
 
 
 def level(path, index=1):
@@ -64,10 +64,10 @@ def level(path, index=1):
 
 
 def reseal(folder, **changes):
-    """Write a level's page as an attacker would: changed, with digests that fit."""
-    page = read_sealed(folder / RECORD) | changes
-    page["files"] = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
-    write_sealed(folder / RECORD, page)
+    """Write a level's record as an attacker would: changed, with digests that fit."""
+    record = read_sealed(folder / RECORD) | changes
+    record["files"] = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
+    write_sealed(folder / RECORD, record)
 
 
 def poison(value):
@@ -85,12 +85,12 @@ def poisoned(run_directory):
     for index in range(4):
         for condition in ("imp", "random"):
             folder = run_directory / condition / "replicate_000" / f"level_{index:03d}"
-            page = read_sealed(folder / RECORD)
-            for quantities in page["measures"].values():
+            record = read_sealed(folder / RECORD)
+            for quantities in record["measures"].values():
                 for entry in quantities.values():
                     entry |= {"definition": ATTACK, "unit": ATTACK}
-            page["connectivity"]["severed_layers"] = [ATTACK]
-            reseal(folder, measures=page["measures"], connectivity=page["connectivity"], note=ATTACK)
+            record["connectivity"]["severed_layers"] = [ATTACK]
+            reseal(folder, measures=record["measures"], connectivity=record["connectivity"], note=ATTACK)
     environment = read_sealed(run_directory / "environment.json")
     digest = environment.pop("recipe_sha256")
     write_sealed(run_directory / "environment.json", poison(environment) | {"recipe_sha256": digest})
@@ -101,8 +101,8 @@ def poisoned(run_directory):
     return run_directory
 
 
-def test_foreign_strings_make_no_element_no_attribute_and_no_script(poisoned, stored_runs):
-    page, honest = render(open_run(poisoned)), Elements(render(stored_runs["line"]))
+def test_foreign_strings_make_no_element_no_attribute_and_no_script(poisoned, lean_run):
+    page, honest = render(open_run(poisoned)), Elements(render(lean_run))
     found = Elements(page)
     assert "window.owned" in page  # it is shown
     assert found.tags.count("script") == honest.tags.count("script")
@@ -237,17 +237,18 @@ DAMAGE = {
     "a mask of negative shape": lambda f: reseal(f, mask_shapes={"linear_0.weight": [-12, -24]}),
     "a layer that is not there": lambda f: reseal(f, mask_shapes={"../linear_0.weight": [12, 24]}),
     "no curve": lambda f: reseal(f, curve={}),
-    "a page that is a list": lambda f: (f / RECORD).write_text("[1]"),
-    "a deep page": lambda f: (f / RECORD).write_text("[" * 100_000),
+    "a record that is a list": lambda f: (f / RECORD).write_text("[1]"),
+    "a deep record": lambda f: (f / RECORD).write_text("[" * 100_000),
     "a number of many digits": lambda f: (f / RECORD).write_text('{"format_version": ' + "9" * 9999 + "}"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damaged_levels_with_fitting_digests_are_named_in_one_line(run_directory, name):
+def test_damaged_levels_with_fitting_digests_are_named_in_one_line(stored_runs, tmp_path, name):
+    run_directory = shutil.copytree(stored_runs["line"].path, tmp_path / "foreign")
     folder = level(run_directory)
     DAMAGE[name](folder)
-    with contextlib.suppress(InputError):  # where the page itself is what is damaged
+    with contextlib.suppress(InputError):  # where the record itself is damaged
         reseal(folder)
     opened = open_run(run_directory)
 

@@ -8,8 +8,7 @@ from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.figures import field_colours
 from sparsight.report import write_movie
-from sparsight.report._evidence import order_of_units
-from sparsight.report._explorer import level_views
+from sparsight.report._level_views import level_views, order_of_units
 from sparsight.report._movie import frames
 
 

@@ -3,7 +3,6 @@ import json
 import math
 import shutil
 import zlib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -22,59 +21,18 @@ from sparsight.measure import (
 from sparsight.recipe import load_recipe
 from sparsight.report import write_report
 from sparsight.report._caveats import caveats
-from sparsight.report._explorer import LevelView, Packer, level_views, pack
+from sparsight.report._explorer import Packer, pack
 from sparsight.report._findings import findings, verdict
+from sparsight.report._level_views import LevelView, level_views
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
 from sparsight.run import run_recipe
 from sparsight.store import NETWORK, LevelRecord, Run, RunDirectory, open_run, write_record
 from sparsight.store._level_files import MEASURES
 from tests import toy  # noqa: F401  (registers the data source of plane.toml)
+from tests.report.pages import Page
 
 PLANE = Path(__file__).parents[1] / "plane.toml"
-VOID = {"meta", "link", "img", "input", "br"}
-
-
-class Page(HTMLParser):
-    """The elements of a page, its text, and whether its tags match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.source, self.elements, self.open, self.text, self.script = text, [], [], [], ""
-        self.feed(text)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] not in ("script", "style"):
-            self.text.append(data)
-
-    def words(self):
-        return " ".join(" ".join(self.text).split())
-
-    def cells(self, **attributes):
-        wanted = {f"data-{key}": value for key, value in attributes.items()}
-        return [found for tag, found in self.elements if tag == "td" and wanted.items() <= found.items()]
-
-    def json(self, identifier):
-        start = self.source.index(f'id="{identifier}">') + len(f'id="{identifier}">')
-        return json.loads(self.source[start : self.source.index("</script>", start)])
-
-
-@pytest.fixture(scope="session")
-def pages(stored_runs):
-    return {name: Page(render(run)) for name, run in stored_runs.items()}
 
 
 @pytest.fixture
@@ -83,11 +41,17 @@ def copied(stored_run, tmp_path):
     return open_run(tmp_path / "run")
 
 
-def test_write_report_leaves_one_file_that_depends_on_the_run_alone(copied, pages):
-    path = write_report(copied)
-    assert path == copied.directory.report
-    assert path.read_text(encoding="utf-8") == pages["colour"].source
-    assert not list(copied.path.glob(".report*"))
+@pytest.fixture
+def lean_copy(lean_run, tmp_path):
+    shutil.copytree(lean_run.path, tmp_path / "lean")
+    return open_run(tmp_path / "lean")
+
+
+def test_write_report_leaves_one_file_that_depends_on_the_run_alone(lean_copy, lean_run):
+    path = write_report(lean_copy)
+    assert path == lean_copy.directory.report
+    assert path.read_text(encoding="utf-8") == render(lean_run)
+    assert not list(lean_copy.path.glob(".report*"))
 
 
 def test_write_report_keeps_the_old_page_if_a_level_is_damaged(copied):
@@ -145,8 +109,11 @@ def test_findings_are_the_paired_differences_at_the_last_common_level(pages, sto
     for key in ("mean", "low", "high"):
         assert float(difference[f"data-{key}"]) == getattr(expected, key)
     words = pages["colour"].words()
-    assert "neighbours more often than chance (a hint: 2 replicates are few)" in words
-    assert "lower than imp (a hint: 2 replicates are few)" in words
+    assert (
+        "neighbouring inputs are kept together more often than by chance (only a hint, from 2 replicates)"
+        in words
+    )
+    assert "lower than imp (only a hint, from 2 replicates)" in words
 
 
 @pytest.mark.parametrize(
@@ -154,16 +121,16 @@ def test_findings_are_the_paired_differences_at_the_last_common_level(pages, sto
     [
         (Interval(2.0, 1.5, 2.5, 0.95, 20), "above"),
         (Interval(0.0, -0.5, 0.5, 0.95, 20), "below"),
-        (Interval(2.0, 1.5, 2.5, 0.95, 3), "above (a hint: 3 replicates are few)"),
-        (Interval(2.0, 0.5, 2.5, 0.95, 20), "undecided: the interval holds 1"),
+        (Interval(2.0, 1.5, 2.5, 0.95, 3), "above (only a hint, from 3 replicates)"),
+        (Interval(2.0, 0.5, 2.5, 0.95, 20), "undecided: the interval contains 1"),
         (Interval(1.0, 1.0, 1.0, 0.95, 3), "exactly 1 in every replicate"),
         (
             Interval(2.0, math.nan, math.nan, 0.95, 1),
-            "in this one replicate: above",
+            "in the one replicate: above",
         ),
         (
             Interval(0.0, math.nan, math.nan, 0.95, 1),
-            "in this one replicate: below",
+            "in the one replicate: below",
         ),
         (Interval(1.0, math.nan, math.nan, 0.95, 1), "exactly 1 in the one replicate"),
         (Interval(math.nan, math.nan, math.nan, 0.95, 0), "no value"),
@@ -182,8 +149,8 @@ def test_verdict_flips_with_the_sign_of_the_effect():
 def test_one_replicate_has_no_interval_and_the_page_says_so(pages):
     assert all(cell["data-low"] == "nan" for cell in pages["line"].cells() if "data-low" in cell)
     words = pages["line"].words()
-    assert "One replicate: there is no interval anywhere" in words
-    assert "in this one replicate: neighbours more often than chance" in words
+    assert "Only one replicate: no number has an interval" in words
+    assert "in the one replicate: neighbouring inputs are kept together more often than by chance" in words
 
 
 @pytest.mark.parametrize("name", ["colour", "line"])
@@ -303,17 +270,18 @@ def test_an_empty_run_says_that_there_is_nothing(store, tmp_path):
     assert "No level is stored yet" in Page(render(run)).words()
 
 
-def test_unfinished_failed_and_missing_replicates_are_named(copied, hostile):
-    shutil.rmtree(copied.directory.level("imp", 1, 3))
-    shutil.rmtree(copied.directory.replicate("random", 1))
-    copied.directory.replicate("random", 1).mkdir()
-    copied.directory.note_failure("random", 1, f"loss became NaN at step 3 {hostile}")
-    page = Page(render(copied))
+def test_unfinished_failed_and_missing_replicates_are_named(lean_copy, hostile):
+    directory = lean_copy.directory
+    shutil.rmtree(directory.level("imp", 0, 3))
+    shutil.rmtree(directory.replicate("random", 0))
+    directory.replicate("random", 0).mkdir()
+    directory.note_failure("random", 0, f"loss became NaN at step 3 {hostile}")
+    page = Page(render(lean_copy))
     words = page.words()
-    assert f"Failed: random, replicate 1: loss became NaN at step 3 {hostile}" in words
-    assert "Not there: random, replicate(s) 1" in words
-    assert "Unfinished: imp, replicate 1 stops at level 2" in words
-    assert "In words, at level 2, the last that all conditions reached" in words
+    assert f"Failed: random, replicate 0: loss became NaN at step 3 {hostile}" in words
+    assert "Missing: random, replicate(s) 0" in words
+    assert "Unfinished: imp, replicate 0 stops at level 2" in words
+    assert "Findings at level 2, the last level that all conditions reached" in words
     assert hostile not in page.source
 
 
@@ -325,23 +293,13 @@ def test_severed_layers_and_undefined_values_are_named(copied):
     severed = LevelRecord.model_validate(stored.record.model_dump() | {"connectivity": facts})
     write_record(directory.level("imp", 0, 3), severed, stored.masks, measures)
     words = " ".join(caveats(Summaries(copied)))
-    assert "Severed: imp, replicate 0, level 3: no weight left in linear_0." in words
-    assert "No path: imp, replicate 0, level 3" in words
-    assert "Severed units, without a path from input to output: imp from level 1, up to 12 of 12" in words
+    assert "Severed layer: imp, replicate 0, level 3: no weight is left in linear_0." in words
+    assert "Severed network: imp, replicate 0, level 3" in words
+    assert "Severed units, without a path from input to output: imp from level 1, at most 12 of 12" in words
 
 
-def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copied):
-    for condition, replicate in copied.directory.replicates():
-        for index in range(4):
-            stored = copied.directory.read(condition, replicate, index)
-            locality = {
-                name: value
-                for name, value in copied.measures(condition, replicate, index)["linear_0"].items()
-                if name.startswith("locality.")
-            }
-            folder = copied.directory.level(condition, replicate, index)
-            write_record(folder, stored.record, stored.masks, {"linear_0": locality})
-    words = Page(render(copied)).words()
+def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(lean_run):
+    words = Page(render(lean_run)).words()
     assert "Not measured: gaussianity." in words
     assert "Not measured: cavity." in words
     assert "κ beside its controls" not in words
@@ -350,6 +308,7 @@ def test_panels_of_instruments_that_did_not_run_are_left_out_and_it_is_said(copi
 
 def test_a_real_run_with_two_layers_gets_its_page(tmp_path):
     smaller = ["network.widths=[12, 8]", "replicates=1", "pruning.max_levels=1"]
+    smaller += ['measure.instruments=["gaussianity"]']  # of deeper layers too, and units by fan-in
     run = Run(run_recipe(load_recipe(PLANE, smaller), tmp_path / "plane", jobs=1))
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert "Layer linear_1" in page.words()
@@ -367,8 +326,8 @@ def test_summaries_know_the_last_common_level(stored_run):
 def test_a_run_that_has_not_begun_is_reported_too(stored_run, tmp_path):
     run = Run(RunDirectory.create(stored_run.recipe, tmp_path / "new"))
     words = Page(render(run)).words()
-    assert "no condition has begun" in words
-    assert "Not there: imp, replicate(s) 0, 1" in words
+    assert "no condition has started" in words
+    assert "Missing: imp, replicate(s) 0, 1" in words
 
 
 def test_wrapped_geometry_is_carried_into_the_page(pages):
@@ -405,7 +364,17 @@ def test_the_explorer_of_the_default_recipe_leaves_room_below_8_mb():
                 "cavity.delta_kurtosis": Quantity(delta, ("unit", "input"), "made up"),
                 "gaussianity.histogram_per_unit": Quantity(counts, ("unit", "bin"), "made up"),
             }
-            packer.add(LevelView(index, mask.mean(), 0.9, weight, mask, next_mask, quantities))
+            packer.add(
+                LevelView(
+                    index=index,
+                    density=mask.mean(),
+                    accuracy=0.9,
+                    weight=weight,
+                    mask=mask,
+                    next_mask=next_mask,
+                    quantities=quantities,
+                )
+            )
             mask = next_mask
         packers.append(packer)
     data = pack(packers)

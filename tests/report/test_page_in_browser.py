@@ -8,7 +8,6 @@ import pytest
 
 from sparsight.geometry import Geometry
 from sparsight.measure import locality
-from sparsight.report import write_page_of, write_report
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -25,21 +24,10 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope="module")
-def addresses(stored_runs, store, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages")
-    other = store(
-        folder / "another", name="another-with-a-rather-long-name-of-its-own", replicates=1, levels=3
-    )
-    return {
-        **{name: write_report(run).as_uri() for name, run in stored_runs.items()},
-        "comparison": write_page_of([stored_runs["colour"], other], folder / "page.html").as_uri(),
-    }
-
-
 @pytest.fixture
-def visit(browser, addresses):
+def visit(browser, reports):
     """Open a report; afterwards nothing must have gone wrong or been asked for."""
+    addresses = {name: path.as_uri() for name, path in reports.items()}
     opened, problems = [], []
 
     def go(name, width=1400, scheme="light"):

@@ -10,9 +10,9 @@ from sparsight.report import TensorBoardLog
 @pytest.fixture
 def logged(stored_run, tmp_path):
     with TensorBoardLog(tmp_path) as log:
-        for unit in stored_run.directory.replicates():
-            for index in range(stored_run.directory.num_levels(*unit)):
-                log(stored_run.directory, *unit, index)
+        for replicate in stored_run.directory.replicates():
+            for index in range(stored_run.directory.num_levels(*replicate)):
+                log(stored_run.directory, *replicate, index)
     return tmp_path / "tensorboard"
 
 
@@ -20,16 +20,18 @@ def test_events_hold_the_stored_numbers(stored_run, logged):
     for condition, replicate in stored_run.directory.replicates():
         events = EventAccumulator(str(logged / condition / f"replicate_{replicate:03d}"))
         events.Reload()
-        pages = stored_run.directory.records(condition, replicate)
+        records = stored_run.directory.records(condition, replicate)
         density = events.Scalars("level/density")
-        assert [event.step for event in density] == list(range(len(pages)))
-        assert [event.value for event in density] == pytest.approx([page.density for page in pages])
+        assert [event.step for event in density] == list(range(len(records)))
+        assert [event.value for event in density] == pytest.approx([record.density for record in records])
         accuracy = [event.value for event in events.Scalars("training/test_accuracy")]
-        assert accuracy == pytest.approx([value for page in pages for value in page.curve.test_accuracy])
+        assert accuracy == pytest.approx(
+            [value for record in records for value in record.curve.test_accuracy]
+        )
         steps = [event.step for event in events.Scalars("training/test_accuracy")]
         assert steps == sorted(set(steps))
         near = events.Scalars("linear_0/locality.near")[-1].value
-        assert near == pytest.approx(pages[-1]["measures"]["linear_0"]["locality.near"]["value"])
+        assert near == pytest.approx(records[-1].measures["linear_0"]["locality.near"].value)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from sparsight.store import (
     check_run,
     open_run,
     run_state,
+    set_aside_damaged,
     write_sealed,
 )
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
@@ -70,6 +72,30 @@ def test_a_damaged_level_and_those_after_it_are_set_aside_and_computed_again(
     aside = damaged.parent.with_name(f"{damaged.parent.name}.damaged")
     assert (aside / file).is_file()
     assert without_what_was_set_aside(short_copy) == before
+
+
+def test_setting_levels_aside_can_be_interrupted(short_copy, monkeypatch):
+    directory = RunDirectory.open(short_copy)
+    flip_bit(short_copy / "imp" / "replicate_000" / "level_000" / WEIGHTS, 200)
+    health = check_replicate(directory, "imp", 0)
+    rename, done = Path.rename, []
+
+    def rename_once(path, target):
+        if done:
+            raise KeyboardInterrupt
+        done.append(path.name)
+        return rename(path, target)
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "rename", rename_once)
+        with pytest.raises(KeyboardInterrupt):
+            set_aside_damaged(directory, health)
+    assert done == ["level_002"]
+    again = check_replicate(directory, "imp", 0)
+    assert (again.num_stored, again.last_good) == (2, None)
+    aside = set_aside_damaged(directory, again)
+    assert [path.name for path in aside] == ["level_000.damaged", "level_001.damaged"]
+    assert check_replicate(directory, "imp", 0).num_stored == 0
 
 
 @pytest.mark.parametrize("damage", [lambda path: flip_bit(path, 100), lambda path: path.unlink()])

@@ -80,15 +80,22 @@ def test_a_writer_on_another_host_is_replaced_when_its_heart_has_stopped(tmp_pat
 
 @pytest.mark.parametrize("beats", [False, True])
 def test_after_the_clock_was_set_back_the_heart_itself_is_listened_to(tmp_path, monkeypatch, beats):
-    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.05)
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if beats:
+            os.utime(tmp_path / OWNER)
+
+    monkeypatch.setattr(lock.time, "sleep", sleep)
     foreign_owner(tmp_path, age=-3600)
     if beats:
-        monkeypatch.setattr(lock.time, "sleep", lambda _: os.utime(tmp_path / OWNER))
         with pytest.raises(BusyError, match="is being written by process 4711"), exclusive_writing(tmp_path):
             pass
     else:
         with exclusive_writing(tmp_path):
             assert owner_of(tmp_path).pid == os.getpid()
+    assert slept == [10.0]
 
 
 def test_the_heart_beats(tmp_path, monkeypatch):

@@ -1,17 +1,24 @@
-"""Every plot function.
+"""Plots: every ``plot_*(data, ax=None)`` takes plain arrays or tables and returns the Axes it drew on.
 
-_cavity_distributions: The cavity effect of single weights, kept beside pruned, as distributions over levels
-_differences: Differences between conditions or runs, each with its interval.
-_locality: Pair counts S(d) beside what chance expects: maps, profiles over distance, fan-in.
-_locality_levels: S(d) level by level, with what chance expects and their ratio beside it, as pictures.
-_over_density: Curves over density: one axes-level function a panel, in matplotlib's object interface.
-_palette: Colours and line styles that every figure shares, readable without colour vision.
-_quantities: The quantities that are drawn over density: headings, labels, captions, values without the effe
-_receptive_fields: Pictures of receptive fields and inputs in their true geometry.
-_sweeps: A sweep as a picture: one quantity over any two of the varied fields.
-_units: One unit: its pre-activations beside the Gaussian fitted to them, and what each of its weights adds.
+Words and looks, shared by all plots and by the report:
+
+_quantities: Catalogue of quantities: titles, axis labels, captions, null values, conclusions in words.
+_palette: Colours, markers and dashes, readable without colour vision.
+_axes: New Axes, legends, the density axis, maps over pixels.
+
+Plots:
+
+_over_density: Curves over density: several conditions, or one condition beside its controls.
+_differences: Differences between conditions or runs, with their intervals.
+_receptive_fields: Receptive fields as mosaics or heat rows; number of weights on each pixel.
+_locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.
+_locality_levels: S(d), its expectation and their ratio, level by level.
+_cavity_distributions: Cavity effects of single weights, kept beside pruned, at every level.
+_units: One unit: histogram of its pre-activations, and map of its cavity effects.
+_sweeps: One quantity over two fields that a sweep varies.
 """
 
+from sparsight.figures._axes import BELOW_AXIS as BELOW_AXIS
 from sparsight.figures._cavity_distributions import (
     plot_cavity_distributions as plot_cavity_distributions,
     quantiles_of as quantiles_of,
@@ -27,7 +34,6 @@ from sparsight.figures._locality_levels import (
     plot_locality_levels as plot_locality_levels,
 )
 from sparsight.figures._over_density import (
-    BELOW_AXIS as BELOW_AXIS,
     plot_controls as plot_controls,
     plot_over_density as plot_over_density,
 )
@@ -39,7 +45,19 @@ from sparsight.figures._palette import (
     looks as looks,
     signed_table as signed_table,
 )
-from sparsight.figures._quantities import CURVES as CURVES, FAMILIES as FAMILIES, Family as Family
+from sparsight.figures._quantities import (
+    CURVES as CURVES,
+    FAMILIES as FAMILIES,
+    FINDINGS as FINDINGS,
+    NULLS as NULLS,
+    PAIR_KINDS as PAIR_KINDS,
+    SUMMARY as SUMMARY,
+    SUMMARY_CAPTION as SUMMARY_CAPTION,
+    UNDEFINED as UNDEFINED,
+    Family as Family,
+    Words as Words,
+    words_of as words_of,
+)
 from sparsight.figures._receptive_fields import (
     SATURATION as SATURATION,
     evenly_spaced as evenly_spaced,

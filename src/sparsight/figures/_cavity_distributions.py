@@ -1,84 +1,98 @@
-"""The cavity effect of single weights, kept beside pruned, as distributions over levels."""
+"""Distribution of the cavity effect over single weights, kept beside pruned, at every level."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from sparsight.errors import InputError
-from sparsight.figures._over_density import add_legend, density_axis, new_axes
-from sparsight.figures._palette import MUTED
+from sparsight.figures._axes import add_legend, check_columns, density_axis, new_axes, null_line
+from sparsight.figures._palette import LINE_LOOKS
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_GROUPS = {"kept": ("#0072b2", "o", 0.97), "pruned": ("#d55e00", "s", 1.03)}
+QUANTILES = {"q5": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+"""Column of a table of distributions → the quantile it holds."""
+_NEEDED = ("condition", "level", "density", "group", *QUANTILES)
+_SHIFTS = {"kept": 0.97, "pruned": 1.03}  # factors on the density: side by side, not on top of each other
 
 
-def quantiles_of(values: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
-    """Return the 5, 25, 50, 75 and 95 % quantiles of the entries that are not NaN; NaN if there are none.
+def quantiles_of(values: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
+    """Return the 5, 25, 50, 75 and 95 % quantiles of the values that are not NaN, by the keys of `QUANTILES`.
 
     Parameters
     ----------
     values : numpy.ndarray of float, (n,)
+        Values, NaN where undefined.
     weights : numpy.ndarray of float, (n,), optional
-        How much each counts; 0: not at all. Quantiles are then values that occur (no interpolation).
+        How much each value counts; 0 leaves it out. Quantiles are then values that occur, without
+        interpolation.
+
+    Returns
+    -------
+    dict of str to float
+        NaN if no value is left.
     """
     defined = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
     if not defined.any():
-        return [float("nan")] * len(QUANTILES)
+        return dict.fromkeys(QUANTILES, float("nan"))
+    shares = list(QUANTILES.values())
     if weights is None:
-        found = np.quantile(values[defined], QUANTILES)
+        found = np.quantile(values[defined], shares)
     else:
-        found = np.quantile(values[defined], QUANTILES, weights=weights[defined], method="inverted_cdf")
-    return [float(value) for value in found]
+        found = np.quantile(values[defined], shares, weights=weights[defined], method="inverted_cdf")
+    return dict(zip(QUANTILES, found.tolist(), strict=True))
 
 
 def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, legend: bool = True) -> Axes:
-    """Draw the distribution of Δκ over weights at each level, of those kept and those pruned after it.
+    """Draw the distribution of Δκ over weights at each level, for the weights kept and pruned after it.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``condition``, ``level``, ``density``, ``group`` (``kept`` or ``pruned``) and ``q5``, ``q25``,
-        ``q50``, ``q75``, ``q95``.
+        Columns ``condition``, ``level``, ``density``, ``group`` (``kept`` or ``pruned``) and the quantiles
+        ``q5``, ``q25``, ``q50``, ``q75``, ``q95``.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     legend : bool
+        Whether to add a legend below the plot.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Thin line: 5 to 95 %. Thick: 25 to 75 %. Mark: median. Δκ on a symmetric log scale, linear up to
-        the widest quartile.
+        Thin line: 5 to 95 %. Thick line: 25 to 75 %. Mark: median. Δκ is on a symmetric log scale that is
+        linear up to the widest quartile.
 
     Raises
     ------
     InputError
         If a column is missing.
     """
-    columns = ("condition", "level", "density", "group", "q5", "q25", "q50", "q75", "q95")
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(f"table lacks the column(s) {', '.join(missing)}; {', '.join(columns)} are needed")
+    check_columns(table, _NEEDED)
     ax = new_axes(ax)
-    ax.axhline(0, color=MUTED, lw=1, dashes=(6, 3), label="no effect = 0")
-    for group, (colour, marker, shift) in _GROUPS.items():
-        rows = table[table["group"] == group]
+    null_line(ax, 0, "no effect = 0")
+    for group, shift in _SHIFTS.items():
+        rows, look = table[table["group"] == group], LINE_LOOKS[group]
         x = rows["density"] * shift
-        ax.vlines(x, rows["q5"], rows["q95"], color=colour, lw=0.9)
-        ax.vlines(x, rows["q25"], rows["q75"], color=colour, lw=3.2, alpha=0.7)
-        ax.plot(x, rows["q50"], color=colour, marker=marker, ms=3.6, ls="none", label=group)
-    quartiles = table[["q25", "q75"]].abs().to_numpy(np.float64)
-    widest = float(np.nanmax(quartiles)) if np.isfinite(quartiles).any() else 0.0
-    if widest > 0:
-        ax.set_yscale("symlog", linthresh=widest)
-        largest = float(np.nanmax(table[["q5", "q95"]].abs().to_numpy(np.float64)))
-        # labels far enough from that of 0, and at least one of them on the axis
-        first = min(np.ceil(np.log10(0.3 * widest)), np.floor(np.log10(largest)))
-        powers = 10.0 ** np.arange(first, 4)
-        ax.yaxis.set_major_locator(FixedLocator([*(-powers[::-1]), 0.0, *powers]))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
-        ax.yaxis.set_minor_locator(NullLocator())
+        ax.vlines(x, rows["q5"], rows["q95"], color=look.colour, lw=0.9)
+        ax.vlines(x, rows["q25"], rows["q75"], color=look.colour, lw=3.2, alpha=0.7)
+        ax.plot(x, rows["q50"], color=look.colour, marker=look.marker, ms=3.6, ls="none", label=group)
+    _symmetric_log_axis(ax, table)
     density_axis(ax, table)
     ax.set_ylabel("Δκ = κ with − κ without a weight")
     if legend:
         add_legend(ax)
     return ax
+
+
+def _symmetric_log_axis(ax: Axes, table: pd.DataFrame) -> None:
+    """Scale y so that the quartiles can be told apart although the tails reach a hundred times as far."""
+    quartiles = table[["q25", "q75"]].abs().to_numpy(np.float64)
+    widest = float(np.nanmax(quartiles)) if np.isfinite(quartiles).any() else 0.0
+    if widest == 0:
+        return
+    ax.set_yscale("symlog", linthresh=widest)
+    largest = float(np.nanmax(table[["q5", "q95"]].abs().to_numpy(np.float64)))
+    # The first power far enough from 0 for its label to stay apart, yet at least one on the axis.
+    first = min(np.ceil(np.log10(0.3 * widest)), np.floor(np.log10(largest)))
+    powers = 10.0 ** np.arange(first, 4)
+    ax.yaxis.set_major_locator(FixedLocator([*(-powers[::-1]), 0.0, *powers]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
+    ax.yaxis.set_minor_locator(NullLocator())

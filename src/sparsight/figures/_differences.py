@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from sparsight.errors import InputError
-from sparsight.figures._over_density import new_axes
-from sparsight.figures._palette import INK, MUTED, looks
+from sparsight.figures._axes import check_columns, new_axes, null_line
+from sparsight.figures._palette import INK, looks
 
 _NEEDED = ("condition", "reference", "mean", "low", "high")
 
@@ -23,12 +23,13 @@ def plot_differences(
     ----------
     table : pandas.DataFrame
         Columns ``condition``, ``reference``, ``mean``, ``low``, ``high``: condition minus reference. A NaN
-        end of the interval draws none.
+        end leaves the interval out.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     xlabel : str
         The quantity with its unit or definition.
     conditions : sequence of str, optional
-        All conditions, in the order in which they get their colours. Default: those of the table.
+        All conditions, in the order that gives them their colours. Default: those of the table.
 
     Returns
     -------
@@ -40,21 +41,19 @@ def plot_differences(
     InputError
         If a column is missing, or there is no row.
     """
-    missing = [name for name in _NEEDED if name not in table.columns]
-    if missing:
-        raise InputError(f"table lacks the column(s) {', '.join(missing)}; {', '.join(_NEEDED)} are needed")
+    check_columns(table, _NEEDED)
     if not len(table):
         raise InputError("table has no row; give at least one difference")
     known = looks(list(conditions or dict.fromkeys(table["condition"])))
     ax = new_axes(ax, (4.4, 0.75 + 0.42 * len(table)))
-    ax.axvline(0, color=MUTED, lw=1, dashes=(6, 3))
+    null_line(ax, 0, vertical=True)
     for place, row in enumerate(table.to_dict("records")):
         look = known[row["condition"]]
         if np.isfinite(row["low"]):
             ax.plot([row["low"], row["high"]], [place, place], color=look.colour, lw=2, alpha=0.6)
         if np.isfinite(row["mean"]):
             ax.plot(row["mean"], place, color=look.colour, marker=look.marker, ms=5, ls="none")
-        # above its bar, and not beside the axis: names of several runs are long
+        # Above its bar rather than beside the axis: with several runs, names are long.
         ax.text(
             0,
             place - 0.22,

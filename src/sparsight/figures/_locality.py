@@ -1,4 +1,4 @@
-"""Pair counts S(d) beside what chance expects: maps, profiles over distance, fan-in."""
+"""Pair counts S(d) relative to chance, as maps and as profiles over distance, and the fan-in of units."""
 
 from collections.abc import Mapping
 
@@ -9,24 +9,23 @@ from matplotlib.axes import Axes
 from scipy.stats import binom
 
 from sparsight.errors import InputError
-from sparsight.figures._over_density import add_legend, new_axes
-from sparsight.figures._palette import INK, MUTED, SIGNED, looks
-from sparsight.figures._receptive_fields import colour_bar
+from sparsight.figures._axes import add_legend, colour_bar, new_axes, null_line
+from sparsight.figures._palette import BLUE, INK, SIGNED, looks
 from sparsight.geometry import Geometry
 
 MAP_LIMIT = 3.0
-"""log₂: colours are full at 8 times and at 1/8 of chance."""
+"""Largest |log₂ ratio| that colours tell apart: 8 times, and 1/8 of, chance."""
 _FEWEST_PAIRS = 5.0  # a ratio to fewer expected pairs is mostly noise
 
 
 def log_ratio(
     counts: Float[np.ndarray, "*grid"], expected: Float[np.ndarray, "*grid"]
 ) -> Float[np.ndarray, "*grid"]:
-    """Return log₂ of counts over their expectation, −3 at least; NaN where under 5 pairs are expected."""
+    """Return log₂ of counts over expectation, at least −3; NaN where fewer than 5 pairs are expected."""
     ratio = np.full(counts.shape, np.nan)
     np.divide(counts, expected, out=ratio, where=expected >= _FEWEST_PAIRS)
     with np.errstate(divide="ignore"):
-        found: np.ndarray = np.maximum(np.log2(ratio), -MAP_LIMIT)  # no pair at all: −∞
+        found: np.ndarray = np.maximum(np.log2(ratio), -MAP_LIMIT)  # no pair at all would be −∞
     return found
 
 
@@ -38,20 +37,24 @@ def plot_locality_map(
     *,
     title: str = "",
 ) -> Axes:
-    """Draw S(d) over its expectation: log2, 0 is chance, 1 twice as often.
+    """Draw log₂ of S(d) over its expectation: 0 is chance, 1 is twice as often.
 
     Parameters
     ----------
     counts, expected : numpy.ndarray of float64, (*grid,)
-        Over the displacements of ``geometry.displacements()``; may be sums over replicates.
+        Pairs at each displacement of ``geometry.displacements()``, and their expectation by chance;
+        of one network, or summed over replicates.
     geometry : Geometry
+        Layout of the inputs.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Blank where fewer than 5 pairs are expected. A picture in two dimensions, a curve in one.
+        A picture in two dimensions, a curve in one. Blank where fewer than 5 pairs are expected.
 
     Raises
     ------
@@ -66,8 +69,8 @@ def plot_locality_map(
     shown = log_ratio(counts, expected)
     ax = new_axes(ax, (3.0, 2.4))
     if len(grid) == 1:
-        ax.axhline(0, color=MUTED, lw=1, dashes=(6, 3))
-        ax.plot(geometry.displacements()[:, 0], shown, color="#0072b2", lw=1.2)
+        null_line(ax, 0)
+        ax.plot(geometry.displacements()[:, 0], shown, color=BLUE, lw=1.2)
         ax.set_xlabel("displacement d (pixels)")
         ax.set_ylabel("log₂ S(d) / chance")
     else:
@@ -102,23 +105,27 @@ def plot_locality_profile(
     *,
     title: str = "",
 ) -> Axes:
-    """Draw S over its expectation against distance |d|, a line a level, dark to light with pruning.
+    """Draw S over its expectation against distance |d|, one line per level, from dark to light with pruning.
 
     Parameters
     ----------
     counts, expected : mapping of int to numpy.ndarray
-        Level → as in `plot_locality_map`. Pairs are summed over displacements of the same rounded length.
+        Level → array as in `plot_locality_map`. Pairs are summed over displacements of equal rounded length.
     geometry : Geometry
+        Layout of the inputs.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
+        A line breaks where fewer than 5 pairs are expected. Dashed: chance.
     """
     ax = new_axes(ax, (3.0, 2.6))
     ring = np.rint(geometry.distances()).astype(int).ravel()
-    ax.axhline(1, color=MUTED, lw=1, dashes=(6, 3), label="chance = 1")
+    null_line(ax, 1, "chance = 1")
     levels = sorted(counts)
     for place, level in enumerate(levels):
         observed = np.bincount(ring, counts[level].ravel())
@@ -143,28 +150,36 @@ def plot_locality_profile(
 def plot_fan_in(
     fan_in: Mapping[str, np.ndarray], num_inputs: int, ax: Axes | None = None, *, legend: bool = True
 ) -> Axes:
-    """Draw how many inputs the units keep, beside the binomial that random pruning would give.
+    """Draw how many inputs the units keep, beside the binomial distribution of random pruning.
 
     Parameters
     ----------
     fan_in : mapping of str to numpy.ndarray, (unit,)
-        Condition → fan-in of each unit.
+        Condition → number of kept inputs of each unit.
     num_inputs : int
         Inputs of a unit before pruning.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     legend : bool
+        Whether to add a legend below the plot.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Share of units, on bins common to all conditions. The black line is the binomial with the mean
-        density of the first condition.
+        Share of units, in bins common to all conditions. The black line is the binomial distribution with
+        the mean density of the first condition.
+
+    Raises
+    ------
+    InputError
+        If there is no unit.
     """
     ax = new_axes(ax, (3.0, 2.6))
     values = np.concatenate([np.asarray(each, np.float64) for each in fan_in.values()])
     if not len(values):
         raise InputError("fan_in holds no unit; give at least one")
     width = max(1, round((values.max() - values.min()) / 40))
+    # Edges between integers: every bin holds the same number of possible fan-ins.
     edges = np.arange(values.min(), values.max() + 2 * width, width) - 0.5
     for condition, look in looks(list(fan_in)).items():
         heights = np.histogram(fan_in[condition], edges)[0] / max(len(fan_in[condition]), 1)

@@ -1,4 +1,4 @@
-"""S(d) level by level, with what chance expects and their ratio beside it, as pictures."""
+"""S(d) level by level as pictures, beside its expectation by chance and their ratio."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,16 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
+from sparsight.figures._axes import new_axes
 from sparsight.figures._locality import MAP_LIMIT, log_ratio
-from sparsight.figures._over_density import new_axes
 from sparsight.figures._palette import SIGNED
 from sparsight.figures._receptive_fields import evenly_spaced
 from sparsight.geometry import Geometry
 
-_STEPS = 32
+_STEPS = 32  # shades that the eye barely tells apart: images take a third of the space
 _GAP = 3  # pixels between pictures
-_AT_MOST = 6  # levels side by side: more would be too small to read on a page of a paper
-ROWS = ("S(d)", "null", "ratio")
+_MOST_COLUMNS = 6  # levels side by side: more would be too small to read on a page of a paper
+_ROWS = ("S(d)", "null", "ratio")
 
 
 def locality_pictures(
@@ -28,14 +28,14 @@ def locality_pictures(
     Parameters
     ----------
     counts, expected : numpy.ndarray of float64, (*grid,)
-        Over the displacements of a geometry, in one or two dimensions.
+        Pairs at each displacement of a geometry in one or two dimensions, and their expectation.
 
     Returns
     -------
     dict of str to numpy.ndarray of uint8, (high, wide, 4)
-        By the names in `ROWS`; height 1 in one dimension. The first two on one scale, dark 0 to light, so
-        that they can be compared. The ratio: blue below chance, vermilion above, full at 8 times;
-        transparent where fewer than 5 pairs are expected.
+        Keys ``S(d)``, ``null`` and ``ratio``; height 1 in one dimension. The first two share a scale from
+        dark (0) to light, so that they can be compared. The ratio is blue below chance and vermilion above,
+        in full colour from 8 times on, and transparent where fewer than 5 pairs are expected.
     """
     top = max(float(counts.max()), float(expected.max()), 1e-300)
     ratio = log_ratio(counts, expected)
@@ -59,26 +59,30 @@ def plot_locality_levels(
     *,
     title: str = "",
 ) -> Axes:
-    """Draw S(d) at several levels, what the null expects, and log₂ of their ratio.
+    """Draw S(d) at several levels, its expectation under the null, and log₂ of their ratio.
 
     Parameters
     ----------
     counts, expected : mapping of int to numpy.ndarray of float64, (*grid,)
-        Level → over the displacements of ``geometry.displacements()``; may be sums over replicates.
+        Level → array as in `plot_locality_map`.
     geometry : Geometry
+        Layout of the inputs.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
-        As `locality_pictures`. In two dimensions a column a level, at most 6; in one dimension a row a
-        level, all of them.
+        Colours as in `locality_pictures`. In two dimensions, one column for each of at most 6 levels; in
+        one dimension, one row for every level.
 
     Raises
     ------
     InputError
-        If there is no level, levels differ, or the arrays do not fit the geometry.
+        If there is no level, `counts` and `expected` have different levels, or an array does not fit the
+        geometry.
     """
     grid = geometry.distances().shape
     if not counts or set(counts) != set(expected):
@@ -87,14 +91,14 @@ def plot_locality_levels(
         raise InputError(f"counts and expected must have the shape of the geometry's displacements, {grid}")
     levels = sorted(counts)
     if len(grid) == 2:
-        levels = [levels[place] for place in evenly_spaced(len(levels), _AT_MOST)]
+        levels = [levels[place] for place in evenly_spaced(len(levels), _MOST_COLUMNS)]
     pictures = [locality_pictures(counts[level], expected[level]) for level in levels]
     is_line = len(grid) == 1
     blocks = [
         np.concatenate([each[row] for each in pictures], axis=0)
         if is_line
         else _beside([each[row] for each in pictures])
-        for row in ROWS
+        for row in _ROWS
     ]
     high, wide = blocks[0].shape[:2]
     ax = new_axes(ax, (4.4, 3.4) if is_line else (1.0 + 1.1 * len(levels), 3.6))
@@ -108,7 +112,7 @@ def plot_locality_levels(
         spine.set_visible(False)
     ax.tick_params(length=0)
     ax.set_yticks(
-        [(high + _GAP) * row + (high - 1) / 2 for row in range(len(ROWS))],
+        [(high + _GAP) * row + (high - 1) / 2 for row in range(len(_ROWS))],
         ["S(d)", "null", "log₂\nratio"],
     )
     if is_line:
@@ -125,7 +129,7 @@ def plot_locality_levels(
 
 
 def _in_steps(values: np.ndarray) -> np.ndarray:
-    """Round 0 … 1 to steps that the eye hardly tells apart: the images take a third of the space."""
+    """Round 0 … 1 to `_STEPS` steps."""
     rounded: np.ndarray = np.rint(values * _STEPS) / _STEPS
     return rounded
 

@@ -1,4 +1,4 @@
-"""Colours and line styles that every figure shares, readable without colour vision."""
+"""Colours, markers and dashes that all figures share, readable without colour vision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,54 +7,68 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 INK = "#1f2328"
-RULE = "#d0d4da"
 MUTED = "#6a727c"
+RULE = "#d0d4da"
 
 # Okabe & Ito's palette without its yellow, which is too pale for a line.
-CONDITION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-MARKER_SIGNS = ("●", "■", "▲", "◆", "▼", "✚")
+BLUE, VERMILION, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+CONDITION_COLOURS = (BLUE, VERMILION, GREEN, PINK, "#e69f00", "#56b4e9")
+_SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚"}
+_MARKERS = tuple(_SIGNS)
 _DASHES = ("-", "--", ":", "-.")
 
 # Blue through near-white to vermilion: the two hues stay apart in every common colour blindness.
 SIGNED = LinearSegmentedColormap.from_list(
-    "signed", ["#053a61", "#0072b2", "#8fc1de", "#f7f7f7", "#f2b48c", "#d55e00", "#7a2e00"]
+    "signed", ["#053a61", BLUE, "#8fc1de", "#f7f7f7", "#f2b48c", VERMILION, "#7a2e00"]
 )
 
 
 @dataclass(frozen=True)
 class Look:
-    """How the line of one condition is drawn: each differs in colour and in marker.
+    """Appearance of one line: no two conditions share both colour and marker.
 
     Attributes
     ----------
     colour, marker, dashes : str
-        As matplotlib takes them.
-    sign : str
-        The marker as a character, for legends in text.
+        Colour, marker and line style, in matplotlib's notation.
     """
 
     colour: str
     marker: str
     dashes: str
-    sign: str
+
+    @property
+    def sign(self) -> str:
+        """The marker as a character, for legends in text."""
+        return _SIGNS[self.marker]
+
+
+LINE_LOOKS = {
+    "kept": Look(BLUE, "o", "-"),
+    "pruned": Look(VERMILION, "s", "--"),
+    "own": Look(INK, "o", "-"),
+    "twin": Look(BLUE, "s", "--"),
+    "shuffled": Look(VERMILION, "^", "-."),
+    "random mask": Look(GREEN, "D", ":"),
+    "within classes": Look(PINK, "v", "-"),
+}
+"""Looks of lines that mean the same in every figure: controls, and kept and pruned weights."""
 
 
 def looks(conditions: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each condition, in order; beyond six, colours repeat with other markers, dashes."""
+    """Return the look of each condition; after six, colours repeat with other markers and dashes."""
     num = len(CONDITION_COLOURS)
     return {
         name: Look(
             CONDITION_COLOURS[place % num],
-            MARKERS[(place + place // num) % num],
+            _MARKERS[(place + place // num) % num],
             _DASHES[place // num % len(_DASHES)],
-            MARKER_SIGNS[(place + place // num) % num],
         )
         for place, name in enumerate(conditions)
     }
 
 
 def signed_table() -> np.ndarray:
-    """Return the colours of −1 … 1 in 255 steps: uint8, (255, 3); the middle row is 0."""
+    """Return the colours of −1 … 1 in 255 steps, uint8 of shape (255, 3); the middle row stands for 0."""
     shades = np.asarray(SIGNED(np.linspace(0, 1, 255)))[:, :3]
     return np.asarray(np.rint(shades * 255), np.uint8)

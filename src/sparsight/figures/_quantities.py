@@ -1,152 +1,302 @@
-"""The quantities that are drawn over density: headings, labels, captions, values without the effect."""
+"""Catalogue of quantities: what figures, tables and sentences say about the numbers of `Run.frame`.
+
+To show a new quantity, add one entry to `QUANTITIES`, and its name to the lists of those that are drawn
+(`CURVES`), tabulated (`SUMMARY`) or put into words (`FINDINGS`).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from sparsight.store import NETWORK
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A quantity that is drawn over density, a line a condition.
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """How one quantity is shown.
 
     Attributes
     ----------
-    quantity : str
-        As in `Run.frame`.
-    title, ylabel, caption : str
+    name : str
+        Name of the quantity in the column ``quantity`` of `Run.frame`.
+    title : str
+        Heading of its figure, and of its row among the findings.
+    label : str
+        Axis label: the quantity with its unit or definition.
+    short : str
+        Heading of a table column; empty where no table shows it.
+    short_label : str
+        Axis label of a small figure, where `label` is too long.
+    meaning : str
+        What is counted: a phrase without capital and full stop, understandable on its own.
+    remark : str
+        Sentences that a caption adds to the meaning.
     null : float or None
-        The value without the effect.
+        Value without the effect; None if there is none.
     null_label : str
+        What has that value: ``chance``, ``Gaussian``, ``no effect``.
+    above, below : str
+        Conclusion if an interval lies wholly above, or below, the null value.
+    decimals : int
+        Decimals in a table.
     scope : {"network", "layer"}
+        Whether the whole network has one value, or each layer its own.
     """
 
-    quantity: str
-    title: str
-    ylabel: str
-    caption: str
+    name: str
+    title: str = ""
+    label: str = ""
+    short: str = ""
+    short_label: str = ""
+    meaning: str = ""
+    remark: str = ""
     null: float | None = None
     null_label: str = "chance"
-    scope: str = "layer"
+    above: str = ""
+    below: str = ""
+    decimals: int = 2
+    scope: Literal["network", "layer"] = "layer"
+
+    @property
+    def caption(self) -> str:
+        """The meaning as a sentence, and the remark."""
+        return " ".join(part for part in (_sentence(self.meaning), self.remark) if part)
+
+    def layer(self, layer: str) -> str:
+        """Return where `Run.frame` keeps the quantity of a layer: there, or under the whole network."""
+        return NETWORK if self.scope == "network" else layer
 
 
-@dataclass(frozen=True)
+def _sentence(phrase: str) -> str:
+    return f"{phrase[:1].upper()}{phrase[1:]}." if phrase else ""
+
+
+_NEAR = "at most 1.5 pixels apart in the same channel"
+_FAR = "at least a quarter of the image's side D apart in the same channel"
+_OVER_CHANCE = "divided by the number expected in random masks with the same fan-in"
+_OVER_STRICT = (
+    "divided by the number expected in random masks that keep every unit's fan-in and every input's fan-out"
+)
+_KAPPA = "κ = E[(λ−μ)⁴]/σ⁴ − 3"
+_DELTA = "mean Δκ = κ with − κ without"
+
+_CATALOGUE = (
+    Words(name="test_accuracy", title="Accuracy", label="test accuracy (share correct)", short="accuracy",
+          meaning="share of test samples classified correctly", decimals=3, scope="network"),
+    Words(name="connected_units", title="Connected units", label="connected hidden units",
+          short="connected", meaning="number of hidden units on a path from input to output",
+          decimals=0, scope="network"),
+    # Locality: pair counts and distances of kept inputs, divided by their expectation under a null.
+    Words(name="locality.near", title="Near-locality", label="pairs at |d| ≤ 1.5 pixels / chance",
+          short="near", short_label="near / chance",
+          meaning=f"number of pairs of kept inputs of a unit, {_NEAR}, {_OVER_CHANCE}",
+          remark="Chance gives 1.", null=1.0,
+          above="neighbouring inputs are kept together more often than by chance",
+          below="neighbouring inputs are kept together less often than by chance"),
+    Words(name="locality.near_configuration", title="Near-locality, stricter null",
+          label="pairs at |d| ≤ 1.5 pixels / chance",
+          meaning=f"number of pairs of kept inputs of a unit, {_NEAR}, {_OVER_STRICT}",
+          remark="Chance gives 1.", null=1.0,
+          above="neighbouring inputs are kept together more often than frequently used inputs explain",
+          below="neighbouring inputs are kept together less often than frequently used inputs explain"),
+    Words(name="locality.near_different_channel", title="Near-locality between channels",
+          label="pairs at |d| ≤ 1.5 pixels / chance",
+          meaning="number of pairs of kept inputs of a unit, at most 1.5 pixels apart in different channels "
+          f"(including the same pixel), {_OVER_CHANCE}", remark="Chance gives 1.", null=1.0),
+    Words(name="locality.far", title="Far-locality", label="pairs at |d| ≥ D/4 / chance", short="far",
+          short_label="far / chance",
+          meaning=f"number of pairs of kept inputs of a unit, {_FAR}, {_OVER_CHANCE}",
+          remark="Chance gives 1.", null=1.0,
+          above="distant inputs are kept together more often than by chance",
+          below="distant inputs are kept together less often than by chance"),
+    Words(name="locality.far_configuration", title="Far-locality, stricter null",
+          label="pairs at |d| ≥ D/4 / chance",
+          meaning=f"number of pairs of kept inputs of a unit, {_FAR}, {_OVER_STRICT}",
+          remark="Chance gives 1.", null=1.0),
+    Words(name="locality.radius_of_gyration", title="Radius of gyration", label="√⟨|d|²⟩ of pairs / chance",
+          meaning="root mean square distance between kept inputs of a unit, divided by its expectation in "
+          "random masks with the same fan-in",
+          remark="Chance gives 1; below 1, the kept inputs are compact.", null=1.0,
+          above="kept inputs are more spread out than by chance",
+          below="kept inputs are more compact than by chance"),
+    Words(name="locality.ipr", title="Inverse participation ratio", label="ipr = Σw⁴/(Σw²)²",
+          meaning="inverse participation ratio of a unit's weights, from 1/n to 1"),
+    Words(name="locality.near_per_unit", short="near-locality"),
+    Words(name="locality.ipr_per_unit", short="ipr"),
+    Words(name="locality.num_undefined", meaning="locality of units with fewer than two kept inputs"),
+    # Gaussianity of the pre-activations λ.
+    Words(name="gaussianity.excess_kurtosis", title="Kurtosis of pre-activations", label=_KAPPA, short="κ",
+          meaning="excess kurtosis of the pre-activations over samples of all classes, averaged over units",
+          remark="A Gaussian has 0.", null=0.0, null_label="Gaussian",
+          above="heavier tails than a Gaussian", below="lighter tails than a Gaussian"),
+    Words(name="gaussianity.excess_kurtosis_within_class", title="Kurtosis within classes", label=_KAPPA,
+          short="κ in class", short_label="κ within classes",
+          meaning="excess kurtosis of the pre-activations within each class, averaged over classes "
+          "and units, so that differences between classes do not contribute",
+          remark="A Gaussian has 0.", null=0.0, null_label="Gaussian"),
+    Words(name="gaussianity.abs_excess_kurtosis_within_class", title="Absolute kurtosis within classes",
+          label="|κ| within classes"),
+    Words(name="gaussianity.excess_kurtosis_beyond_random_mask", title="Kurtosis beyond a random mask",
+          label="κ − κ of the random mask",
+          meaning="excess kurtosis of the pre-activations, minus that of the same weights on inputs drawn at "
+          "random",
+          remark="The random mask shows what a sum of few inputs does to the kurtosis on its own.",
+          null=0.0, null_label="no effect",
+          above="higher than the small number of kept inputs explains",
+          below="lower than the small number of kept inputs explains"),
+    Words(name="gaussianity.excess_kurtosis_per_unit", short="κ"),
+    Words(name="gaussianity.num_undefined", meaning="kurtosis of units whose pre-activation is constant"),
+    # Cavity: the effect of each weight on the kurtosis of its unit.
+    Words(name="cavity.delta_kurtosis_kept", title="Δκ of kept weights", label=_DELTA, short="Δκ kept",
+          meaning="mean Δκ of the weights that pruning keeps after the level", null=0.0,
+          null_label="no effect", decimals=4),
+    Words(name="cavity.delta_kurtosis_pruned", title="Δκ of pruned weights", label=_DELTA,
+          short="Δκ pruned",
+          meaning="mean Δκ of the weights that pruning removes after the level", null=0.0,
+          null_label="no effect", decimals=4),
+    Words(name="cavity.delta_kurtosis_matched_kept", title="Δκ of kept weights at equal |w|", label=_DELTA,
+          null=0.0, null_label="no effect"),
+    Words(name="cavity.delta_kurtosis_difference", title="Cavity effect, kept minus pruned",
+          label="mean Δκ kept − mean Δκ pruned",
+          meaning="mean Δκ of the weights kept after the level, minus that of the weights pruned; Δκ is what "
+          "a weight adds to the kurtosis κ of its unit", null=0.0, null_label="no effect",
+          above="kept weights raise their unit's kurtosis more than pruned weights",
+          below="kept weights raise their unit's kurtosis less than pruned weights"),
+    Words(name="cavity.delta_kurtosis_matched_difference", title="Cavity effect at equal |w|",
+          label="mean Δκ kept − mean Δκ pruned",
+          meaning="mean Δκ of kept minus pruned weights, compared within units among weights of similar size",
+          remark="Where pruning is by size, few comparable weights remain.", null=0.0,
+          null_label="no effect",
+          above="kept weights raise kurtosis more than pruned weights of similar size",
+          below="kept weights raise kurtosis less than pruned weights of similar size"),
+    Words(name="cavity.delta_kurtosis_auc", title="Cavity effect: rank-AUC", label="P(Δκ kept > Δκ pruned)",
+          meaning="probability that a kept weight has a larger Δκ than a pruned weight", null=0.5,
+          null_label="no effect"),
+    Words(name="cavity.delta_abs_kurtosis_difference", title="Cavity effect on |κ|, kept minus pruned",
+          label="mean Δ|κ| kept − pruned",
+          meaning="mean Δ|κ| of kept minus pruned weights: how far a weight moves its unit from the "
+          "Gaussian, in either direction", null=0.0, null_label="no effect"),
+    Words(name="cavity_within_class.delta_abs_kurtosis_difference",
+          title="Cavity effect on |κ| within classes", label="Δ|κ| within classes, kept − pruned"),
+    Words(name="cavity_within_class.delta_abs_kurtosis_matched_difference",
+          title="Cavity effect on |κ| within classes, at equal |w|",
+          label="Δ|κ| within classes at equal |w|, kept − pruned",
+          short_label="the same at equal |w|"),
+    Words(name="cavity.num_undefined",
+          meaning="cavity effect of weights without which their unit does not vary"),
+    Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
+)  # fmt: skip
+QUANTITIES: Mapping[str, Words] = {words.name: words for words in _CATALOGUE}
+
+CURVES = (
+    "test_accuracy", "locality.near", "locality.near_configuration", "locality.near_different_channel",
+    "locality.far", "locality.far_configuration", "locality.radius_of_gyration",
+    "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
+    "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+    "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
+    "cavity.delta_abs_kurtosis_difference", "connected_units",
+)  # fmt: skip
+"""Quantities drawn over density, one line per condition, in the order of the report."""
+FINDINGS = (
+    "test_accuracy", "locality.near", "locality.near_configuration", "locality.far",
+    "locality.radius_of_gyration", "gaussianity.excess_kurtosis",
+    "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+    "cavity.delta_kurtosis_matched_difference",
+)  # fmt: skip
+"""Quantities that the report puts into words and compares between conditions."""
+SUMMARY = (
+    "test_accuracy", "locality.near", "locality.far", "gaussianity.excess_kurtosis",
+    "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_kept",
+    "cavity.delta_kurtosis_pruned", "connected_units",
+)  # fmt: skip
+"""Columns of the table by level, in the report and on a terminal."""
+SUMMARY_CAPTION = (
+    "near, far: pairs of kept inputs of a unit that are close together or far apart, relative to chance (1 = "
+    "chance). κ: excess kurtosis of the pre-activations (0 = Gaussian), over all samples and within classes. "
+    "Δκ: what a weight adds to the κ of its unit, averaged over the weights kept and pruned after the level."
+)
+UNDEFINED = ("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined")
+"""Counts of values that are undefined and left out of means; their meaning says which values."""
+
+PAIR_KINDS: Mapping[str, str] = {
+    "same_channel": "same channel",
+    "different_channel": "different channels",
+}
+"""Kind of pair in ``locality.pairs_<kind>`` → its words."""
+NULLS: Mapping[str, str] = {
+    "fan_in": "random masks with the same fan-in",
+    "configuration": "random masks that keep every unit's fan-in and every input's fan-out",
+}
+"""Null in ``locality.pairs_<kind>_<null>`` → what chance means there."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Family:
-    """A quantity of one condition that is drawn beside its controls.
+    """A quantity of one condition drawn beside its controls; axis label and null are those of the first line.
 
     Attributes
     ----------
-    name, title, ylabel, caption : str
+    name : str
+        Part of the names of its panels.
+    title, caption : str
+        Heading, and sentences that explain the lines.
     lines : mapping of str to str
-        What a line is called → its quantity.
-    null, null_label
-        As in `Curve`.
+        Name of a line → its quantity.
     """
 
     name: str
     title: str
-    ylabel: str
     lines: Mapping[str, str]
     caption: str
-    null: float | None = None
-    null_label: str = ""
 
+    @property
+    def words(self) -> Words:
+        """Catalogue entry of the first line."""
+        return words_of(next(iter(self.lines.values())))
 
-_CHANCE = "1 is what random masks with the same fan-in give."
-_STRICT = "random masks that keep each input's number of weights too"
-CURVES = (
-    Curve("test_accuracy", "Accuracy", "test accuracy (share correct)",
-          "Share of held-out samples classified correctly.", scope=NETWORK),
-    Curve("locality.near", "Near-locality", "pairs at |d| ≤ 1.5 pixels / chance",
-          f"Pairs of kept inputs of one unit, same channel, at most 1.5 pixels apart. {_CHANCE}", 1.0),
-    Curve("locality.near_configuration", "Near-locality, stricter null", "pairs at |d| ≤ 1.5 pixels / chance",
-          f"The same, over {_STRICT}.", 1.0),
-    Curve("locality.near_different_channel", "Near-locality between channels",
-          "pairs at |d| ≤ 1.5 pixels / chance",
-          f"Pairs of kept inputs of one unit in different channels, d = 0 among them. {_CHANCE}", 1.0),
-    Curve("locality.far", "Far-locality", "pairs at |d| ≥ D/4 / chance",
-          f"Pairs at least a quarter of the image's side D apart. {_CHANCE}", 1.0),
-    Curve("locality.far_configuration", "Far-locality, stricter null", "pairs at |d| ≥ D/4 / chance",
-          f"The same, over {_STRICT}.", 1.0),
-    Curve("locality.radius_of_gyration", "Radius of gyration", "√⟨|d|²⟩ of pairs / chance",
-          f"Root mean squared distance between kept inputs. {_CHANCE} Below 1: compact.", 1.0),
-    Curve("gaussianity.excess_kurtosis", "Kurtosis of pre-activations", "κ = E[(λ−μ)⁴]/σ⁴ − 3",
-          "Excess kurtosis, mean over units; all classes together.", 0.0, "Gaussian"),
-    Curve("gaussianity.excess_kurtosis_within_class", "Kurtosis within classes", "κ = E[(λ−μ)⁴]/σ⁴ − 3",
-          "Excess kurtosis within each class, then the mean: free of the mixture of classes.",
-          0.0, "Gaussian"),
-    Curve("gaussianity.excess_kurtosis_beyond_random_mask", "Kurtosis beyond a random mask",
-          "κ − κ of the random mask",
-          "Minus κ of the same weights on as many randomly drawn inputs: few summands alone are "
-          "less Gaussian.", 0.0, "no effect"),
-    Curve("cavity.delta_kurtosis_difference", "Cavity: kept minus pruned", "mean Δκ kept − mean Δκ pruned",
-          "Δκ of a weight: κ of its unit with it minus without it.", 0.0, "no effect"),
-    Curve("cavity.delta_kurtosis_matched_difference", "The same at equal |w|",
-          "mean Δκ kept − mean Δκ pruned",
-          "Compared within units among weights of similar size; few pairs are left where pruning is "
-          "by size.", 0.0, "no effect"),
-    Curve("cavity.delta_kurtosis_auc", "Cavity: rank-AUC", "P(Δκ kept > Δκ pruned)",
-          "Probability that a weight kept has a larger Δκ than one pruned.", 0.5, "no effect"),
-    Curve("cavity.delta_abs_kurtosis_difference", "Cavity of |κ|: kept minus pruned",
-          "mean Δ|κ| kept − pruned",
-          "The same for the absolute value: away from the Gaussian in either direction.", 0.0, "no effect"),
-    Curve("connected_units", "Connected units", "connected hidden units",
-          "Hidden units on a path from input to output.", scope=NETWORK),
-)  # fmt: skip
 
 FAMILIES = (
     Family(
-        "kurtosis",
-        "κ beside its controls",
-        "κ = E[(λ−μ)⁴]/σ⁴ − 3",
-        {
+        name="kurtosis",
+        title="κ beside its controls",
+        lines={
             "own": "gaussianity.excess_kurtosis",
             "twin": "gaussianity.excess_kurtosis_twin",
             "shuffled": "gaussianity.excess_kurtosis_shuffled",
             "random mask": "gaussianity.excess_kurtosis_random_mask",
             "within classes": "gaussianity.excess_kurtosis_within_class",
         },
-        "own: the network's weights on its data. twin: the same weights on Gaussian data of equal "
-        "covariance. shuffled: weights exchanged among a unit's kept inputs. random mask: same weights, "
-        "inputs drawn anew.",
-        0.0,
-        "Gaussian",
+        caption="own: the network's weights on its own data. twin: the same weights on Gaussian data with "
+        "equal mean and covariance. shuffled: each unit's weights permuted among its kept inputs. random "
+        "mask: the same weights on randomly drawn inputs. within classes: own, within each class.",
     ),
     Family(
-        "cavity",
-        "Δκ, kept and pruned",
-        "mean Δκ = κ with − κ without",
-        {"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
-        "Mean over the weights that pruning keeps after the level, and over those that it removes.",
-        0.0,
-        "no effect",
+        name="cavity",
+        title="Δκ, kept and pruned",
+        lines={"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
+        caption="Mean of Δκ, the kurtosis κ of a unit with a weight minus κ without it, over the weights "
+        "that pruning keeps after the level, and over those that it removes.",
     ),
     Family(
-        "cavity-matched",
-        "Δκ at equal |w|, kept and pruned",
-        "mean Δκ = κ with − κ without",
-        {
+        name="cavity-matched",
+        title="Δκ at equal |w|, kept and pruned",
+        lines={
             "kept": "cavity.delta_kurtosis_matched_kept",
             "pruned": "cavity.delta_kurtosis_matched_pruned",
         },
-        "The same among weights of similar size in the same unit, so that size explains no difference.",
-        0.0,
-        "no effect",
+        caption="Δκ of kept and pruned weights of similar size in the same unit, so that size cannot explain "
+        "a difference.",
     ),
     Family(
-        "ipr",
-        "ipr beside chance",
-        "ipr = Σw⁴/(Σw²)²",
-        {"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
-        "Inverse participation ratio, 1/n … 1, mean over units, beside that of as many independent Gaussian "
-        "weights: it rises with sparsity alone.",
+        name="ipr",
+        title="ipr beside chance",
+        lines={"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
+        caption="Inverse participation ratio of a unit's weights, from 1/n to 1, averaged over units, beside "
+        "that of as many independent Gaussian weights, which also rises as weights are removed.",
     ),
 )
 
 
-def curve_of(quantity: str) -> Curve:
-    """Return how a quantity is drawn; one that is not listed is labelled by its name."""
-    for curve in CURVES:
-        if curve.quantity == quantity:
-            return curve
-    return Curve(quantity, quantity, quantity, "")
+def words_of(quantity: str) -> Words:
+    """Return the catalogue's entry of a quantity; without one, its name serves as title and label."""
+    return QUANTITIES.get(quantity) or Words(name=quantity, title=quantity, label=quantity)

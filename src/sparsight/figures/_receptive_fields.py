@@ -1,20 +1,19 @@
-"""Pictures of receptive fields and inputs in their true geometry."""
+"""Receptive fields, and the number of weights on each input, drawn in the geometry of the inputs."""
 
 import math
 
 import numpy as np
 from jaxtyping import Float, Num, UInt8
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 
 from sparsight.errors import InputError
-from sparsight.figures._over_density import new_axes
-from sparsight.figures._palette import INK, MUTED, signed_table
+from sparsight.figures._axes import draw_over_pixels, new_axes
+from sparsight.figures._palette import signed_table
 from sparsight.geometry import Geometry
 
 SATURATION = 1.5
-"""Colours are full at this many times the root mean square of a unit's kept weights: one large weight does
-not pale all the others, and the few weights of a sparse unit, all large, can be seen."""
+"""Colours are full at this many times the root mean square of a unit's kept weights. On a scale up to the
+largest weight, that one weight would pale all the others."""
 
 
 def field_colours(
@@ -23,14 +22,15 @@ def field_colours(
     """Return receptive fields as colour pictures.
 
     With three channels in two dimensions, red, green and blue are the weights on the three channels: mid-grey
-    is 0, and a colour is what the unit prefers to see. Otherwise the mean over channels is
-    shown: vermilion positive, blue negative, near-white 0. Each unit is scaled by itself, by `SATURATION`.
+    is 0, and a colour is the one that the unit prefers. Otherwise the mean over channels is shown: vermilion
+    is positive, blue negative, near-white 0. Each unit has its own scale (see `SATURATION`).
 
     Parameters
     ----------
     weight : numpy.ndarray of float or bool, (unit, geometry.num_inputs)
-        0 where pruned. A mask (bool) is shown black to white.
+        Weights, 0 where pruned; or a mask, shown from black to white.
     geometry : Geometry
+        Layout of the inputs.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def field_colours(
     Raises
     ------
     InputError
-        If the rows do not fit the geometry.
+        If the rows of `weight` do not fit the geometry.
     """
     if weight.ndim != 2 or weight.shape[1] != geometry.num_inputs:
         raise InputError(f"weight has shape {weight.shape}; (unit, {geometry.num_inputs}) fits the geometry")
@@ -54,21 +54,23 @@ def field_colours(
     scaled = np.clip(shown / _limits(shown), -1, 1)
     if coloured:
         return np.asarray(np.rint(127.5 + 127.5 * np.moveaxis(scaled, 1, -1)), np.uint8)
+    # 0 lands exactly on the middle row of the table, so pruned weights have the neutral colour.
     return np.asarray(signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)], np.uint8)
 
 
 def mosaic(
     fields: UInt8[np.ndarray, "unit height width 3"], columns: int | None = None, gap: int = 1
 ) -> UInt8[np.ndarray, "high wide 4"]:
-    """Return pictures side by side, row by row, with transparent gaps between them.
+    """Return pictures joined row by row, with transparent gaps between them.
 
     Parameters
     ----------
     fields : numpy.ndarray of uint8, (unit, height, width, 3)
+        Colours of each unit, as from `field_colours`.
     columns : int, optional
-        Default: about square for pictures; 1 for fields of height 1, which become heat rows.
+        Default: about as many as rows; 1 for fields of height 1, which become heat rows.
     gap : int
-        Pixels; none between heat rows.
+        Pixels between pictures; heat rows have none.
     """
     num, height, width = fields.shape[:3]
     columns = columns or (1 if height == 1 else max(1, math.ceil(math.sqrt(num))))
@@ -96,17 +98,25 @@ def plot_receptive_fields(
     Parameters
     ----------
     weight, geometry
-        As in `field_colours`.
+        Weights or mask, and layout of the inputs, as in `field_colours`.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     order : numpy.ndarray of int, optional
-        Units in the order to be shown. Default: by falling fan-in.
+        Units in the order in which to show them. Default: by falling fan-in.
     num_units : int
-        Units shown at most, evenly spaced in the order.
+        Largest number of units to show, evenly spaced in the order.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
+        A mosaic in two dimensions; in one dimension, one row per unit.
+
+    Raises
+    ------
+    InputError
+        If the rows of `weight` do not fit the geometry.
     """
     if order is None:
         order = np.argsort(-(weight != 0).sum(axis=1), kind="stable")
@@ -131,57 +141,49 @@ def plot_receptive_fields(
 def plot_fan_out(
     fan_out: Float[np.ndarray, " input"], geometry: Geometry, ax: Axes | None = None, *, title: str = ""
 ) -> Axes:
-    """Draw how many units see each pixel, summed over channels.
+    """Draw how many kept weights lie on each pixel, summed over channels.
 
     Parameters
     ----------
     fan_out : numpy.ndarray of float64, (geometry.num_inputs,)
+        Number of kept weights on each input.
     geometry : Geometry
+        Layout of the inputs.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
         A picture in two dimensions, a curve in one.
+
+    Raises
+    ------
+    InputError
+        If `fan_out` does not fit the geometry.
     """
     if fan_out.shape != (geometry.num_inputs,):
         raise InputError(f"fan_out has shape {fan_out.shape}; ({geometry.num_inputs},) fits the geometry")
     pixels = fan_out.reshape(geometry.shape).sum(axis=0)
     ax = new_axes(ax, (3.0, 2.4))
+    draw_over_pixels(ax, pixels, "kept weights on the pixel", "cividis")
     if pixels.ndim == 1:
-        ax.plot(np.arange(len(pixels)), pixels, color="#0072b2", lw=1.2, drawstyle="steps-mid")
         ax.set_ylim(bottom=0)
-        ax.set_xlabel("pixel")
-        ax.set_ylabel("kept weights on the pixel")
-    else:
-        image = ax.imshow(pixels, cmap="cividis", interpolation="nearest")
-        ax.grid(False)
-        ax.tick_params(length=2, labelsize=7)
-        ax.set_xlabel("pixel column")
-        ax.set_ylabel("pixel row")
-        colour_bar(ax, image, "kept weights on the pixel")
     ax.set_title(title)
     return ax
 
 
 def evenly_spaced(num: int, at_most: int) -> np.ndarray:
-    """Return at most so many indices of 0 … num − 1, evenly spaced, both ends among them."""
+    """Return `at_most` or fewer of the indices 0 … num − 1, evenly spaced, including both ends."""
     return np.unique(np.linspace(0, num - 1, min(num, at_most)).round().astype(int)) if num else np.arange(0)
 
 
 def _limits(shown: np.ndarray) -> np.ndarray:
+    """Return the weight at which each unit's colours are full, (unit, 1, 1, 1)."""
     kept = shown != 0
     squares = (shown**2).sum(axis=(1, 2, 3))
     rms = np.sqrt(squares / np.maximum(kept.sum(axis=(1, 2, 3)), 1))
     limits: np.ndarray = np.where(rms > 0, SATURATION * rms, 1.0)[:, None, None, None]
     return limits
-
-
-def colour_bar(ax: Axes, image: ScalarMappable, label: str) -> None:
-    """Add a small colour bar beside an Axes, inside its own bounds so that it moves with it."""
-    figure = ax.get_figure()
-    assert figure is not None
-    bar = figure.colorbar(image, cax=ax.inset_axes((1.04, 0.1, 0.05, 0.8)))
-    bar.set_label(label, fontsize=8, color=INK)
-    bar.ax.tick_params(labelsize=7, color=MUTED, labelcolor=INK)

@@ -1,6 +1,5 @@
-"""A sweep as a picture: one quantity over any two of the varied fields."""
+"""Picture of a sweep: one quantity over two of the fields that it varies."""
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,40 +9,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsight.errors import InputError
+from sparsight.registry import suggest
 from sparsight.store import NETWORK
 from sparsight.sweep import Sweep
 
-_INCHES_A_CELL = 0.9
+_INCHES_PER_CELL = 0.9
 
 
 def plot_two_fields(
     frame: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
     x: str,
     y: str,
     quantity: str,
     condition: str,
-    ax: Axes | None = None,
-    *,
     limits: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw a quantity at the last level over two varied fields, the mean over replicates in every cell.
+    """Draw a quantity at the last level over two varied fields: each cell is a mean over replicates.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        As from `Sweep.frame`.
-    x, y : str
-        Columns of varied fields. Where further fields are varied too, cases in one cell are averaged.
-    quantity : str
-        As in the column ``quantity``; of the network, or of the first layer that has it.
-    condition : str
+        Numbers as `Sweep.frame` returns them.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
+    x, y : str
+        Varied fields, columns of `frame`. If the sweep varies further fields, cases in one cell are averaged.
+    quantity : str
+        Name from the column ``quantity``; its value for the network, or for the first layer that has one.
+    condition : str
+        Condition to draw.
     limits : tuple of float, optional
-        Of the colours. Default: the smallest and largest value drawn.
+        Values at the ends of the colour scale. Default: the smallest and largest value drawn.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Values of `y` run down, values of `x` across.
 
     Raises
     ------
@@ -61,6 +64,7 @@ def plot_two_fields(
     for row, values in enumerate(table.to_numpy()):
         for column, value in enumerate(values):
             if value == value:
+                # cividis runs from dark to light
                 colour = "black" if value > (low + high) / 2 else "white"
                 ax.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour)
     assert ax.figure is not None
@@ -69,17 +73,16 @@ def plot_two_fields(
 
 
 def table_over(frame: pd.DataFrame, x: str, y: str, quantity: str, condition: str) -> pd.DataFrame:
-    """Return what `plot_two_fields` draws: values of `y` down, of `x` across."""
+    """Return the table that `plot_two_fields` draws: one row per value of `y`, one column per `x`."""
     fields = list(frame.columns[1 : list(frame.columns).index("condition")])
     for name, known in ((x, fields), (y, fields), (quantity, sorted(set(frame["quantity"])))):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{name!r} is no varied field, or no quantity that was measured; {meant}")
+            meant = suggest(name, known) or f"; there are {', '.join(known)}"
+            raise InputError(f"{name!r} is not a varied field, or not a quantity that was measured{meant}")
     chosen = frame[(frame["quantity"] == quantity) & (frame["condition"] == condition)]
     layers = list(dict.fromkeys(chosen["layer"]))
     if not layers:
-        raise InputError(f"condition {condition!r} holds no {quantity} yet")
+        raise InputError(f"condition {condition!r} has no {quantity} yet; run the sweep first")
     chosen = chosen[chosen["layer"] == (NETWORK if NETWORK in layers else layers[0])]
     last = chosen.sort_values("level").groupby(["case", "replicate"], sort=False).tail(1)
     cases = last.groupby(["case", x, y], sort=False)["value"].mean().reset_index()
@@ -88,27 +91,38 @@ def table_over(frame: pd.DataFrame, x: str, y: str, quantity: str, condition: st
 
 
 def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) -> Path:
-    """Write a picture of a sweep: a panel a condition, all with the same colours.
+    """Write a picture of a sweep, with one panel per condition and one colour scale for all of them.
 
     Parameters
     ----------
     sweep : Sweep
+        Sweep with at least one stored level.
     x, y, quantity : str
-        As `plot_two_fields`.
+        As in `plot_two_fields`.
     path : Path
-        ``.png``, ``.svg`` or ``.pdf``.
+        File to write; the suffix, ``.png``, ``.svg`` or ``.pdf``, chooses the format.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        If the sweep holds no level, or there is no such field or quantity.
     """
     frame = sweep.frame()
     conditions = list(dict.fromkeys(frame["condition"]))
     if not conditions:
         raise InputError(f"{sweep.path} holds no level yet; run the sweep first")
     tables = [table_over(frame, x, y, quantity, condition) for condition in conditions]
-    width = sum(2.5 + _INCHES_A_CELL * len(table.columns) for table in tables)
+    width = sum(2.5 + _INCHES_PER_CELL * len(table.columns) for table in tables)
     height = 1.5 + 0.7 * max(len(table.index) for table in tables)
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(1, len(conditions), squeeze=False)[0]
     for condition, ax in zip(conditions, panels, strict=True):
-        plot_two_fields(frame, x, y, quantity, condition, ax, limits=_range(tables))
+        plot_two_fields(frame, ax, x=x, y=y, quantity=quantity, condition=condition, limits=_range(tables))
     figure.suptitle(f"{quantity} at the last level, mean over replicates")
     figure.savefig(path)
     return path

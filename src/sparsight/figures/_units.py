@@ -1,18 +1,17 @@
-"""One unit: its pre-activations beside the Gaussian fitted to them, and what each of its weights adds."""
+"""Pre-activations of one unit beside a Gaussian, and the effect of each of its weights on its kurtosis."""
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
-from sparsight.figures._over_density import add_legend, new_axes
-from sparsight.figures._palette import INK, MUTED, SIGNED
-from sparsight.figures._receptive_fields import colour_bar
+from sparsight.figures._axes import add_legend, draw_over_pixels, new_axes, null_line
+from sparsight.figures._palette import BLUE, INK, SIGNED
 from sparsight.geometry import Geometry
 from sparsight.measure import HISTOGRAM_EDGES, gaussian_shares
 
 _FULL_AT = 3.0
-"""Colours of a cavity map are full at so many times the root mean square of the unit's effects."""
+"""Colours of a cavity map are full at this many times the root mean square of the unit's effects."""
 
 
 def plot_preactivations(
@@ -23,39 +22,40 @@ def plot_preactivations(
     title: str = "",
     legend: bool = True,
 ) -> Axes:
-    """Draw the histogram of one unit's pre-activations, beside the Gaussian of its mean and variance.
+    """Draw the histogram of one unit's pre-activations beside a Gaussian of equal mean and variance.
 
     Parameters
     ----------
     counts : numpy.ndarray, (bin,)
         A row of `sparsight.measure.preactivation_histogram`, or of the quantity
-        ``gaussianity.histogram_per_unit``; may be a sum over units.
+        ``gaussianity.histogram_per_unit``; or a sum over units.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     log : bool
-        Whether shares are on a log axis, where tails can be seen.
+        Whether the shares are on a log axis, which shows the tails.
     title : str
+        Heading of the Axes.
     legend : bool
+        Whether to add a legend below the plot.
 
     Returns
     -------
     matplotlib.axes.Axes
-        x: (λ − mean)/sd. The outermost bins hold what lies beyond, of the Gaussian too.
+        x: (λ − mean)/sd. The outermost bins, also those of the Gaussian, hold everything beyond.
 
     Raises
     ------
     InputError
-        If `counts` does not have one number for each bin, or holds no sample.
+        If `counts` does not have one number per bin, or holds no sample.
     """
     shares = gaussian_shares()
     if counts.shape != shares.shape:
-        raise InputError(f"counts have shape {counts.shape}; {shares.shape}, one a bin, is needed")
+        raise InputError(f"counts have shape {counts.shape}; {shares.shape}, one number per bin, is needed")
     total = float(counts.sum())
     if total <= 0:
         raise InputError("counts hold no sample: the unit's pre-activation does not vary")
     ax = new_axes(ax)
-    ax.stairs(
-        counts / total, HISTOGRAM_EDGES, fill=True, color="#0072b2", alpha=0.35, label="pre-activations"
-    )
+    ax.stairs(counts / total, HISTOGRAM_EDGES, fill=True, color=BLUE, alpha=0.35, label="pre-activations")
     ax.stairs(shares, HISTOGRAM_EDGES, color=INK, lw=1.2, label="Gaussian fitted")
     if log:
         ax.set_yscale("log")
@@ -72,20 +72,23 @@ def plot_preactivations(
 def plot_cavity_map(
     delta: Float[np.ndarray, " input"], geometry: Geometry, ax: Axes | None = None, *, title: str = ""
 ) -> Axes:
-    """Draw what each weight of one unit adds to the unit's kurtosis, where the weight lies.
+    """Draw how much each weight of one unit adds to the unit's kurtosis, at the pixel that it reads.
 
     Parameters
     ----------
     delta : numpy.ndarray of float, (geometry.num_inputs,)
         Δκ, as a row of ``cavity.delta_kurtosis``; 0 where there is no weight, NaN where undefined.
     geometry : Geometry
+        Layout of the inputs.
     ax : matplotlib.axes.Axes, optional
+        Where to draw. Default: a new Figure.
     title : str
+        Heading of the Axes.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Δκ summed over channels; vermilion raises κ, blue lowers it. A picture in two dimensions, a curve
+        Δκ summed over channels: vermilion raises κ, blue lowers it. A picture in two dimensions, a curve
         in one.
 
     Raises
@@ -97,20 +100,10 @@ def plot_cavity_map(
         raise InputError(f"delta has shape {delta.shape}; ({geometry.num_inputs},) fits the geometry")
     pixels = np.nansum(delta.reshape(geometry.shape), axis=0)
     ax = new_axes(ax, (3.0, 2.4))
-    label = "Δκ of the weights on a pixel"
     if pixels.ndim == 1:
-        ax.axhline(0, color=MUTED, lw=1, dashes=(6, 3))
-        ax.plot(np.arange(len(pixels)), pixels, color="#0072b2", lw=1.2, drawstyle="steps-mid")
-        ax.set_xlabel("pixel")
-        ax.set_ylabel(label)
-    else:
-        present = pixels[pixels != 0]
-        limit = _FULL_AT * float(np.sqrt((present**2).mean())) if len(present) else 1.0
-        image = ax.imshow(pixels, cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="nearest")
-        ax.grid(False)
-        ax.tick_params(length=2, labelsize=7)
-        ax.set_xlabel("pixel column")
-        ax.set_ylabel("pixel row")
-        colour_bar(ax, image, label)
+        null_line(ax, 0)
+    present = pixels[pixels != 0]
+    limit = _FULL_AT * float(np.sqrt((present**2).mean())) if len(present) else 1.0
+    draw_over_pixels(ax, pixels, "Δκ of the weights on a pixel", SIGNED, limit)
     ax.set_title(title)
     return ax

@@ -1,20 +1,28 @@
-"""What recipes can measure.
+"""Instruments: everything that a recipe can name in ``measure.instruments``.
 
-_cavity: The cavity effect of one layer's weights, kept against pruned, for recipes.
-_cavity_within_class: The cavity effect within classes, kept against pruned, overall, at equal size and unit
-_field_quantities: Where the receptive fields of a layer lie, how their fan-in spreads, and S(d) by fan-in,
-_gaussianity: Gaussianity of one layer of one level, beside its controls, for recipes.
-_locality: Locality and shape of the receptive fields of one layer, for recipes.
-_network: Instruments applied to anybody's network.
-_observation: From a trained level to what the instruments see, and what they find.
-_registry: What an instrument is: a function from one layer of one level to named quantities.
+An instrument is a function from an observation (one layer of one level, with data) to named quantities.
+The arithmetic is in `sparsight.measure`; an instrument chooses what to compute, and describes it.
+
+The frame
+  _observation: from a level to the observations of its layers.
+  _registry: instruments by name, and what a quantity is.
+  _network: instruments applied to a level of a run, or to any network.
+
+The instruments
+  _locality: whether the inputs that a unit keeps are close together; with _field_quantities.
+  _shape_fits: how well Gaussians and Gabor functions describe receptive fields.
+  _gaussianity: how far pre-activations are from Gaussian.
+  _cavity: the effect of removing each weight, kept against pruned.
+  _cavity_within_class: the same, free of the mixture of classes.
 """
 
-from sparsight.instruments._network import measure_network as measure_network
-from sparsight.instruments._observation import measure_level as measure_level
+from sparsight.instruments._network import (
+    measure_level as measure_level,
+    measure_network as measure_network,
+)
+from sparsight.instruments._observation import Observation as Observation
 from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,
-    Observation as Observation,
     Quantity as Quantity,
     instrument as instrument,
 )

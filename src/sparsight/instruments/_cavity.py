@@ -1,10 +1,11 @@
-"""The cavity effect of one layer's weights, kept against pruned, for recipes."""
+"""The instrument ``cavity``: the effect of removing each weight, compared between kept and pruned weights."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.instruments._observation import Observation
+from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
     Cavity,
     contrast,
@@ -12,12 +13,13 @@ from sparsight.measure import (
     each_class_then_all,
     joint_cavity,
     matched_contrast,
+    mean_of_defined,
     mean_over,
     rank_correlations,
 )
 
 SMALLEST_CLASS = 20
-"""Samples: with fewer the bias of sample kurtosis, −6/(n + 1) for a Gaussian, is larger than any effect."""
+"""Samples; in a smaller class the bias of sample kurtosis, −6/(n + 1) for a Gaussian, exceeds any effect."""
 _MAPS = {
     "delta_kurtosis": "excess kurtosis of the unit with this weight minus without it",
     "delta_abs_kurtosis": "absolute excess kurtosis of the unit with this weight minus without it",
@@ -25,34 +27,36 @@ _MAPS = {
     "delta_negentropy": "skewness²/12 + excess_kurtosis²/48 of the unit with this weight minus without it",
 }
 _STORED_MAPS = ("delta_kurtosis", "delta_abs_kurtosis")
-"""The others would double what a level takes on disk; `sparsight.cavity` gives them from stored weights."""
+"""Storing the others would double a level's size on disk; `sparsight.cavity` gives them from its weights."""
 
 
 @instrument("cavity")
-def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
-    """Return Δκ and Δ|κ| of every weight, and all four effects contrasted between kept and pruned weights.
+def measure_cavity(observation: Observation) -> Mapping[str, Quantity]:
+    """Return Δκ and Δ|κ| of every weight, and compare all four effects between kept and pruned weights.
 
-    Kept and pruned is what pruning does after the level.
+    Kept and pruned weights are those that pruning keeps and removes after the level.
 
-    For the effects ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``, ``delta_skewness``,
+    For each effect ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``, ``delta_skewness``,
     ``delta_negentropy``):
 
-    * ``s``: the map, of the first two. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: as `contrast`.
-    * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: as `matched_contrast`, at equal |w|.
-    * ``s_kept_per_class``, ``s_pruned_per_class``, and ``…_within_class``, their means over classes: a
-      mixture of classes is non-Gaussian even if none of them is. NaN for a class of fewer than 20 samples.
-    * ``s_joint_per_unit``: of all that the level prunes from the unit at once; ``s_first_order_per_unit``:
-      the sum of the single effects; ``s_joint`` and ``s_first_order``: their means over the same units.
-    * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman, within units, over the
-      level's weights; the distance is that from the receptive field's centre, at depth 0 only.
+    * ``s``: the map, for the first two only. ``s_kept``, ``s_pruned``, ``s_difference``, ``s_auc``: see
+      `contrast`.
+    * ``s_matched_kept``, ``…_pruned``, ``…_difference``, ``…_auc``: see `matched_contrast`; at equal |w|.
+    * ``s_kept_per_class`` and ``s_pruned_per_class``, within each class, and ``…_within_class``, their means
+      over classes: a mixture of classes is non-Gaussian even if no class is. NaN for a class of fewer than
+      20 samples.
+    * ``s_joint_per_unit``: the effect of removing all the weights that the level prunes from the unit at
+      once. ``s_first_order_per_unit``: the sum of their single effects. ``s_joint`` and ``s_first_order``:
+      the means of both over the same units.
+    * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman's correlation within units,
+      over the level's weights. The distance is that from the centre of the receptive field, at depth 0 only.
 
-    Further ``excess_kurtosis_per_unit`` (of the unit with all its weights), ``num_undefined`` and
-    ``num_undefined_per_class`` (entries of the maps that are NaN and enter nothing), ``num_matched`` and
-    ``matched_magnitude_ratio`` (how far sizes differ where they are matched).
+    Also ``excess_kurtosis_per_unit`` (of the unit with all its weights), ``num_undefined`` and
+    ``num_undefined_per_class`` (NaN entries of the maps, which no other quantity includes), ``num_matched``
+    and ``matched_magnitude_ratio`` (how far sizes still differ in the matched comparison).
     """
     per_class: list[dict[str, float]] = []
     pooled: Cavity | None = None
-    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
     for label, found in each_class_then_all(
         observation.weight,
         observation.inputs,
@@ -64,20 +68,18 @@ def observe_cavity(observation: Observation) -> Mapping[str, Quantity]:
         if label is None:
             pooled = found
         else:
-            per_class.append(_group_means(found, kept, pruned))
-    assert pooled is not None  # the generator ends with it
+            per_class.append(_group_means(found, observation))
+    assert pooled is not None  # each_class_then_all yields it last
     return (
-        dict(_contrasts(pooled, observation, kept, pruned))
+        dict(_contrasts(pooled, observation))
         | dict(_classes(per_class))
-        | dict(_joint(pooled, observation, pruned))
+        | dict(_joint(pooled, observation))
         | dict(_correlations(pooled, observation))
     )
 
 
-def _contrasts(
-    found: Cavity, observation: Observation, kept: np.ndarray, pruned: np.ndarray
-) -> Iterator[tuple[str, Quantity]]:
-    magnitude = np.abs(observation.weight)
+def _contrasts(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    kept, pruned, magnitude = observation.next_mask, observation.pruned, np.abs(observation.weight)
     yield (
         "num_undefined",
         Quantity(float(found.num_undefined), (), "weights without which their unit has (almost) no variance"),
@@ -105,7 +107,7 @@ def _contrasts(
             )
             chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
             yield f"{prefix}_auc", Quantity(result.auc, (), f"{chance}: {meaning}")
-    # undefined entries are the same in all maps, so these two are, too
+    # The same entries are undefined in all maps, so the last `matched` stands for every one of them.
     yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
     yield (
         "matched_magnitude_ratio",
@@ -117,8 +119,9 @@ def _contrasts(
     )
 
 
-def _group_means(found: Cavity | None, kept: np.ndarray, pruned: np.ndarray) -> dict[str, float]:
-    if found is None:
+def _group_means(found: Cavity | None, observation: Observation) -> dict[str, float]:
+    kept, pruned = observation.next_mask, observation.pruned
+    if found is None:  # the class has too few samples: every weight is undefined in it
         nothing = dict.fromkeys((f"{name}_{group}" for name in _MAPS for group in ("kept", "pruned")), np.nan)
         return nothing | {"num_undefined": float((kept | pruned).sum())}
     means = {"num_undefined": float(found.num_undefined)}
@@ -145,25 +148,30 @@ def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]
             yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
             yield (
                 f"{name}_{group}_within_class",
-                Quantity(_mean_defined(values), (), f"mean over classes of the mean {where}"),
+                Quantity(mean_of_defined(values), (), f"mean over classes of the mean {where}"),
             )
 
 
-def _joint(found: Cavity, observation: Observation, pruned: np.ndarray) -> Iterator[tuple[str, Quantity]]:
-    joint = joint_cavity(observation.weight, observation.inputs, pruned, mask=observation.mask, single=found)
+def _joint(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    joint = joint_cavity(
+        observation.weight, observation.inputs, observation.pruned, mask=observation.mask, single=found
+    )
     for name, meaning in _MAPS.items():
         together = getattr(joint, name)
         added = getattr(joint, name.replace("delta", "first_order"))
+        # Joint and summed effects are comparable only over the units in which both are defined.
         both = (joint.num_removed > 0) & ~np.isnan(together) & ~np.isnan(added)
-        of_all = f"{meaning}, removing all that the level prunes from the unit at once"
+        of_all = f"{meaning}, removing all the weights that the level prunes from the unit at once"
         of_each = f"{meaning}, summed over the weights that the level prunes from the unit"
         yield f"{name}_joint_per_unit", Quantity(together, ("unit",), of_all)
         yield f"{name}_first_order_per_unit", Quantity(added, ("unit",), of_each)
         units = "mean over the units that lose weights:"
-        yield f"{name}_joint", Quantity(_mean_defined(together[both]), (), f"{units} {of_all}")
+        yield f"{name}_joint", Quantity(mean_of_defined(together[both]), (), f"{units} {of_all}")
         yield (
             f"{name}_first_order",
-            Quantity(_mean_defined(added[both]), (), f"{units} {of_each} (equal to joint if effects add up)"),
+            Quantity(
+                mean_of_defined(added[both]), (), f"{units} {of_each} (equal to joint if effects add up)"
+            ),
         )
 
 
@@ -179,8 +187,3 @@ def _correlations(found: Cavity, observation: Observation) -> Iterator[tuple[str
         for value, (other, (_, words)) in zip(of_map, others.items(), strict=True):
             definition = f"Spearman correlation (within units; unrelated: 0) with {words}: {meaning}"
             yield f"{name}_correlation_with_{other}", Quantity(float(value), (), definition)
-
-
-def _mean_defined(values: np.ndarray) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")

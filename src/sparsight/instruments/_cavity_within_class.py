@@ -1,4 +1,4 @@
-"""The cavity effect within classes, kept against pruned, overall, at equal size and unit by unit."""
+"""The instrument ``cavity_within_class``: the cavity effect free of the mixture of classes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,8 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sparsight.instruments._cavity import SMALLEST_CLASS
-from sparsight.instruments._registry import Observation, Quantity, instrument
-from sparsight.measure import contrast, each_class_then_all, matched_contrast
+from sparsight.instruments._observation import Observation
+from sparsight.instruments._registry import Quantity, instrument
+from sparsight.measure import contrast, each_class_then_all, matched_contrast, mean_of_defined
 
 _MAPS = {
     "delta_kurtosis": "excess kurtosis with this weight minus without it, averaged over classes",
@@ -17,28 +18,28 @@ _MAPS = {
 
 
 @instrument("cavity_within_class")
-def observe_cavity_within_class(observation: Observation) -> Mapping[str, Quantity]:
-    """Return Δκ and Δ|κ| within classes, contrasted between weights kept and removed after the level.
+def measure_cavity_within_class(observation: Observation) -> Mapping[str, Quantity]:
+    """Return Δκ and Δ|κ| within classes, compared between weights kept and pruned after the level.
 
     The effect of a weight is computed within each class of at least 20 samples and averaged over those
-    classes, so that no mixture of classes enters; a weight without a value in one of them has none.
+    classes, so that the mixture of classes contributes nothing. A weight that is undefined in one of these
+    classes is undefined.
 
     For both maps ``s`` (``delta_kurtosis``, ``delta_abs_kurtosis``): ``s_kept``, ``s_pruned``,
-    ``s_difference``, ``s_auc`` as `contrast`; ``s_matched_difference``, ``s_matched_auc`` as
-    `matched_contrast`, at equal |w|; ``s_difference_per_unit``: kept minus pruned within each unit (NaN
-    where it keeps or loses none). With a ``_twin`` at the end, ``s_difference`` and
-    ``s_matched_difference`` of the same weights on the Gaussian twin of the data, where κ within a class
-    is 0 but for the sample's size: the control. ``matched_magnitude_ratio`` as in `MatchedContrast`.
+    ``s_difference``, ``s_auc``, see `contrast`; ``s_matched_difference``, ``s_matched_auc``, see
+    `matched_contrast`, at equal |w|; ``s_difference_per_unit``: kept minus pruned within each unit (NaN if
+    the unit keeps or loses no weight). ``s_difference_twin`` and ``s_matched_difference_twin`` are the
+    control: the same weights on the Gaussian twin of the data, where κ within a class is 0 except for the
+    finite sample. ``matched_magnitude_ratio``: see `MatchedContrast`.
     """
-    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
     quantities = dict(_contrasts(_class_mean_maps(observation, observation.inputs), observation, "", ""))
     if observation.twin_inputs is not None:
         twin = _class_mean_maps(observation, observation.twin_inputs)
         of_twin = dict(_contrasts(twin, observation, "_twin", "; control: the same weights on the twin"))
         quantities |= {name: of_twin[name] for name in of_twin if name.endswith("difference_twin")}
-    matched = matched_contrast(
-        np.zeros(kept.shape), np.abs(observation.weight), kept, pruned
-    )  # sizes do not depend on Δ
+    # The ratio compares |w| only, so any Δ gives the same; zeros have no NaN that would leave weights out.
+    nothing = np.zeros(observation.mask.shape)
+    matched = matched_contrast(nothing, np.abs(observation.weight), observation.next_mask, observation.pruned)
     return quantities | {
         "matched_magnitude_ratio": Quantity(
             matched.magnitude_ratio,
@@ -49,7 +50,7 @@ def observe_cavity_within_class(observation: Observation) -> Mapping[str, Quanti
 
 
 def _class_mean_maps(observation: Observation, inputs: Tensor) -> dict[str, np.ndarray]:
-    """Return each map, (out, in), averaged over the classes that are large enough; NaN without any."""
+    """Return each map, (out, in), averaged over the classes with enough samples; NaN if there is none."""
     sums = {name: np.zeros(observation.mask.shape) for name in _MAPS}
     num_classes = 0
     for label, found in each_class_then_all(
@@ -70,7 +71,7 @@ def _class_mean_maps(observation: Observation, inputs: Tensor) -> dict[str, np.n
 def _contrasts(
     maps: Mapping[str, np.ndarray], observation: Observation, suffix: str, whose: str
 ) -> Iterator[tuple[str, Quantity]]:
-    kept, pruned = observation.next_mask, observation.mask & ~observation.next_mask
+    kept, pruned = observation.next_mask, observation.pruned
     for name, words in _MAPS.items():
         meaning = f"{words}{whose}"
         plain = contrast(maps[name], kept, pruned)
@@ -104,18 +105,15 @@ def difference_per_unit(
     Parameters
     ----------
     delta : numpy.ndarray, (out, in)
-        NaN entries are left out.
+        NaN entries are ignored.
     kept, pruned : numpy.ndarray of bool, (out, in)
+        Disjoint groups of weights.
 
     Returns
     -------
     numpy.ndarray of float64, (out,)
         NaN for a unit that has no value in one of the groups.
     """
-    means = []
-    for group in (kept, pruned):
-        chosen = group & ~np.isnan(delta)
-        count = chosen.sum(axis=1)
-        total = np.where(chosen, delta, 0.0).sum(axis=1)
-        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-    return means[0] - means[1]
+    of_kept, of_pruned = (mean_of_defined(np.where(group, delta, np.nan), axis=1) for group in (kept, pruned))
+    difference: np.ndarray = of_kept - of_pruned
+    return difference

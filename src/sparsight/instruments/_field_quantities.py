@@ -1,12 +1,19 @@
-"""Where the receptive fields of a layer lie, how their fan-in spreads, and S(d) by fan-in, for recipes."""
+"""Quantities of receptive fields for the instrument ``locality``: concentration, position and fan-in."""
 
 import numpy as np
 
 from sparsight.geometry import Geometry
 from sparsight.instruments._registry import Quantity
-from sparsight.measure import entropy, envelope, fan_in_histogram, locality_by_fan_in, participation_ratio
+from sparsight.measure import (
+    entropy,
+    envelope,
+    fan_in_histogram,
+    locality_by_fan_in,
+    mean_of_defined,
+    participation_ratio,
+)
 
-NUM_FAN_IN_CLASSES = 4
+_NUM_FAN_IN_CLASSES = 4
 
 
 def concentration(weight: np.ndarray) -> dict[str, Quantity]:
@@ -27,9 +34,7 @@ def concentration(weight: np.ndarray) -> dict[str, Quantity]:
         ),
     ):
         quantities[f"{name}_per_unit"] = Quantity(values, ("unit",), meaning, unit)
-        defined = values[~np.isnan(values)]
-        mean = float(defined.mean()) if len(defined) else float("nan")
-        quantities[name] = Quantity(mean, (), f"mean over units of {meaning}", unit)
+        quantities[name] = Quantity(mean_of_defined(values), (), f"mean over units of {meaning}", unit)
     return quantities
 
 
@@ -59,7 +64,8 @@ def places(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
 
 
 def fan_in_spread(mask: np.ndarray) -> dict[str, Quantity]:
-    """Return the histogram of fan-in, and what independent kept inputs of the same density give."""
+    """Return the histogram of fan-in, and its expectation if inputs were kept independently."""
+    # Bins up to a full row, whatever the fan-in is: arrays of all levels then have one shape.
     counts, expected = fan_in_histogram(mask, num_bins=mask.shape[1] + 1)
     return {
         "fan_in_histogram": Quantity(
@@ -75,18 +81,19 @@ def fan_in_spread(mask: np.ndarray) -> dict[str, Quantity]:
 
 
 def by_fan_in(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
-    """Return S(d) and its ``fan_in`` expectation of quarters of the units, from few inputs to many.
+    """Return S(d) and its ``fan_in`` expectation for each quarter of the units, from few inputs to many.
 
-    There are always `NUM_FAN_IN_CLASSES`, so that levels line up: those that lack units are NaN.
+    There are always `_NUM_FAN_IN_CLASSES` quarters, so that arrays of different levels have one shape; a
+    quarter without units is NaN.
     """
-    classes = locality_by_fan_in(mask, geometry, num_classes=NUM_FAN_IN_CLASSES)
+    classes = locality_by_fan_in(mask, geometry, num_classes=_NUM_FAN_IN_CLASSES)
     grid = geometry.distances().shape
     quarter = "of a quarter of the units that have two inputs or more, sorted by fan-in"
     null = "under the null that keeps each unit's number of inputs"
     dims = ("fan_in_class", *(("dx",) if len(grid) == 1 else ("dy", "dx")))
 
     def stacked(values: list[np.ndarray], shape: tuple[int, ...] = ()) -> np.ndarray:
-        table = np.full((NUM_FAN_IN_CLASSES, *shape), np.nan)
+        table = np.full((_NUM_FAN_IN_CLASSES, *shape), np.nan)
         table[: len(values)] = np.array(values).reshape(len(values), *shape)
         return table
 

@@ -1,13 +1,15 @@
-"""Gaussianity of one layer of one level, beside its controls, for recipes."""
+"""The instrument ``gaussianity``: how far pre-activations are from Gaussian, compared with three controls."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.instruments._observation import Observation
+from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
     Gaussianity,
     gaussianity,
+    mean_of_defined,
     preactivation_histogram,
     preactivations,
     random_mask_weight,
@@ -34,29 +36,29 @@ _CONTROL = {
 
 @instrument("gaussianity")
 def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
-    """Return gaussianity by unit and class, its controls, and what it has beyond them.
+    """Return gaussianity by unit and class, that of the controls, and the difference to each control.
 
     For each statistic ``s`` of `gaussianity` (excess_kurtosis, abs_excess_kurtosis, skewness, negentropy,
     anderson_darling, ks_distance):
 
-    * ``s``, ``s_per_unit``: all classes together; mean over defined units, and each unit.
-    * ``s_within_class``, ``s_per_class``, ``s_per_class_unit``: within each class; mean over defined
-      classes, mean over units, and each unit.
-    * ``s_twin``, ``s_shuffled``, ``s_random_mask`` and their ``…_per_unit``: the controls; the two drawn
-      ones (one draw: the mean over units averages already) also ``…_within_class`` and ``…_per_class``.
-      An observation has no labels of its twin.
-    * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask`` and, for the drawn ones,
+    * ``s``, ``s_per_unit``: all classes together; the mean over defined units, and each unit.
+    * ``s_within_class``, ``s_per_class``, ``s_per_class_unit``: within each class; the mean over defined
+      classes, the mean over units, and each unit.
+    * ``s_twin``, ``s_shuffled``, ``s_random_mask`` and their ``…_per_unit``: the controls. The last two are
+      sampled once, since the mean over units already averages; they also have ``…_within_class`` and
+      ``…_per_class``. The twin has neither, because an observation holds no labels of its twin.
+    * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask`` and, for the sampled controls,
       ``…_within_class`` and ``…_per_class``: mean of ``s`` minus its control over the units in which both
       are defined.
 
-    All classes together are a mixture: where their variances differ it has a positive kurtosis even if
-    each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` that is; ``s_within_class`` is
-    free of it.
+    All classes together are a mixture. If their variances differ, the mixture has a positive kurtosis even
+    if each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` is due to that;
+    ``s_within_class`` is free of it.
 
-    Further ``histogram_per_unit`` (`preactivation_histogram`, zeros where the kurtosis is undefined),
-    ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``:
-    units whose pre-activation is constant (no kept input, or none that varies) or that have fewer than 4
-    samples. They are NaN per unit and left out of every mean; a mean over no unit is NaN.
+    Also ``histogram_per_unit`` (see `preactivation_histogram`; zeros where the kurtosis is undefined),
+    ``mean_per_unit``, ``variance_per_unit``, ``num_undefined`` and ``num_undefined_per_class``. Undefined
+    are units with a constant pre-activation (no kept input, or none that varies) or with fewer than 4
+    samples: they are NaN per unit and left out of every mean. A mean over no unit is NaN.
     """
     lambdas = _preactivations_with_controls(observation)
     pooled = {name: gaussianity(values) for name, values in lambdas.items()}
@@ -104,7 +106,8 @@ def _preactivations_with_controls(o: Observation) -> dict[str, np.ndarray]:
         lambdas["twin"] = preactivations(weight, o.twin_inputs, o.bias)
     constant = ~(o.mask & varying).any(axis=1)  # (out,)
     for values in lambdas.values():
-        # the rounding of a matrix product may differ from row to row; a constant is one number
+        # A matrix product may round each row differently. Without this, a constant unit would have a tiny
+        # variance and, from its rounding errors, an arbitrary kurtosis.
         values[:, constant] = values[:1, constant]
     return lambdas
 
@@ -113,14 +116,16 @@ def _pooled_quantities(
     statistic: str, meaning: str, pooled: Mapping[str, Gaussianity]
 ) -> Iterator[tuple[str, Quantity]]:
     own = getattr(pooled["own"], statistic)  # (unit,)
-    yield statistic, Quantity(float(_mean_defined(own)), (), f"mean over units of {meaning}")
+    yield statistic, Quantity(float(mean_of_defined(own, axis=-1)), (), f"mean over units of {meaning}")
     yield f"{statistic}_per_unit", Quantity(own, ("unit",), meaning)
     for control in (name for name in pooled if name != "own"):
         values, what = getattr(pooled[control], statistic), _CONTROL[control]
-        beyond = float(_mean_defined(own - values))
+        beyond = float(mean_of_defined(own - values, axis=-1))
         yield (
             f"{statistic}_{control}",
-            Quantity(float(_mean_defined(values)), (), f"mean over units of {meaning}; control: {what}"),
+            Quantity(
+                float(mean_of_defined(values, axis=-1)), (), f"mean over units of {meaning}; control: {what}"
+            ),
         )
         yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), f"{meaning}; control: {what}")
         yield (
@@ -148,17 +153,9 @@ def _class_quantities(
 
 
 def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:
-    by_class = _mean_defined(by_class_unit)  # (class,)
+    by_class = mean_of_defined(by_class_unit, axis=-1)  # (class,)
     yield f"{name}_per_class", Quantity(by_class, ("class",), meaning)
     yield (
         f"{name}_within_class",
-        Quantity(float(_mean_defined(by_class)), (), f"mean over classes of the {meaning}"),
+        Quantity(float(mean_of_defined(by_class, axis=-1)), (), f"mean over classes of the {meaning}"),
     )
-
-
-def _mean_defined(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of the entries that are not NaN; NaN if there are none."""
-    defined = ~np.isnan(values)
-    count = defined.sum(axis=-1)
-    total = np.where(defined, values, 0.0).sum(axis=-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

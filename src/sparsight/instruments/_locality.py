@@ -1,4 +1,4 @@
-"""Locality and shape of the receptive fields of one layer, for recipes."""
+"""The instrument ``locality``: whether the inputs that a unit keeps are close together, under three nulls."""
 
 from collections.abc import Mapping
 
@@ -6,29 +6,28 @@ import numpy as np
 
 from sparsight.geometry import Geometry
 from sparsight.instruments._field_quantities import by_fan_in, concentration, fan_in_spread, places
-from sparsight.instruments._registry import Observation, Quantity, instrument
+from sparsight.instruments._observation import Observation
+from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
     SUMMARIES,
     Locality,
     Null,
     fan_out,
-    fit_gabor,
-    fit_gaussian,
     ipr,
     ipr_of_fan_in,
     localities,
     locality,
+    mean_of_defined,
     num_components,
     sample_masks,
-    shuffled_over_kept,
 )
 from sparsight.streams import derived_seed
 
 _DRAWS, _FEW_DRAWS = 10, 4
+"""Random masks for the null ``configuration``, in small and in large layers."""
 _MANY_TO_TRADE = 100_000
-"""Above so many weights to trade a layer gets few draws: the more there are, the less the draws vary."""
+"""Layers with more weights to trade than this get few draws: the more weights, the less the draws vary."""
 
-_FITTED_SHARE = 0.125
 _NULLS: dict[Null, str] = {
     "fan_in": "each unit's number of inputs kept",
     "uniform": "the layer's number of weights kept",
@@ -46,19 +45,21 @@ _MEANINGS = {
 
 
 @instrument("locality")
-def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
-    """Return locality under three nulls, maps of pair counts (of quarters by fan-in, too), shape and fan-in.
+def measure_locality(observation: Observation) -> Mapping[str, Quantity]:
+    """Return locality under three nulls, maps of pair counts, and position, size and fan-in of the fields.
 
-    Deeper layers are looked at through the product of masks: an input belongs to a unit's receptive
-    field if any kept path leads from it to the unit. Their units share paths, so random pruning spreads
-    more than the nulls, which take units to be independent; no z and no interval are given for
-    them. ``near`` and ``far`` alone are under ``fan_in``. Nothing is returned without a geometry.
+    In deeper layers an input belongs to a unit's receptive field if any kept path leads from it to the
+    unit. Units of these layers share paths, so under random pruning their locality varies more than the
+    nulls say, which treat units as independent: they get no z and no interval. Plain ``near`` and ``far``
+    are relative to the null ``fan_in``. Without a geometry nothing is returned.
     """
     geometry, paths = observation.geometry, observation.paths
     if geometry is None or paths is None:
         return {}
     mask = paths > 0
     seed = derived_seed(observation.seed, "locality", observation.layer, observation.level)
+    # Trades move the kept weights or, if there are fewer of them, the holes; a full or empty mask has none to
+    # move, and every draw of it is the mask itself.
     to_trade = min(int(mask.sum()), int((~mask).sum()))
     num_samples = _FEW_DRAWS if to_trade > _MANY_TO_TRADE else _DRAWS if to_trade else 1
     quantities: dict[str, Quantity] = {}
@@ -73,46 +74,6 @@ def observe_locality(observation: Observation) -> Mapping[str, Quantity]:
     quantities |= places(mask, geometry)
     quantities |= fan_in_spread(mask)
     quantities |= by_fan_in(mask, geometry)
-    return quantities
-
-
-@instrument("shape_fits")
-def observe_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
-    """Return r² of Gaussian and Gabor fits to an eighth of the units of the first layer, and of a control.
-
-    The control fits the same weights, shuffled over the same kept inputs. Deeper layers have no weights in
-    the geometry of the input: nothing is returned for them, nor without a geometry.
-    """
-    geometry = observation.geometry
-    if observation.depth > 0 or geometry is None:
-        return {}
-    seed = derived_seed(observation.seed, "shape fits", observation.layer)  # the same units at every level
-    weight = observation.weight.astype(np.float64)
-    quantities: dict[str, Quantity] = {}
-    for shape, fit in (("gaussian", fit_gaussian), ("gabor", fit_gabor)):
-        for suffix, values in (("", weight), ("_shuffled", shuffled_over_kept(weight, seed))):
-            found = fit(values, geometry, share=_FITTED_SHARE, seed=seed)
-            whose = "weights shuffled over the unit's kept inputs" if suffix else "weights"
-            per_unit = np.full(len(weight), np.nan)
-            per_unit[found.units] = found.r_squared
-            quantities |= {
-                f"{shape}_r_squared{suffix}": Quantity(
-                    _mean(found.r_squared),
-                    (),
-                    f"mean r² of the {shape} fits to {whose}, of an eighth of the units",
-                ),
-                f"{shape}_r_squared_per_unit{suffix}": Quantity(
-                    per_unit, ("unit",), f"r² of the {shape} fit to {whose}; NaN: not fitted"
-                ),
-                f"{shape}_num_failed{suffix}": Quantity(
-                    float(found.num_failed), (), f"{shape} fits to {whose} that did not converge"
-                ),
-                f"{shape}_num_undefined{suffix}": Quantity(
-                    float(found.num_undefined),
-                    (),
-                    f"units with no more kept pixels than the {shape} has parameters",
-                ),
-            }
     return quantities
 
 
@@ -137,7 +98,7 @@ def _ratios(found: Locality, with_z: bool) -> dict[str, Quantity]:
 
 
 def _weighted(observation: Observation, geometry: Geometry, paths: np.ndarray) -> dict[str, Quantity]:
-    """Return near and far of squared weights, or, in deeper layers, of numbers of paths."""
+    """Return near and far weighted by squared weights or, in deeper layers, by numbers of paths."""
     if observation.depth == 0:
         values, words, name = observation.weight.astype(np.float64) ** 2, "squared weights", "squared_weights"
     else:
@@ -157,7 +118,7 @@ def _weighted(observation: Observation, geometry: Geometry, paths: np.ndarray) -
 def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
     dims = ("dx",) if len(geometry.size) == 1 else ("dy", "dx")
     quantities = {}
-    for kind in ("same_channel", "different_channel")[: min(geometry.channels, 2)]:
+    for kind in ("same_channel", "different_channel")[: min(geometry.channels, 2)]:  # one channel: no others
         words = kind.replace("_", " ")
         if found.null == "fan_in":
             quantities[f"pairs_{kind}"] = Quantity(
@@ -180,19 +141,15 @@ def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quanti
     meaning = "connected pieces of a unit's kept pixels (touching by side or corner, channels collapsed)"
     return {
         "num_pieces_per_unit": Quantity(pieces.astype(np.float64), ("unit",), meaning),
-        "num_pieces": Quantity(_mean(pieces[connected]), (), f"mean over connected units of {meaning}"),
+        "num_pieces": Quantity(
+            mean_of_defined(pieces[connected]), (), f"mean over connected units of {meaning}"
+        ),
         "num_pieces_fan_in": Quantity(
-            _mean(num_components(random, geometry)[connected]),
+            mean_of_defined(num_components(random, geometry)[connected]),
             (),
-            "the same of one random mask with each unit's number of inputs kept",
+            "the same for one random mask that keeps each unit's number of inputs",
         ),
     }
-
-
-def _mean(values: np.ndarray) -> float:
-    """Return the mean of what is defined; NaN if nothing is."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> dict[str, Quantity]:
@@ -214,13 +171,9 @@ def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> di
         ),
         "far_per_unit": Quantity(found.far_per_unit, ("unit",), "far of each unit, under fan_in (chance: 1)"),
         "ipr_per_unit": Quantity(concentration, ("unit",), meaning),
-        "ipr": Quantity(
-            _mean(concentration),
-            (),
-            f"mean over units of {meaning}",
-        ),
+        "ipr": Quantity(mean_of_defined(concentration), (), f"mean over units of {meaning}"),
         "ipr_null": Quantity(
-            _mean(by_chance),
+            mean_of_defined(by_chance),
             (),
             "mean over units of 3/(k + 2): the ipr of k independent Gaussian weights, k the unit's fan-in",
         ),

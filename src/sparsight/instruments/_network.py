@@ -1,4 +1,4 @@
-"""Instruments applied to anybody's network."""
+"""Instruments applied to every layer of a level, or of any other network."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,11 +9,54 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._observation import measure_level
+from sparsight.instruments._observation import MaskedNetwork, observe
 from sparsight.instruments._registry import INSTRUMENTS, Quantity
 from sparsight.network import linear_layers
-from sparsight.prune import check_mask
+from sparsight.prune import Level, check_mask
+from sparsight.registry import suggest
 from sparsight.train import Masks
+
+
+def measure_level(
+    level: Level | MaskedNetwork,
+    task: Task,
+    twin: Task | None,
+    instruments: Sequence[str],
+    *,
+    num_samples: int,
+    geometries: Mapping[str, Geometry] | None = None,
+) -> dict[str, dict[str, Quantity]]:
+    """Apply instruments to every pruned layer of a trained level.
+
+    Parameters
+    ----------
+    level : Level or MaskedNetwork
+        Its network is evaluated in evaluation mode.
+    task : Task
+        The network is measured on its first `num_samples` test samples.
+    twin : Task or None
+        The Gaussian twin of the same data.
+    instruments : sequence of str
+        Names of registered instruments.
+    num_samples : int
+        Largest number of test samples to use.
+    geometries : mapping of str to Geometry, optional
+        Geometry of a layer's own inputs, by layer. Other layers are measured in the geometry of the task if
+        the network is a chain of linear layers, and without one if it is not.
+
+    Returns
+    -------
+    dict
+        Layer name → ``<instrument>.<quantity>`` → Quantity.
+    """
+    return {
+        observation.layer: {
+            f"{name}.{quantity}": value
+            for name in instruments
+            for quantity, value in INSTRUMENTS[name](observation).items()
+        }
+        for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
+    }
 
 
 def measure_network(
@@ -35,34 +78,36 @@ def measure_network(
     Parameters
     ----------
     network : torch.nn.Module
-        It is evaluated on flattened inputs, (n, num_inputs), and left as it is. Where a layer is applied at
+        It is evaluated on flattened inputs, (n, num_inputs), and left unchanged. If a layer is applied at
         several places of a sample (tokens), each place counts as a sample.
     task : Task
-        Its first `num_samples` test samples are what the network is looked at with.
+        The network is measured on its first `num_samples` test samples.
     layers : sequence of str, optional
         Names of ``torch.nn.Linear`` layers. Default: those with a mask, or all if no masks are given.
     masks : dict of str to Tensor of bool, optional
-        By parameter name (``fc1.weight``). Default: the weights that are not 0.
+        Kept weights by parameter name (``fc1.weight``). Default: the weights that are not 0.
     next_masks : dict of str to Tensor of bool, optional
-        What pruning keeps of those, for the comparison of kept and pruned weights. Default: all, so what
-        compares them is NaN.
+        The part of `masks` that pruning keeps, to compare kept with pruned weights. Default: all of it, and
+        comparisons are NaN.
     instruments : sequence of str
-        Of those that recipes name.
+        Names of instruments, as in ``measure.instruments`` of a recipe.
     geometries : mapping of str to Geometry, optional
-        Where the inputs of a layer are, by layer: for example ``{"fc1": Geometry(16, (8, 8))}`` behind a
-        convolution of 16 channels. In a chain of linear layers the task's geometry serves. Elsewhere a
-        layer without one has no locality.
+        Positions of the inputs of a layer, by layer: for example ``{"fc1": Geometry(16, (8, 8))}`` behind a
+        convolution of 16 channels. In a chain of linear layers the default is the task's geometry. In other
+        networks a layer without a geometry has no locality.
     twin : Task, optional
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
+        Largest number of test samples to use.
     level, seed : int
-        For controls that draw.
+        They name the random streams of controls, which repeat with the same numbers.
 
     Returns
     -------
     dict of str to xarray.Dataset
-        By layer: variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``. Maps of
-        weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight.
+        For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
+        Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
+        deeper layers, quantities over the network's inputs have the dimension ``network_input``.
 
     Raises
     ------
@@ -85,23 +130,19 @@ def measure_network(
     masks = _chosen(network, layers, masks)
     for name, geometry in (geometries or {}).items():
         _check_geometry(network, name, geometry)
-    found = measure_level(
-        network,
-        masks,
-        masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
-        task,
-        twin,
-        instruments,
-        level=level,
+    subject = MaskedNetwork(
+        network=network,
+        masks=masks,
+        next_masks=masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
+        index=level,
         seed=seed,
-        num_samples=num_samples,
-        geometries=geometries,
     )
+    found = measure_level(subject, task, twin, instruments, num_samples=num_samples, geometries=geometries)
     return {layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy()) for layer in found}
 
 
 def _chosen(network: nn.Module, layers: Sequence[str] | None, masks: Masks | None) -> Masks:
-    """Return the weight masks of the layers that are asked for."""
+    """Return the weight masks of the named layers."""
     known = linear_layers(network)
     if layers is None:
         layers = [name for name in known if masks is None or f"{name}.weight" in masks]
@@ -115,10 +156,12 @@ def _chosen(network: nn.Module, layers: Sequence[str] | None, masks: Masks | Non
 
 
 def _check_names(argument: str, names: Sequence[str], known: Mapping[str, object]) -> None:
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        found = repr(unknown[0]) if unknown else "empty"
-        raise InputError(f"{argument}: {found}; there are {', '.join(known) or 'none'}")
+    there = ", ".join(known) or "none"
+    if not names:
+        raise InputError(f"{argument} is empty; name at least one (there are {there})")
+    for name in names:
+        if name not in known:
+            raise InputError(f"{argument}: {name!r} is unknown{suggest(name, known)} (there are {there})")
 
 
 def _check_geometry(network: nn.Module, layer: str, geometry: Geometry) -> None:
@@ -136,5 +179,10 @@ def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray) -
     for name, quantity in quantities.items():
         is_map = quantity.dims == ("unit", "input")
         value = np.where(mask, quantity.value, np.nan) if is_map else quantity.value
-        variables[name] = (quantity.dims, value, {"definition": quantity.definition, "units": quantity.unit})
+        dims = quantity.dims
+        if dims == ("input",) and np.shape(value) != mask.shape[1:]:
+            # Seen through paths, a deeper layer has quantities over the network's inputs as well as maps over
+            # its own, and a Dataset refuses two lengths of one dimension.
+            dims = ("network_input",)
+        variables[name] = (dims, value, {"definition": quantity.definition, "units": quantity.unit})
     return xr.Dataset(variables, attrs={"layer": layer})

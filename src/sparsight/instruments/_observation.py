@@ -1,88 +1,111 @@
-"""From a trained level to what the instruments see, and what they find."""
+"""Observations: one layer of a trained network, with the data it is measured on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sparsight.data import Task
 from sparsight.geometry import Geometry
-from sparsight.instruments._registry import INSTRUMENTS, Observation, Quantity
 from sparsight.network import is_chain, layer_inputs, linear_layers
-from sparsight.prune import paths
+from sparsight.prune import Level, paths
 from sparsight.train import Masks
 
 
-def measure_level(
-    network: nn.Module,
-    masks: Masks,
-    next_masks: Masks,
-    task: Task,
-    twin: Task | None,
-    instruments: Sequence[str],
-    *,
-    level: int,
-    seed: int,
-    num_samples: int,
-    geometries: Mapping[str, Geometry] | None = None,
-) -> dict[str, dict[str, Quantity]]:
-    """Apply instruments to every pruned layer of a trained network.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observation:
+    """One linear layer of a trained level, with the data it is measured on.
 
-    Parameters
+    Attributes
+    ----------
+    layer : str
+        Name of the ``torch.nn.Linear`` in the network.
+    depth : int
+        0 for the layer whose inputs `geometry` places, 1 for the next, …
+    level : int
+        Level of pruning; 0 is dense.
+    seed : int
+        Seed of the replicate. With `layer` and `level` it names the random stream of a control that
+        samples.
+    weight : numpy.ndarray of float32, (out, in)
+        After training; exactly 0 where `mask` is False.
+    bias : numpy.ndarray of float32, (out,), or None
+        After training.
+    mask : numpy.ndarray of bool, (out, in)
+        Weights that this level trained.
+    next_mask : numpy.ndarray of bool, (out, in)
+        Weights that pruning keeps after this level: a subset of `mask`.
+    inputs : Tensor of float32, (n, in)
+        The layer's inputs h on held-out samples, as the layer receives them (after any BatchNorm).
+    labels : Tensor of int64, (n,)
+        Classes of those samples.
+    twin_inputs : Tensor of float32, (m, in), or None
+        The same layer's inputs when the same network receives the Gaussian twin of the data.
+    geometry : Geometry or None
+        Geometry of the network's input, or of the layer's own inputs. None in networks that are not a chain
+        of linear layers, unless the caller gave one: quantities that need positions are undefined there.
+    paths : numpy.ndarray of float64, (out, geometry.num_inputs), or None
+        Number of kept paths from each of those inputs to each unit: the mask itself at depth 0, the product
+        of this mask and those of the layers below further up. None without `geometry`.
+    num_classes : int
+        Labels are 0 … num_classes − 1.
+    """
+
+    layer: str
+    depth: int
+    level: int
+    seed: int
+    weight: np.ndarray
+    bias: np.ndarray | None
+    mask: np.ndarray
+    next_mask: np.ndarray
+    inputs: Tensor
+    labels: Tensor
+    twin_inputs: Tensor | None
+    geometry: Geometry | None
+    paths: np.ndarray | None
+    num_classes: int
+
+    @property
+    def pruned(self) -> np.ndarray:
+        """Weights that pruning removes after this level: bool, (out, in)."""
+        pruned: np.ndarray = self.mask & ~self.next_mask
+        return pruned
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MaskedNetwork:
+    """A network to measure that did not come out of the pruning loop: the part of a `Level` that is needed.
+
+    Attributes
     ----------
     network : torch.nn.Module
-        Trained; evaluated in evaluation mode.
+        Its weights are 0 outside `masks`.
     masks, next_masks : dict of str to Tensor of bool
-        By parameter name: trained with, and kept afterwards.
-    task : Task
-        The first `num_samples` test samples are looked at.
-    twin : Task or None
-        The Gaussian twin of the same data.
-    instruments : sequence of str
-        Names in ``INSTRUMENTS``.
-    level, seed, num_samples : int
-    geometries : mapping of str to Geometry, optional
-        Where a layer's own inputs are, by layer. Other layers are looked at in the geometry of the task if
-        the network is a chain of linear layers, and without one if it is not.
-
-    Returns
-    -------
-    dict
-        Layer name → ``<instrument>.<quantity>`` → Quantity.
+        Kept weights, and those that pruning keeps of them, by parameter name.
+    index, seed : int
+        Level and seed that name the random streams of controls.
     """
-    found: dict[str, dict[str, Quantity]] = {}
-    for observation in observe(
-        network,
-        masks,
-        next_masks,
-        task,
-        twin,
-        level=level,
-        seed=seed,
-        num_samples=num_samples,
-        geometries=geometries,
-    ):
-        found[observation.layer] = {
-            f"{name}.{quantity}": value
-            for name in instruments
-            for quantity, value in INSTRUMENTS[name](observation).items()
-        }
-    return found
+
+    network: nn.Module
+    masks: Masks
+    next_masks: Masks
+    index: int
+    seed: int
 
 
 def observe(
-    network: nn.Module,
-    masks: Masks,
-    next_masks: Masks,
+    level: Level | MaskedNetwork,
     task: Task,
     twin: Task | None,
     *,
-    level: int,
-    seed: int,
     num_samples: int,
     geometries: Mapping[str, Geometry] | None = None,
 ) -> Iterator[Observation]:
-    """Yield an observation of every layer whose weight is pruned; arguments as in `measure_level`."""
+    """Yield an observation of every layer whose weight has a mask; arguments as in `measure_level`."""
+    network, masks = level.network, level.masks
     layers = linear_layers(network)
     pruned = [name for name in layers if f"{name}.weight" in masks]
     inputs, labels = task.samples("test", 0, num_samples)
@@ -97,13 +120,15 @@ def observe(
         yield Observation(
             layer=name,
             depth=depth,
-            level=level,
-            seed=seed,
+            level=level.index,
+            seed=level.seed,
+            # Copies: the loop reuses the network, and an instrument may keep what it was given.
             weight=layer.weight.detach().cpu().numpy().copy(),
             bias=None if layer.bias is None else layer.bias.detach().cpu().numpy().copy(),
             mask=masks[weight_name].cpu().numpy(),
-            next_mask=next_masks[weight_name].cpu().numpy(),
+            next_mask=level.next_masks[weight_name].cpu().numpy(),
             inputs=samples,
+            # A layer applied at several places (tokens) has several rows for each sample, next to each other.
             labels=labels.repeat_interleave(len(samples) // len(labels)),
             twin_inputs=None if on_twin is None else on_twin.reshape(-1, layer.in_features),
             geometry=geometry,
@@ -113,7 +138,7 @@ def observe(
 
 
 class _Places:
-    """Where the inputs of a network's layers are, and the paths from there, layer by layer."""
+    """Positions of the inputs of a network's layers, and the kept paths from there, layer by layer."""
 
     def __init__(
         self, network: nn.Module, masks: Masks, geometry: Geometry, geometries: Mapping[str, Geometry]
@@ -133,6 +158,8 @@ class _Places:
         if name in self._geometries:
             return 0, self._geometries[name], self._masks[name].double()
         depth = self._layers.index(name)
+        # Only in a chain does a product of masks count paths from the network's input: a convolution or an
+        # attention in between mixes positions in a way that no mask describes.
         if not self._is_chain:
             return depth, None, None
         return depth, self._geometry, paths([self._masks[below] for below in self._layers[: depth + 1]])

@@ -65,8 +65,7 @@ class PruningSettings(Settings):
     def _is_known(cls, rewind: str) -> str:
         if rewind not in ("init", "lr", "none") and not re.fullmatch(r"step:[1-9][0-9]*", rewind):
             raise ValueError(
-                f"{rewind!r} is not allowed; choose 'init', 'lr', 'none' or 'step:K' "
-                "with a whole number K above 0"
+                f"{rewind!r} is not one of 'init', 'lr', 'none' and 'step:K' with a whole number K above 0"
             )
         return rewind
 

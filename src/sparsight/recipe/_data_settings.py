@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from sparsight.data import SOURCES, Source, Task, clone_task, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
 from sparsight.recipe._validation import unknown_field, wrong_value
-from sparsight.registry import suggest
 from sparsight.settings import Settings
 
 Clone = Literal["none", "gaussian", "gaussian_shared", "phase"]
@@ -45,11 +44,7 @@ class DataSettings(Settings):
     def _complete(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or not isinstance(raw.get("source"), str):
             return raw  # pydantic reports the missing or wrong source itself
-        if raw["source"] not in SOURCES:
-            raise ValueError(
-                f"no data source is called {raw['source']!r:.80}{suggest(raw['source'], SOURCES)} "
-                f"(registered: {', '.join(sorted(SOURCES))})"
-            )
+        SOURCES.look_up(raw["source"])
         given = {key: value for key, value in raw.items() if key not in cls.model_fields}
         options = _completed_options(raw["source"], given)
         return {key: raw[key] for key in cls.model_fields if key in raw} | options
@@ -62,7 +57,7 @@ class DataSettings(Settings):
         InputError
             If files are missing or damaged, or the options do not fit together.
         """
-        function = SOURCES[self.source]
+        function = SOURCES.look_up(self.source)
         options = dict(self.model_extra or {})
         if self.clone in _own_clones(function):
             task = function(**options, clone=self.clone, seed=seed)

@@ -45,11 +45,7 @@ class MeasureSettings(Settings):
     @classmethod
     def _are_registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in INSTRUMENTS:
-                raise ValueError(
-                    f"no instrument is called {name!r}{suggest(name, INSTRUMENTS)} "
-                    f"(registered: {', '.join(sorted(INSTRUMENTS))})"
-                )
+            INSTRUMENTS.look_up(name)
         return names
 
 

@@ -1,20 +1,21 @@
-"""Reports: figures and the page that holds them.
+"""Reports: the HTML page about one or several runs, its figures as files, movies, and TensorBoard logs.
 
-_caveats: What a reader must know before believing a run: what failed, is missing, undefined or too few.
-_curves: The panels of quantities over density, with and without their controls.
-_evidence: One pass over the levels of a condition: what its pictures need, and no more than that in memory.
-_explorer: The receptive fields of a run, packed small enough to be carried inside the page.
-_figure_files: Every panel of a run as a file, for papers and talks.
-_findings: What came out, in words and numbers computed from the summaries alone.
-_mosaics: Pictures that a page carries as images: receptive fields, and S(d) beside chance at every level.
-_movie: Masks or weights of a layer over the levels, as an animation.
-_page: The report: one HTML file that opens from disk and asks nothing of the network.
-_panel: A figure with its heading and its caption: what pages show and files hold.
-_panels: The panels of S(d), fan-in and fan-out, cavity effects, single units, and differences.
-_provenance: How to do a run again: its recipe, data, machine, and what sets it apart from the runs beside i
-_subjects: What a page is about: the conditions of one run, or of several side by side, and their summaries.
-_svg: A figure as SVG to be set inside a page: it takes the page's colours, and asks for nothing from outsid
-_tensorboard_log: A run's numbers as TensorBoard events, for those who watch several runs at once.
+Each module reads only from those above it:
+
+_subjects: Subjects, the conditions of one or several runs, and their summaries over replicates.
+_level_views: Levels of one layer read one after the other, and the order of its units.
+_explorer: Receptive fields of all units and levels, packed for the page.
+_evidence: Everything the pictures of one subject need, gathered in one pass over its levels.
+_findings: Central quantities compared between subjects, with conclusions in words.
+_caveats: What failed, is missing or undefined, or rests on too few replicates.
+_provenance: Recipe, data, environment and times of a run; settings in which runs differ.
+_svg: Plots as inline SVG in the colours of the page.
+_panels: Plots with headings and captions.
+_mosaics: Images: receptive fields, and S(d) beside its expectation.
+_page: The report, with template.html.j2, style.css.j2 and explorer.js.j2.
+_figure_files: Every panel as SVG, PDF and PNG.
+_movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
+_tensorboard_log: Numbers of a run as TensorBoard events.
 """
 
 from sparsight.report._figure_files import write_figures as write_figures

@@ -1,24 +1,16 @@
-"""What a reader must know before believing a run: what failed, is missing, undefined or too few."""
+"""Caveats: what failed, is missing, was not measured, is undefined, or rests on too few replicates."""
 
 from collections.abc import Iterator
 
+from sparsight.figures import UNDEFINED, words_of
 from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES, LevelRecord, Run
 
-_INSTRUMENTS = {
-    "locality": "locality.near",
-    "gaussianity": "gaussianity.excess_kurtosis",
-    "cavity": "cavity.delta_kurtosis_kept",
-}
-_UNDEFINED = {
-    "locality.num_undefined": "the locality of units with fewer than two kept inputs",
-    "gaussianity.num_undefined": "the kurtosis of units with a constant pre-activation",
-    "cavity.num_undefined": "the cavity effect of weights without which their unit does not vary",
-}
+_INSTRUMENTS = ("locality", "gaussianity", "cavity")
 
 
 def caveats(summaries: Summaries) -> list[str]:
-    """Return one sentence for each thing that limits what the runs show; empty if there is none."""
+    """Return a sentence or two for everything that limits what the runs show; empty if nothing does."""
     return [
         *(
             f"{name}: {sentence}" if len(summaries.runs) > 1 else sentence
@@ -35,36 +27,35 @@ def caveats(summaries: Summaries) -> list[str]:
 def _replicates(run: Run) -> Iterator[str]:
     for (condition, replicate), message in run.directory.failures().items():
         yield f"Failed: {condition}, replicate {replicate}: {message}"
-    asked = run.recipe.replicates
-    if asked == 1:
-        yield "One replicate: there is no interval anywhere, and no difference is decided."
-    elif asked < FEW_REPLICATES:
+    num_replicates = run.recipe.replicates
+    if num_replicates == 1:
+        yield "Only one replicate: no number has an interval, and no difference is decided."
+    elif num_replicates < FEW_REPLICATES:
         yield (
-            f"{asked} replicates: intervals over fewer than {FEW_REPLICATES} are too short; read them as "
-            "ranges of what was seen (a 95 % interval over two replicates holds the true mean half of the "
-            "time)."
+            f"Only {num_replicates} replicates: with fewer than {FEW_REPLICATES}, 95 % intervals are too "
+            "short. Read them as the range of the values seen (over two replicates, such an interval "
+            "contains the true mean only half of the time)."
         )
     for condition in run.recipe.condition_names():
         missing = [
-            replicate for replicate in range(asked) if run.directory.num_levels(condition, replicate) == 0
+            replicate
+            for replicate in range(num_replicates)
+            if run.directory.num_levels(condition, replicate) == 0
         ]
         if missing:
-            which = ", ".join(map(str, missing))
-            yield f"Not there: {condition}, replicate(s) {which}: no level is stored."
-    if not any(run.directory.num_levels(*unit) for unit in run.directory.replicates()):
-        yield "No level is stored yet: there is nothing to show."
+            yield f"Missing: {condition}, replicate(s) {', '.join(map(str, missing))}: no level is stored."
+    if not any(run.directory.num_levels(*replicate) for replicate in run.directory.replicates()):
+        yield "No level is stored yet, so there is nothing to show."
 
 
 def _unfinished(run: Run) -> Iterator[str]:
     for condition, replicate in run.directory.replicates():
         num_levels = run.directory.num_levels(condition, replicate)
-        if num_levels:
-            record = run.directory.records(condition, replicate)[-1]
-            if not record.is_last:
-                yield (
-                    f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; "
-                    "the same command goes on from there."
-                )
+        if num_levels and not run.directory.records(condition, replicate)[-1].is_last:
+            yield (
+                f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; run the "
+                "same command again to continue."
+            )
 
 
 def _densities(summaries: Summaries) -> Iterator[str]:
@@ -74,15 +65,19 @@ def _densities(summaries: Summaries) -> Iterator[str]:
         which = ", ".join(
             f"{name} {100 * density:.3g} % (level {levels[name]})" for name, density in densities.items()
         )
-        yield f"Where they are compared the conditions differ in density: {which}. Compare them with care."
+        yield (
+            "The conditions are compared at different densities, which may explain part of a difference: "
+            f"{which}."
+        )
 
 
 def _instruments(summaries: Summaries) -> Iterator[str]:
-    for instrument, quantity in _INSTRUMENTS.items():
-        if summaries.conditions and not any(summaries.has(quantity, layer) for layer in summaries.layers):
+    measured = set(summaries.frame["quantity"]) if summaries.conditions else set()
+    for instrument in _INSTRUMENTS:
+        if measured and not any(quantity.startswith(f"{instrument}.") for quantity in measured):
             yield (
-                f"Not measured: {instrument}. Its panels are left out; "
-                f"`sparsight measure RUN --instruments {instrument}` adds it to stored levels."
+                f"Not measured: {instrument}. Its figures are left out; to add them, run "
+                f"`sparsight measure RUN --instruments {instrument}`."
             )
 
 
@@ -97,16 +92,15 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
         worst = max((record for _, record in records), key=_num_severed)
         if _num_severed(worst):
             first = min(record.index for _, record in records if _num_severed(record))
-            severed.append(
-                f"{name} from level {first}, up to {_num_severed(worst)} of {worst.connectivity.num_units}"
-            )
+            num_units = worst.connectivity.num_units
+            severed.append(f"{name} from level {first}, at most {_num_severed(worst)} of {num_units}")
         for where, record in records:
             for layer in record.connectivity.severed_layers:
-                yield f"Severed: {where}: no weight left in {layer}."
+                yield f"Severed layer: {where}: no weight is left in {layer}."
             if not record.connectivity.has_path:
                 yield (
-                    f"No path: {where}: no kept path from input to output; the accuracy there is that of a "
-                    "constant guess."
+                    f"Severed network: {where}: no path of kept weights leads from the input to the output, "
+                    "so the accuracy is that of a constant guess."
                 )
     if severed:
         yield f"Severed units, without a path from input to output: {'; '.join(severed)}."
@@ -118,13 +112,12 @@ def _num_severed(record: LevelRecord) -> int:
 
 def _undefined(summaries: Summaries) -> Iterator[str]:
     frame = summaries.frame
-    for quantity, meaning in _UNDEFINED.items():
+    for quantity in UNDEFINED:
         counts = frame[(frame["quantity"] == quantity) & (frame["value"] > 0)]
-        worst = counts.groupby("condition", sort=False)["value"].max()
-        if len(worst):
-            which = ", ".join(f"{name} {count:.0f}" for name, count in worst.items())
-            first = counts["level"].min()
+        if len(counts):
+            most = counts.groupby("condition", sort=False)["value"].max()
+            which = ", ".join(f"{name} {count:.0f}" for name, count in most.items())
             yield (
-                f"Undefined, and left out of the means: {meaning} (from level {first}; at most, in one layer "
-                f"and level: {which})."
+                f"Undefined and left out of means, from level {counts['level'].min()} on: "
+                f"{words_of(quantity).meaning} (largest number in one layer and level: {which})."
             )

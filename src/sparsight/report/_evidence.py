@@ -1,4 +1,4 @@
-"""One pass over the levels of a condition: what its pictures need, and no more than that in memory."""
+"""Evidence for the pictures of one condition, gathered in one pass over its levels to bound the memory."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,54 +6,58 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsight.figures import quantiles_of
+from sparsight.figures import NULLS, PAIR_KINDS, quantiles_of
 from sparsight.geometry import Geometry
 from sparsight.instruments import Quantity
 from sparsight.measure import matched_shares
-from sparsight.report._explorer import LevelView, Packer, level_views
+from sparsight.report._explorer import Packer
+from sparsight.report._level_views import LevelView, level_views, order_of_units
 from sparsight.report._subjects import Subject
 
-PAIRS = ("same_channel", "different_channel")
-NULLS = ("fan_in", "configuration")
-_MOST_LEVELS = 255  # that one byte a weight can tell apart
+_MOST_LEVELS = 255  # the explorer stores in one byte up to which level a weight survives
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Evidence:
-    """What the pictures of one condition are made of.
+    """Arrays and tables from which the pictures of one condition are drawn.
 
     Attributes
     ----------
     condition : str
-        The subject's name.
+        Name of the subject.
     geometry : Geometry
+        Layout of the network's inputs.
     compared_level : int
-        The level at which subjects are compared.
+        Level at which subjects are compared.
     replicate : int
-        Whose single units are shown: the first with the most levels.
+        Replicate whose single units are shown: the first of those with the most levels.
     shows_fields : bool
         Whether the layer reads the network's input, so that its rows are receptive fields.
     shown : dict of int to numpy.ndarray
         First, middle and last level → weights, (unit, input).
     order : numpy.ndarray of int
-        Units as they are sorted in pictures.
+        Units in the order in which pictures show them.
     order_words : str
-        Says by what.
+        Phrase that describes the order.
     pairs : dict of (kind, level) to numpy.ndarray
-        S(d) summed over replicates; kind as in `PAIRS`.
+        S(d), summed over replicates; kinds as in `sparsight.figures.PAIR_KINDS`.
     expected : dict of (kind, null, level) to numpy.ndarray
-    fan_in, fan_out : numpy.ndarray or None
-        At the compared level: of every unit of every replicate; summed over replicates.
+        Expectation of S(d), summed over replicates; nulls as in `sparsight.figures.NULLS`.
+    fan_in : numpy.ndarray or None
+        At the compared level, kept inputs of every unit of every replicate.
+    fan_out : numpy.ndarray or None
+        At the compared level, kept weights on every input, summed over replicates.
     densities : dict of int to float
-        Of the replicate shown, by level.
+        Level → density in the replicate shown.
     cavity_rows, matched_rows : pandas.DataFrame
-        As `sparsight.figures.plot_cavity_distributions` takes it: of all weights, and of those
-        compared at equal |w|.
+        Distributions of Δκ, as `sparsight.figures.plot_cavity_distributions` takes them: over all weights,
+        and over those compared at equal |w|.
     sample_unit : int
-        The first unit in the order.
+        First unit in the order.
     sample_histogram, sample_cavity : numpy.ndarray or None
-        Its histogram of pre-activations, (bin,), and its Δκ, (input,), at the last level.
+        That unit's histogram of pre-activations, (bin,), and its Δκ, (input,), at the last level.
     packer : Packer or None
+        All levels for the explorer; None if the layer's rows are not receptive fields.
     """
 
     condition: str
@@ -76,23 +80,39 @@ class Evidence:
     sample_cavity: np.ndarray | None = None
     packer: Packer | None = None
 
+    def levels_with(self, kind: str) -> list[int]:
+        """Return the levels at which pairs of a kind were counted."""
+        return sorted(level for each, level in self.pairs if each == kind)
+
+    def pair_counts(
+        self, kind: str, levels: list[int]
+    ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+        """Return S(d) at some levels, and its expectation for random masks with the same fan-in."""
+        return (
+            {level: self.pairs[kind, level] for level in levels},
+            {level: self.expected[kind, "fan_in", level] for level in levels},
+        )
+
 
 def gather(subject: Subject, layer: str, compared_level: int) -> Evidence:
-    """Read all levels of a condition of a run once.
+    """Return the evidence of one subject, reading each of its levels once.
 
     Parameters
     ----------
     subject : Subject
-        With at least one level.
+        Condition with at least one level.
     layer : str
+        Layer to show.
     compared_level : int
-        The level at which subjects are compared.
+        Level at which subjects are compared.
     """
     run, condition = subject.run, subject.condition
     num_levels = [run.directory.num_levels(condition, each) for each in range(run.recipe.replicates)]
     replicate = int(np.argmax(num_levels))
     geometry = run.geometry(condition, replicate)
-    evidence = Evidence(subject.name, geometry, compared_level, replicate)
+    evidence = Evidence(
+        condition=subject.name, geometry=geometry, compared_level=compared_level, replicate=replicate
+    )
     if layer in run.layers():
         _read_fields(evidence, subject, layer, num_levels[replicate])
         _read_maps(evidence, subject, layer, num_levels)
@@ -100,6 +120,7 @@ def gather(subject: Subject, layer: str, compared_level: int) -> Evidence:
 
 
 def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: int) -> None:
+    # The weights of all levels would not fit into memory: three levels are kept, the packer has the rest.
     kept = {0, num_levels // 2, num_levels - 1}
     packer = Packer(evidence.condition, evidence.replicate)
     rows: list[dict[str, Any]] = []
@@ -133,16 +154,6 @@ def _read_sample(evidence: Evidence, view: LevelView) -> None:
         evidence.sample_cavity = np.asarray(cavity.value, np.float64)[evidence.sample_unit]
 
 
-def order_of_units(view: LevelView) -> tuple[np.ndarray, str]:
-    """Return units by falling near-locality, or fan-in where that was not measured; and words that say so."""
-    near = view.quantities.get("locality.near_per_unit")
-    if near is not None and np.isfinite(near.value).any():
-        falling = np.argsort(-np.nan_to_num(np.asarray(near.value), nan=-1.0), kind="stable")
-        return falling, f"units sorted by their near-locality at level {view.index}, most local first"
-    falling = np.argsort(-view.mask.sum(axis=1), kind="stable")
-    return falling, f"units sorted by their fan-in at level {view.index}, largest first"
-
-
 def _cavity_rows(condition: str, view: LevelView, *, at_equal_size: bool) -> list[dict[str, Any]]:
     quantity = view.quantities.get("cavity.delta_kurtosis")
     if quantity is None:
@@ -152,13 +163,7 @@ def _cavity_rows(condition: str, view: LevelView, *, at_equal_size: bool) -> lis
     shares = matched_shares(delta, np.abs(view.weight), *groups.values()) if at_equal_size else None
     return [
         {"condition": condition, "level": view.index, "density": view.density, "group": group}
-        | dict(
-            zip(
-                ("q5", "q25", "q50", "q75", "q95"),
-                quantiles_of(delta[chosen], None if shares is None else shares[chosen]),
-                strict=True,
-            )
-        )
+        | quantiles_of(delta[chosen], None if shares is None else shares[chosen])
         for group, chosen in groups.items()
     ]
 
@@ -168,7 +173,7 @@ def _read_maps(evidence: Evidence, subject: Subject, layer: str, num_levels: lis
     for replicate, number in enumerate(num_levels):
         for level in range(number):
             quantities = subject.run.measures(subject.condition, replicate, level).get(layer, {})
-            for kind in PAIRS:
+            for kind in PAIR_KINDS:
                 _add(evidence.pairs, (kind, level), quantities.get(f"locality.pairs_{kind}"))
                 for null in NULLS:
                     found = quantities.get(f"locality.pairs_{kind}_{null}")

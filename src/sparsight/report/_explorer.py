@@ -1,205 +1,165 @@
-"""The receptive fields of a run, packed small enough to be carried inside the page."""
+"""Data of the explorer: the receptive fields of all units and levels, small enough to travel in the page.
+
+A pruned weight stays pruned, so one byte per weight, the level that it survives to, holds the masks of all
+levels. Values are stored at kept weights only and in few steps (docs/decisions.md, "The page carries dense
+levels in three colours, sparse ones in thirty-one").
+"""
 
 import base64
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsight.figures import SATURATION, evenly_spaced
-from sparsight.instruments import Quantity
+from sparsight.figures import SATURATION, evenly_spaced, words_of
 from sparsight.measure import HISTOGRAM_EDGES
-from sparsight.store import Run
+from sparsight.report._level_views import LevelView
 
-# Bytes before base64. The whole page shall stay under 8 MB, and base64 takes 4 for 3.
+# Bytes before base64, which makes 4 of 3. The whole page should stay under 8 MB.
 WEIGHT_BUDGET = 1_800_000
 CAVITY_BUDGET = 400_000
 HISTOGRAM_BUDGET = 1_600_000  # before compression, which leaves less than half
 _COARSEST, _COARSE, _FINE, _CAVITY = 1, 2, 15, 7
-"""Steps on either side of 0: the eye tells few apart in a dense field, which is noise there."""
+"""Steps on either side of 0: the eye tells few apart in a dense field, which looks like noise."""
 _SPARSE_SHARE = 0.4
-"""Of what is left of the budget once all levels are in the coarsest steps; the rest is for denser levels."""
-_FULL = 127
+"""Share of the budget beyond the coarsest steps that goes to fine steps, starting with the sparsest level;
+the rest goes to coarse steps for denser levels."""
+_FULL = 127  # codes run from −127 to 127; −128 stands for undefined
+_PEAK = 255
 _PER_UNIT = {
     "near": "locality.near_per_unit",
     "kurtosis": "gaussianity.excess_kurtosis_per_unit",
     "ipr": "locality.ipr_per_unit",
     "mean": "gaussianity.mean_per_unit",
 }
-_PEAK = 255
 
 
-@dataclass(frozen=True, eq=False)
-class LevelView:
-    """What the page shows of one level of one layer.
+class _Detail(NamedTuple):
+    """How much of one level the page carries."""
 
-    Attributes
-    ----------
-    index : int
-    density, accuracy : float
-    weight : numpy.ndarray of float32, (unit, input)
-    mask, next_mask : numpy.ndarray of bool, (unit, input)
-    quantities : dict of str to Quantity
-    """
-
-    index: int
-    density: float
-    accuracy: float
-    weight: np.ndarray
-    mask: np.ndarray
-    next_mask: np.ndarray
-    quantities: dict[str, Quantity]
+    steps: int
+    with_cavity: bool
+    with_histogram: bool
 
 
-def level_views(run: Run, condition: str, replicate: int, layer: str) -> Iterator[LevelView]:
-    """Read the levels of one layer one after the other: only one is in memory."""
-    name = f"{layer}.weight"
-    for index in range(run.directory.num_levels(condition, replicate)):
-        stored = run.level(condition, replicate, index)
-        yield LevelView(
-            index=index,
-            density=stored.record.density,
-            accuracy=stored.record.test_accuracy,
-            weight=stored.final[name].numpy(),
-            mask=stored.masks[name].numpy(),
-            next_mask=stored.next_masks[name].numpy(),
-            quantities=run.measures(condition, replicate, index).get(layer, {}),
-        )
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Level:
+    facts: dict[str, Any]  # plain numbers; a list has one entry per unit
+    mask: np.ndarray  # bits of the mask, eight to a byte
+    weights: np.ndarray  # codes of the kept weights
+    cavity: np.ndarray | None  # codes of Δκ at the kept weights
+    bars: np.ndarray | None  # heights of the histogram, (unit, bin)
 
 
 class Packer:
-    """Collects the levels of one condition, and packs them once the sizes of all are known.
-
-    A weight that is pruned stays pruned, so one number a weight, the level that it survives to, holds the
-    masks of all levels. Values are stored at kept weights only, in few steps: fewer in dense levels, where
-    there are many and single ones cannot be seen.
+    """Levels of one condition, collected one by one and packed once the sizes of all are known.
 
     Parameters
     ----------
     condition : str
+        Name of the subject.
     replicate : int
+        Replicate that the levels belong to.
     """
 
     def __init__(self, condition: str, replicate: int) -> None:
         self.condition, self.replicate = condition, replicate
-        self.is_monotone = True
+        self.is_monotone = True  # no weight has come back so far; else `survival` cannot hold the masks
         self._survival = np.zeros((0, 0), np.uint8)
-        self._levels: list[dict[str, Any]] = []
-        self._weights: list[np.ndarray] = []
-        self._cavities: list[np.ndarray | None] = []
-        self._histograms: list[np.ndarray | None] = []
-        self._masks: list[np.ndarray] = []
+        self._levels: list[_Level] = []
 
     def add(self, view: LevelView) -> None:
-        """Take in the next level."""
+        """Add the next level."""
         if not self._levels:
             self._survival = np.zeros(view.mask.shape, np.uint8)
         self.is_monotone &= not (view.mask & (self._survival < view.index)).any()
         self._survival[view.mask] = view.index + 1
         weights, weight_limits = _codes(view.weight, view.mask)
-        cavity = view.quantities.get("cavity.delta_kurtosis")
-        cavity_limits: np.ndarray | None = None
-        if cavity is not None:
-            codes, cavity_limits = _codes(np.asarray(cavity.value, np.float64), view.mask)
-            self._cavities.append(codes)
-        else:
-            self._cavities.append(None)
-        histogram = view.quantities.get("gaussianity.histogram_per_unit")
-        variance = view.quantities.get("gaussianity.variance_per_unit")
-        bars, peaks = (None, None) if histogram is None else _bars(np.asarray(histogram.value))
-        self._histograms.append(bars)
-        self._weights.append(weights)
-        self._masks.append(np.packbits(view.mask))
+        facts = {
+            "index": view.index,
+            "density": view.density,
+            "accuracy": view.accuracy,
+            "weightLimits": _rounded(weight_limits),
+            "cavityLimits": None,
+            "peaks": None,
+            "sd": None,
+        }
+        measured = {name: quantity.value for name, quantity in view.quantities.items()}
+        cavity = bars = None
+        if "cavity.delta_kurtosis" in measured:
+            delta = np.asarray(measured["cavity.delta_kurtosis"], np.float64)
+            cavity, limits = _codes(delta, view.mask)
+            facts["cavityLimits"] = _rounded(limits)
+        if "gaussianity.histogram_per_unit" in measured:
+            bars, peaks = _bars(np.asarray(measured["gaussianity.histogram_per_unit"]))
+            facts["peaks"] = _rounded(peaks)
+        if "gaussianity.variance_per_unit" in measured:
+            facts["sd"] = _rounded(np.sqrt(measured["gaussianity.variance_per_unit"]))
+        facts |= {key: _rounded(measured[name]) for key, name in _PER_UNIT.items() if name in measured}
         self._levels.append(
-            {
-                "index": view.index,
-                "density": view.density,
-                "accuracy": view.accuracy,
-                "weightLimits": _rounded(weight_limits),
-                "cavityLimits": None if cavity_limits is None else _rounded(cavity_limits),
-                "peaks": None if peaks is None else _rounded(peaks),
-                "sd": None if variance is None else _rounded(np.sqrt(variance.value)),
-                **{name: _rounded(view.quantities[key].value) for name, key in _PER_UNIT.items()
-                   if key in view.quantities},
-            }
-        )  # fmt: skip
+            _Level(facts=facts, mask=np.packbits(view.mask), weights=weights, cavity=cavity, bars=bars)
+        )
 
     @property
     def sizes(self) -> list[int]:
-        """Kept weights of each level."""
-        return [len(codes) for codes in self._weights]
+        """Number of kept weights at each level."""
+        return [len(level.weights) for level in self._levels]
 
     @property
     def histogram_bytes(self) -> int:
-        """What the histograms of all levels take before compression."""
-        return sum(bars.size for bars in self._histograms if bars is not None)
+        """Bytes of the histograms of all levels before compression."""
+        return sum(level.bars.size for level in self._levels if level.bars is not None)
 
     @property
     def num_units(self) -> int:
-        """Units of the layer."""
+        """Number of units of the layer."""
         return len(self._survival)
 
-    def packed(
-        self,
-        units: np.ndarray,
-        steps_of: Sequence[int],
-        with_cavity: Sequence[bool],
-        with_histogram: Sequence[bool],
-    ) -> dict[str, Any]:
-        """Return plain values for the page, of some units, in so many steps a level."""
-        levels = []
-        for place, level in enumerate(self._levels):
-            mask = np.unpackbits(self._masks[place], count=self._survival.size).astype(bool)
-            mask = mask.reshape(self._survival.shape)
-            steps = steps_of[place]
-            cavity, bars = self._cavities[place], self._histograms[place]
-            levels.append(
-                {
-                    name: [value[unit] for unit in units] if isinstance(value, list) else value
-                    for name, value in level.items()
-                }
-                | {
-                    "steps": steps,
-                    "weights": _compressed(_coarser(_of(units, mask, self._weights[place]), steps)),
-                }
-                | (
-                    {
-                        "cavitySteps": _CAVITY,
-                        "cavity": _compressed(_coarser(_of(units, mask, cavity), _CAVITY)),
-                    }
-                    if cavity is not None and with_cavity[place]
-                    else {}
-                )
-                | (
-                    {"histogram": _compressed(bars[units])}
-                    if bars is not None and with_histogram[place]
-                    else {}
-                )
-            )
+    def packed(self, units: np.ndarray, details: Sequence[_Detail]) -> dict[str, Any]:
+        """Return the condition as plain values: some units, each level in its own detail."""
         return {
             "name": self.condition,
             "replicate": self.replicate,
             "survival": _compressed(self._survival[units]),
-            "levels": levels,
+            "levels": [
+                self._packed_level(level, units, detail)
+                for level, detail in zip(self._levels, details, strict=True)
+            ],
         }
+
+    def _packed_level(self, level: _Level, units: np.ndarray, detail: _Detail) -> dict[str, Any]:
+        mask = np.unpackbits(level.mask, count=self._survival.size).astype(bool)
+        mask = mask.reshape(self._survival.shape)
+        packed = {
+            name: [value[unit] for unit in units] if isinstance(value, list) else value
+            for name, value in level.facts.items()
+        }
+        packed["steps"] = detail.steps
+        packed["weights"] = _compressed(_coarser(_of(units, mask, level.weights), detail.steps))
+        if level.cavity is not None and detail.with_cavity:
+            packed["cavitySteps"] = _CAVITY
+            packed["cavity"] = _compressed(_coarser(_of(units, mask, level.cavity), _CAVITY))
+        if level.bars is not None and detail.with_histogram:
+            packed["histogram"] = _compressed(level.bars[units])
+        return packed
 
 
 def pack(packers: Sequence[Packer]) -> dict[str, Any]:
-    """Return the explorer's data within the budgets, and which units it holds.
+    """Return the explorer's data within the budgets, for as many units as fit.
 
     Parameters
     ----------
     packers : sequence of Packer
-        One a condition, all levels added.
+        One per condition, with all levels added.
 
     Returns
     -------
     dict
         ``units`` (indices into the layer), ``numUnits`` of the layer, ``saturation``, ``edges`` of the
-        histograms' bins, ``conditions``.
+        histograms' bins, ``names`` (key of a number per unit → its words), and ``conditions``.
     """
     num_units = min((packer.num_units for packer in packers), default=0)
     sizes = [size for packer in packers for size in packer.sizes]
@@ -214,21 +174,24 @@ def pack(packers: Sequence[Packer]) -> dict[str, Any]:
     num_histograms = most if bars <= HISTOGRAM_BUDGET else max(1, int(most * HISTOGRAM_BUDGET / bars))
     conditions, start = [], 0
     for packer in packers:
-        stop = start + len(packer.sizes)
-        shown = np.isin(np.arange(stop - start), evenly_spaced(stop - start, num_histograms))
-        conditions.append(packer.packed(units, steps[start:stop], cavity[start:stop], shown.tolist()))
+        num_levels = len(packer.sizes)
+        stop = start + num_levels
+        histogram = np.isin(np.arange(num_levels), evenly_spaced(num_levels, num_histograms)).tolist()
+        details = map(_Detail, steps[start:stop], cavity[start:stop], histogram)
+        conditions.append(packer.packed(units, list(details)))
         start = stop
     return {
         "units": units.tolist(),
         "numUnits": num_units,
         "saturation": SATURATION,
         "edges": HISTOGRAM_EDGES.tolist(),
+        "names": {key: short for key, name in _PER_UNIT.items() if (short := words_of(name).short)},
         "conditions": conditions,
     }
 
 
 def _codes(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return kept values in −127 … 127 (−128: undefined), and what 127 stands for, by unit."""
+    """Return kept values as codes −127 … 127 (−128: undefined), and the value of code 127, by unit."""
     kept = np.where(mask, np.nan_to_num(values), 0)
     rms = np.sqrt((kept.astype(np.float64) ** 2).sum(axis=1) / np.maximum(mask.sum(axis=1), 1))
     limits = np.where(rms > 0, SATURATION * rms, 1.0)
@@ -238,19 +201,20 @@ def _codes(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _bars(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return counts as bars of 0 … 255, 255 the unit's highest, and what share of samples that is."""
+    """Return counts as heights 0 … 255, and the share of samples that 255 stands for, by unit."""
     peak = counts.max(axis=1, keepdims=True)
     bars = np.rint(_PEAK * counts / np.maximum(peak, 1)).astype(np.uint8)
     return bars, peak[:, 0] / np.maximum(counts.sum(axis=1), 1)
 
 
 def _coarser(codes: np.ndarray, steps: int) -> np.ndarray:
-    """Return codes in so many steps on either side of 0 as uint8: 0 undefined, 1 + steps zero."""
+    """Return codes in `steps` steps on either side of 0, as uint8: 0 is undefined, `steps` + 1 is zero."""
     rounded = np.rint(codes.astype(np.float32) * (steps / _FULL)) + steps + 1
     return np.asarray(np.where(codes < -_FULL, 0, rounded), np.uint8)
 
 
 def _of(units: np.ndarray, mask: np.ndarray, kept_values: np.ndarray) -> np.ndarray:
+    """Return those of the values at kept weights that belong to some units."""
     if len(units) == len(mask):
         return kept_values
     chosen = np.zeros(mask.shape, bool)
@@ -259,13 +223,14 @@ def _of(units: np.ndarray, mask: np.ndarray, kept_values: np.ndarray) -> np.ndar
 
 
 def _bytes_per_value(steps: int) -> float:
-    # Entropy of a Gaussian in steps of SATURATION / steps standard deviations, clipped, and 5 % for packing.
+    # Entropy of a Gaussian in bins of SATURATION / steps standard deviations, at most that of equally
+    # frequent codes, and 5 % for what compression does not reach.
     gaussian = 0.5 * math.log2(2 * math.pi * math.e) + math.log2(steps / SATURATION)
     return 1.05 * min(gaussian, math.log2(2 * steps + 1)) / 8
 
 
 def _steps_within(sizes: Sequence[float], budget: float) -> list[int]:
-    """Return finer steps for sparser levels: these have few weights, and each can be seen."""
+    """Return the steps of each level: finer for sparser levels, whose single weights can be seen."""
     rest = budget - sum(sizes) * _bytes_per_value(_COARSEST)
     to_fine = _bytes_per_value(_FINE) - _bytes_per_value(_COARSEST)
     fine = _smallest_within(sizes, rest * _SPARSE_SHARE, to_fine)
@@ -279,6 +244,7 @@ def _steps_within(sizes: Sequence[float], budget: float) -> list[int]:
 
 
 def _smallest_within(sizes: Sequence[float], budget: float, bytes_per_value: float) -> list[bool]:
+    """Return which levels fit into the budget, filled from the smallest level on."""
     chosen = [False] * len(sizes)
     for place in np.argsort(sizes, kind="stable"):
         budget -= sizes[place] * bytes_per_value

@@ -1,4 +1,4 @@
-"""Every panel of a run as a file, for papers and talks."""
+"""Figure files: every panel of a run in SVG, PDF and PNG, for papers and talks."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,15 +8,16 @@ from matplotlib.figure import Figure
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import plot_receptive_fields
-from sparsight.report._curves import control_panels, curve_panels
-from sparsight.report._evidence import Evidence, gather
+from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
-from sparsight.report._panel import Panel
 from sparsight.report._panels import (
+    Panel,
     cavity_panels,
     connection_panels,
+    control_panels,
+    curve_panels,
     difference_panels,
+    field_panels,
     level_panels,
     locality_panels,
     unit_panels,
@@ -24,9 +25,9 @@ from sparsight.report._panels import (
 from sparsight.report._subjects import Summaries
 from sparsight.store import Run
 
-FORMATS = ("svg", "pdf", "png")
+_FORMATS = ("svg", "pdf", "png")
 _DOTS_PER_INCH = 200
-# The same run gives the same bytes: no date in a file.
+# Without dates, the same run gives the same bytes.
 _METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
@@ -34,16 +35,17 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 
 
-def write_figures(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write every panel of a run into a folder, and ``captions.md`` with what each shows.
+def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
+    """Write every panel of a run into a folder, and their captions into ``captions.md``.
 
     Parameters
     ----------
     run : Run
-        With at least one level.
+        Run with at least one level.
     folder : Path
-        Made if it is not there; files of the same names are replaced.
+        Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
+        Formats in which to write every panel.
 
     Returns
     -------
@@ -53,14 +55,14 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> l
     Raises
     ------
     InputError
-        If a format is not known, the run holds no level, or the folder cannot be written.
+        If a format is unknown, the run has no level, or the folder cannot be written.
     """
-    unknown = [name for name in formats if name not in FORMATS]
+    unknown = [name for name in formats if name not in _FORMATS]
     if unknown or not formats:
-        raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(FORMATS)} are allowed")
+        raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(_FORMATS)} are allowed")
     summaries = Summaries(run)
     if not summaries.conditions:
-        raise InputError(f"{run.path} holds no level yet; run it first")
+        raise InputError(f"{run.path} has no level yet; run it first")
     written, captions = [], [f"# Figures of {run.recipe.name}, recipe {run.recipe.digest()[:8]}\n"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> l
 
 
 def panels_of(summaries: Summaries) -> Iterator[Panel]:
-    """Yield every panel of the report, legends included, in its order."""
+    """Yield every panel of the report in its order, each with its own legend."""
     levels = summaries.compared_levels()
     for place, layer in enumerate(summaries.layers):
         yield from curve_panels(summaries, layer, with_network=place == 0, legend=True)
@@ -84,7 +86,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     yield from difference_panels(findings(summaries, first_layer), summaries.conditions)
     gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]
     for evidence in gathered:
-        yield from _field_panels(evidence)
+        yield from field_panels(evidence)
         yield from unit_panels(evidence)
         yield from locality_panels(evidence)
         yield from level_panels(evidence)
@@ -92,21 +94,10 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     yield from connection_panels(gathered)
 
 
-def _field_panels(evidence: Evidence) -> Iterator[Panel]:
-    if evidence.shows_fields:
-        for level, weight in sorted(evidence.shown.items()):
-            yield Panel(
-                f"receptive-fields-{evidence.condition}-level-{level}",
-                f"Receptive fields: {evidence.condition}, level {level}",
-                plot_receptive_fields(weight, evidence.geometry, order=evidence.order),
-                f"Replicate {evidence.replicate}, {evidence.order_words}; each unit has its own scale.",
-            )
-
-
 def _save(panel: Panel, path: Path, name: str) -> Path:
     figure = panel.ax.get_figure()
     assert isinstance(figure, Figure)
-    # Type 42: text stays text in PDF. The salt makes ids in SVG the same at every writing.
+    # Type 42 keeps text as text in a PDF. The salt makes the ids in an SVG the same at every writing.
     with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": panel.identifier}):
         figure.savefig(
             path,

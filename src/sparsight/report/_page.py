@@ -1,5 +1,6 @@
-"""The report: one HTML file that opens from disk and asks nothing of the network."""
+"""The report: one HTML file that opens from disk and loads nothing from the network."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -10,17 +11,36 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import CONDITION_COLOURS, SATURATION, looks, signed_table
+from sparsight.figures import (
+    CONDITION_COLOURS,
+    CURVES,
+    FAMILIES,
+    NULLS,
+    PAIR_KINDS,
+    SATURATION,
+    SUMMARY,
+    SUMMARY_CAPTION,
+    looks,
+    signed_table,
+    words_of,
+)
 from sparsight.report._caveats import caveats
-from sparsight.report._curves import control_panels, curve_panels, interval_rows
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
 from sparsight.report._findings import Finding, findings
-from sparsight.report._mosaics import level_maps, mosaics
-from sparsight.report._panels import cavity_panels, connection_panels, difference_panels, locality_panels
+from sparsight.report._mosaics import Picture, field_mosaics, level_maps
+from sparsight.report._panels import (
+    Panel,
+    cavity_panels,
+    connection_panels,
+    control_panels,
+    curve_panels,
+    difference_panels,
+    locality_panels,
+)
 from sparsight.report._provenance import differing_settings, provenance
 from sparsight.report._subjects import Summaries
-from sparsight.store import COLUMNS, NETWORK, Run
+from sparsight.store import NETWORK, Run
 
 
 def write_report(run: Run) -> Path:
@@ -29,12 +49,12 @@ def write_report(run: Run) -> Path:
     Parameters
     ----------
     run : Run
-        May be unfinished, or have failed replicates: the page says so.
+        Run to report; unfinished runs and failed replicates are named in the report.
 
     Returns
     -------
     Path
-        ``run.directory.report``; the file is replaced in one step.
+        ``run.directory.report``; an older report is replaced in one step.
 
     Raises
     ------
@@ -47,14 +67,19 @@ def write_report(run: Run) -> Path:
 
 
 def write_page_of(runs: Sequence[Run], path: Path) -> Path:
-    """Write the page of one run, or of several side by side, to a path.
+    """Write the report of one run, or of several side by side.
 
     Parameters
     ----------
     runs : sequence of Run
-        Colours and comparisons follow their order: the first is what the others are compared with.
+        Runs in the order of the report; the others are compared with the first.
     path : Path
-        Replaced in one step.
+        File to write; an older file is replaced in one step.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
@@ -75,11 +100,13 @@ def write_page_of(runs: Sequence[Run], path: Path) -> Path:
 
 
 def render(*runs: Run) -> str:
-    """Return the page as text. Every string from the runs is escaped."""
+    """Return the HTML of the report, in which every string from the runs is escaped."""
+    # A run may come from somebody else: whatever it contains is text here, never markup or a template
+    # (tests/report/test_foreign_runs.py).
     environment = Environment(
         loader=PackageLoader("sparsight.report", ""),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name raises instead of leaving a gap in the page
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -87,6 +114,7 @@ def render(*runs: Run) -> str:
 
 
 def _content(summaries: Summaries) -> dict[str, Any]:
+    """Return everything that the template shows."""
     first_layer = summaries.layers[0] if summaries.layers else NETWORK
     levels = summaries.compared_levels()
     gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]
@@ -105,7 +133,8 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "densities": {name: summaries.density(name, level) for name, level in levels.items()},
         "findings": found,
         "pairing": _pairing(found),
-        "columns": COLUMNS,
+        "columns": [words_of(quantity) for quantity in SUMMARY],
+        "summary_caption": SUMMARY_CAPTION,
         "rows": _rows(summaries, first_layer),
         "caveats": caveats(summaries),
         "differences": difference_panels(found, summaries.conditions),
@@ -119,24 +148,30 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "explorer": _explorer(gathered),
         "profiles": [panel for each in gathered for panel in locality_panels(each)],
         "level_maps": _level_maps(gathered),
+        "nulls": NULLS,
         "connections": connection_panels(gathered),
         "cavity": cavity_panels(gathered),
-        "numbers": interval_rows(summaries, summaries.layers),
+        "numbers": _numbers(summaries),
         "version": metadata.version("sparsight"),
     }
 
 
 def _pairing(found: Sequence[Finding]) -> str:
+    """Return a sentence on how replicates are compared."""
     pairs = {cell.is_paired for finding in found for cell in finding.differences}
     if pairs == {True}:
         return "Differences are paired by seed."
     if pairs == {False}:
-        return "Differences are between independent replicates: no seed is shared."
-    return "Differences are paired by seed where seeds are shared, else between independent replicates."
+        return "Differences are between independent replicates, since no seed is shared."
+    return (
+        "Differences are paired by seed where seeds are shared, and between independent replicates elsewhere."
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Row:
+    """Row of the table by level: one cell per quantity of `SUMMARY`, None where it was not measured."""
+
     condition: str
     level: int
     density: float
@@ -145,22 +180,39 @@ class _Row:
 
 def _rows(summaries: Summaries, layer: str) -> list[_Row]:
     tables = []
-    for column in COLUMNS:
-        table = summaries.intervals(column.quantity, NETWORK if column.scope == NETWORK else layer)
+    for quantity in SUMMARY:
+        table = summaries.intervals(quantity, words_of(quantity).layer(layer))
         tables.append({(row["condition"], row["level"]): row for row in table.to_dict("records")})
     return [
         _Row(
-            condition,
-            level,
-            summaries.density(condition, level),
-            [table.get((condition, level)) for table in tables],
+            condition=condition,
+            level=level,
+            density=summaries.density(condition, level),
+            cells=[table.get((condition, level)) for table in tables],
         )
         for condition in summaries.conditions
         for level in range(summaries.last_level(condition) + 1)
     ]
 
 
-def _other_layers(summaries: Summaries) -> dict[str, list[Any]]:
+def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
+    """Return every interval that the curves show as plain rows, fit for JSON; NaN becomes None."""
+    scopes = {quantity: words_of(quantity).scope for quantity in CURVES}
+    scopes |= {quantity: "layer" for family in FAMILIES for quantity in family.lines.values()}
+    rows: list[dict[str, Any]] = []
+    for quantity, scope in scopes.items():
+        for layer in (NETWORK,) if scope == "network" else summaries.layers:
+            if summaries.has(quantity, layer):
+                table = summaries.intervals(quantity, layer)
+                plain = table.astype(object).where(table.notna(), None)
+                rows += [
+                    {"quantity": quantity, "layer": layer} | {str(key): row[key] for key in row}
+                    for row in plain.to_dict("records")
+                ]
+    return rows
+
+
+def _other_layers(summaries: Summaries) -> dict[str, list[Panel]]:
     return {
         layer: [
             *curve_panels(summaries, layer, with_network=False),
@@ -170,9 +222,9 @@ def _other_layers(summaries: Summaries) -> dict[str, list[Any]]:
     }
 
 
-def _mosaics(summaries: Summaries, gathered: list[Evidence]) -> list[list[Any]]:
+def _mosaics(summaries: Summaries, gathered: list[Evidence]) -> list[list[Picture]]:
     return [
-        list(mosaics(each, lambda level, name=each.condition: summaries.density(name, level)))  # type: ignore[misc]
+        list(field_mosaics(each, functools.partial(summaries.density, each.condition)))
         for each in gathered
         if each.shows_fields
     ]
@@ -185,30 +237,26 @@ def _level_maps(gathered: list[Evidence]) -> list[dict[str, Any]]:
             "condition": each.condition,
             "kind": words,
             "maps": maps,
-            "is_beside_both": (kind, "configuration", 0) in each.expected,
+            "has_stricter_null": (kind, "configuration", 0) in each.expected,
             "is_open": kind == "same_channel",
         }
         for each in gathered
-        for kind, words in (("same_channel", "same channel"), ("different_channel", "different channels"))
+        for kind, words in PAIR_KINDS.items()
         if (maps := level_maps(each, kind))
     ]
 
 
 def _explorer(gathered: list[Evidence]) -> dict[str, Any] | None:
-    """Return the explorer's data, of all conditions whose fields are like the first's, if there are any."""
-    able = [each for each in gathered if each.packer is not None]
-    if not able:
+    """Return the explorer's data for all conditions whose fields have the shape of the first's, if any."""
+    shape_of = {
+        each.condition: (each.geometry, each.packer.num_units) for each in gathered if each.packer is not None
+    }
+    if not shape_of:
         return None
-    alike = [
-        each.packer
-        for each in able
-        if each.packer is not None
-        and able[0].packer is not None
-        and (each.geometry, each.packer.num_units) == (able[0].geometry, able[0].packer.num_units)
-    ]
-    shown = {packer.condition for packer in alike}
-    return pack(alike) | {
-        "geometry": asdict(able[0].geometry),
+    first = next(iter(shape_of.values()))
+    shown = [name for name, shape in shape_of.items() if shape == first]
+    return pack([each.packer for each in gathered if each.packer is not None and each.condition in shown]) | {
+        "geometry": asdict(first[0]),
         "signed": signed_table().tolist(),
         "leftOut": [each.condition for each in gathered if each.condition not in shown],
     }

@@ -1,118 +1,285 @@
-"""The panels of S(d), fan-in and fan-out, cavity effects, single units, and differences."""
+"""Panels: plots with their headings and captions, which the report shows and `write_figures` saves."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
 
 from sparsight.figures import (
+    CURVES,
+    FAMILIES,
+    NULLS,
+    PAIR_KINDS,
+    Family,
     plot_cavity_distributions,
     plot_cavity_map,
+    plot_controls,
     plot_differences,
     plot_fan_in,
     plot_fan_out,
     plot_locality_levels,
     plot_locality_map,
     plot_locality_profile,
+    plot_over_density,
     plot_preactivations,
+    plot_receptive_fields,
+    words_of,
 )
-from sparsight.report._evidence import PAIRS, Evidence
+from sparsight.report._evidence import Evidence
 from sparsight.report._findings import Finding
-from sparsight.report._panel import Panel
+from sparsight.report._subjects import Summaries
+from sparsight.report._svg import inline_svg
+
+_MAPS = (("same_channel", "fan_in"), ("same_channel", "configuration"), ("different_channel", "fan_in"))
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A plot with its heading and caption.
+
+    Attributes
+    ----------
+    name : str
+        Distinct among the panels of a report.
+    title : str
+        Heading.
+    ax : matplotlib.axes.Axes
+        The only Axes of its Figure, apart from colour bars.
+    caption : str
+        One or more full sentences.
+    """
+
+    name: str
+    title: str
+    ax: Axes
+    caption: str
+
+    @property
+    def identifier(self) -> str:
+        """The name in letters, digits and hyphens, for ids and file names."""
+        plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in self.name)
+        return "-".join(part for part in plain.split("-") if part)
+
+    @property
+    def figure(self) -> Markup:
+        """The plot as an ``<svg>`` element; replaces the layout of the Figure."""
+        return Markup(inline_svg(self.ax, f"f-{self.identifier}", f"{self.title}. {self.caption}"))
+
+
+def curve_panels(
+    summaries: Summaries, layer: str, *, with_network: bool = True, legend: bool = False
+) -> list[Panel]:
+    """Return the curve over density of every quantity that was measured in a layer.
+
+    Parameters
+    ----------
+    summaries : Summaries
+        Summaries of the runs to draw.
+    layer : str
+        Layer whose quantities are drawn.
+    with_network : bool
+        Whether to include quantities of the whole network.
+    legend : bool
+        Whether each panel names its conditions; the report has one legend for all.
+    """
+    panels = []
+    for quantity in CURVES:
+        words = words_of(quantity)
+        where = words.layer(layer)
+        if (words.scope == "network" and not with_network) or not summaries.has(quantity, where):
+            continue
+        ax = plot_over_density(
+            summaries.intervals(quantity, where),
+            ylabel=words.label,
+            null=words.null,
+            null_label=words.null_label,
+            legend=legend,
+        )
+        panels.append(Panel(f"{layer}-{quantity}", words.title, ax, words.caption))
+    return panels
+
+
+def control_panels(summaries: Summaries, layer: str) -> list[list[Panel]]:
+    """Return, for each measured family, one panel per condition beside its controls, all on one scale."""
+    return [panels for family in FAMILIES if (panels := _family_panels(summaries, layer, family))]
+
+
+def _family_panels(summaries: Summaries, layer: str, family: Family) -> list[Panel]:
+    present = {line: quantity for line, quantity in family.lines.items() if summaries.has(quantity, layer)}
+    words = family.words
+    drawn: dict[str, Axes] = {}
+    for condition in summaries.conditions if present else ():
+        tables = {}
+        for line, quantity in present.items():
+            table = summaries.intervals(quantity, layer)
+            of_condition = table[table["condition"] == condition]
+            if of_condition["mean"].notna().any():
+                tables[line] = of_condition
+        if tables:
+            drawn[condition] = plot_controls(
+                tables, ylabel=words.label, null=words.null, null_label=words.null_label
+            )
+    # One scale for all conditions: they are read side by side.
+    limits = [ax.get_ylim() for ax in drawn.values()]
+    for ax in drawn.values():
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    return [
+        Panel(f"{layer}-{family.name}-{condition}", f"{family.title}: {condition}", ax, family.caption)
+        for condition, ax in drawn.items()
+    ]
+
+
+def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> list[Panel]:
+    """Return, for each finding, the differences between conditions with their intervals."""
+    panels = []
+    for finding in found:
+        if not finding.differences:
+            continue
+        rows = [
+            {"condition": cell.condition, "reference": cell.reference}
+            | {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
+            for cell in finding.differences
+        ]
+        words = finding.quantity
+        ax = plot_differences(
+            pd.DataFrame(rows),
+            xlabel=f"difference in {words.title[:1].lower()}{words.title[1:]}",
+            conditions=conditions,
+        )
+        caption = (
+            f"{words.caption} Marks: differences of means over replicates, {_pairing(finding)}; bars: 95 % "
+            "intervals."
+        )
+        panels.append(Panel(f"difference-{words.name}", words.title, ax, caption))
+    return panels
+
+
+def _pairing(finding: Finding) -> str:
+    pairs = {cell.is_paired for cell in finding.differences}
+    if len(pairs) == 2:
+        return "paired by seed where seeds are shared"
+    return "paired by seed" if pairs == {True} else "not paired, since no seed is shared"
+
+
+def field_panels(evidence: Evidence) -> list[Panel]:
+    """Return the receptive fields of a condition at its first, middle and last level."""
+    if not evidence.shows_fields:
+        return []
+    return [
+        Panel(
+            f"receptive-fields-{evidence.condition}-level-{level}",
+            f"Receptive fields: {evidence.condition}, level {level}",
+            plot_receptive_fields(weight, evidence.geometry, order=evidence.order),
+            f"Replicate {evidence.replicate}, {evidence.order_words}; each unit has its own colour scale.",
+        )
+        for level, weight in sorted(evidence.shown.items())
+    ]
+
+
+def unit_panels(evidence: Evidence) -> list[Panel]:
+    """Return the pre-activations and the cavity map of the first unit in order, at the last level."""
+    panels = []
+    where = f"Unit {evidence.sample_unit}, replicate {evidence.replicate}, last level"
+    if evidence.sample_histogram is not None and evidence.sample_histogram.any():
+        panels.append(
+            Panel(
+                f"preactivations-{evidence.condition}",
+                f"Pre-activations of one unit: {evidence.condition}",
+                plot_preactivations(evidence.sample_histogram),
+                f"{where}, beside a Gaussian of equal mean and variance.",
+            )
+        )
+    if evidence.sample_cavity is not None and evidence.shows_fields:
+        panels.append(
+            Panel(
+                f"cavity-map-{evidence.condition}",
+                f"Cavity map of one unit: {evidence.condition}",
+                plot_cavity_map(evidence.sample_cavity, evidence.geometry),
+                f"{where}: what each weight adds to the unit's kurtosis κ.",
+            )
+        )
+    return panels
 
 
 def locality_panels(evidence: Evidence) -> list[Panel]:
-    """Return S(d) of a condition: its profile over levels, and maps at the last level beside the nulls."""
-    levels = sorted(level for kind, level in evidence.pairs if kind == "same_channel")
+    """Return S(d) of a condition over chance: its profiles at all levels, and maps at the last level."""
+    levels = evidence.levels_with("same_channel")
     if not levels:
         return []
-    counts = {level: evidence.pairs["same_channel", level] for level in levels}
-    expected = {level: evidence.expected["same_channel", "fan_in", level] for level in levels}
-    name = evidence.condition
-    profile = plot_locality_profile(counts, expected, evidence.geometry)
+    name, last = evidence.condition, levels[-1]
+    profile = plot_locality_profile(*evidence.pair_counts("same_channel", levels), evidence.geometry)
     panels = [
         Panel(
             f"profile-{name}",
             f"S(d) over distance: {name}",
             profile,
-            "Same channel, all units and replicates, over random masks of equal fan-in; a line a level, dark "
-            "to light with pruning.",
+            f"Pairs in the same channel, all units and replicates, relative to {NULLS['fan_in']}. One line "
+            "per level, from dark to light with pruning.",
         )
     ]
-    words = {
-        ("same_channel", "fan_in"): "same channel, over random masks of equal fan-in",
-        ("same_channel", "configuration"): "same channel, over masks that keep each input's number too",
-        ("different_channel", "fan_in"): "different channels, over random masks of equal fan-in",
-    }
-    for (kind, null), meaning in words.items():
-        if (kind, levels[-1]) in evidence.pairs and (kind, null, levels[-1]) in evidence.expected:
-            ax = plot_locality_map(
-                evidence.pairs[kind, levels[-1]],
-                evidence.expected[kind, null, levels[-1]],
-                evidence.geometry,
-            )
+    for kind, null in _MAPS:
+        if (kind, last) in evidence.pairs and (kind, null, last) in evidence.expected:
+            counts, expected = evidence.pairs[kind, last], evidence.expected[kind, null, last]
             panels.append(
                 Panel(
                     f"map-{kind}-{null}-{name}",
-                    f"S(d), {kind.replace('_', ' ')}, {null.replace('_', '-')} null: {name}",
-                    ax,
-                    f"Level {levels[-1]}, {meaning}. 0 is chance, 1 twice as often; blank: under 5 pairs "
-                    "expected.",
+                    f"S(d), {PAIR_KINDS[kind]}, {null.replace('_', '-')} null: {name}",
+                    plot_locality_map(counts, expected, evidence.geometry),
+                    f"Pairs at displacement d, {PAIR_KINDS[kind]}, level {last}, relative to {NULLS[null]}. "
+                    "On the log₂ scale, 0 is chance and 1 is twice as often; blank where fewer than 5 pairs "
+                    "are expected.",
                 )
             )
     return panels
 
 
 def level_panels(evidence: Evidence) -> list[Panel]:
-    """Return S(d) of a condition at several levels beside the null that keeps fan-in, for paper."""
-    panels = []
-    for kind in PAIRS:
-        levels = sorted(level for each, level in evidence.pairs if each == kind)
-        if levels:
-            ax = plot_locality_levels(
-                {level: evidence.pairs[kind, level] for level in levels},
-                {level: evidence.expected[kind, "fan_in", level] for level in levels},
-                evidence.geometry,
-            )
-            words = kind.replace("_", " ")
-            panels.append(
-                Panel(
-                    f"levels-{kind}-{evidence.condition}",
-                    f"S(d) and its null over levels, {words}: {evidence.condition}",
-                    ax,
-                    "S(d) and its expectation over random masks of equal fan-in, on one scale; blue: fewer, "
-                    "vermilion: more than expected.",
-                )
-            )
-    return panels
+    """Return S(d) of a condition at several levels, beside its expectation with the fan-in kept."""
+    return [
+        Panel(
+            f"levels-{kind}-{evidence.condition}",
+            f"S(d) and its null over levels, {words}: {evidence.condition}",
+            plot_locality_levels(*evidence.pair_counts(kind, levels), evidence.geometry),
+            f"S(d) and its expectation for {NULLS['fan_in']}, on one scale, and log₂ of their ratio: blue "
+            "where pairs are rarer than expected, vermilion where they are more frequent.",
+        )
+        for kind, words in PAIR_KINDS.items()
+        if (levels := evidence.levels_with(kind))
+    ]
 
 
 def connection_panels(gathered: Sequence[Evidence]) -> list[Panel]:
-    """Return the fan-in of all conditions in one panel (one a number of inputs), and the fan-out of each."""
-    measured = [each for each in gathered if each.fan_in is not None and each.fan_out is not None]
+    """Return the fan-in of all conditions, one panel per number of inputs, and the fan-out of each."""
+    fan_in = {each.condition: each.fan_in for each in gathered if each.fan_in is not None}
     panels = []
-    for num_inputs in dict.fromkeys(each.geometry.num_inputs for each in measured):
-        alike = [each for each in measured if each.geometry.num_inputs == num_inputs]
-        fan_in = {each.condition: each.fan_in for each in alike if each.fan_in is not None}
+    for num_inputs in dict.fromkeys(
+        each.geometry.num_inputs for each in gathered if each.condition in fan_in
+    ):
+        alike = [
+            each for each in gathered if each.condition in fan_in and each.geometry.num_inputs == num_inputs
+        ]
         panels.append(
             Panel(
                 f"fan-in-{num_inputs}",
                 "Fan-in",
-                plot_fan_in(fan_in, num_inputs),
-                f"Kept inputs of each unit, of {num_inputs}, {_levels_of(alike)}, all replicates, and the "
-                "binomial of random pruning.",
+                plot_fan_in({each.condition: fan_in[each.condition] for each in alike}, num_inputs),
+                f"Inputs that each unit keeps, out of {num_inputs}, {_levels_of(alike)}, in all replicates, "
+                "beside the binomial distribution of random pruning.",
             )
         )
-    for each in measured:
-        assert each.fan_out is not None
-        panels.append(
-            Panel(
-                f"fan-out-{each.condition}",
-                f"Fan-out: {each.condition}",
-                plot_fan_out(each.fan_out, each.geometry),
-                f"Kept weights on each pixel {_levels_of([each])}, summed over channels and replicates.",
-            )
+    panels += [
+        Panel(
+            f"fan-out-{each.condition}",
+            f"Fan-out: {each.condition}",
+            plot_fan_out(each.fan_out, each.geometry),
+            f"Weights kept on each pixel {_levels_of([each])}, summed over channels and replicates.",
         )
+        for each in gathered
+        if each.fan_out is not None
+    ]
     return panels
 
 
@@ -124,86 +291,26 @@ def _levels_of(gathered: Sequence[Evidence]) -> str:
 
 
 def cavity_panels(gathered: Sequence[Evidence]) -> list[Panel]:
-    """Return the distribution of Δκ over weights at each level, of all and at equal |w|, by condition."""
+    """Return the distributions of Δκ over weights by condition: of all weights, and at equal |w|."""
+    at_equal_size = (
+        " Only weights with a counterpart of similar |w| in their unit, each counted by its share in the "
+        "comparison."
+    )
     panels = []
     for each in gathered:
-        for name, rows, title, words in (
-            ("cavity", each.cavity_rows, "Δκ of single weights", ""),
-            ("cavity-matched", each.matched_rows, "Δκ at equal |w|", " Weights compared at equal |w| in "
-             "their unit, as they count in that comparison."),
-        ):  # fmt: skip
+        for kind, title, rows, remark in (
+            ("cavity", "Δκ of single weights", each.cavity_rows, ""),
+            ("cavity-matched", "Δκ at equal |w|", each.matched_rows, at_equal_size),
+        ):
             if len(rows) and np.isfinite(rows["q50"]).any():
                 panels.append(
                     Panel(
-                        f"{name}-weights-{each.condition}",
+                        f"{kind}-weights-{each.condition}",
                         f"{title}: {each.condition}",
                         plot_cavity_distributions(rows),
-                        f"Replicate {each.replicate}. Thin: 5 to 95 %, thick: 25 to 75 %, mark: median."
-                        f"{words}",
+                        "Distribution over the weights kept and pruned after each level, replicate "
+                        f"{each.replicate}. Thin line: 5 to 95 %; thick line: 25 to 75 %; mark: "
+                        f"median.{remark}",
                     )
                 )
     return panels
-
-
-def unit_panels(evidence: Evidence) -> list[Panel]:
-    """Return what the explorer shows of a unit, for the first in the evidence's order at its last level."""
-    panels = []
-    where = f"unit {evidence.sample_unit}, replicate {evidence.replicate}, last level"
-    if evidence.sample_histogram is not None and evidence.sample_histogram.any():
-        panels.append(
-            Panel(
-                f"preactivations-{evidence.condition}",
-                f"Pre-activations of one unit: {evidence.condition}",
-                plot_preactivations(evidence.sample_histogram),
-                f"{where}, beside the Gaussian of equal mean and variance.",
-            )
-        )
-    if evidence.sample_cavity is not None and evidence.shows_fields:
-        panels.append(
-            Panel(
-                f"cavity-map-{evidence.condition}",
-                f"Cavity map of one unit: {evidence.condition}",
-                plot_cavity_map(evidence.sample_cavity, evidence.geometry),
-                f"{where}: what each weight adds to the unit's κ.",
-            )
-        )
-    return panels
-
-
-def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> list[Panel]:
-    """Return, for each aspect, the differences with their intervals."""
-    panels = []
-    for finding in found:
-        if not finding.differences:
-            continue
-        rows = [
-            {"condition": cell.condition, "reference": cell.reference}
-            | {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
-            for cell in finding.differences
-        ]
-        aspect = finding.aspect
-        panels.append(
-            Panel(
-                f"difference-{aspect.quantity}",
-                aspect.title,
-                plot_differences(
-                    pd.DataFrame(rows),
-                    xlabel=f"difference in {aspect.title[:1].lower()}{aspect.title[1:]}",
-                    conditions=conditions,
-                ),
-                f"{_capitalised(aspect.meaning)}. Differences of means over replicates, "
-                f"{_pairing(finding)}; bars: 95 % intervals.",
-            )
-        )
-    return panels
-
-
-def _pairing(finding: Finding) -> str:
-    pairs = {cell.is_paired for cell in finding.differences}
-    if len(pairs) == 2:
-        return "paired where seeds are shared"
-    return "paired by seed" if pairs == {True} else "not paired, for no seed is shared"
-
-
-def _capitalised(words: str) -> str:
-    return words[:1].upper() + words[1:]

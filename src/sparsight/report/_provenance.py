@@ -1,4 +1,4 @@
-"""How to do a run again: its recipe, data, machine, and what sets it apart from the runs beside it."""
+"""Provenance: recipe, data, environment and times of a run, and how its settings differ from other runs'."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,27 +8,30 @@ from sparsight.recipe import load_recipe, shipped_recipes
 from sparsight.store import Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Where the numbers of one run come from.
+    """Origin of the numbers of one run.
 
     Attributes
     ----------
     name : str
-        Of the run on the page.
+        Name of the run in the report.
     recipe_name, digest, toml : str
+        Name, SHA-256 and full text of the resolved recipe.
     question : list of str
-        Its sentences, if the recipe states one.
+        Lines of the question that the recipe states; may be empty.
     replicates : int
+        Number of replicates that the recipe asks for.
     conditions : list of str
-        Asked for.
+        Conditions that the recipe asks for.
     is_shipped : bool
-        Whether the recipe is one that comes with sparsight, unchanged.
+        Whether the recipe ships with sparsight and is unchanged.
     cards : list of (str, dict)
-        Conditions with the same data, and what was recorded of these.
+        Names of conditions that share their data, and the facts recorded about these data.
     environment : dict
+        Versions, device and machine, as recorded when the run began.
     seconds : dict of str to float
-        Spent on ``train`` and ``measure``, summed over processes.
+        Time spent on ``train`` and ``measure``, summed over processes.
     """
 
     name: str
@@ -46,14 +49,14 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Setting:
-    """A field of the recipe in which runs differ.
+    """Field of the recipe in which runs differ.
 
     Attributes
     ----------
     key : str
-        Dotted, as ``--set`` takes it.
+        Dotted name, as ``--set`` takes it.
     values : list of str
-        One a run; "–" where a run lacks it.
+        One value per run; "–" where a run has no such field.
     """
 
     key: str
@@ -61,7 +64,7 @@ class Setting:
 
 
 def provenance(name: str, run: Run) -> Provenance:
-    """Return how a run came about."""
+    """Return the provenance of a run, which the report calls `name`."""
     facts: dict[str, list[str]] = {}
     cards: dict[str, dict[str, Any]] = {}
     for condition in run.recipe.condition_names():
@@ -85,7 +88,7 @@ def provenance(name: str, run: Run) -> Provenance:
 
 
 def differing_settings(runs: Mapping[str, Run]) -> list[Setting]:
-    """Return the fields of the recipes in which the runs differ; the question is left out."""
+    """Return the fields in which the recipes of the runs differ, except for the question."""
     flat = [dict(_flattened(run.recipe.resolved())) for run in runs.values()]
     keys = dict.fromkeys(key for fields in flat for key in fields if key != "question")
     return [
@@ -108,7 +111,9 @@ def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
 
 
 def _seconds(run: Run) -> dict[str, float]:
-    records = [record for each in run.directory.replicates() for record in run.directory.records(*each)]
+    records = [
+        record for replicate in run.directory.replicates() for record in run.directory.records(*replicate)
+    ]
     return {
         "train": sum(record.train_seconds for record in records),
         "measure": sum(record.measure_seconds for record in records),

@@ -1,4 +1,4 @@
-"""What a page is about: the conditions of one run, or of several side by side, and their summaries."""
+"""Subjects of a report: the conditions of one run, or of several side by side, and their summaries."""
 
 import functools
 from collections import Counter
@@ -10,22 +10,23 @@ import pandas as pd
 
 from sparsight.store import Run, intervals_by_level
 
-_TINY = 1e-12  # a network may be pruned to nothing, and its density has no logarithm then
+_TINY = 1e-12  # a network that is pruned to nothing has density 0, which has no logarithm
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One condition of one run, under the name that it has on the page.
+    """One condition of one run, under its name in the report.
 
     Attributes
     ----------
     name : str
-        The condition; with several runs, that of its run before it.
+        The condition; with several runs, ``run: condition``.
     run : Run
+        Run that the condition belongs to.
     condition : str
-        As the run itself calls it.
+        Name within the run.
     reference : str or None
-        Name of the subject that differences are taken to; None for the very first.
+        Name of the subject that is subtracted from this one; None for the first subject of all.
     """
 
     name: str
@@ -35,23 +36,27 @@ class Subject:
 
 
 class Summaries:
-    """The summaries of one or several runs, one layer at a time; each interval is made once.
+    """Summaries of one or several runs, one layer at a time; every interval is computed once.
 
     Parameters
     ----------
     *runs : Run
+        Runs in the order of the report; the first is the one that others are compared with.
 
     Attributes
     ----------
     runs : dict of str to Run
-        By the name that each has on the page.
+        Name in the report → run.
     frame : pandas.DataFrame
-        As from `Run.frame`, with subjects in the column ``condition``, and a column ``seed``.
+        Frames of all runs, with the subjects' names in the column ``condition``, and a column ``seed``.
     layers : list of str
+        Measured layers of all runs.
     subjects : dict of str to Subject
-        By name; those with at least one level, in the recipes' order.
+        Name → subject, for subjects with at least one level, in the order of the recipes.
     conditions : list of str
-        Their names.
+        Names of the subjects.
+    intervals : callable
+        Quantity, layer → table of `sparsight.store.intervals_by_level` for all subjects.
     """
 
     def __init__(self, *runs: Run) -> None:
@@ -59,7 +64,7 @@ class Summaries:
         frames = {name: run.frame() for name, run in self.runs.items()}
         self.subjects = {subject.name: subject for subject in _subjects(self.runs, frames)}
         self.conditions = list(self.subjects)
-        # a frame without rows has no types, and would take them from the others
+        # An empty frame has columns of no type: joined with the others, it would turn numbers into objects.
         filled = [name for name in frames if len(frames[name])] or list(frames)[:1]
         self.frame = pd.concat(
             [_renamed(frames[name], name, self.runs[name], len(runs) > 1) for name in filled],
@@ -69,10 +74,11 @@ class Summaries:
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self) -> dict[str, int]:
-        """Return the level at which each subject is compared: at the lowest density that all reached.
+        """Return, for each subject, the level with the lowest density that all subjects reached.
 
-        A level counts as reached if every replicate that began has it. Where subjects prune at other rates,
-        it is the level whose density is nearest, by ratio.
+        A level counts as reached if every replicate that began has it. Where subjects prune at different
+        rates, it is the level whose density is nearest, by ratio (docs/decisions.md, "Conditions and runs are
+        compared at the lowest density that all reached").
         """
         if not self.conditions:
             return {}
@@ -86,16 +92,16 @@ class Summaries:
         }
 
     def last_level(self, condition: str) -> int:
-        """Return the last level of a subject in any replicate."""
+        """Return the last level that any replicate of a subject reached."""
         return int(self.frame.loc[self.frame["condition"] == condition, "level"].max())
 
     def density(self, condition: str, level: int) -> float:
-        """Return the mean density over replicates."""
+        """Return the density of a subject at a level, averaged over replicates."""
         rows = self.frame[(self.frame["condition"] == condition) & (self.frame["level"] == level)]
         return float(rows["density"].mean())
 
     def values(self, quantity: str, layer: str, condition: str, level: int) -> pd.Series:
-        """Return the values of one quantity by the replicates' seeds; empty if it was not measured."""
+        """Return the values of a quantity, indexed by the replicates' seeds; empty if it was not measured."""
         chosen = self.frame[
             (self.frame["quantity"] == quantity)
             & (self.frame["layer"] == layer)
@@ -105,7 +111,7 @@ class Summaries:
         return chosen.set_index("seed")["value"]
 
     def has(self, quantity: str, layer: str) -> bool:
-        """Return whether a quantity has at least one value."""
+        """Return whether a quantity has at least one defined value in a layer."""
         chosen = self.frame[(self.frame["quantity"] == quantity) & (self.frame["layer"] == layer)]
         return bool(chosen["value"].notna().any())
 
@@ -114,7 +120,7 @@ class Summaries:
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """Return a short name for each run, all distinct: recipe, then folder, then the place in the order."""
+    """Return distinct short names: the recipes', else the folders', else the recipes' with numbers."""
     for names in ([run.recipe.name for run in runs], [run.path.resolve().name for run in runs]):
         if len(set(names)) == len(names):
             return names
@@ -127,20 +133,20 @@ def run_names(runs: Sequence[Run]) -> list[str]:
 
 
 def _subjects(runs: dict[str, Run], frames: dict[str, pd.DataFrame]) -> list[Subject]:
-    """Return the subjects; each is compared with its like in the first run, or else with its run's first."""
+    """Return the subjects; the reference is the same condition of the first run, or its own run's first."""
     found: list[Subject] = []
-    likes: dict[str, str] = {}  # condition → its name in the first run
+    in_first_run: dict[str, str] = {}  # condition → name of its subject
     for place, (label, run) in enumerate(runs.items()):
         present = set(frames[label]["condition"])
         own: list[str] = []
         for condition in (each for each in run.recipe.condition_names() if each in present):
             name = _name(label, condition, len(runs) > 1)
             fallbacks = [*own[:1], *(subject.name for subject in found[:1])]
-            reference = likes.get(condition) or next(iter(fallbacks), None)
+            reference = in_first_run.get(condition) or next(iter(fallbacks), None)
             found.append(Subject(name, run, condition, reference))
             own.append(name)
         if place == 0:
-            likes = {subject.condition: subject.name for subject in found}
+            in_first_run = {subject.condition: subject.name for subject in found}
     return found
 
 

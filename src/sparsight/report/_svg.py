@@ -1,4 +1,4 @@
-"""A figure as SVG to be set inside a page: it takes the page's colours, and asks for nothing from outside."""
+"""Plots as inline SVG: they take the colours and the font of the page, and load nothing from outside."""
 
 import io
 import math
@@ -34,16 +34,17 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        Axes whose Figure is drawn.
     name : str
-        Letters, digits and hyphens; distinct within the page: it is put before every id.
+        Prefix of every id; distinct within the page, made of letters, digits and hyphens.
     description : str
-        What the figure shows, for those who cannot see it.
+        Text for readers who cannot see the figure.
 
     Returns
     -------
     str
-        As wide as its container. Text is text, in the page's font; the palette's colours
-        are CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that dark pages recolour it.
+        Element as wide as its container. Text stays text, in the page's font; the palette's colours become
+        CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that the dark page recolours them.
     """
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
@@ -53,10 +54,10 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
     file = io.StringIO()
     # The salt makes the ids, and so the page, the same at every writing.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        # Straight to the canvas: savefig would draw everything twice.
+        # Not savefig, which would draw everything twice.
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = _METADATA.sub("", _HEAD.sub("", file.getvalue()))
-    # A hundredth of a point is finer than any screen: a fifth of the bytes less.
+    # A hundredth of a point is finer than any screen; fewer decimals save a fifth of the bytes.
     text = _PATH.sub(lambda path: _DECIMALS.sub(r"\1", path.group()), text)
     for colour, variable in _PAGE_COLOURS.items():
         text = re.sub(re.escape(colour), variable, text, flags=re.IGNORECASE)
@@ -74,11 +75,11 @@ def inline_svg(ax: Axes, name: str, description: str) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the axes by fixed margins: constrained layout costs as much as the drawing itself."""
+    """Place the Axes by fixed margins, since constrained layout takes as long as the drawing itself."""
     (ax,) = figure.axes
     figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
-    # Inches: y labels of six digits; a colour bar with its label; the levels on top.
+    # Inches for y labels of six digits, for a colour bar with its label, for the levels on top.
     left, right, top = 0.85, 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
     legend = ax.get_legend()
     num_rows = 0 if legend is None else math.ceil(len(legend.get_texts()) / _columns(legend))

@@ -1,4 +1,4 @@
-"""A run's numbers as TensorBoard events, for those who watch several runs at once."""
+"""TensorBoard log: the numbers of a run as events, to watch several runs at once."""
 
 from pathlib import Path
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from sparsight.errors import InputError
 from sparsight.store import LevelRecord, RunDirectory, read_record
 
-FOLDER = "tensorboard"
+_FOLDER = "tensorboard"
 
 
 class TensorBoardLog:
-    """Writes every level, once it is stored, to ``RUN/tensorboard/<condition>/replicate_000``.
+    """Writer of every stored level to ``RUN/tensorboard/<condition>/replicate_000``.
 
-    Against the step, counted over all levels: test loss and accuracy, training loss and learning rate.
-    Against the level: density, and every summary of every instrument.
+    Over the step, counted across all levels: test loss and accuracy, training loss and learning rate. Over
+    the level: density, test accuracy, and every summary of every instrument.
 
-    Use as a context. Needs the extra ``tensorboard``.
+    Use it as a context manager, and call it for every stored level. Needs the extra ``tensorboard``.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class TensorBoardLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError(
-                "--log tensorboard needs a package that is not here: pip install 'sparsight[tensorboard]'"
+                "--log tensorboard needs a missing package: pip install 'sparsight[tensorboard]'"
             ) from None
         self._make_writer: Any = SummaryWriter
-        self._folder = run / FOLDER
+        self._folder = run / _FOLDER
         self._writers: dict[tuple[str, int], Any] = {}
 
     def __enter__(self) -> "TensorBoardLog":
@@ -47,20 +47,25 @@ class TensorBoardLog:
             writer.close()
 
     def __call__(self, directory: RunDirectory, condition: str, replicate: int, index: int) -> None:
-        """Write one stored level."""
-        unit = (condition, replicate)
-        if unit not in self._writers:
-            folder = self._folder / condition / f"replicate_{replicate:03d}"
-            self._writers[unit] = self._make_writer(str(folder))
-        record = read_record(directory.level(*unit, index))
-        before = sum(read_record(directory.level(*unit, earlier)).curve.step[-1] for earlier in range(index))
+        """Write the events of one stored level."""
+        writer = self._writer(condition, replicate)
+        records = [read_record(directory.level(condition, replicate, each)) for each in range(index + 1)]
+        before = sum(record.curve.step[-1] for record in records[:-1])
+        record = records[-1]
         for name, values in record.curve:
             if name != "step":
                 for step, value in zip(record.curve.step, values, strict=True):
-                    self._writers[unit].add_scalar(f"training/{name}", value, before + step)
+                    writer.add_scalar(f"training/{name}", value, before + step)
         for name, value in _numbers_of_level(record).items():
-            self._writers[unit].add_scalar(name, value, index)
-        self._writers[unit].flush()
+            writer.add_scalar(name, value, index)
+        writer.flush()
+
+    def _writer(self, condition: str, replicate: int) -> Any:
+        key = (condition, replicate)
+        if key not in self._writers:
+            folder = self._folder / condition / f"replicate_{replicate:03d}"
+            self._writers[key] = self._make_writer(str(folder))
+        return self._writers[key]
 
 
 def _numbers_of_level(record: LevelRecord) -> dict[str, float]:

@@ -7,19 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsight.figures import INK, MUTED, looks
+from sparsight.figures import INK, MUTED, looks, words_of
 from sparsight.measure import student_interval
 
 _VERDICT_LOOKS = {"supported": ("#009e73", "o"), "contradicted": ("#d55e00", "X"), "undecided": (MUTED, "s")}
-_LABELS = {
-    "locality.near": "near / chance",
-    "locality.far": "far / chance",
-    "gaussianity.abs_excess_kurtosis_within_class": "|κ| within classes",
-    "gaussianity.excess_kurtosis_within_class": "κ within classes",
-    "cavity_within_class.delta_abs_kurtosis_difference": "Δ|κ| within classes, kept − pruned",
-    "cavity_within_class.delta_abs_kurtosis_matched_difference": "the same at equal |w|",
-    "one_neuron.ipr": "ipr",
-}
 
 
 def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
@@ -108,7 +99,8 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
     else:
         ax.set_xticks(range(len(curve)), list(curve), fontsize=7, rotation=45)
         ax.set_xlabel("condition", fontsize=8)
-    ax.set_ylabel(_LABELS.get(quantity, quantity), fontsize=8)
+    words = words_of(quantity)
+    ax.set_ylabel(words.short_label or words.label, fontsize=8)
     ax.tick_params(labelsize=8)
     return ax
 

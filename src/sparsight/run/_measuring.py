@@ -81,15 +81,7 @@ def measure(
 ) -> dict[str, dict[str, Quantity]]:
     """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
     return measure_level(
-        level.network,
-        level.masks,
-        level.next_masks,
-        task,
-        twin,
-        condition.measure.instruments,
-        level=level.index,
-        seed=level.seed,
-        num_samples=condition.measure.num_samples,
+        level, task, twin, condition.measure.instruments, num_samples=condition.measure.num_samples
     )
 
 

@@ -3,7 +3,8 @@
 A run and its parts:
 
 _run_directory    every path in a run, and who may write to it
-_level_files      weights, masks and measures of a level
+_level_files      weights, masks and measures of a level, written and verified
+_level_arrays     how they are packed into arrays
 _level_record     level.json: the record that vouches for them
 _environment      environment.json: machine and versions
 _checkpoint_file  the middle of a level
@@ -66,8 +67,6 @@ from sparsight.store._run_state import (
 )
 from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
 from sparsight.store._summaries import (
-    COLUMNS as COLUMNS,
     FEW_REPLICATES as FEW_REPLICATES,
-    Column as Column,
     intervals_by_level as intervals_by_level,
 )

@@ -11,16 +11,7 @@ from typing import Any
 
 import torch
 
-_RECORDED_PACKAGES = (
-    "sparsight",
-    "torch",
-    "numba",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "pydantic",
-    "safetensors",
-)
+_RECORDED = ("sparsight", "torch", "numba", "numpy", "scipy", "scikit-image", "pydantic", "safetensors")
 
 
 def environment() -> dict[str, Any]:
@@ -28,7 +19,7 @@ def environment() -> dict[str, Any]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
-        "packages": {name: metadata.version(name) for name in _RECORDED_PACKAGES},
+        "packages": {name: metadata.version(name) for name in _RECORDED},
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "num_cores": os.cpu_count(),

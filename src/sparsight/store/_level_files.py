@@ -11,8 +11,6 @@
 A level exists once its ``level.json`` does, so that file is written last.
 """
 
-import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save as serialise
 from torch import nn
@@ -29,14 +26,21 @@ from sparsight.atomic import sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
-from sparsight.store._level_record import RECORD, LevelRecord, RecordedQuantity, read_record
+from sparsight.store._level_arrays import (
+    Measures,
+    mask_shapes,
+    pack_masks,
+    pack_measures,
+    pack_weights,
+    unpack_masks,
+    unpack_quantity,
+    unpack_state,
+)
+from sparsight.store._level_record import RECORD, LevelRecord, read_record
 from sparsight.store._sealed_json import write_sealed
 from sparsight.train import Curve, Masks
 
 WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
-
-Measures = Mapping[str, Mapping[str, Quantity]]
-"""Layer name → quantity name (``cavity.delta_kurtosis``) → quantity."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,8 +99,8 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     # The parent is not created: if somebody moves the run away while it is written to, a level in a new and
     # otherwise empty folder would look like a run, and the error that tells the user would not come.
     folder.mkdir(exist_ok=True)
-    write_atomically(folder / WEIGHTS, serialise(_pack_weights(level)))
-    write_atomically(folder / MASKS, serialise(_pack_masks(level), _mask_shapes(level.masks)))
+    write_atomically(folder / WEIGHTS, serialise(pack_weights(level)))
+    write_atomically(folder / MASKS, serialise(pack_masks(level), mask_shapes(level.masks)))
     _write_measures_and_record(folder, _facts_of(level) | dict(facts), level.masks, measures)
 
 
@@ -144,15 +148,15 @@ def read_level(folder: Path) -> StoredLevel:
     record = _verified_record(folder, (WEIGHTS, MASKS))
     packed, weights = _load(folder / MASKS), _load(folder / WEIGHTS)
     with _fitting_its_record(folder):
-        masks = _unpack_masks(packed, record.mask_shapes, "masks")
+        masks = unpack_masks(packed, record.mask_shapes, "masks")
         states = {
-            state: _unpack_state(weights, f"{state}/", masks if state == "final" else {})
+            state: unpack_state(weights, f"{state}/", masks if state == "final" else {})
             for state in ("initial", "final", "rewind")
         }
         return StoredLevel(
             index=record.index,
             masks=masks,
-            next_masks=_unpack_masks(packed, record.mask_shapes, "next_masks"),
+            next_masks=unpack_masks(packed, record.mask_shapes, "next_masks"),
             final=states["final"],
             initial=states["initial"] or None,
             rewind=states["rewind"] or None,
@@ -173,9 +177,9 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     record = _verified_record(folder, (MASKS, MEASURES))
     arrays, packed = _load(folder / MEASURES), _load(folder / MASKS)
     with _fitting_its_record(folder):
-        masks = _unpack_masks(packed, record.mask_shapes, "masks")
+        masks = unpack_masks(packed, record.mask_shapes, "masks")
         return {
-            layer: {name: _quantity(layer, name, entry, arrays, masks) for name, entry in named.items()}
+            layer: {name: unpack_quantity(layer, name, entry, arrays, masks) for name, entry in named.items()}
             for layer, named in record.measures.items()
         }
 
@@ -222,7 +226,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 def _write_measures_and_record(
     folder: Path, facts: Mapping[str, Any], masks: Masks, measures: Measures
 ) -> None:
-    arrays, described = _pack_measures(masks, measures)
+    arrays, described = pack_measures(masks, measures)
     write_atomically(folder / MEASURES, serialise(arrays))
     # Until the record follows, an older one does not fit the new measures. A crash in between costs measuring
     # them again, and never the training: weights and masks still fit.
@@ -241,98 +245,3 @@ def _facts_of(level: Level) -> dict[str, Any]:
         "mask_shapes": {name: list(mask.shape) for name, mask in level.masks.items()},
         "curve": asdict(level.curve),
     }
-
-
-def _pack_weights(level: Level) -> dict[str, np.ndarray]:
-    states: dict[str, State] = {"final": level.final}
-    if level.index == 0:
-        states["initial"] = level.initial
-        states["rewind"] = level.rewind or {}
-    packed = {}
-    for state, values in states.items():
-        for name, value in values.items():
-            # With 30 % pruned a level, all levels together then take 3.3 times the dense network, and not 13
-            # times (docs/decisions.md, "Levels store kept weights only").
-            is_masked = state == "final" and name in level.masks
-            kept = value[level.masks[name]] if is_masked else value
-            packed[f"{state}/{name}"] = np.ascontiguousarray(kept.numpy())
-    return packed
-
-
-def _unpack_state(packed: Mapping[str, np.ndarray], prefix: str, masks: Masks) -> State:
-    state: State = {}
-    for key, value in packed.items():
-        if not key.startswith(prefix):
-            continue
-        name, tensor = key.removeprefix(prefix), torch.from_numpy(value.copy())
-        if name in masks:
-            dense = torch.zeros(masks[name].shape, dtype=tensor.dtype)
-            dense[masks[name]] = tensor
-            tensor = dense
-        state[name] = tensor
-    return state
-
-
-def _pack_masks(level: Level) -> dict[str, np.ndarray]:
-    return {
-        f"{kind}/{name}": np.packbits(mask.numpy().reshape(-1))
-        for kind, masks in (("masks", level.masks), ("next_masks", level.next_masks))
-        for name, mask in masks.items()
-    }
-
-
-def _mask_shapes(masks: Masks) -> dict[str, str]:
-    return {name: json.dumps(list(mask.shape)) for name, mask in masks.items()}
-
-
-def _unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
-    masks: Masks = {}
-    for name, shape in shapes.items():
-        packed_bits, num_weights = packed[f"{kind}/{name}"], math.prod(shape)
-        # Checked before unpacking: a foreign record could claim a shape that takes all memory.
-        if min(shape, default=0) < 0 or len(packed_bits) != -(-num_weights // 8):
-            raise ValueError(f"{len(packed_bits)} bytes are not a mask of shape {shape}")
-        bits = np.unpackbits(packed_bits, count=num_weights)
-        masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape))
-    return masks
-
-
-def _pack_measures(masks: Masks, measures: Measures) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return arrays for ``measures.safetensors``, and the description of every quantity for the record."""
-    arrays: dict[str, np.ndarray] = {}
-    described: dict[str, Any] = {}
-    for layer, quantities in measures.items():
-        described[layer] = {}
-        for name, quantity in quantities.items():
-            entry: dict[str, Any] = {
-                "dims": list(quantity.dims),
-                "definition": quantity.definition,
-                "unit": quantity.unit,
-            }
-            if quantity.dims:
-                array = np.asarray(quantity.value)
-                if quantity.dims == ("unit", "input"):
-                    array = array[masks[f"{layer}.weight"].numpy()]
-                arrays[f"{layer}/{name}"] = np.ascontiguousarray(array)
-            else:
-                number = float(quantity.value)
-                entry["value"] = number if math.isfinite(number) else None  # JSON has no NaN
-            described[layer][name] = entry
-    return arrays, described
-
-
-def _quantity(
-    layer: str, name: str, entry: RecordedQuantity, arrays: Mapping[str, np.ndarray], masks: Masks
-) -> Quantity:
-    dims = tuple(entry.dims)
-    value: float | np.ndarray
-    if not dims:
-        value = math.nan if entry.value is None else entry.value
-    elif dims == ("unit", "input"):
-        mask = masks[f"{layer}.weight"].numpy()
-        kept_values = arrays[f"{layer}/{name}"]
-        value = np.zeros(mask.shape, kept_values.dtype)
-        value[mask] = kept_values
-    else:
-        value = arrays[f"{layer}/{name}"]
-    return Quantity(value, dims, entry.definition, entry.unit)

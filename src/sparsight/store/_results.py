@@ -161,6 +161,7 @@ class Run:
         for name, like in shapes.items():
             values = np.full((*map(len, outer), *np.shape(like.value)), np.nan)
             for (condition, replicate, index), quantities in stored.items():
+                # Conditions may have other instruments, or layers of another size: NaN there.
                 if name in quantities and np.shape(quantities[name].value) == np.shape(like.value):
                     values[outer[0].index(condition), replicate, index] = quantities[name].value
             dims = ("condition", "replicate", "level", *like.dims)

@@ -1,48 +1,11 @@
-"""Summaries of a run over its replicates: mean and interval by condition and level, and what tables show."""
-
-from dataclasses import dataclass
-from typing import Literal
+"""Summaries of a run over its replicates: mean and interval by condition and level."""
 
 import pandas as pd
 
 from sparsight.measure import mean_interval
-from sparsight.store._results import NETWORK
 
 FEW_REPLICATES = 10
 """Below this number bootstrap intervals are too short (coverage: docstring of `mean_interval`)."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the summary table: which quantity it shows, and how.
-
-    Attributes
-    ----------
-    quantity : str
-        As in the column ``quantity`` of `Run.frame`.
-    heading : str
-    decimals : int
-    scope : {"network", "layer"}
-        Whether it belongs to the whole network or to the first pruned layer.
-    """
-
-    quantity: str
-    heading: str
-    decimals: int
-    scope: Literal["network", "layer"] = "layer"
-
-
-COLUMNS = (
-    Column("test_accuracy", "accuracy", 3, NETWORK),
-    Column("locality.near", "near", 2),
-    Column("locality.far", "far", 2),
-    Column("gaussianity.excess_kurtosis", "κ", 2),
-    Column("gaussianity.excess_kurtosis_within_class", "κ in class", 2),
-    Column("cavity.delta_kurtosis_kept", "Δκ kept", 4),
-    Column("cavity.delta_kurtosis_pruned", "Δκ pruned", 4),
-    Column("connected_units", "connected", 0, NETWORK),
-)
-"""The summary table on the terminal and in the report."""
 
 
 def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.DataFrame:

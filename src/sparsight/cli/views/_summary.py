@@ -5,22 +5,9 @@ from typing import Any
 
 from rich.table import Table
 
-from sparsight.store import (
-    COLUMNS,
-    FEW_REPLICATES,
-    NETWORK,
-    Column,
-    Run,
-    RunDirectory,
-    intervals_by_level,
-    read_record,
-)
+from sparsight.figures import SUMMARY, SUMMARY_CAPTION, words_of
+from sparsight.store import FEW_REPLICATES, NETWORK, Run, RunDirectory, intervals_by_level, read_record
 
-_CAPTION = (
-    "near, far: how often two kept inputs of a unit are close together or far apart, 1 = chance. κ: excess "
-    "kurtosis of the pre-activations, 0 = Gaussian, over all inputs and within classes. Δκ: how much a "
-    "weight raises its unit's κ, for the weights kept and pruned after the level."
-)
 _WIDE = 140
 """Characters that the table needs with intervals; a narrower terminal gets means only."""
 
@@ -47,25 +34,26 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
     frame, recipe = run.frame(), run.recipe
     table = Table(
         title=f"{recipe.name}: {recipe.replicates} replicate{'s' * (recipe.replicates > 1)}",
-        caption=f"{_shown(recipe.replicates, is_wide)}. {_CAPTION}",
+        caption=f"{_shown(recipe.replicates, is_wide)}. {SUMMARY_CAPTION}",
         padding=(0, 1) if is_wide else 0,
     )
-    for heading in ("condition", "level", "density %", *(column.heading for column in COLUMNS)):
+    columns = [words_of(quantity) for quantity in SUMMARY]
+    for heading in ("condition", "level", "density %", *(column.short for column in columns)):
         table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
-    layers = run.layers()
-    cells: dict[Column, dict[Any, Any]] = {
-        column: {
+    first_layer = next(iter(run.layers()), NETWORK)
+    cells: list[dict[Any, Any]] = [
+        {
             (row.condition, row.level): row
-            for row in intervals_by_level(frame, column.quantity, _layer(column, layers)).itertuples()
+            for row in intervals_by_level(frame, column.name, column.layer(first_layer)).itertuples()
         }
-        for column in COLUMNS
-    }
+        for column in columns
+    ]
     for condition in recipe.condition_names():
         densities = frame[frame["condition"] == condition].groupby("level")["density"].mean()
         for level, density in zip(densities.index.to_numpy(), densities.to_numpy(), strict=True):
             row = [
-                _cell(cells[column].get((condition, int(level))), column.decimals, is_wide)
-                for column in COLUMNS
+                _cell(cell.get((condition, int(level))), column.decimals, is_wide)
+                for cell, column in zip(cells, columns, strict=True)
             ]
             table.add_row(condition if level == 0 else "", str(level), f"{100 * density:.2f}", *row)
         table.add_section()
@@ -77,10 +65,6 @@ def _shown(replicates: int, is_wide: bool) -> str:
     if 1 < replicates < FEW_REPLICATES:
         shown += f" (with {replicates}, such an interval contains the true mean far less often)"
     return shown
-
-
-def _layer(column: Column, layers: list[str]) -> str:
-    return NETWORK if column.scope == NETWORK or not layers else layers[0]
 
 
 def _cell(row: Any, decimals: int, is_wide: bool) -> str:

@@ -1,0 +1,65 @@
+"""Levels of one layer, read one after the other, and the order in which their units are shown."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sparsight.instruments import Quantity
+from sparsight.store import Run
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevelView:
+    """One level of one layer, as the report and the movies show it.
+
+    Attributes
+    ----------
+    index : int
+        Number of the level; 0 is dense.
+    density, accuracy : float
+        Share of weights kept, and test accuracy after training.
+    weight : numpy.ndarray of float32, (unit, input)
+        Weights after training, 0 where pruned.
+    mask, next_mask : numpy.ndarray of bool, (unit, input)
+        Weights kept during the level, and after its pruning.
+    quantities : dict of str to Quantity
+        Everything the instruments measured in the layer.
+    """
+
+    index: int
+    density: float
+    accuracy: float
+    weight: np.ndarray
+    mask: np.ndarray
+    next_mask: np.ndarray
+    quantities: dict[str, Quantity]
+
+
+def level_views(run: Run, condition: str, replicate: int, layer: str) -> Iterator[LevelView]:
+    """Yield the levels of one layer, reading each only when it is asked for: one at a time is in memory."""
+    name = f"{layer}.weight"
+    for index in range(run.directory.num_levels(condition, replicate)):
+        stored = run.level(condition, replicate, index)
+        yield LevelView(
+            index=index,
+            density=stored.record.density,
+            accuracy=stored.record.test_accuracy,
+            weight=stored.final[name].numpy(),
+            mask=stored.masks[name].numpy(),
+            next_mask=stored.next_masks[name].numpy(),
+            quantities=run.measures(condition, replicate, index).get(layer, {}),
+        )
+
+
+def order_of_units(view: LevelView) -> tuple[np.ndarray, str]:
+    """Return the units in the order in which to show them, and a phrase that describes the order.
+
+    Units are sorted by falling near-locality; by falling fan-in where that was not measured.
+    """
+    near = view.quantities.get("locality.near_per_unit")
+    if near is not None and np.isfinite(near.value).any():
+        falling = np.argsort(-np.nan_to_num(np.asarray(near.value), nan=-1.0), kind="stable")
+        return falling, f"units sorted by near-locality at level {view.index}, most local first"
+    falling = np.argsort(-view.mask.sum(axis=1), kind="stable")
+    return falling, f"units sorted by fan-in at level {view.index}, largest first"

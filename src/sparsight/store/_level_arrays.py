@@ -1,0 +1,124 @@
+"""Arrays of a level's files: from masks, weights and measures to what safetensors stores, and back."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparsight.instruments import Quantity
+from sparsight.prune import Level, State
+from sparsight.store._level_record import RecordedQuantity
+from sparsight.train import Masks
+
+Measures = Mapping[str, Mapping[str, Quantity]]
+"""Layer name → quantity name (``cavity.delta_kurtosis``) → quantity."""
+
+
+def pack_weights(level: Level) -> dict[str, np.ndarray]:
+    """Return the arrays of ``weights.safetensors``: kept weights in C order, other parameters whole."""
+    states: dict[str, State] = {"final": level.final}
+    if level.index == 0:
+        states["initial"] = level.initial
+        states["rewind"] = level.rewind or {}
+    packed = {}
+    for state, values in states.items():
+        for name, value in values.items():
+            # With 30 % pruned a level, all levels together then take 3.3 times the dense network, and not 13
+            # times (docs/decisions.md, "Levels store kept weights only").
+            is_masked = state == "final" and name in level.masks
+            kept = value[level.masks[name]] if is_masked else value
+            packed[f"{state}/{name}"] = np.ascontiguousarray(kept.numpy())
+    return packed
+
+
+def unpack_state(packed: Mapping[str, np.ndarray], prefix: str, masks: Masks) -> State:
+    """Return the state dict below a prefix, dense; weights with a mask were packed under it."""
+    state: State = {}
+    for key, value in packed.items():
+        if not key.startswith(prefix):
+            continue
+        name, tensor = key.removeprefix(prefix), torch.from_numpy(value.copy())
+        if name in masks:
+            dense = torch.zeros(masks[name].shape, dtype=tensor.dtype)
+            dense[masks[name]] = tensor
+            tensor = dense
+        state[name] = tensor
+    return state
+
+
+def pack_masks(level: Level) -> dict[str, np.ndarray]:
+    """Return the arrays of ``masks.safetensors``: eight weights a byte."""
+    return {
+        f"{kind}/{name}": np.packbits(mask.numpy().reshape(-1))
+        for kind, masks in (("masks", level.masks), ("next_masks", level.next_masks))
+        for name, mask in masks.items()
+    }
+
+
+def mask_shapes(masks: Masks) -> dict[str, str]:
+    """Return the shapes of masks as metadata of a safetensors file, whose values are strings."""
+    return {name: json.dumps(list(mask.shape)) for name, mask in masks.items()}
+
+
+def unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
+    """Return the masks of a kind, ``masks`` or ``next_masks``.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit its bits.
+    """
+    masks: Masks = {}
+    for name, shape in shapes.items():
+        packed_bits, num_weights = packed[f"{kind}/{name}"], math.prod(shape)
+        # Checked before unpacking: a foreign record could claim a shape that takes all memory.
+        if min(shape, default=0) < 0 or len(packed_bits) != -(-num_weights // 8):
+            raise ValueError(f"{len(packed_bits)} bytes are not a mask of shape {shape}")
+        bits = np.unpackbits(packed_bits, count=num_weights)
+        masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape))
+    return masks
+
+
+def pack_measures(masks: Masks, measures: Measures) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return arrays for ``measures.safetensors``, and the description of every quantity for the record."""
+    arrays: dict[str, np.ndarray] = {}
+    described: dict[str, Any] = {}
+    for layer, quantities in measures.items():
+        described[layer] = {}
+        for name, quantity in quantities.items():
+            entry: dict[str, Any] = {
+                "dims": list(quantity.dims),
+                "definition": quantity.definition,
+                "unit": quantity.unit,
+            }
+            if quantity.dims:
+                array = np.asarray(quantity.value)
+                if quantity.dims == ("unit", "input"):
+                    array = array[masks[f"{layer}.weight"].numpy()]
+                arrays[f"{layer}/{name}"] = np.ascontiguousarray(array)
+            else:
+                number = float(quantity.value)
+                entry["value"] = number if math.isfinite(number) else None  # JSON has no NaN
+            described[layer][name] = entry
+    return arrays, described
+
+
+def unpack_quantity(
+    layer: str, name: str, entry: RecordedQuantity, arrays: Mapping[str, np.ndarray], masks: Masks
+) -> Quantity:
+    """Return a quantity from its description in the record and, unless it is a number, its array."""
+    dims = tuple(entry.dims)
+    value: float | np.ndarray
+    if not dims:
+        value = math.nan if entry.value is None else entry.value
+    elif dims == ("unit", "input"):
+        mask = masks[f"{layer}.weight"].numpy()
+        kept_values = arrays[f"{layer}/{name}"]
+        value = np.zeros(mask.shape, kept_values.dtype)
+        value[mask] = kept_values
+    else:
+        value = arrays[f"{layer}/{name}"]
+    return Quantity(value, dims, entry.definition, entry.unit)
