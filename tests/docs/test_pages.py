@@ -123,6 +123,21 @@ def test_every_shipped_recipe_and_public_name_is_documented():
         assert tomllib.loads(path.read_text(encoding="utf-8"))["question"]
 
 
+def test_files_that_the_pages_name_exist():
+    there = [
+        path.as_posix()
+        for folder in ("src", "tests", "docs", "benchmarks")
+        for path in (ROOT / folder).rglob("*")
+    ]
+    named = set()
+    for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        if path.name != "changelog.md":
+            found = re.findall(r"`((?:\w+/)+\w+\.(?:py|pyi|toml|md))\b", path.read_text(encoding="utf-8"))
+            named |= {(path.name, name) for name in found}
+    assert len(named) > 30
+    assert not [pair for pair in sorted(named) if not any(each.endswith(f"/{pair[1]}") for each in there)]
+
+
 def test_names_of_the_package_on_the_pages_exist_and_are_public():
     for path in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for name in set(re.findall(r"\bsparsight(?:\.\w+)+", path.read_text(encoding="utf-8"))):
