@@ -36,8 +36,9 @@ import scipy.special
 import torch
 
 from sparsight.data import nlgp_sampler, product_covariance
-from sparsight.data.fields._covariance import _axis_factor, covariance_matrix, product_sampler
-from sparsight.data.fields._fields import nlgp_twin_sampler, nlgp_variance
+from sparsight.data.fields._covariance import covariance_matrix
+from sparsight.data.fields._gaussian_samplers import _axis_factor, product_sampler
+from sparsight.data.fields._nlgp import nlgp_twin_sampler, nlgp_variance
 from sparsight.data.fields._vector_loops import normal_pairs, scaled_erf
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.streams import generator

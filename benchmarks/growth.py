@@ -85,7 +85,15 @@ def one_level(num_samples: int, side: int, num_units: int) -> None:
     geometry = Geometry(1, (side, side))
     inputs = rng.standard_normal((num_samples, *geometry.shape), dtype=np.float32)
     labels = rng.integers(0, 10, num_samples)
-    task = Task("white", geometry, 10, inputs, labels, inputs[:100], labels[:100])
+    task = Task(
+        name="white",
+        geometry=geometry,
+        num_classes=10,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs[:100],
+        test_labels=labels[:100],
+    )
     network = FullyConnected(geometry.num_inputs, 10, NetworkSettings(widths=(num_units,)))
     initialise_(network, "torch", 0)
     settings = TrainingSettings(steps=STEPS, batch_size=BATCH, learning_rate=0.05, evaluations=1)

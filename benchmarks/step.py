@@ -31,11 +31,11 @@ from torch.nn.utils import prune as torch_prune
 from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
 from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
-from sparsight.prune import Execution, PruningSettings, dense_masks, imp
+from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
 from sparsight.sparse import measured_crossovers, sparse_layers
 from sparsight.streams import generator
 from sparsight.train import Masks, Trainer, TrainingSettings
-from sparsight.train._trainer import evaluate
+from sparsight.train._evaluation import evaluate
 
 DENSITIES = (1.0, 0.7, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.01, 0.003)
 WIDTHS, BATCH_SIZE, RATE, NUM_ROUNDS = (1024, 1024), 1000, 0.3, 20
@@ -80,7 +80,15 @@ def white_task() -> Task:
     rng = generator(0, "benchmark", "step")
     inputs = rng.standard_normal((4000, 3, 32, 32), dtype=np.float32)
     labels = rng.integers(0, 10, len(inputs))
-    return Task("white", Geometry(3, (32, 32)), 10, inputs, labels, inputs[:100], labels[:100])
+    return Task(
+        name="white",
+        geometry=Geometry(3, (32, 32)),
+        num_classes=10,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs[:100],
+        test_labels=labels[:100],
+    )
 
 
 def crossovers(built: FullyConnected) -> dict[str, float]:
@@ -173,7 +181,8 @@ def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
     found: dict[str, list[float]] = {}
 
     def ours() -> None:
-        levels = imp(initial, task, settings, pruning, seed=seed, execution=Execution(crossovers(initial)))
+        acceleration = Acceleration(crossovers(initial))
+        levels = imp(initial, task, settings, pruning, seed=seed, acceleration=acceleration)
         seen = [(level.density, level.curve.test_accuracy[-1]) for level in levels]
         found["densities"], found["ours"] = (list(column) for column in zip(*seen, strict=True))
 
@@ -207,7 +216,7 @@ def prune_with_torch(initial: nn.Module, task: Task, settings: TrainingSettings,
         built.train()
         for step in range(settings.num_steps(len(task.train_labels))):
             take_step(built, optimizer, task, seed, step)
-        accuracies.append(evaluate(built, task, settings, torch.device("cpu"))[1])
+        accuracies.append(evaluate(built, task, settings.loss)[1])
     return accuracies
 
 

@@ -1,6 +1,6 @@
 """Execute docs/example.ipynb in place: ``python docs/execute_notebook.py``.
 
-Outputs that name a place on this machine, or the time, are made the same everywhere.
+Paths in outputs are shortened and execution times removed, so that the file is the same on every machine.
 """
 
 import re
@@ -13,7 +13,7 @@ NOTEBOOK = Path(__file__).with_name("example.ipynb")
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
-    """Return the notebook with the outputs that it has here."""
+    """Return the notebook with newly computed outputs."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     for cell in notebook.cells:

@@ -1,4 +1,4 @@
-"""Draw the README's picture from a run of the default recipe, named as the only argument."""
+"""Draw the picture of the README: ``python docs/readme_picture.py RUN``, a run of the default recipe."""
 
 import sys
 from pathlib import Path

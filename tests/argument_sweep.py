@@ -14,9 +14,9 @@ from torch import nn
 import sparsight
 from sparsight.data import clone_task, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
-from sparsight.data.fields._fields import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
-from sparsight.data.fields._heavy_fields import laplace_covariance
-from sparsight.data.fields._spin_fields import ising_energy
+from sparsight.data.fields._heavy_tailed import laplace_covariance
+from sparsight.data.fields._nlgp import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
+from sparsight.data.fields._spins import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
     _cavity_contrast as cavity_contrast,
@@ -28,6 +28,7 @@ from sparsight.measure import (
     _receptive_field as receptive_field,
     _shape_fits as shape_fits,
     cavity_change,
+    cliffs_delta,
     joint_cavity,
     mean_over,
     preactivation_histogram,
@@ -53,13 +54,15 @@ CAVITY = sparsight.cavity(WEIGHT, INPUTS)
 LAYERS = {"a": (6, 24), "b": (2, 6)}
 SCORES = {"a.weight": torch.rand(6, 24), "b.weight": torch.rand(2, 6)}
 MASKS = {name: score > 0.3 for name, score in SCORES.items()}
-TASK = sparsight.Task("sweep", GEOMETRY, 3, IMAGES, LABELS, IMAGES, LABELS)
 
 
 def task(**changes):
     values = {"name": "sweep", "geometry": GEOMETRY, "num_classes": 3, "train_inputs": IMAGES,
               "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS}  # fmt: skip
     return sparsight.Task(**(values | changes))
+
+
+TASK = task()
 
 
 def images(train_inputs, train_labels):
@@ -98,9 +101,6 @@ CALLS = {
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
     mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
-    gaussianity_controls.gaussianity_controls: {
-        "weight": WEIGHT, "mask": MASK, "inputs": INPUTS, "bias": WEIGHT[:, 0], "twin_inputs": INPUTS,
-        "labels": LABELS, "seed": 0},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
     gaussianity_controls.varying_inputs: {"inputs": INPUTS},
     gaussianity_controls.shuffled_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},
@@ -110,7 +110,6 @@ CALLS = {
     locality.unit_locality: {"mask": MASK, "geometry": GEOMETRY},
     locality.locality_by_fan_in: {"mask": MASK, "geometry": GEOMETRY, "num_classes": 2, "null": "fan_in"},
     pair_counts.pair_counts: {"weights": MASK, "geometry": GEOMETRY},
-    pair_counts.unit_pair_counts: {"weights": MASK, "geometry": GEOMETRY},
     pair_counts.unit_pair_sums: {"weights": MASK, "geometry": GEOMETRY, "kernels": EVEN[None]},
     pair_counts.mean_squared_displacement: {"counts": EVEN.astype(float), "geometry": GEOMETRY},
     nulls.value_moments: {"weights": MASK, "null": "uniform"},
@@ -131,7 +130,7 @@ CALLS = {
     effects.paired_difference: {
         "a": WEIGHT[0], "b": WEIGHT[1], "seeds_a": np.arange(24), "seeds_b": np.arange(24)},
     effects.difference: {"a": WEIGHT[0], "b": WEIGHT[1]},
-    effects.cliffs_delta: {"a": WEIGHT[0], "b": WEIGHT[1]},
+    cliffs_delta: {"a": WEIGHT[0], "b": WEIGHT[1]},
     sparsight.Geometry: {"channels": 2, "size": (3, 4)},
     task: {"train_inputs": IMAGES, "train_labels": LABELS, "test_inputs": IMAGES, "test_labels": LABELS,
            "num_classes": 3},

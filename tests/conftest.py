@@ -11,7 +11,7 @@ os.environ.setdefault("SPARSIGHT_CACHE", str(Path(__file__).parents[1] / ".pytes
 
 from jaxtyping import install_import_hook
 
-for room in ("measure", "data", "prune"):
+for room in ("measure", "data", "pickles", "prune"):
     install_import_hook(f"sparsight.{room}", "beartype.beartype")
 
 from hypothesis import HealthCheck, settings

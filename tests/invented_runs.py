@@ -26,7 +26,15 @@ def made_up_task(geometry, seed):
     stream = np.random.default_rng(seed)
     inputs = stream.laplace(size=(SAMPLES, *geometry.shape)).astype(np.float32)
     labels = np.arange(SAMPLES, dtype=np.int64) % 3
-    return Task("made up", geometry, 3, inputs, labels, inputs, labels)
+    return Task(
+        name="made up",
+        geometry=geometry,
+        num_classes=3,
+        train_inputs=inputs,
+        train_labels=labels,
+        test_inputs=inputs,
+        test_labels=labels,
+    )
 
 
 def scores_of(network, geometry, condition, stream):

@@ -1,8 +1,10 @@
 """Small tasks that train in a blink, for every test that needs one."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -65,17 +67,24 @@ def plane(*, num_inputs: Annotated[int, Field(gt=0)] = 24, num_train: int = 300,
     return linear_task(num_inputs, num_train, seed=seed % 2**32)
 
 
-class InPrecision:
-    """A task with batches of another dtype."""
-
-    def __init__(self, task, dtype):
-        self.task, self.dtype = task, dtype
-        self.train_labels, self.test_labels = task.train_labels, task.test_labels
+@dataclass(frozen=True, eq=False)
+class _InPrecision(Task):
+    dtype: torch.dtype = torch.float64
 
     def batch(self, *arguments):
-        inputs, labels = self.task.batch(*arguments)
+        inputs, labels = super().batch(*arguments)
         return inputs.to(self.dtype), labels
 
     def samples(self, *arguments):
-        inputs, labels = self.task.samples(*arguments)
+        inputs, labels = super().samples(*arguments)
         return inputs.to(self.dtype), labels
+
+
+def in_precision(task: Task, dtype: torch.dtype) -> Task:
+    """The same batches in another dtype, drawn for each step: no step reads the float32 inputs themselves."""
+
+    def draw(seed, step, batch_size):
+        rows = task.batch_rows(seed, step, batch_size)
+        return task.train_inputs[rows], task.train_labels[rows]
+
+    return _InPrecision(**vars(task) | {"draw": draw, "dtype": dtype})

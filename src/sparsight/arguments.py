@@ -32,7 +32,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Wanted:
     """Requirements on an array argument, read from its annotation."""
 
@@ -165,7 +165,8 @@ def _check_array(name: str, value: Any, wanted: _Wanted, lengths: dict[str, tupl
 def _dtype_kind(array: Any) -> str:
     """Return the letter of numpy for the kind of an array's or a tensor's dtype."""
     if isinstance(array, np.ndarray):
-        return array.dtype.kind
+        kind: str = array.dtype.kind
+        return kind
     # not by way of numpy's dtype of the same name: numpy has no bfloat16
     if array.is_floating_point():
         return "f"

@@ -1,27 +1,28 @@
-"""Atomic writing: a file is there and whole, or not there at all."""
+"""Files that are either complete or absent, whatever happens while they are written."""
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 _TEMPORARY = ".*.tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new.
+    """Write a file so that a reader, or a crash at any moment, finds either the old content or the new.
 
-    The bytes go to a temporary name in the same folder, are flushed to the disk, and take the file's
-    name in one step; then the folder is flushed. Without the first flush a power cut could leave the new name
-    with no content, and without the second the old file could come back.
+    The bytes go to a temporary file in the same folder and are flushed to the disk. The file is then renamed
+    in one step, and the folder's entry is flushed.
 
     Raises
     ------
     OSError
-        If the disk is full or the folder cannot be written; the old content is intact.
+        If the disk is full or the folder cannot be written to; the old content is intact.
     """
-    # In the same folder, since a rename is one step within one file system only. The process's number keeps
-    # two writers of one file apart.
+    # In the same folder, since only a rename within one file system is atomic; with the process's id, since
+    # two processes may write the same file.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _write_through(temporary, content)
@@ -32,14 +33,33 @@ def write_atomically(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed writers left unfinished in a folder that nobody else writes to."""
-    for path in folder.glob(_TEMPORARY):
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its name when the block ends, for content too large to be held in memory.
+
+    The guarantees are those of `write_atomically`. If the block raises, nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(_create(temporary), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        _remove_if_possible(temporary)
+        raise
+    _flush_folder(path.parent)
+
+
+def remove_temporaries(folder: Path, prefix: str = "") -> None:
+    """Remove unfinished files that killed writers left of files named `prefix`…; nobody else may write these."""
+    for path in folder.glob(f".{prefix}*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def is_temporary(path: Path) -> bool:
-    """Return whether a file is one that `write_atomically` had not finished."""
+    """Return whether a file is one that `write_atomically` did not finish."""
     return path.match(_TEMPORARY)
 
 
@@ -49,27 +69,31 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_through(path: Path, content: bytes) -> None:
+def _create(path: Path) -> int:
     # O_EXCL and O_NOFOLLOW: a link planted under the temporary name is not followed out of the folder.
     _remove_if_possible(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags, 0o666)
+    return os.open(path, flags, 0o666)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    descriptor = _create(path)
     try:
         rest = memoryview(content)
-        while rest:
+        while rest:  # one call may write only a part, for instance on a network file system
             rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
+        os.fsync(descriptor)  # before the rename: otherwise a crash may leave the new name without content
     finally:
         os.close(descriptor)
 
 
 def _remove_if_possible(path: Path) -> None:
-    with suppress(OSError):  # the error that led here, or that follows, is the one to report
+    with suppress(OSError):  # the error that led here, or the next one, is the one worth reporting
         path.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there; NTFS journals the rename
+    if os.name == "nt":  # Windows cannot open a folder, and NTFS journals the rename
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

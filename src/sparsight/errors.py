@@ -1,8 +1,8 @@
-"""What sparsight raises on purpose; each message is one line that says what to do."""
+"""The errors that sparsight raises on purpose. Each message is one line that says how to mend the problem."""
 
 
 class SparsightError(Exception):
-    """Base class. The command line prints the message without a traceback and exits with status 2."""
+    """Base class: the command line prints the message without a traceback and exits with status 2."""
 
 
 class InputError(SparsightError, ValueError):
@@ -13,12 +13,12 @@ class InputError(SparsightError, ValueError):
 
 
 class NewerFormatError(SparsightError):
-    """A file in a format that a newer version of sparsight wrote. It is left as it is, never set aside."""
+    """A file in the format of a newer version of sparsight. The file is left unchanged, never set aside."""
 
 
 class DivergenceError(SparsightError, RuntimeError):
-    """The training loss is no longer finite."""
+    """A training whose loss is no longer finite."""
 
 
 class BusyError(SparsightError):
-    """Another process is writing to the run directory or the replicate."""
+    """A run directory or replicate to which another process is writing."""

@@ -10,7 +10,7 @@ from sparsight.errors import InputError
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the inputs of a fully connected layer lie.
+    """Positions of the inputs of a fully connected layer.
 
     An input vector of length ``num_inputs`` is an array of shape ``(channels, *size)`` flattened in C
     order: input ``i`` is pixel ``i % num_pixels`` of channel ``i // num_pixels``.
@@ -18,16 +18,16 @@ class Geometry:
     Parameters
     ----------
     channels : int
-        At least 1.
+        Number of values per pixel, at least 1.
     size : tuple of int
         ``(length,)`` or ``(height, width)``, in pixels.
     wraps : bool
-        Whether opposite borders touch (a ring or torus). The same for every axis.
+        Whether opposite borders touch, so that the pixels form a ring or a torus. Applies to every axis.
 
     Raises
     ------
     InputError
-        If `channels` or an extent is below 1, or `size` has neither one nor two axes.
+        If `channels` or an extent is below 1, or `size` does not have one or two axes.
     """
 
     channels: int
@@ -45,7 +45,7 @@ class Geometry:
 
     @property
     def num_pixels(self) -> int:
-        """Number of positions, channels not counted."""
+        """Number of positions, whatever the number of channels."""
         return math.prod(self.size)
 
     @property
@@ -55,7 +55,7 @@ class Geometry:
 
     @property
     def extent(self) -> int:
-        """Smallest side D, in pixels; `far` distances are measured against it."""
+        """Smallest side D, in pixels; distances count as far relative to it."""
         return min(self.size)
 
     @property

@@ -31,7 +31,7 @@ class Registry(dict[str, T]):
     ... def disc(radius): ...
     >>> shapes.look_up("disk")
     Traceback (most recent call last):
-    sparsight.errors.InputError: no shape is called 'disk'; did you mean disc? (there are disc)
+    sparsight.errors.InputError: no shape is called 'disk'; did you mean disc? (registered: disc)
     """
 
     def __init__(self, kind: str) -> None:
@@ -67,7 +67,7 @@ class Registry(dict[str, T]):
         if name not in self:
             known = ", ".join(sorted(self))
             raise InputError(
-                f"no {self._kind} is called {name!r:.80}{suggest(name, self)} (there are {known})"
+                f"no {self._kind} is called {name!r:.80}{suggest(name, self)} (registered: {known})"
             )
         return self[name]
 

@@ -1,4 +1,7 @@
-"""Named streams of random numbers: every draw is a function of a seed and a name."""
+"""Named streams of random numbers: every draw is a function of a seed and a name.
+
+Why: docs/decisions.md, "Random numbers come from named streams".
+"""
 
 import hashlib
 
@@ -8,16 +11,16 @@ import numpy as np
 def generator(seed: int, *name: str | int) -> np.random.Generator:
     """Return the random generator of one named stream.
 
-    Two streams whose names differ in any part are statistically independent, and a stream does not
-    depend on which other streams were opened or how far they were read. So the batch of step 812 or
-    the mask of level 7 can be drawn again alone.
+    Two streams whose names differ in any part are statistically independent. A stream does not depend on
+    which other streams were opened or how far they were read, so the batch of step 812 or the mask of level
+    7 can be drawn again without anything before it.
 
     Parameters
     ----------
     seed : int
-        Any integer, negative ones included.
+        Any integer, also a negative one.
     *name : str or int
-        What the numbers are for, for example ``("batches", epoch)``. ``1`` and ``"1"`` differ.
+        Purpose of the numbers, for example ``("batches", epoch)``. ``1`` and ``"1"`` differ.
 
     Returns
     -------
@@ -35,6 +38,6 @@ def generator(seed: int, *name: str | int) -> np.random.Generator:
 
 
 def derived_seed(seed: int, *name: str | int) -> int:
-    """Return a 63-bit seed for a named purpose, for code that takes a seed and not a generator."""
+    """Return a 63-bit seed for a named purpose, for code that takes a seed instead of a generator."""
     digest = hashlib.sha256(repr((int(seed), *name)).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
+    return int.from_bytes(digest[:8], "little") >> 1  # 63 bits fit any signed 64-bit integer

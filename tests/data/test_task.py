@@ -46,7 +46,17 @@ def test_uint8_inputs_are_standardised_by_channel():
     mean = raw.mean(axis=(0, 2, 3)).astype(np.float32)
     sd = raw.std(axis=(0, 2, 3)).astype(np.float32)
     labels = np.arange(500) % 2
-    task = Task("bytes", Geometry(2, (3, 3)), 2, raw, labels, raw, labels, mean, sd)
+    task = Task(
+        name="bytes",
+        geometry=Geometry(2, (3, 3)),
+        num_classes=2,
+        train_inputs=raw,
+        train_labels=labels,
+        test_inputs=raw,
+        test_labels=labels,
+        channel_mean=mean,
+        channel_sd=sd,
+    )
     inputs = task.samples("train")[0].numpy().reshape(500, 2, 9)
     np.testing.assert_allclose(inputs.mean(axis=(0, 2)), 0, atol=1e-5)
     np.testing.assert_allclose(inputs.std(axis=(0, 2)), 1, atol=1e-5)
@@ -70,10 +80,10 @@ def test_batch_larger_than_the_training_set_is_refused():
     ("changes", "message"),
     [
         ({"num_classes": 1}, "at least 2"),
-        ({"train_labels": np.zeros(300, np.int64)}, "one class only"),
+        ({"train_labels": np.zeros(300, np.int64)}, "only one class"),
         ({"train_labels": np.full(300, 2)}, "0 to 1 is allowed"),
         ({"test_labels": np.zeros(99, np.int64)}, "one for each of the 100"),
-        ({"train_inputs": np.zeros((300, 1, 23), np.float32)}, "what the geometry says"),
+        ({"train_inputs": np.zeros((300, 1, 23), np.float32)}, "the geometry requires"),
         ({"train_inputs": np.zeros((300, 1, 24))}, "float32 or uint8"),
         ({"train_inputs": np.zeros((300, 1, 24), np.uint8)}, "channel_mean and channel_sd"),
     ],

@@ -1,4 +1,4 @@
-"""The example notebook runs, and shows what it shows in the repository."""
+"""The example notebook runs, and its stored outputs are complete."""
 
 from pathlib import Path
 

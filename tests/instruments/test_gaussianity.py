@@ -20,7 +20,7 @@ DEAD, ONE_CONSTANT = 2, 4
 
 
 def observation(**changes):
-    """A layer with a unit without inputs, one that keeps a constant input only, a class of one sample."""
+    """A layer with a unit without inputs, one that keeps only a constant input, and a class of one sample."""
     random = generator(0, "observation")
     mask = random.random((NUM_UNITS, NUM_INPUTS)) < 0.5
     mask[DEAD], mask[ONE_CONSTANT] = False, np.arange(NUM_INPUTS) == 7
@@ -143,7 +143,7 @@ def test_gaussianity_instrument_of_a_severed_layer_is_undefined_everywhere():
     assert not any("twin" in name for name in quantities)
 
 
-def test_gaussianity_instrument_repeats_itself_and_draws_anew_at_every_level():
+def test_gaussianity_instrument_repeats_itself_and_draws_other_controls_at_every_level():
     name = "negentropy_random_mask_per_unit"
     first, again, later = (
         measure_gaussianity(o)[name].value for o in (observation(), observation(), observation(level=4))

@@ -20,7 +20,7 @@ def made(make):
 
 
 def inputs_of(network, layer):
-    """What the layer receives, caught by another hook than the one that is tested."""
+    """What the layer receives, caught by a hook of our own."""
     caught = []
     handle = network.get_submodule(layer).register_forward_hook(lambda _m, given, _o: caught.append(given[0]))
     with torch.no_grad():
@@ -30,7 +30,7 @@ def inputs_of(network, layer):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_what_is_found_is_what_the_functions_give_on_the_inputs_of_the_layer(kind):
+def test_quantities_are_those_of_the_functions_on_the_inputs_of_the_layer(kind):
     make, (layer,) = NETWORKS[kind]
     network = made(make)
     weight = network.get_submodule(layer).weight
@@ -69,7 +69,7 @@ def test_behind_a_convolution_there_is_locality_only_in_a_geometry_that_is_given
     assert expected.near > 3
 
 
-def test_a_chain_is_looked_at_in_the_geometry_of_the_task():
+def test_a_chain_is_measured_in_the_geometry_of_the_task():
     network = small_network(TASK, widths=(12, 6))
     masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
     found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality"])
@@ -90,7 +90,7 @@ def test_a_deeper_layer_has_maps_over_its_inputs_beside_quantities_over_those_of
     assert found["linear_0"]["locality.fan_out_per_input"].dims == ("input",)
 
 
-def test_kept_and_pruned_are_compared_where_it_is_said_what_is_pruned():
+def test_kept_and_pruned_weights_are_compared_if_next_masks_are_given():
     network = small_network(TASK)
     masks = {"linear_0.weight": torch.ones(12, 24, dtype=torch.bool)}
     pruned = {"linear_0.weight": torch.rand(12, 24, generator=torch.Generator().manual_seed(0)) < 0.5}
@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_named(arguments, message):
         sparsight.measure_network(made(SmallTransformer), TASK, **arguments)
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_network_is_left_unchanged():
     network = made(small_convolution).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     sparsight.measure_network(network, TASK, layers=["4"], instruments=["gaussianity"])
@@ -130,7 +130,7 @@ def test_the_network_is_left_as_it_was():
     assert not any(module._forward_pre_hooks for module in network.modules())
 
 
-def test_chains_are_told_from_other_networks():
+def test_chains_are_distinguished_from_other_networks():
     assert is_chain(small_network(TASK, batch_norm="input", activation="erf"))
     assert is_chain(nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Linear(4, 2)))
     assert not is_chain(made(small_convolution))

@@ -6,7 +6,6 @@ from hypothesis.extra.numpy import arrays
 
 from sparsight.errors import InputError
 from sparsight.measure import gaussianity, preactivations, random_mask_weight, shuffled_weight, varying_inputs
-from sparsight.measure._gaussianity_controls import draw_mean, gaussianity_controls
 from sparsight.streams import generator
 
 CONTROLS = [shuffled_weight, random_mask_weight]
@@ -16,6 +15,11 @@ def layer(num_units, num_inputs, density, name):
     """Weights that do not repeat, and a random mask; what lies under the mask is not 0."""
     random = generator(0, "layer", name)
     return random.standard_normal((num_units, num_inputs)), random.random((num_units, num_inputs)) < density
+
+
+def gaussianity_of_draws(control, weight, mask, inputs, *, seed=0, num_draws=1):
+    drawn = (control(weight, mask, seed=seed, draw=draw) for draw in range(num_draws))
+    return [gaussianity(preactivations(each, inputs)) for each in drawn]
 
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 5), st.integers(1, 12)))
@@ -96,8 +100,8 @@ def test_on_independent_inputs_every_control_has_the_kurtosis_of_the_weights():
     inputs = generator(0, "uniform").uniform(-1, 1, (num_samples, 10))
     w = np.where(mask, weight, 0)
     expected = -1.2 * (w**4).sum(1) / (w**2).sum(1) ** 2
-    controls = gaussianity_controls(weight, mask, inputs, seed=3)
-    for result in (gaussianity(preactivations(w, inputs)), *controls.shuffled, *controls.random_mask):
+    shuffled, random_mask = (gaussianity_of_draws(each, weight, mask, inputs, seed=3) for each in CONTROLS)
+    for result in (gaussianity(preactivations(w, inputs)), *shuffled, *random_mask):
         np.testing.assert_allclose(result.excess_kurtosis, expected, atol=5 * (24 / num_samples) ** 0.5)
 
 
@@ -105,10 +109,11 @@ def test_on_gaussian_inputs_own_and_controls_agree():
     num_samples, num_units = 4000, 60
     weight, mask = layer(num_units, 30, 0.3, "gaussian")
     inputs, twin = (generator(0, name).standard_normal((num_samples, 30)) for name in ("data", "twin"))
-    controls = gaussianity_controls(weight, mask, inputs, twin_inputs=twin, num_draws=3)
-    own = gaussianity(preactivations(np.where(mask, weight, 0), inputs))
-    assert controls.twin is not None
-    for result in (own, controls.twin, *controls.shuffled, *controls.random_mask):
+    shuffled, random_mask = (
+        gaussianity_of_draws(each, weight, mask, inputs, num_draws=3) for each in CONTROLS
+    )
+    own, on_twin = (gaussianity(preactivations(np.where(mask, weight, 0), each)) for each in (inputs, twin))
+    for result in (own, on_twin, *shuffled, *random_mask):
         # units share their inputs: allow each the error of a single unit, not of the mean of all
         assert abs(result.excess_kurtosis.mean()) < 2 * (24 / num_samples) ** 0.5
         assert result.negentropy.mean() == pytest.approx(1 / num_samples, rel=0.5)
@@ -122,53 +127,15 @@ def test_on_inputs_that_share_a_scale_the_control_is_more_gaussian():
     scale = np.exp(0.5 * random.standard_normal((num_samples, num_blocks)))
     inputs = np.repeat(scale, 4, axis=1) * random.standard_normal((num_samples, 4 * num_blocks))
     mask = np.kron(np.eye(num_blocks, dtype=bool), np.ones((1, 4), bool))
-    controls = gaussianity_controls(np.ones(mask.shape), mask, inputs, num_draws=2)
+    weight = np.ones(mask.shape)
+    draws = (gaussianity_of_draws(control, weight, mask, inputs, num_draws=2) for control in CONTROLS)
+    shuffled, random_mask = (np.mean([each.excess_kurtosis for each in pair], axis=0) for pair in draws)
     own = gaussianity(preactivations(mask.astype(float), inputs)).excess_kurtosis
     expected = 3 * np.exp(4 * 0.5**2) - 3  # of a log-normal scale times a Gaussian
     assert own.mean() == pytest.approx(expected, rel=0.15)
-    assert (own > draw_mean(controls.random_mask, "excess_kurtosis") + 1).all()
+    assert (own > random_mask + 1).all()
     # shuffling changes nothing here, where all weights are equal
-    np.testing.assert_allclose(draw_mean(controls.shuffled, "excess_kurtosis"), own, rtol=1e-10)
-
-
-def test_gaussianity_controls_measures_the_drawn_weights():
-    weight, mask = layer(4, 9, 0.5, "api")
-    mask[0] = False
-    random = generator(0, "api")
-    inputs, twin = random.standard_exponential((200, 9)), random.standard_normal((150, 9))
-    inputs[:, 5] = 1.5
-    bias, labels = np.arange(4.0), random.integers(0, 2, 200)
-    varying = varying_inputs(inputs)
-    assert varying.sum() == 8
-    controls = gaussianity_controls(
-        weight, mask, inputs, bias=bias, twin_inputs=twin, labels=labels, num_classes=3, seed=5, num_draws=2
-    )
-    assert controls.twin is not None
-    expected = gaussianity(twin @ np.where(mask, weight, 0).T + bias)
-    np.testing.assert_allclose(controls.twin.excess_kurtosis, expected.excess_kurtosis, rtol=1e-10)
-    for draws, control in ((controls.shuffled, shuffled_weight), (controls.random_mask, random_mask_weight)):
-        assert len(draws) == 2
-        for draw, result in enumerate(draws):
-            drawn = control(weight, mask, varying, seed=5, draw=draw)
-            expected = gaussianity(inputs @ drawn.T + bias, labels=labels, num_classes=3)
-            np.testing.assert_allclose(result.mean, expected.mean, rtol=1e-10)
-            np.testing.assert_allclose(result.negentropy, expected.negentropy, rtol=1e-8)
-        average = draw_mean(draws, "abs_excess_kurtosis")
-        assert average.shape == (3, 4)
-        np.testing.assert_allclose(
-            average[:2, 1:], sum(np.abs(result.excess_kurtosis) for result in draws)[:2, 1:] / 2
-        )
-        assert np.isnan(average[:, 0]).all()  # no kept input
-        assert np.isnan(average[2]).all()  # no sample
-    corrected = gaussianity_controls(weight, mask, inputs, seed=5, kurtosis_bias=False)
-    assert corrected.twin is None
-    assert len(corrected.shuffled) == len(corrected.random_mask) == 1
-    drawn = shuffled_weight(weight, mask, varying, seed=5)
-    np.testing.assert_allclose(
-        corrected.shuffled[0].excess_kurtosis,
-        gaussianity(inputs @ drawn.T, bias=False).excess_kurtosis,
-        rtol=1e-8,
-    )
+    np.testing.assert_allclose(shuffled, own, rtol=1e-10)
 
 
 WEIGHT, MASK, INPUTS = np.ones((2, 3)), np.ones((2, 3), bool), np.ones((5, 3))
@@ -177,11 +144,6 @@ WEIGHT, MASK, INPUTS = np.ones((2, 3)), np.ones((2, 3), bool), np.ones((5, 3))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: gaussianity_controls(WEIGHT, MASK, INPUTS, num_draws=0), "num_draws is 0"),
-        (
-            lambda: gaussianity_controls(WEIGHT, MASK, INPUTS[:, :2]),
-            r"inputs has shape \(5, 2\)",
-        ),
         (lambda: shuffled_weight(WEIGHT[0], MASK, seed=0), r"weight is float64 of shape \(3,\)"),
         (lambda: shuffled_weight(WEIGHT.astype(int), MASK, seed=0), "weight is int64"),
         (lambda: shuffled_weight(WEIGHT, MASK[:1], seed=0), r"mask has shape \(1, 3\), but weight has 2"),

@@ -7,8 +7,16 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
-from sparsight.measure._intervals import cliffs_delta
+from sparsight.measure import (
+    Interval,
+    cliffs_delta,
+    describe,
+    difference,
+    mean_interval,
+    paired_difference,
+    smallest_detectable_effect,
+    student_interval,
+)
 from sparsight.streams import generator
 
 REPLICATES = generator(0, "test_effects").standard_normal(8)
@@ -147,6 +155,35 @@ def test_difference_with_a_constant_or_single_group():
     assert difference([], [1.0]).num_replicates == 0
 
 
+def test_student_interval_is_that_of_scipys_one_sample_t_test():
+    values = np.random.default_rng(0).normal(0.3, 1, 10)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    found = student_interval(values, 0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_student_interval_holds_the_true_mean_as_often_as_it_says(n):
+    draws = np.random.default_rng(n).normal(size=(4000, n))
+    covered = np.mean([i.low <= 0 <= i.high for i in map(student_interval, draws)])
+    assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_student_interval_leaves_out_and_counts_missing_values():
+    found = student_interval([1.0, np.nan, 3.0])
+    assert (found.mean, found.num_replicates, found.num_missing) == (2.0, 2, 1)
+    assert np.isnan(student_interval([1.0]).low)
+    assert np.isnan(student_interval([]).mean)
+
+
+def test_smallest_detectable_effect_is_found_in_four_of_five_repetitions():
+    effect = smallest_detectable_effect(2.0, 10)
+    draws = np.random.default_rng(1).normal(effect, 2.0, size=(4000, 10))
+    found = np.mean([student_interval(row).low > 0 for row in draws])
+    assert abs(found - 0.8) < 4 * np.sqrt(0.8 * 0.2 / 4000)
+
+
 GROUP = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0, math.nan]), max_size=8)
 
 
@@ -189,15 +226,20 @@ def test_excludes_zero_needs_both_ends_on_one_side():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mean_interval(np.ones((3, 2))), r"values have shape \(3, 2\); give one number a replicate"),
-        (lambda: mean_interval(np.array(1.0)), r"values have shape \(\)"),
-        (lambda: mean_interval([1.0, math.inf]), "values hold infinite values"),
+        (lambda: mean_interval(np.ones((3, 2))), r"values has shape \(3, 2\); give one number per replicate"),
+        (lambda: mean_interval(np.array(1.0)), r"values has shape \(\)"),
+        (lambda: mean_interval([1.0, math.inf]), "values holds infinite values"),
         (lambda: mean_interval([1.0, 2.0], 1.0), "confidence is 1.0; a number strictly between"),
-        (lambda: difference([1.0, 2.0], [[1.0]]), r"b have shape \(1, 1\)"),
-        (lambda: cliffs_delta([math.inf], [1.0]), "a hold infinite values"),
+        (lambda: difference([1.0, 2.0], [[1.0]]), r"b has shape \(1, 1\)"),
+        (lambda: cliffs_delta([math.inf], [1.0]), "a holds infinite values"),
         (lambda: paired_difference([1.0], [2.0], [0], [1]), "share no seed; use difference"),
         (lambda: paired_difference([1.0], [2.0], [0, 1], [1]), "seeds_a has 2 seeds for 1 values"),
         (lambda: paired_difference([1.0], [2.0, 3.0], [0], [1, 1]), "seeds_b holds a seed twice"),
+        (lambda: student_interval([[1.0]]), "one number per replicate"),
+        (lambda: student_interval([np.inf]), "infinite"),
+        (lambda: student_interval([1.0], 1.0), "confidence is 1.0"),
+        (lambda: smallest_detectable_effect(1.0, 1), "num_replicates 1"),
+        (lambda: smallest_detectable_effect(1.0, 5, power=1.0), "power is 1.0"),
     ],
 )
 def test_effects_name_what_is_wrong(call, message):

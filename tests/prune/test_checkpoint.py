@@ -1,11 +1,11 @@
-"""A run that stops between any two steps and goes on elsewhere ends the same, to the bit."""
+"""A run that stops between any two steps and resumes elsewhere ends bit for bit the same."""
 
 import itertools
 
 import pytest
 import torch
 
-from sparsight.prune import Checkpoint, Execution, Progress, PruningSettings, imp
+from sparsight.prune import Acceleration, Checkpoint, Progress, PruningSettings, imp
 from sparsight.store import CHECKPOINT, read_checkpoint, write_checkpoint
 from sparsight.train import TrainingSettings
 from tests.toy import linear_task, small_network
@@ -23,7 +23,7 @@ def training(**settings):
 
 
 def run_stopping_at(folder, moment, settings, pruning, plug=True):
-    """Return the levels of a run that was stopped at a (level, step), and went on from its checkpoint."""
+    """Return the levels of a run that was stopped at a (level, step) and resumed from its checkpoint."""
     task = linear_task()
 
     def stop(progress: Progress):
@@ -75,8 +75,8 @@ def test_a_run_stopped_between_any_two_steps_ends_bit_for_bit(tmp_path, rewind, 
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
-def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path, damage):
-    """Any single flipped byte is found: the level starts again instead of going on from nonsense."""
+def test_a_damaged_checkpoint_is_ignored(tmp_path, damage):
+    """Any single flipped byte is found: the level starts again instead of resuming from nonsense."""
     run_stopping_at(tmp_path, (0, 6), training(), PruningSettings(max_levels=1))
     path = tmp_path / CHECKPOINT
     whole = path.read_bytes()
@@ -91,23 +91,23 @@ def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path, damage):
 
 
 def test_a_level_ends_with_the_kernel_it_began_with(tmp_path, monkeypatch):
-    """Even where the crossovers that were measured got lost in between."""
+    """Even if the measured crossovers were lost in between."""
     monkeypatch.setattr("sparsight.sparse._crossover.SMALLEST", 1)
     task = linear_task()
     arguments = (task, training(momentum=0.9), PruningSettings(max_levels=1))
-    everything_sparse = Execution({"12x24": 1.0})
+    everything_sparse = Acceleration({"12x24": 1.0})
 
     def stop(progress: Progress):
         if (progress.level, progress.trainer.step) == (1, 7):
             write_checkpoint(tmp_path, progress)
 
-    first, whole = imp(small_network(task), *arguments, on_step=stop, execution=everything_sparse)
+    first, whole = imp(small_network(task), *arguments, on_step=stop, acceleration=everything_sparse)
     checkpoint = read_checkpoint(tmp_path)
-    nothing_sparse = Execution({"12x24": 0.0})
+    nothing_sparse = Acceleration({"12x24": 0.0})
     (rest,) = imp(
-        small_network(task), *arguments, start=first, checkpoint=checkpoint, execution=nothing_sparse
+        small_network(task), *arguments, start=first, checkpoint=checkpoint, acceleration=nothing_sparse
     )
-    (dense,) = imp(small_network(task), *arguments, start=first, execution=nothing_sparse)
+    (dense,) = imp(small_network(task), *arguments, start=first, acceleration=nothing_sparse)
     assert whole.kernels == rest.kernels == {"linear_0": "csr"}
     assert dense.kernels == {"linear_0": "dense"}
     assert whole.curve == rest.curve

@@ -88,7 +88,7 @@ def test_level_0_is_plain_training():
     assert level.curve == trainer.curve
 
 
-def test_the_network_given_is_left_as_it_was():
+def test_the_given_network_is_left_unchanged():
     task = linear_task()
     network = small_network(task)
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -97,7 +97,7 @@ def test_the_network_given_is_left_as_it_was():
 
 
 @pytest.mark.parametrize("rewind", ["init", "step:7", "lr", "none"])
-def test_going_on_after_a_level_is_never_having_stopped(rewind):
+def test_a_loop_resumed_after_a_level_is_one_that_never_stopped(rewind):
     pruning = {"rewind": rewind, "max_levels": 4}
     whole = levels_of(pruning)
     for stopped_after in (0, 2, 4):
@@ -154,7 +154,7 @@ def test_any_module_is_pruned_in_the_layers_named():
     assert levels[2].final["1.weight"].all()
 
 
-def test_a_criterion_of_ones_own_takes_a_few_lines():
+def test_a_criterion_of_your_own_takes_a_few_lines():
     @criterion("first of its kind")
     def largest_first(trained):
         return {name: -value.abs() for name, value in trained.parameters().items()}
@@ -180,12 +180,12 @@ def test_a_name_is_registered_once():
         ({"rate": 0.01, "min_density": 0.1, "max_levels": 900}, "cannot be reached"),
     ],
 )
-def test_what_cannot_end_well_is_refused_before_the_first_step(pruning, message):
+def test_settings_that_would_fail_later_are_refused_before_the_first_step(pruning, message):
     with pytest.raises(InputError, match=message):
         levels_of(pruning)
 
 
-def test_a_layer_that_is_not_there_is_refused():
+def test_an_unknown_layer_is_refused():
     with pytest.raises(InputError, match="'linear_7' is not a torch.nn.Linear of this network"):
         levels_of({}, layers=["linear_7"])
     with pytest.raises(InputError, match="name at least one"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparsight.data import nlgp_sampler, product_covariance
-from sparsight.data.fields._fields import nlgp_excess_kurtosis
+from sparsight.data.fields._nlgp import nlgp_excess_kurtosis
 from sparsight.reproduce._one_neuron import GAINS, NeuronSettings, one_neuron_results, train_neuron
 from sparsight.streams import generator
 

@@ -1,15 +1,15 @@
-"""What two runs must agree in, bit for bit."""
+"""Everything in which two runs must agree, bit for bit."""
 
 import hashlib
 import json
 from pathlib import Path
 
 TIMES = ("train_seconds", "measure_seconds", "sha256")
-"""What may differ between two runs of one recipe: how long it took, and the seal over that."""
+"""Keys that may differ between two runs of one recipe: durations, and the digest that covers them."""
 
 
 def digests(path: Path) -> dict[str, str]:
-    """SHA-256 of everything that a run computes (times left out), by file."""
+    """Return the SHA-256 of everything that a run computes, durations excepted, by file."""
     found = {}
     for file in sorted(path.rglob("level_???/*")):
         content = file.read_bytes()

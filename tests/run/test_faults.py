@@ -1,4 +1,7 @@
-"""Every call to the operating system that writes, failing one by one: an error in words, nothing lost."""
+"""Every call to the operating system that writes, failing one by one: an error in words, and no loss.
+
+Source files: tests/run/README.md.
+"""
 
 import errno
 import os
@@ -46,7 +49,7 @@ class FaultyDisk:
                 number == self.fail_at or (self.stays_broken and number > self.fail_at)
             ):
                 if name == "write":
-                    call(first, bytes(arguments[0])[: len(arguments[0]) // 2])  # half of it gets through
+                    call(first, bytes(arguments[0])[: len(arguments[0]) // 2])  # half of it reaches the disk
                 raise OSError(self.code, os.strerror(self.code), path)
             result = call(first, *arguments, **options)
             if name == "open":
@@ -67,7 +70,7 @@ def run_to_the_end(recipe, path):
 
 @pytest.fixture
 def tiny_recipe(short_recipe):
-    """Few steps, for every step writes a checkpoint here."""
+    """A recipe with few steps, each of which will write a checkpoint."""
     return short_recipe.model_copy(
         update={
             "training": short_recipe.training.model_copy(update={"steps": 6}),
@@ -90,7 +93,7 @@ def num_calls(monkeypatch, recipe, path):
 
 
 def fail_once(monkeypatch, recipe, path, number, **how):
-    """Return the error that the user sees, or None if the run went on to its end."""
+    """Return the error that the user sees, or None if the run reached its end."""
     with monkeypatch.context() as patch:
         FaultyDisk(patch, path, number, **how)
         try:
@@ -128,7 +131,7 @@ def test_a_disk_that_stays_full_leaves_what_was_stored_whole(monkeypatch, tmp_pa
     path = tmp_path / "run"
     said = fail_once(monkeypatch, tiny_recipe, path, int(0.8 * len(calls)), stays_broken=True)
     assert "No space left on device" in said
-    assert "the same command goes on from there" in said
+    assert "the same command resumes the run" in said
     whole, replicates = check_run(RunDirectory.open(path))
     assert whole == []
     assert all(health.problems == () and health.last_good is not None for health in replicates)
@@ -136,8 +139,8 @@ def test_a_disk_that_stays_full_leaves_what_was_stored_whole(monkeypatch, tmp_pa
     assert digests(path) == expected
 
 
-def test_a_folder_moved_away_while_it_is_written_to_is_told(tmp_path, short_recipe):
-    """And goes on to its end where it is now."""
+def test_a_folder_moved_away_while_it_is_written_to_is_reported(tmp_path, short_recipe):
+    """Resumed in the new place, the run reaches the same end."""
     path, moved = tmp_path / "run", tmp_path / "moved"
     long = short_recipe.model_copy(
         update={"training": short_recipe.training.model_copy(update={"steps": 1500})}
@@ -156,7 +159,7 @@ def test_a_folder_moved_away_while_it_is_written_to_is_told(tmp_path, short_reci
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have no such permission there")
-def test_a_read_only_folder_is_told_before_anything_is_computed(tmp_path, short_recipe):
+def test_a_read_only_folder_is_reported_before_anything_is_computed(tmp_path, short_recipe):
     folder = tmp_path / "mine"
     folder.mkdir(mode=0o555)
     if os.access(folder, os.W_OK):
@@ -178,7 +181,7 @@ def small_disk(tmp_path):
 
 
 def test_a_disk_that_is_really_full(small_disk, short_recipe, tmp_path, short_run):
-    """And once there is room again, the run goes on to the same end."""
+    """Resumed once there is room again, the run reaches the same end."""
     filler = small_disk / "filler"
     filler.write_bytes(bytes(900 * 1024))
     with pytest.raises(InputError, match="No space left on device"):

@@ -1,4 +1,7 @@
-"""A run that is killed and started again ends as one that was not."""
+"""Runs killed, interrupted by signals, or left by their terminal: resumed, they end as if undisturbed.
+
+Source files: tests/run/README.md.
+"""
 
 import os
 import random
@@ -21,7 +24,7 @@ PLANE = Path(__file__).parents[1] / "plane.toml"
 
 @pytest.fixture(autouse=True)
 def default_signals():
-    """Under ``nohup``, or in the background of a shell, children would inherit that signals are ignored."""
+    """Restore signals, which children would inherit ignored from ``nohup`` or a background shell."""
     numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
@@ -79,7 +82,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_a_killed_run_goes_on_bit_for_bit(undisturbed, tmp_path, seed):
+def test_a_killed_run_is_resumed_bit_for_bit(undisturbed, tmp_path, seed):
     """SIGKILL at a random moment, twice; then the same command to the end."""
     expected, duration = undisturbed
     moments = random.Random(seed)
@@ -98,7 +101,7 @@ def test_a_killed_run_goes_on_bit_for_bit(undisturbed, tmp_path, seed):
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
 )
-def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, status):
+def test_an_interrupted_run_says_how_to_resume_it(undisturbed, tmp_path, number, status):
     expected, duration = undisturbed
     process = start(tmp_path / "run", 1)
     wait_until(lambda: (tmp_path / "run" / ".writer.json").exists(), process)
@@ -106,14 +109,14 @@ def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path, number, sta
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
-    assert errors.strip() == "sparsight: stopped; the same command goes on from there"
+    assert errors.strip() == "sparsight: stopped; the same command resumes it"
     subprocess.run(command(tmp_path / "run", 1), check=True, capture_output=True)
     assert digests(tmp_path / "run") == digests(expected)
 
 
 @pytest.mark.slow
 def test_workers_whose_owner_is_killed_stop_writing(tmp_path):
-    """Only the owner is killed: its workers must not go on behind the back of the next writer."""
+    """Only the owner is killed: its workers must not keep writing beside the next owner."""
     path = tmp_path / "run"
     process = start(path, 2, errors=subprocess.DEVNULL)  # workers would hold a pipe open
     wait_until(lambda: list(path.glob("*/replicate_*/task.json")), process)
@@ -133,7 +136,7 @@ def test_a_run_whose_terminal_goes_away_saves_where_it_is(tmp_path, jobs):
     path = tmp_path / "run"
     ours, theirs = os.openpty()
     os.set_blocking(ours, False)
-    on_terminal = 'exec "$@" <"$0" >"$0" 2>&1'  # what a session's first process opens controls it
+    on_terminal = 'exec "$@" <"$0" >"$0" 2>&1'  # the first terminal that a session opens controls it
     process = subprocess.Popen(
         ["sh", "-c", on_terminal, os.ttyname(theirs), *command(path, jobs, 10**6, checkpoint_seconds=10**6)],
         start_new_session=True,
@@ -141,7 +144,7 @@ def test_a_run_whose_terminal_goes_away_saves_where_it_is(tmp_path, jobs):
 
     def all_train():
         with suppress(BlockingIOError, OSError):
-            os.read(ours, 2**16)  # a terminal that is full would hold the run up
+            os.read(ours, 2**16)  # a terminal that nobody reads would block the run
         return len(list(path.glob(f"*/replicate_*/{PROGRESS}"))) == jobs
 
     try:
@@ -158,7 +161,7 @@ def test_a_run_whose_terminal_goes_away_saves_where_it_is(tmp_path, jobs):
 
 
 @pytest.mark.slow
-def test_nohup_runs_on_when_the_terminal_goes_away(tmp_path):
+def test_nohup_keeps_the_run_when_the_terminal_goes_away(tmp_path):
     path = tmp_path / "run"
     process = subprocess.Popen(
         ["nohup", *command(path, 1)],

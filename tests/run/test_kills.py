@@ -1,6 +1,7 @@
-"""SIGKILL at random moments, again and again: the end is the same to the bit.
+"""SIGKILL at random moments, again and again: resumed, the run ends the same to the bit.
 
-``pytest tests/run/test_kills.py --kills 200`` kills 200 times; by default a dozen.
+``pytest tests/run/test_kills.py --kills 200`` kills 200 times; the default is 12.
+Source files: tests/run/README.md.
 """
 
 import multiprocessing
@@ -21,7 +22,7 @@ def run_in_a_child(recipe, path):
 
 @pytest.fixture(scope="module")
 def server():
-    """A server that has torch loaded already: its children spend their short lives running."""
+    """A server that has loaded torch: its children spend their short lives running the recipe."""
     context = multiprocessing.get_context("forkserver")
     # the first use of torch.optim loads torch._dynamo
     context.set_forkserver_preload(["sparsight.run._runner", "torch._dynamo"])
@@ -37,7 +38,7 @@ def recipe(short_recipe):
 
 @pytest.fixture(scope="module")
 def undisturbed(server, recipe, tmp_path_factory):
-    """The digests of a run that was not killed, and how long a child takes for it."""
+    """Digests of a run that was not killed, and the seconds that a child takes for it."""
     folder = tmp_path_factory.mktemp("undisturbed")
     seconds = []
     for name in ("with the start of the server", "without"):
@@ -62,7 +63,7 @@ def test_kills_at_random_moments_leave_no_trace(server, recipe, undisturbed, tmp
         while not finished:
             child = server.Process(target=run_in_a_child, args=(recipe, path))
             child.start()
-            # up to the whole of it: a child that had to start slowly must sometimes get on
+            # up to the whole duration: even a child that starts slowly must sometimes make progress
             child.join(timeout=moments.uniform(0, duration))
             finished = child.exitcode == 0
             if child.exitcode is None:

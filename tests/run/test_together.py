@@ -1,4 +1,4 @@
-"""Replicates of a condition trained as one program: stored, stopped, gone on with and recorded."""
+"""Replicates of a condition trained as one program: grouped, stored, stopped, resumed and recorded."""
 
 import json
 import shutil

@@ -9,7 +9,7 @@ import torch
 
 from sparsight.prune import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings
-from tests.toy import InPrecision, linear_task, small_network
+from tests.toy import in_precision, linear_task, small_network
 from tests.train.test_trainer import OPTIMIZERS
 
 SCHEDULES = {
@@ -46,7 +46,7 @@ def trained(kernel, dtype, batch_norm, prune_biases, **settings):
     network = small_network(task, widths=(40, 30), batch_norm=batch_norm, bias=not is_chance).to(dtype)
     masks = random_masks(network, 0.2, prune_biases)
     settings = TrainingSettings(steps=100, batch_size=50, evaluations=20, kernel=kernel, **settings)
-    trainer = Trainer(network, InPrecision(task, dtype), settings, masks, seed=1)
+    trainer = Trainer(network, in_precision(task, dtype), settings, masks, seed=1)
     trainer.run()
     return network, trainer
 

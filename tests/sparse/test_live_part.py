@@ -11,7 +11,7 @@ from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.sparse import SparseSequential
 from sparsight.sparse._live_part import LivePart, constant_units, unused_pixels
 from sparsight.train import Trainer, TrainingSettings
-from tests.toy import InPrecision, linear_task, small_network
+from tests.toy import in_precision, linear_task, small_network
 
 NUM_INPUTS, WIDTHS = 90, (40, 36, 30)
 
@@ -103,7 +103,7 @@ def test_training_ends_where_masked_dense_training_in_float64_ends(batch_norm, d
         settings = TrainingSettings(
             steps=100, batch_size=50, learning_rate=0.05, momentum=0.9, weight_decay=1e-3, kernel=kernel
         )
-        trainer = Trainer(network, InPrecision(task, precision), settings, masks, seed=1)
+        trainer = Trainer(network, in_precision(task, precision), settings, masks, seed=1)
         trainer.run()
         ends.append((network, trainer.curve))
     (dense, of_dense), (sparse, of_sparse) = ends

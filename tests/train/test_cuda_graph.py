@@ -1,11 +1,11 @@
-"""All of the CUDA graph but CUDA's own part, which a stand-in on the CPU takes: no test has a GPU."""
+"""Everything about the CUDA graph except CUDA's own part: no test has a GPU, so a stand-in records on the CPU."""
 
 import pytest
 import torch
 
 from sparsight.errors import InputError
-from sparsight.prune import Execution, PruningSettings, imp
-from sparsight.train import Trainer, _cuda_graph as cuda_graph, train_together
+from sparsight.prune import Acceleration, PruningSettings, imp
+from sparsight.train import Trainer, train_together
 from sparsight.train._cuda_graph import recorded
 from tests.toy import linear_task, small_network
 from tests.train.test_together import assert_equal_states, by_slot, masks_of, settings_of, trainers_of
@@ -41,12 +41,15 @@ def on_cpu(monkeypatch):
     """How often a pass was recorded."""
     recordings = []
 
-    def capture(network, place):
+    def make_graphed_callables(network, sample_args, *, allow_unused_input):
+        assert allow_unused_input
+        (place,) = sample_args
         recordings.append(tuple(place.shape))
         return stand_in(network, place)
 
-    monkeypatch.setattr(cuda_graph, "DEVICE", "cpu")
-    monkeypatch.setattr(cuda_graph, "capture", capture)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", make_graphed_callables)
+    for module in ("_cuda_graph", "_trainer"):
+        monkeypatch.setattr(f"sparsight.train.{module}.check_device", lambda device: None)
     return recordings
 
 
@@ -89,9 +92,7 @@ def test_training_through_a_recording_is_training(on_cpu, name, precision):
 
 def test_networks_trained_together_are_recorded_as_one(on_cpu):
     settings = settings_of(20, **OPTIMIZERS["momentum"])
-    graphed, plain = (trainers_of(settings, batch_norm="hidden") for _ in range(2))
-    for trainer in graphed:
-        trainer.cuda_graph = True
+    graphed, plain = (trainers_of(settings, batch_norm="hidden", cuda_graph=graph) for graph in (True, False))
     train_together(by_slot(graphed))
     train_together(by_slot(plain))
     for ours, theirs in zip(graphed, plain, strict=True):
@@ -105,8 +106,8 @@ def test_every_level_is_recorded_anew_and_those_on_kept_weights_are_not(on_cpu):
         on_cpu.clear()
         settings = settings_of(12, kernel=kernel)
         plain = list(imp(small_network(task), task, settings, pruning))
-        execution = Execution(cuda_graph=True)
-        graphed = list(imp(small_network(task), task, settings, pruning, execution=execution))
+        acceleration = Acceleration(cuda_graph=True)
+        graphed = list(imp(small_network(task), task, settings, pruning, acceleration=acceleration))
         assert on_cpu == expected
         for ours, theirs in zip(graphed, plain, strict=True):
             assert all(torch.equal(value, theirs.final[name]) for name, value in ours.final.items())

@@ -11,7 +11,7 @@ from sparsight.errors import DivergenceError
 from sparsight.network import Activation
 from sparsight.prune import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings, train_together
-from tests.toy import InPrecision, linear_task, small_network
+from tests.toy import in_precision, linear_task, small_network
 from tests.train.test_trainer import OPTIMIZERS
 
 NUM_NETWORKS = 4
@@ -37,15 +37,23 @@ def masks_of(network, density, seed, prune_biases=True):
     return {name: torch.rand(mask.shape, generator=stream) < density for name, mask in masks.items()}
 
 
-def trainers_of(settings, dtype=torch.float32, densities=(0.4, 0.7, 1.0, 0.05), prune_biases=True, **network):
+def trainers_of(
+    settings,
+    dtype=torch.float32,
+    densities=(0.4, 0.7, 1.0, 0.05),
+    prune_biases=True,
+    cuda_graph=False,
+    **network,
+):
     """Networks that differ in seed, data, initial weights, masks and density."""
     trainers = []
     for seed, density in enumerate(densities):
         task = linear_task(seed=seed)
         one = small_network(task, seed, **network).to(dtype)
         masks = masks_of(one, density, seed, prune_biases)
-        given = task if dtype == torch.float32 else InPrecision(task, dtype)
-        trainers.append(Trainer(one, given, settings, masks, seed, layers_on_kept_weights=()))
+        given = task if dtype == torch.float32 else in_precision(task, dtype)
+        options = {"layers_on_kept_weights": (), "cuda_graph": cuda_graph}
+        trainers.append(Trainer(one, given, settings, masks, seed, **options))
         trainers[-1].masks = masks
     return trainers
 

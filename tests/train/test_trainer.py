@@ -1,5 +1,4 @@
 import copy
-import dataclasses
 import math
 
 import numpy as np
@@ -8,9 +7,9 @@ import torch
 
 from sparsight.errors import DivergenceError, InputError
 from sparsight.train import Trainer, TrainingSettings, batch_loss
+from sparsight.train._evaluation import evaluate
 from sparsight.train._settings import learning_rate
-from sparsight.train._trainer import evaluate
-from tests.toy import linear_task, small_network
+from tests.toy import in_precision, linear_task, small_network
 
 OPTIMIZERS = {
     "sgd": {"optimizer": "sgd", "learning_rate": 0.1},
@@ -56,8 +55,7 @@ def test_masked_training_is_training_of_the_masked_function(name):
     with torch.no_grad():
         twin.linear_0.weight.mul_(mask)
     settings = TrainingSettings(steps=40, batch_size=32, **OPTIMIZERS[name])
-    ours = dataclasses.replace(task)
-    trainer = Trainer(network, ours, settings, masks, seed=3)
+    trainer = Trainer(network, in_precision(task, torch.float64), settings, masks, seed=3)
     optimizer = type(trainer.optimizer)(twin.parameters(), **_options(trainer.optimizer))
     for step in range(40):
         inputs, labels = task.batch(3, step, 32)
@@ -66,26 +64,9 @@ def test_masked_training_is_training_of_the_masked_function(name):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    trainer.task = _Double(task)
     trainer.run(40)
     for mine, theirs in zip(network.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
-
-
-class _Double:
-    """The same task with float64 batches and nothing to evaluate."""
-
-    def __init__(self, task):
-        self.task = task
-        self.test_labels = task.test_labels
-
-    def batch(self, *arguments):
-        inputs, labels = self.task.batch(*arguments)
-        return inputs.double(), labels
-
-    def samples(self, *arguments):
-        inputs, labels = self.task.samples(*arguments)
-        return inputs.double(), labels
 
 
 def _options(optimizer):
@@ -123,7 +104,7 @@ def test_curve_has_the_evaluations_asked_for_and_ends_with_the_last_step():
     trainer.run()
     assert trainer.curve.step[-1] == 23
     assert len(trainer.curve.step) == 4
-    loss, accuracy = evaluate(network, task, trainer.settings, trainer.device)
+    loss, accuracy = evaluate(network, task, trainer.settings.loss)
     assert (trainer.curve.test_loss[-1], trainer.curve.test_accuracy[-1]) == (loss, accuracy)
 
 
@@ -132,7 +113,7 @@ def test_evaluate_equals_the_definition():
     network = small_network(task, batch_norm="hidden").eval()
     inputs, labels = task.samples("test")
     outputs = network(inputs).detach()
-    loss, accuracy = evaluate(network, task, TrainingSettings(steps=1), torch.device("cpu"))
+    loss, accuracy = evaluate(network, task, "cross_entropy")
     expected = -outputs.log_softmax(dim=1)[torch.arange(len(labels)), labels].mean()
     assert loss == pytest.approx(float(expected), rel=1e-5)
     assert accuracy == float((outputs.argmax(1) == labels).double().mean())

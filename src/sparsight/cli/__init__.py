@@ -49,6 +49,7 @@ app.command(
 )
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
+_command: Callable[..., Any]
 for _command in (_show.status, _show.check, _show.report, _show.figures, _show.movie):
     app.command(_command, group=_LOOK)
 for _command in (_catalogue.recipes, _catalogue.data):
@@ -73,7 +74,7 @@ def _exit_status(call: Callable[[], Any]) -> int:
         _complain(f"{' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt as interruption:
-        _complain("stopped; the same command goes on from there")
+        _complain("stopped; the same command resumes it")
         return 128 + getattr(interruption, "signal_number", signal.SIGINT)
     except BrokenPipeError:  # `sparsight … | head`: the reader has seen enough
         # Python flushes stdout when it exits, which would fail again, with a traceback.

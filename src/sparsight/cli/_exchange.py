@@ -34,7 +34,7 @@ def export(
         were pruned (both are .safetensors). hub: a folder with config.json, model.safetensors and a model
         card.
     out
-        File or folder to write.
+        File or folder to write. [default: named after run, condition, replicate and level, in this folder]
     """
     from sparsight.interchange import export_level
     from sparsight.store import open_run

@@ -20,7 +20,7 @@ def reproduce(
     Parameters
     ----------
     claims
-        Names of claims, or all.
+        Names of claims, or the word all.
     scale
         smoke (minutes; its verdicts mean nothing), laptop or paper.
     out

@@ -17,7 +17,7 @@ def report(*runs: Path, out: Path | None = None) -> None:
     Parameters
     ----------
     runs
-        Run directories. The first is compared with the others.
+        Run directories. The others are compared with the first.
     out
         File to write. [default: report.html in the run directory; for several runs, ./comparison.html]
     """

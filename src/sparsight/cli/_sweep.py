@@ -26,7 +26,7 @@ from sparsight.sweep import (
 
 app = App(name="sweep")
 
-Sweeps = Annotated[Path, Parameter(help="Sweep file, or folder of the sweep.")]
+_SweepPath = Annotated[Path, Parameter(help="Sweep file, or folder of the sweep.")]
 
 
 @app.command(sort_key=1)
@@ -81,24 +81,26 @@ def run(
 
 
 @app.command(sort_key=2)
-def status(path: Sweeps, *, plugins: Plugins = ()) -> None:
+def status(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Show how far every case is, and what the Slurm queue has of it."""
     load_plugins(plugins)
     _show(open_sweep(folder_of(path)))
 
 
 @app.command(sort_key=3)
-def collect(path: Sweeps, *, plugins: Plugins = ()) -> None:
+def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Write results.csv, with every number of every case, into the folder of the sweep."""
     load_plugins(plugins)
     opened = open_sweep(folder_of(path))
     results = opened.path / "results.csv"
     opened.frame().to_csv(results, index=False)
-    terminal().print(f"results: {results}", soft_wrap=True)
+    console = terminal()
+    console.print(sweep_table(opened))  # what the results do not hold yet
+    console.print(f"results: {results}", soft_wrap=True)
 
 
 @app.command(sort_key=5)
-def cancel(path: Sweeps, *, plugins: Plugins = ()) -> None:
+def cancel(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Cancel the sweep's Slurm jobs. Running jobs save where they are; sweep run resumes them."""
     load_plugins(plugins)
     opened = open_sweep(folder_of(path))
@@ -108,7 +110,7 @@ def cancel(path: Sweeps, *, plugins: Plugins = ()) -> None:
 
 
 @app.command(sort_key=4)
-def draw(path: Sweeps, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
+def draw(path: _SweepPath, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
     """Draw a quantity over two varied fields into the folder of the sweep.
 
     Parameters

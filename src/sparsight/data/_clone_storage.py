@@ -1,4 +1,4 @@
-"""Where the values of a clone are kept: float32, or uint8 where that would be too large."""
+"""Storage for the values of a clone: float32, or uint8 where that would be too large."""
 
 import dataclasses
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 
 from sparsight.data._task import Draw, Task
 
-MAX_FLOAT_BYTES = 2**31  # a clone of uint8 images that would be larger in float32 is uint8, too
+MAX_FLOAT_BYTES = 2**31  # a clone of uint8 images that would be larger in float32 is uint8 as well
 _STEPS_PER_SD = 25.0  # 256 values span ±5.1 standard deviations of a channel
 _BLOCK_VALUES = 2**22
 
 
 class CloneStorage:
-    """Takes the standardised values of a clone block by block, and makes them a task.
+    """The values of a clone, stored block by block, and the task they become.
 
-    float32 values are kept as they are. If the original is uint8 and its clone would take more than
+    Values are stored as float32. If the original is uint8 and its clone would take more than
     `MAX_FLOAT_BYTES` in float32, values are rounded to 1/25 of the channel's standard deviation in the
-    original and clipped at ±5.1 of them; how many were clipped is counted.
+    original and clipped at ±5.1 standard deviations; clipped values are counted.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class CloneStorage:
             self._offset = (127.5 - mean * self._scale).astype(np.float32)
 
     def put(self, split: str, rows: np.ndarray | slice, values: np.ndarray) -> None:
-        """Keep standardised values, float32, (n, num_inputs) or (n, channels, *size), as these rows."""
+        """Store standardised values, float32, (n, num_inputs) or (n, channels, *size), in these rows."""
         geometry = self._task.geometry
         values = values.reshape(-1, *geometry.shape)
         if self._compact:
@@ -52,7 +52,7 @@ class CloneStorage:
         self._inputs[split][rows] = values
 
     def task(self, kind: str, draw: Draw | None, card: dict[str, Any]) -> Task:
-        """Return the clone: the original's labels and geometry with the values that were put here."""
+        """Return the clone: the original's labels and geometry with the stored values."""
         if self._compact:
             num_values = sum(inputs.size for inputs in self._inputs.values())
             card = card | {"clone_clipped_fraction": self._num_clipped / num_values}
@@ -69,7 +69,7 @@ class CloneStorage:
 
 
 def is_compact(task: Task) -> bool:
-    """Return whether clones of a task are kept as bytes."""
+    """Return whether clones of a task are stored as uint8."""
     num_values = (len(task.train_labels) + len(task.test_labels)) * task.geometry.num_inputs
     return task.train_inputs.dtype == np.uint8 and 4 * num_values > MAX_FLOAT_BYTES
 

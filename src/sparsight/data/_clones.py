@@ -1,8 +1,8 @@
-"""Clones of a task: data that keep its low-order statistics and lose the rest."""
+"""Clones of a task: data with its low-order statistics and nothing else of it."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -14,8 +14,6 @@ from sparsight.data._task import Draw, Task
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.errors import InputError
 from sparsight.streams import generator
-
-CloneKind = Literal["none", "gaussian", "gaussian_shared", "phase"]
 
 _VectorSampler = Callable[[np.random.Generator, int], np.ndarray]  # (rng, n) → float32 (n, num_inputs)
 _BLOCK_VALUES = 2**22  # values read or drawn at a time
@@ -34,7 +32,7 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
     Raises
     ------
     InputError
-        If the kind is another, or the clone cannot be made.
+        If the kind is unknown, or the clone cannot be made.
     """
     makers = {"gaussian": gaussian_twin, "gaussian_shared": shared_covariance_twin, "phase": phase_clone}
     if kind == "none":
@@ -45,17 +43,17 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
 
 
 def gaussian_twin(task: Task, seed: int) -> Task:
-    r"""Return the task whose inputs are Gaussian, with the mean and covariance of each class.
+    r"""Return a task with Gaussian inputs that have the mean and covariance of each class.
 
     For class c with training inputs X (n, num_inputs), mean m and centred rows A, the twin is
     :math:`x = m + z A / \sqrt{n - 1}` with white z, so its covariance is the unbiased sample covariance.
-    Where n exceeds the number of inputs, A is replaced by its triangular QR factor R, for which
-    RᵀR = AᵀA. Covariances between channels are kept.
+    If n exceeds the number of inputs, A is replaced by its triangular QR factor R, for which
+    RᵀR = AᵀA. Covariances between channels are kept. If n ≤ num_inputs, each class lies in the
+    (n − 1)-dimensional affine hull of its training samples.
 
-    Training and test split are drawn from the *same* fitted Gaussians: the twin is a distribution, the
-    one that knows nothing but mean and covariance, and a test split fitted to the test images would
-    come from another one. Where n ≤ num_inputs, each class lies in the (n − 1)-dimensional affine hull
-    of its training samples.
+    Training and test split are drawn from the *same* fitted Gaussians: the twin is a distribution, and a
+    test split fitted to the test images would come from a different one (docs/decisions.md, "The twin is
+    fitted on the training split and sampled for both").
 
     Parameters
     ----------
@@ -66,9 +64,9 @@ def gaussian_twin(task: Task, seed: int) -> Task:
     Returns
     -------
     Task
-        Same geometry, labels and counts; float32, (n, channels, *size). Only where uint8 inputs would
-        become more than 2 GiB the clone is uint8, too (see `CloneStorage`). If the task draws fresh
-        samples at each step, so does the clone, from the Gaussians fitted to the training split.
+        Same geometry, labels and counts; float32, (n, channels, *size), or uint8 if the original is and
+        the clone would exceed 2 GiB (see `CloneStorage`). If the task draws fresh samples at each step, so
+        does the clone, from the Gaussians fitted to the training split.
 
     Raises
     ------
@@ -87,25 +85,10 @@ def gaussian_twin(task: Task, seed: int) -> Task:
 
 
 def shared_covariance_twin(task: Task, seed: int) -> Task:
-    """Return the Gaussian twin in which classes differ by their mean alone.
+    """Return the Gaussian twin in which classes differ only by their mean.
 
     As `gaussian_twin`, but all classes have the covariance of the training inputs around their class
     means, pooled over classes (divisor n − num_classes). The best classifier of this twin is linear.
-
-    Parameters
-    ----------
-    task : Task
-    seed : int
-
-    Returns
-    -------
-    Task
-        As `gaussian_twin`.
-
-    Raises
-    ------
-    InputError
-        If a class has fewer than two training samples.
     """
     num_samples = _samples_per_class(task)
     means = [_class_mean(task, label) for label in range(task.num_classes)]
@@ -125,10 +108,10 @@ def shared_covariance_twin(task: Task, seed: int) -> Task:
 def phase_clone(task: Task, seed: int) -> Task:
     """Return the task in which every image keeps its power spectrum and gets random phases.
 
-    The phases of each image are those of a white noise field, uniform and Hermitian, so that the image
-    stays real; they are *added*, the same to all channels, so that cross-spectra between channels are
-    kept as well. The mean of each channel is kept. The spectrum is that of the periodic image: where
-    the geometry does not wrap, the step between opposite borders is spread over the image.
+    To the phases of an image are added those of a white noise field, which are uniform and Hermitian, so
+    that the image stays real. All channels get the same, so that cross-spectra between channels are kept
+    as well. The mean of each channel is kept. The spectrum is that of the periodic image: if the geometry
+    does not wrap, the step between opposite borders is spread over the image.
 
     Parameters
     ----------
@@ -139,7 +122,7 @@ def phase_clone(task: Task, seed: int) -> Task:
     Returns
     -------
     Task
-        Sample i of each split is the clone of sample i, with its label. Storage as in `gaussian_twin`. If the
+        Sample i of each split is the clone of sample i, with its label; dtype as in `gaussian_twin`. If the
         task draws fresh samples at each step, the clone randomises their phases.
     """
     storage = CloneStorage(task)
@@ -163,8 +146,9 @@ def _samples_per_class(task: Task) -> Int64[np.ndarray, " classes"]:
 
 
 def _class_blocks(task: Task, label: int) -> Iterator[Float32[np.ndarray, "n num_inputs"]]:
-    """Yield the standardised training inputs of a class, a stretch at a time."""
+    """Yield the standardised training inputs of a class, block by block."""
     rows = np.flatnonzero(task.train_labels == label)
+    # At least num_inputs rows, or `_factor` would factorise a matrix hardly taller than R at every block.
     block = max(task.geometry.num_inputs, _BLOCK_VALUES // task.geometry.num_inputs)
     for start in range(0, len(rows), block):
         yield task.flat(task.train_inputs[rows[start : start + block]])
@@ -184,11 +168,11 @@ def _centred_blocks(
 
 
 def _factor(blocks: Iterable[np.ndarray], num_rows: int) -> Float32[np.ndarray, "rows num_inputs"]:
-    """Return F with FᵀF = AᵀA for the rows A: A itself, or its QR factor R if A has more rows than columns.
-
-    R is brought up to date stretch by stretch, so the memory does not grow with the number of rows; and
-    unlike a Cholesky factor of AᵀA it exists for constant pixels, too.
-    """
+    """Return F with FᵀF = AᵀA: the rows A themselves, or the QR factor R if A has more rows than columns."""
+    # R is updated block by block, so that memory does not grow with the number of rows: the covariance of
+    # 3072 inputs takes 36 MiB however many images there are. Unlike a Cholesky factor of AᵀA, R exists if
+    # pixels are constant, and its error is that of A, not of A squared. With fewer rows than columns A is
+    # the smaller factor, of rank n − 1, and no factorisation is needed.
     kept = torch.empty(0)
     for block in blocks:
         rows = torch.from_numpy(block)
@@ -212,13 +196,13 @@ def _gaussian_sampler(mean: np.ndarray, factor: np.ndarray) -> _VectorSampler:
 def _resampled(
     task: Task, kind: str, sampler_of: Callable[[int], _VectorSampler], seed: int, card: dict[str, Any]
 ) -> Task:
-    """Return the task with every input drawn anew from its class's sampler."""
+    """Return the task with every input replaced by a draw from its class's sampler."""
     storage = CloneStorage(task)
     block = max(1, _BLOCK_VALUES // task.geometry.num_inputs)
     if task.draw is not None:
-        sampler_of = functools.cache(sampler_of)  # every step needs all of them
+        sampler_of = functools.cache(sampler_of)  # every step needs the samplers of all classes
     for label in range(task.num_classes):
-        sampler = sampler_of(label)  # one class at a time: its factor is num_inputs² values
+        sampler = sampler_of(label)  # one class at a time: a factor has up to num_inputs² values
         for split, labels in (("train", task.train_labels), ("test", task.test_labels)):
             rng = generator(seed, "clone", kind, split, label)
             rows = np.flatnonzero(labels == label)
@@ -257,7 +241,7 @@ def _with_random_phases(
     noise = white_noise(rng, (num_samples, 1, *size)).numpy()
     rotation = scipy.fft.rfftn(noise, axes=axes)
     rotation /= np.abs(rotation)
-    rotation.reshape(num_samples, -1)[:, 0] = 1  # the mean stays
+    rotation.reshape(num_samples, -1)[:, 0] = 1  # frequency 0: the mean stays
     clone: np.ndarray = scipy.fft.irfftn(scipy.fft.rfftn(fields, axes=axes) * rotation, s=size, axes=axes)
     return clone
 

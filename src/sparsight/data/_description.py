@@ -1,4 +1,4 @@
-"""What a data source holds, and which sources are here."""
+"""Which data sources can be used on this machine, and a summary of the data of a task."""
 
 import inspect
 from dataclasses import dataclass
@@ -15,15 +15,16 @@ _SAMPLES_LOOKED_AT = 4000
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """Whether a data source can be used here.
+    """Whether a data source can be used on this machine.
 
     Attributes
     ----------
     name : str
+        As recipes name it.
     available : bool
-        False if it needs a file or folder that is not there, or that the user has to name.
+        False if it needs a file or folder that does not exist, or that the user has to name.
     what : str
-        What it is, in a sentence, and what is missing.
+        A sentence about the source, and what is missing.
     """
 
     name: str
@@ -32,12 +33,12 @@ class SourceStatus:
 
 
 def availability() -> list[SourceStatus]:
-    """Return the status of every registered source, by name, without loading any."""
+    """Return the status of every registered source, sorted by name, without loading any."""
     return [_status(name) for name in sorted(SOURCES)]
 
 
 def describe_task(task: Task) -> dict[str, object]:
-    """Return what one should know of a task before training on it.
+    """Return facts to know about a task before training on it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The same inputs with labels that say less: noisy ones, or classes put together."""
+"""Tasks with the same inputs and less informative labels: noisy ones, or merged classes."""
 
 from dataclasses import replace
 
@@ -10,17 +10,18 @@ from sparsight.streams import generator
 
 
 def with_label_noise(task: Task, share: float, seed: int) -> Task:
-    """Return the task with a share of its labels, in both splits, drawn anew from all classes alike.
+    """Return the task with a share of its labels, in both splits, replaced by random ones.
 
-    With K classes a classifier that was right with probability a is then right with probability
-    (1 − share) · a + share/K. Inputs stay as they are, so difficulty changes and nothing else does. With
-    share 1 labels tell nothing about inputs: training can only memorise.
+    With K classes, a classifier that was right with probability a is then right with probability
+    (1 − share) · a + share/K. Inputs do not change, so the difficulty changes and nothing else does. With
+    share 1 labels say nothing about inputs: training can only memorise.
 
     Parameters
     ----------
     task : Task
     share : float
-        In [0, 1]; each label is drawn anew with this probability (and may come out as it was).
+        In [0, 1]: the probability that a label is replaced by one drawn uniformly from all classes (which
+        may be the same).
     seed : int
 
     Raises
@@ -36,8 +37,8 @@ def with_label_noise(task: Task, share: float, seed: int) -> Task:
     labels = {}
     for split, original in (("train", task.train_labels), ("test", task.test_labels)):
         rng = generator(seed, "label noise", split)
-        anew = rng.random(len(original)) < share
-        labels[split] = np.where(anew, rng.integers(task.num_classes, size=len(original)), original)
+        replaced = rng.random(len(original)) < share
+        labels[split] = np.where(replaced, rng.integers(task.num_classes, size=len(original)), original)
     return replace(
         task,
         name=f"{task.name}, label noise {share:g}",
@@ -48,7 +49,7 @@ def with_label_noise(task: Task, share: float, seed: int) -> Task:
 
 
 def with_merged_classes(task: Task, num_classes: int) -> Task:
-    """Return the task with neighbouring classes put together: class c of K becomes ⌊c · num_classes / K⌋.
+    """Return the task with neighbouring classes merged: class c of K becomes ⌊c · num_classes / K⌋.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def with_merged_classes(task: Task, num_classes: int) -> Task:
     """
     if not 2 <= num_classes <= task.num_classes:
         raise InputError(
-            f"merged_classes is {num_classes}; 2 to {task.num_classes}, the number of classes, is allowed"
+            f"merged_classes is {num_classes}; 2 to {task.num_classes} (the number of classes) is allowed"
         )
     if num_classes == task.num_classes:
         return task
@@ -80,4 +81,6 @@ def with_merged_classes(task: Task, num_classes: int) -> Task:
 
 def _check_not_online(task: Task, option: str) -> None:
     if task.draw is not None:
-        raise InputError(f"data.{option} needs a fixed training set, but task {task.name!r} is online")
+        raise InputError(
+            f"data.{option} needs a fixed training set, but task {task.name!r} is online; set online = false"
+        )

@@ -1,7 +1,9 @@
 """Data sources by name, so that a recipe can name one and a user can add one."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import Field
 
 from sparsight.data._task import Task
 from sparsight.registry import Registry
@@ -11,14 +13,16 @@ _SourceT = TypeVar("_SourceT", bound=Source)
 
 SOURCES: Registry[Source] = Registry("data source")
 
+Count = Annotated[int, Field(ge=2)]
+"""The number of samples in a split, as recipes accept it."""
+
 
 def data_source(name: str) -> Callable[[_SourceT], _SourceT]:
     """Register a function that makes a `Task`, under the name that recipes use.
 
     The function takes keyword arguments only, one of them ``seed: int``. The others become the fields
-    of the recipe's ``[data]`` table: their annotations (plain types, ``Literal``, or
-    ``Annotated[..., pydantic.Field(gt=0)]``) are what the recipe is checked against, and their defaults
-    are what it is completed with.
+    of the recipe's ``[data]`` table: the recipe is checked against their annotations (plain types,
+    ``Literal``, or ``Annotated[..., pydantic.Field(gt=0)]``), and completed with their defaults.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A task: train and test inputs with labels and geometry, and the batch of every step."""
+"""Classification tasks: inputs with labels and a geometry, and the batch of every training step."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from sparsight.streams import generator
 Draw = Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
     """A classification task on inputs with a geometry.
 
@@ -26,25 +26,27 @@ class Task:
     name : str
         For tables and file names.
     geometry : Geometry
+        Channels and size of an input, and whether opposite borders touch.
     num_classes : int
         Labels are 0 … num_classes − 1. At least 2.
     train_inputs, test_inputs : numpy.ndarray of float32 or uint8, (n, channels, *size)
-        float32 is used as it is. uint8 (memory-mapped if large) is standardised batch by batch with
-        `channel_mean` and `channel_sd`, which are in units of the raw values.
+        float32 is used unchanged. uint8 (memory-mapped if large) is standardised batch by batch with
+        `channel_mean` and `channel_sd`.
     train_labels, test_labels : numpy.ndarray of int64, (n,)
+        The class of each input.
     channel_mean, channel_sd : numpy.ndarray of float32, (channels,), or None
-        Only with uint8 inputs.
+        In units of the raw values; required with uint8 inputs, and only then.
     draw : callable or None
-        ``draw(seed, step, batch_size) -> (inputs, labels)``: fresh samples for every step, in place of
-        the training set (online learning). A pure function of its arguments.
+        ``draw(seed, step, batch_size) -> (inputs, labels)``: fresh samples for every step instead of the
+        training set (online learning). A pure function of its arguments.
     card : mapping
-        What a reader of the report should know: source, licence, counts, rejected samples. Values are
-        plain numbers, strings, lists and dictionaries.
+        Facts for readers of the report: source, licence, counts, rejected samples. Values are plain
+        numbers, strings, lists and dictionaries.
 
     Raises
     ------
     InputError
-        If shapes, dtypes, labels or pixel values do not fit; the message names the attribute.
+        If a shape, dtype, label or pixel value is not allowed; the message names the attribute.
     """
 
     name: str
@@ -66,7 +68,7 @@ class Task:
             self._check_split(split, getattr(self, f"{split}_inputs"), getattr(self, f"{split}_labels"))
         if len(np.unique(self.train_labels)) < 2:
             raise InputError(
-                f"task {self.name!r}: train_labels hold one class only; training needs at least two"
+                f"task {self.name!r}: train_labels hold only one class; training needs at least two"
             )
 
     def _check_split(self, split: str, inputs: np.ndarray, labels: np.ndarray) -> None:
@@ -78,17 +80,18 @@ class Task:
             raise InputError(f"{where}_inputs have dtype {inputs.dtype}; float32 or uint8 is allowed")
         if (inputs.dtype == np.uint8) != (self.channel_mean is not None and self.channel_sd is not None):
             raise InputError(
-                f"{where}_inputs: channel_mean and channel_sd go with uint8 inputs, and only then"
+                f"{where}_inputs are {inputs.dtype}; channel_mean and channel_sd go with uint8 inputs, "
+                "and only with these"
             )
         if inputs.shape[1:] != self.geometry.shape:
             raise InputError(
-                f"{where}_inputs have shape {inputs.shape}; (n, {', '.join(map(str, self.geometry.shape))}) "
-                "is what the geometry says"
+                f"{where}_inputs have shape {inputs.shape}; the geometry requires "
+                f"(n, {', '.join(map(str, self.geometry.shape))})"
             )
         if labels.shape != inputs.shape[:1] or labels.dtype != np.int64 or not len(labels):
             raise InputError(
-                f"{where}_labels are {labels.dtype}{labels.shape}; int64, one for each of the "
-                f"{len(inputs)} inputs (at least one) is needed"
+                f"{where}_labels are {labels.dtype}{labels.shape}; int64 labels, one for each of the "
+                f"{len(inputs)} inputs (at least one), are needed"
             )
         if labels.min() < 0 or labels.max() >= self.num_classes:
             raise InputError(
@@ -97,7 +100,9 @@ class Task:
             )
         if inputs.dtype == np.float32 and not np.isfinite(inputs).all():
             first = int(np.argmin(np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1)))
-            raise InputError(f"{where}_inputs hold NaN or infinite pixels (first in sample {first})")
+            raise InputError(
+                f"{where}_inputs hold NaN or infinite pixels (first in sample {first}); remove such samples"
+            )
 
     def flat(self, inputs: np.ndarray) -> np.ndarray:
         """Return raw inputs standardised and flattened: float32, (n, num_inputs)."""
@@ -108,7 +113,7 @@ class Task:
             mean = self.channel_mean.reshape(per_channel).astype(np.float32)
             sd = self.channel_sd.reshape(per_channel).astype(np.float32)
             inputs = inputs.astype(np.float32)
-            inputs -= mean  # in place: fresh memory for every step costs more than the arithmetic
+            inputs -= mean  # in place: new memory at every step costs more than the arithmetic
             inputs /= sd
         return np.ascontiguousarray(inputs, dtype=np.float32).reshape(len(inputs), -1)
 
@@ -121,16 +126,15 @@ class Task:
         return torch.from_numpy(self.flat(inputs[start:stop])), torch.from_numpy(labels[start:stop].copy())
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Return the batch of a training step, a function of ``(seed, step)`` and the task alone.
+        """Return the batch of a training step, a pure function of the task, the seed and the step.
 
-        The training set is gone through in epochs: each is an independent permutation, cut into
-        ⌊n / batch_size⌋ batches (what is left over sits out that epoch). With `draw` the samples are
-        fresh at every step.
+        Each epoch is an independent permutation of the training set, cut into ⌊n / batch_size⌋ batches
+        (the remainder is not used in that epoch). With `draw` the samples are fresh at every step.
 
         Parameters
         ----------
         seed, step : int
-            `step` counts from 0 at the start of training of the dense network.
+            Steps count from 0 at the start of training the dense network.
         batch_size : int
             At most the number of training samples.
 
@@ -151,7 +155,7 @@ class Task:
         return torch.from_numpy(self.flat(self.train_inputs[rows])), torch.from_numpy(self.train_labels[rows])
 
     def batch_rows(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """Return which training samples are the batch of a step: int64, (batch_size,)."""
+        """Return the indices of the training samples in the batch of a step: int64, (batch_size,)."""
         num_batches = len(self.train_labels) // batch_size
         if num_batches == 0:
             raise InputError(
@@ -163,6 +167,6 @@ class Task:
         return order[position * batch_size : (position + 1) * batch_size]
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=2)  # drawn once per epoch, not once per step
 def _epoch_order(seed: int, epoch: int, num_samples: int) -> np.ndarray:
     return generator(seed, "batches", epoch).permutation(num_samples)

@@ -179,6 +179,7 @@ def plot_fan_in(
     if not len(values):
         raise InputError("fan_in holds no unit; give at least one")
     width = max(1, round((values.max() - values.min()) / 40))
+    # Edges between integers: every bin holds the same number of possible fan-ins.
     edges = np.arange(values.min(), values.max() + 2 * width, width) - 0.5
     for condition, look in looks(list(fan_in)).items():
         heights = np.histogram(fan_in[condition], edges)[0] / max(len(fan_in[condition]), 1)

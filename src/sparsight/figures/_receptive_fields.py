@@ -54,6 +54,7 @@ def field_colours(
     scaled = np.clip(shown / _limits(shown), -1, 1)
     if coloured:
         return np.asarray(np.rint(127.5 + 127.5 * np.moveaxis(scaled, 1, -1)), np.uint8)
+    # 0 lands exactly on the middle row of the table, so pruned weights have the neutral colour.
     return np.asarray(signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)], np.uint8)
 
 

@@ -64,6 +64,7 @@ def plot_two_fields(
     for row, values in enumerate(table.to_numpy()):
         for column, value in enumerate(values):
             if value == value:
+                # cividis runs from dark to light
                 colour = "black" if value > (low + high) / 2 else "white"
                 ax.text(column, row, f"{value:.3g}", ha="center", va="center", color=colour)
     assert ax.figure is not None

@@ -65,6 +65,7 @@ def places(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
 
 def fan_in_spread(mask: np.ndarray) -> dict[str, Quantity]:
     """Return the histogram of fan-in, and its expectation if inputs were kept independently."""
+    # Bins up to a full row, whatever the fan-in is: arrays of all levels then have one shape.
     counts, expected = fan_in_histogram(mask, num_bins=mask.shape[1] + 1)
     return {
         "fan_in_histogram": Quantity(

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsight.data import read_restricted_pickle
 from sparsight.errors import InputError
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import FullyConnected, NetworkSettings
+from sparsight.pickles import read_restricted_pickle
 
 # The order of the pickled list. ``weil`` and ``amvl`` are lists over the last stored steps, then over layers.
 _FIELDS = ("arch", "ratios", "Tpoints", "sl", "sel", "tl", "el", "weil", "amvl", "mask")

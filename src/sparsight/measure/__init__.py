@@ -1,25 +1,19 @@
-"""Instruments: what pruning does to receptive fields and pre-activations, as functions of arrays.
+"""Measurements of receptive fields and pre-activations, as pure functions of arrays.
 
-_cavity: The cavity method: what each weight adds to the non-Gaussianity of its unit.
-_cavity_change: The cavity after retraining: what a level changed in the effect of the weights that stay.
-_cavity_contrast: Kept against pruned: do the weights that stay raise non-Gaussianity more than those that g
-_cavity_effects: From joint moments to the effect of removing each weight.
-_curveball: Degree-preserving randomisation of a mask: curveball trades between pairs of units.
-_gaussianity: How far a unit's pre-activation is from a Gaussian.
-_gaussianity_controls: Pre-activations that a unit would have by its fan-in and weight values alone: the con
-_intervals: Means, differences and intervals over replicates: the one place where error bars are made.
-_joint_cavity: What a set of weights adds to the non-Gaussianity of its unit, removed together and summed on
-_locality: Locality: how often two kept inputs of one unit lie close together or far apart, against a null.
-_moments: Joint moments of pre-activations and inputs, streaming and mergeable.
-_nulls: Random maps that keep as much of a map as one likes: by closed form, and by drawing them.
-_pair_counts: Exact counts of pairs of inputs at every displacement, by FFT autocorrelation.
-_preactivation_histogram: Histograms of standardised pre-activations, on bins that all units share, to lay a
-_receptive_field: The shape of single receptive fields: concentration, centre, extent, pieces.
-_sample_blocks: Samples in blocks, from whatever holds them: an array, a tensor, a memory map, or batches.
-_scaled_layer: The kept weights of a layer, in units in which pre-activations and inputs are near 1.
-_shape_fits: Gaussian and Gabor fits to receptive fields, with r².
-_student_interval: Student's interval over replicates, and the smallest effect that so many would have found
-_unit_input_pairs: Pairs of a unit and an input, all of them or a list: where cross-moments live.
+Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
+several weights at once `_joint_cavity`; kept against pruned weights `_cavity_contrast`; between levels
+`_cavity_change`; against other maps `_rank_correlations`. Below them, from weights and samples to joint
+moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
+
+Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_preactivation_histogram`, and
+the controls with the same fan-in, `_gaussianity_controls`.
+
+Locality (how close together a unit's inputs are): `_locality`, compared with `_expected_locality`. Pairs are
+counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Single receptive fields:
+`_receptive_field`, `_shape_fits`.
+
+Replicates (error bars): `_intervals`, `_bca`, `_cliffs_delta`, `_detectable_effect`. Means of defined values:
+`_means`.
 """
 
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all
@@ -30,6 +24,9 @@ from sparsight.measure._cavity_contrast import (
     matched_shares as matched_shares,
 )
 from sparsight.measure._cavity_effects import Cavity as Cavity
+from sparsight.measure._cliffs_delta import cliffs_delta as cliffs_delta
+from sparsight.measure._detectable_effect import smallest_detectable_effect as smallest_detectable_effect
+from sparsight.measure._expected_locality import SUMMARIES as SUMMARIES
 from sparsight.measure._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
 from sparsight.measure._gaussianity_controls import (
     preactivations as preactivations,
@@ -43,10 +40,10 @@ from sparsight.measure._intervals import (
     difference as difference,
     mean_interval as mean_interval,
     paired_difference as paired_difference,
+    student_interval as student_interval,
 )
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
 from sparsight.measure._locality import (
-    SUMMARIES as SUMMARIES,
     Locality as Locality,
     localities as localities,
     locality as locality,
@@ -75,8 +72,4 @@ from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
-)
-from sparsight.measure._student_interval import (
-    smallest_detectable_effect as smallest_detectable_effect,
-    student_interval as student_interval,
 )

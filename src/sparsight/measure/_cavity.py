@@ -89,6 +89,7 @@ def cavity(
     if first is None:
         raise InputError("inputs hold no sample; at least 2 are needed")
     layer = scaled_layer(kept, first[:_SAMPLES_FOR_SCALE], precision)
+    # The first block is put back rather than read again: `inputs` may be an iterator.
     moments = layer.moments(itertools.chain([first], blocks))
     if moments.num_samples < 2:
         raise InputError("inputs hold 1 sample; at least 2 are needed")
@@ -96,6 +97,7 @@ def cavity(
     return found if read_once(inputs) else _refined(found, coarse, kept, inputs)
 
 
+@checked()
 def cavity_by_class(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
@@ -155,6 +157,7 @@ def each_class_then_all(
     members = _members(inputs, labels, num_classes)
     device = kept.weight.device
     first = next(sample_blocks(inputs[:_SAMPLES_FOR_SCALE], kept.shape[1], device))
+    # One scale for all classes: only moments of the same scaled layer can be merged.
     layer = scaled_layer(kept, first, precision)
     # Small classes need no moments of their own, and there may be many of them: their samples go through the
     # matrix products together, in full blocks.

@@ -14,7 +14,7 @@ NUM_STRATA = 11
 pruning rates (a tenth, a fifth, 30 %, a half) put the threshold inside a stratum and not between two."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CavityContrast:
     """An effect of kept weights beside that of removed ones.
 
@@ -35,7 +35,7 @@ class CavityContrast:
     auc: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MatchedContrast(CavityContrast):
     """A contrast averaged over strata of weights of similar size.
 
@@ -75,7 +75,9 @@ def contrast(
     one_stratum = np.zeros(len(rows), np.uint16)
     means, auc = _by_stratum(delta[rows, columns], is_kept, one_stratum, 1)
     (on_kept,), (on_pruned,) = means
-    return CavityContrast(float(on_kept), float(on_pruned), float(on_kept - on_pruned), float(auc[0]))
+    return CavityContrast(
+        kept=float(on_kept), pruned=float(on_pruned), difference=float(on_kept - on_pruned), auc=float(auc[0])
+    )
 
 
 @checked(finite=("magnitude",), bounded=("delta",))
@@ -201,7 +203,7 @@ def _strata(
     is_kept = kept[rows, columns]
     fan_in = np.bincount(rows, minlength=len(delta))
     rank = ranks_within(magnitude[rows, columns], rows)
-    # Ranks run from 1 to the fan-in; less ½ they lie strictly inside, so the last stratum is not exceeded.
+    # Ranks run from 1 to the fan-in; less ½ they stay below it, so no weight falls beyond the last stratum.
     stratum = rows * num_strata + ((rank - 0.5) * num_strata / fan_in[rows]).astype(np.int64)
     num_groups = len(delta) * num_strata
     smaller = np.minimum(

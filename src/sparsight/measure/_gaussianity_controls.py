@@ -5,114 +5,14 @@ inputs. A large kurtosis at low density therefore says nothing; only its excess 
 number of terms and the same weight values does.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Integer, Real
+from jaxtyping import Bool, Float, Real
 from torch import Tensor
 
 from sparsight.arguments import checked
-from sparsight.errors import InputError
-from sparsight.measure._gaussianity import Gaussianity, as_numpy, gaussianity
+from sparsight.measure._gaussianity import as_numpy
 from sparsight.streams import generator
-
-
-@dataclass(frozen=True, eq=False)
-class GaussianityControls:
-    """Gaussianity of a layer's controls.
-
-    Attributes
-    ----------
-    twin : Gaussianity or None
-        The same weights on the twin inputs, all classes together; None without twin inputs.
-    shuffled, random_mask : tuple of Gaussianity
-        One for each draw; `draw_mean` averages them.
-    """
-
-    twin: Gaussianity | None
-    shuffled: tuple[Gaussianity, ...]
-    random_mask: tuple[Gaussianity, ...]
-
-
-@checked(finite=("weight", "inputs", "bias", "twin_inputs"))
-def gaussianity_controls(
-    weight: Float[np.ndarray | Tensor, "out in"],
-    mask: Bool[np.ndarray | Tensor, "out in"],
-    inputs: Float[np.ndarray | Tensor, "n in"],
-    *,
-    bias: Float[np.ndarray | Tensor, " out"] | None = None,
-    twin_inputs: Float[np.ndarray | Tensor, "m in"] | None = None,
-    labels: Integer[np.ndarray | Tensor, " n"] | None = None,
-    num_classes: int | None = None,
-    seed: int = 0,
-    num_draws: int = 1,
-    kurtosis_bias: bool = True,
-) -> GaussianityControls:
-    """Measure the gaussianity of the three controls of a layer.
-
-    Parameters
-    ----------
-    weight : numpy.ndarray or Tensor of float, (out, in)
-        As in ``torch.nn.Linear``.
-    mask : numpy.ndarray or Tensor of bool, (out, in)
-        True = kept.
-    inputs : numpy.ndarray or Tensor of float, (n, in)
-        The layer's inputs h.
-    bias : numpy.ndarray or Tensor of float, (out,), optional
-        The layer's bias, which only moves the mean.
-    twin_inputs : numpy.ndarray or Tensor of float, (m, in), optional
-        The layer's inputs on the Gaussian twin of the data.
-    labels, num_classes
-        As in `gaussianity`: if given, the drawn controls have shape (class, unit). The twin does not,
-        since the labels are those of `inputs`.
-    seed : int
-        Seed of the drawn controls.
-    num_draws : int
-        Number of draws of each control, at least 1. `draw_mean` averages statistics over draws; samples of
-        different draws are never mixed.
-    kurtosis_bias : bool
-        The `bias` of `gaussianity`.
-
-    Returns
-    -------
-    GaussianityControls
-
-    Raises
-    ------
-    InputError
-        If shapes do not fit or `num_draws` is below 1.
-    """
-    if num_draws < 1:
-        raise InputError(f"num_draws is {num_draws}; it must be at least 1")
-
-    def statistics(drawn: np.ndarray) -> Gaussianity:
-        return gaussianity(
-            preactivations(drawn, inputs, bias), labels=labels, num_classes=num_classes, bias=kurtosis_bias
-        )
-
-    weight, mask = as_numpy(weight), as_numpy(mask)
-    varying = varying_inputs(inputs)
-    return GaussianityControls(
-        twin=None
-        if twin_inputs is None
-        else gaussianity(preactivations(np.where(mask, weight, 0), twin_inputs, bias), bias=kurtosis_bias),
-        shuffled=tuple(
-            statistics(shuffled_weight(weight, mask, varying, seed=seed, draw=draw))
-            for draw in range(num_draws)
-        ),
-        random_mask=tuple(
-            statistics(random_mask_weight(weight, mask, varying, seed=seed, draw=draw))
-            for draw in range(num_draws)
-        ),
-    )
-
-
-def draw_mean(draws: Sequence[Gaussianity], statistic: str) -> np.ndarray:
-    """Return a statistic (an attribute of `Gaussianity`) averaged over draws; NaN if undefined in one."""
-    average: np.ndarray = np.mean([getattr(draw, statistic) for draw in draws], axis=0)
-    return average
 
 
 @checked(finite=("weight", "inputs", "bias"))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure._cavity import Cavity, cavity
+from sparsight.measure._cavity import cavity
+from sparsight.measure._cavity_effects import Cavity
 from sparsight.measure._moments import Moments, dtype_named
 from sparsight.measure._sample_blocks import Samples, read_once, sample_blocks
 from sparsight.measure._unit_input_pairs import AllPairs
@@ -162,7 +163,7 @@ def _skewness_and_kurtosis(
         h = h.to(torch.promote_types(h.dtype, precision))
         if pivot is None:
             # The mean, written so that for a constant input it is exactly that constant: the input then
-            # drops out. h.mean() may miss it by a rounding error, which is no variance of the unit.
+            # drops out. h.mean() may miss it by a rounding error, which would pass for variance.
             pivot = h[0] + (h - h[0]).mean(dim=0)
         deviations = (h - pivot).to(precision)
         moments.update(deviations @ rows.T, deviations[:, :0])

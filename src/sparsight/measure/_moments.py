@@ -100,6 +100,8 @@ class Moments:
             self._start(unit_pivot, input_pivot)
 
     def _start(self, unit_pivot: Tensor, input_pivot: Tensor) -> None:
+        # Sums over blocks are float64 whatever the products are: a million float32 additions would add up
+        # their rounding errors.
         self._pivots = unit_pivot.double(), input_pivot.double()
         zeros = unit_pivot.new_zeros
         self._unit = zeros((self.highest_order + 1, self.pairs.num_units), dtype=torch.float64)
@@ -165,8 +167,8 @@ class Moments:
         for (a, b), total in self._cross.items():
             add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of both sets of samples together; neither accumulator changes.
+    def merge_(self, other: "Moments") -> None:
+        """Add the samples of `other` to these.
 
         The binomial theorem moves the sums from the pivots of `other` to those of this accumulator. This is
         exact up to float64 rounding, in any order of merging.
@@ -176,14 +178,6 @@ class Moments:
         InputError
             If the two are about different pairs, or in different precision.
         """
-        name = str(self.dtype).removeprefix("torch.")
-        merged = Moments(self.pairs, dtype=name, highest_order=self.highest_order)
-        merged.merge_(self)
-        merged.merge_(other)
-        return merged
-
-    def merge_(self, other: "Moments") -> None:
-        """Add the samples of `other` to these: `merge` in place."""
         kinds = [(m.dtype, m.highest_order, m.pairs.shape) for m in (self, other)]
         if kinds[0] != kinds[1] or not self.pairs.same_as(other.pairs):
             raise InputError(
@@ -236,9 +230,10 @@ class Moments:
     def central_parts(
         self,
     ) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
-        """Return central moments of units and inputs, (7, ·), and those of pairs part by part.
+        """Return central moments of units and of inputs, (highest_order + 1, ·), and of pairs part by part.
 
-        Like `central`, for callers that do not need all of them at once. The parts are those of the pairs.
+        This is `central` for callers that do not need the moments of all pairs at once. The parts are those
+        of `pairs.parts()`.
 
         Raises
         ------
@@ -249,6 +244,7 @@ class Moments:
         if self.num_samples == 0:
             raise InputError("these moments hold no samples; update them first")
         unit_mean, input_mean = self.means()
+        # λ − E λ = (λ − p) + (p − E λ): central sums are the stored ones, moved from the pivots to the means.
         unit_shift, input_shift = unit_pivot - unit_mean, input_pivot - input_mean
         count = self.num_samples
         parts = (
@@ -260,7 +256,7 @@ class Moments:
     def _shifted_parts(
         self, unit_shift: Tensor, input_shift: Tensor
     ) -> Iterator[tuple[slice, dict[tuple[int, int], Tensor]]]:
-        """Yield sums of (λ − p + unit_shift)^a (h − q + input_shift)^b."""
+        """Yield, part by part, the sums of (λ − p + unit_shift)^a (h − q + input_shift)^b."""
         pairs = self.pairs
         sums_of_units, sums_of_inputs = self._unit[:4], self._input[:4]
         # Sums with a = 0 do not depend on the unit: they are shifted once, not once per pair.

@@ -61,25 +61,6 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
     return same, different
 
 
-@checked(finite=("weights",))
-def unit_pair_counts(
-    weights: Shaped[np.ndarray, "out in"], geometry: Geometry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return `pair_counts` of each unit: two arrays of float64, (out, *grid of displacements)."""
-    same = np.zeros((len(weights), *geometry.distances().shape))
-    different = np.zeros_like(same)
-    for block, spectra in _spectra(weights, geometry):
-        same_power = np.einsum("ucf,ucf->uf", spectra, spectra)
-        all_power = np.square(spectra.sum(axis=1))
-        same[block] = _grids(same_power, geometry)
-        different[block] = _grids(all_power - same_power, geometry)
-    at_zero: tuple[Any, ...] = (slice(None), *geometry.centre)
-    same[at_zero] -= (weights.astype(np.float64) ** 2).sum(axis=1)
-    if weights.dtype == np.bool_:
-        return np.rint(same), np.rint(different)
-    return same, different
-
-
 @checked(finite=("weights", "kernels"))
 def unit_pair_sums(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, kernels: Shaped[np.ndarray, "kernel ..."]

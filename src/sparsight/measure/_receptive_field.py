@@ -41,8 +41,8 @@ def ipr_of_fan_in(fan_in: Int[np.ndarray, " out"]) -> Float[np.ndarray, " out"]:
 
     Squares of Gaussians, divided by their sum, follow a Dirichlet(½, …, ½) distribution, whose second
     moments sum to 3 / (k + 2). The ipr does not depend on the positions of the weights, so moving them to
-    random inputs is no null for it. This one asks whether few weights dominate beyond what the fan-in and a
-    Gaussian spread explain.
+    random inputs would not change it. This null asks whether few weights dominate beyond what the fan-in
+    and a Gaussian spread explain.
     """
     return np.where(fan_in > 0, 3 / (fan_in + 2.0), np.nan)
 

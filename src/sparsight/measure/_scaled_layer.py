@@ -66,7 +66,7 @@ def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) 
     return KeptWeights((nonzero.shape[0], nonzero.shape[1]), rows, columns, dense)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ScaledLayer:
     """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units.
 
@@ -138,7 +138,13 @@ def scaled_layer(kept: KeptWeights, sample: Tensor, dtype: torch.dtype) -> Scale
     nonzero = scaled != 0
     pays = nonzero.sum() < LISTING_PAYS_BELOW * nonzero.numel()
     pairs: Pairs = ListedPairs(nonzero) if pays else AllPairs(*scaled.shape)
-    return ScaledLayer(kept, pairs, pairs.values_of(scaled).to(dtype), input_scale, dtype)
+    return ScaledLayer(
+        kept=kept,
+        pairs=pairs,
+        weight=pairs.values_of(scaled).to(dtype),
+        input_scale=input_scale,
+        dtype=dtype,
+    )
 
 
 def _power_of_two(size: Tensor) -> Tensor:

@@ -15,39 +15,41 @@ from sparsight.streams import generator
 
 MIN_WIDTH = 0.5
 """Smallest σ in pixels: a narrower Gaussian is a single pixel, whatever its σ."""
-_MAX_EVALUATIONS = 200  # of the residual with its Jacobian; receptive fields take 10 to 30, noise more
+_MAX_EVALUATIONS = 200  # evaluations of residual and Jacobian: receptive fields take 10 to 30, noise more
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ShapeFits:
     """Best fits of one shape to the spatial profiles of some units.
 
     Attributes
     ----------
     units : numpy.ndarray of int64, (fit,)
-        Which units were tried.
+        Indices of the units that were tried.
     r_squared : numpy.ndarray of float64, (fit,)
-        1 − Σ(p − f)² / Σp² over all pixels, p the profile, f the fit: 0 is the zero function, 1 is perfect.
-        NaN where there was no fit.
+        1 − Σ(p − f)² / Σp² over all pixels, with p the profile and f the fit: 0 for the zero function, 1 for
+        a perfect fit, NaN without a fit.
     centre : numpy.ndarray of float64, (fit, axes)
-        In pixels; on a torus in [0, extent).
+        Centre in pixels; on a torus in [0, extent).
     widths : numpy.ndarray of float64, (fit, axes)
-        σ in pixels; in 2-D first along, then across the direction of `orientation`.
+        σ in pixels; in 2-D first along the direction of `orientation`, then across it.
     orientation : numpy.ndarray of float64, (fit,)
-        Direction of the wave of a Gabor, of the long axis of a Gaussian: angle to the last axis (x), towards
+        Direction of the wave (Gabor) or of the long axis (Gaussian): the angle to the last axis (x), towards
         increasing y, in radians in [0, π). 0 in 1-D.
     frequency : numpy.ndarray of float64, (fit,)
-        Cycles a pixel; 0 for a Gaussian.
+        Cycles per pixel; 0 for a Gaussian.
     phase : numpy.ndarray of float64, (fit,)
-        Of the wave at the centre, in radians in [−π, π); 0 is even. A Gaussian has 0 or −π: its sign.
+        Phase of the wave at the centre, in radians in [−π, π); 0 is even. For a Gaussian it is the sign: 0
+        or −π.
     amplitude : numpy.ndarray of float64, (fit,)
-        Largest value of envelope times wave at phase 0, ≥ 0.
+        Largest value of envelope times wave at phase 0; not negative.
     channel_share : numpy.ndarray of float64, (fit,)
-        Σp² / Σw²: what of the unit's weights the profile, one for all channels, holds. 1 with one channel.
+        Σp² / Σw²: the share of the unit's weights in the profile, which is common to all channels. 1 with
+        one channel.
     num_undefined : int
-        Units not fitted, as they have no more kept pixels than the shape has parameters.
+        Number of units without a fit because they have no more kept pixels than the shape has parameters.
     num_failed : int
-        Fits that did not converge.
+        Number of fits that did not converge.
     """
 
     units: np.ndarray
@@ -67,19 +69,20 @@ class ShapeFits:
 def fit_gaussian(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, *, share: float = 1.0, seed: int = 0
 ) -> ShapeFits:
-    """Fit A exp(−½ Σ_a (u_a/σ_a)²) to receptive fields; u: offset from the centre along the ellipse's axes.
+    """Fit A exp(−½ Σ_a (u_a/σ_a)²), u the offset from the centre along the ellipse's axes.
 
     Parameters
     ----------
     weights : numpy.ndarray of float or bool, (out, in)
-        Signed weights, exactly 0 where pruned (zeros are fitted, too). The profile of a unit with several
-        channels is the first spatial singular vector of its (channel, pixel) matrix times its singular
-        value, with the sign that makes the largest entry of the channels' vector positive.
+        Signed weights, exactly 0 where pruned; the zeros are part of the fit. The profile of a unit with
+        several channels is the first spatial singular vector of its (channel, pixel) matrix times its
+        singular value, with the sign that makes the largest entry of the channels' vector positive.
     geometry : Geometry
+        Geometry of the inputs.
     share : float
         Share of the units to fit, in (0, 1]; at least one unit, drawn without replacement.
     seed : int
-        Of this draw.
+        Seed of this draw.
 
     Returns
     -------
@@ -93,10 +96,9 @@ def fit_gaussian(
     Notes
     -----
     Amplitudes are solved for exactly at each step (variable projection: Golub & Pereyra, SIAM J. Numer.
-    Anal. 10:413, 1973), the rest by `scipy.optimize.least_squares`, from one start for a Gaussian and three
-    for a Gabor. σ is at least `MIN_WIDTH` and at most the extent. A unit that keeps few pixels is fitted
-    well by anything: compare r² with that of the same weights shuffled over their pixels
-    (`shuffled_over_kept`).
+    Anal. 10:413, 1973), and the other parameters by `scipy.optimize.least_squares`, from one start for a
+    Gaussian and three for a Gabor. σ is between `MIN_WIDTH` and the extent. Anything fits a unit with few
+    pixels well: compare r² with that of the same weights shuffled over their pixels (`shuffled_over_kept`).
     """
     return _fits(weights, geometry, False, share, seed)
 
@@ -105,17 +107,17 @@ def fit_gaussian(
 def fit_gabor(
     weights: Shaped[np.ndarray, "out in"], geometry: Geometry, *, share: float = 1.0, seed: int = 0
 ) -> ShapeFits:
-    """Fit A exp(−½ Σ_a (u_a/σ_a)²) cos(2π f u_0 + φ) to receptive fields; the rest as in `fit_gaussian`.
+    """Fit A exp(−½ Σ_a (u_a/σ_a)²) cos(2π f u_0 + φ); everything else is as in `fit_gaussian`.
 
-    f is between 0 and ½ cycles a pixel: as f → 0 it is a Gaussian, so its r² is at least that of one but for
-    local optima.
+    f is between 0 and ½ cycles per pixel. As f → 0 the shape becomes a Gaussian, so up to local optima its r²
+    is at least that of a Gaussian.
     """
     return _fits(weights, geometry, True, share, seed)
 
 
 @checked(finite=("weights",))
 def shuffled_over_kept(weights: Float[np.ndarray, "out in"], seed: int) -> Float[np.ndarray, "out in"]:
-    """Return each unit's kept weights in random order on its kept inputs: a control of fits."""
+    """Return each unit's kept weights in random order on its kept inputs: a control for fits."""
     units, inputs = np.nonzero(weights)
     order = np.lexsort((generator(seed, "shuffled over kept").random(len(units)), units))
     shuffled = np.zeros_like(weights)
@@ -127,6 +129,7 @@ def shuffled_over_kept(weights: Float[np.ndarray, "out in"], seed: int) -> Float
 def profiles(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Return each unit's spatial profile, (out, *size), and its share of Σw²; see `fit_gaussian`."""
     fields = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
+    # Through the (channel, channel) Gram matrix: it is tiny, unlike the fields that an SVD would decompose.
     gram = fields @ fields.transpose(0, 2, 1)  # (out, channel, channel)
     vectors = np.linalg.eigh(gram)[1][:, :, -1]  # the channels' vector of the largest singular value
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
@@ -137,7 +140,8 @@ def profiles(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple
 
 
 def _fits(weights: np.ndarray, geometry: Geometry, gabor: bool, share: float, seed: int) -> ShapeFits:
-    _check(weights, geometry, share)
+    if not 0 < share <= 1:
+        raise InputError(f"share is {share}; it must be above 0 and at most 1")
     number = min(len(weights), max(1, round(share * len(weights))))
     units = np.sort(generator(seed, "shape fits").permutation(len(weights))[:number])
     fields, channel_share = profiles(weights[units], geometry)
@@ -158,27 +162,25 @@ def _fits(weights: np.ndarray, geometry: Geometry, gabor: bool, share: float, se
     centre, widths, rest = np.split(found, [num_axes, 2 * num_axes], axis=1)
     orientation, frequency, phase, amplitude, r_squared = rest.T
     return ShapeFits(
-        units, r_squared, centre, widths, orientation, frequency, phase, amplitude, channel_share,
-        num_undefined, num_failed,
-    )  # fmt: skip
-
-
-def _check(weights: np.ndarray, geometry: Geometry, share: float) -> None:
-    if weights.ndim != 2 or weights.shape[1] != geometry.num_inputs or weights.dtype.kind not in "biuf":
-        raise InputError(
-            f"weights are {weights.dtype}{weights.shape}; real numbers (out, {geometry.num_inputs}) fit "
-            "the geometry"
-        )
-    if not np.isfinite(weights).all():
-        raise InputError("weights hold NaN or infinite numbers; only finite ones can be fitted")
-    if not 0 < share <= 1:
-        raise InputError(f"share is {share}; it must be above 0 and at most 1")
+        units=units,
+        r_squared=r_squared,
+        centre=centre,
+        widths=widths,
+        orientation=orientation,
+        frequency=frequency,
+        phase=phase,
+        amplitude=amplitude,
+        channel_share=channel_share,
+        num_undefined=num_undefined,
+        num_failed=num_failed,
+    )
 
 
 def _best_fit(field: np.ndarray, geometry: Geometry, gabor: bool) -> np.ndarray | None:
-    """Return centre, widths, orientation, frequency, phase, amplitude, r² of the best of the starts."""
+    """Return centre, widths, orientation, frequency, phase, amplitude and r² of the best fit."""
+    # A power of two brings the field near 1 without rounding: squares of denormal weights would vanish.
     exponent = np.frexp(np.abs(field).max())[1]
-    field = np.ldexp(field, -exponent)  # near 1 without rounding: starts and bounds know no denormals
+    field = np.ldexp(field, -exponent)
     scale = np.abs(field).max()
     target = (field / scale).reshape(-1)
     positions = geometry.positions().astype(np.float64)
@@ -199,7 +201,7 @@ def _best_fit(field: np.ndarray, geometry: Geometry, gabor: bool) -> np.ndarray 
         return waves
 
     def amplitudes(waves: np.ndarray) -> np.ndarray:
-        # The odd wave vanishes as f → 0; a trace of ridge keeps the solution finite, and costs no r².
+        # The odd wave vanishes as f → 0; a tiny ridge keeps the solution finite without a loss of r².
         gram = waves.T @ waves + 1e-12 * np.eye(waves.shape[1])
         return np.asarray(np.linalg.solve(gram, waves.T @ target))
 
@@ -213,7 +215,7 @@ def _best_fit(field: np.ndarray, geometry: Geometry, gabor: bool) -> np.ndarray 
     for start in _starts(field, geometry, gabor):
         found = optimize.least_squares(
             residual,
-            np.clip(start, lower + 1e-6, upper - 1e-6),
+            np.clip(start, lower + 1e-6, upper - 1e-6),  # least_squares wants a start strictly inside
             bounds=(lower, upper),
             x_scale=_scales(num_axes, gabor),
             ftol=1e-6,
@@ -243,10 +245,9 @@ def _rotated(offsets: np.ndarray, orientation: float) -> np.ndarray:
 
 
 def _bounds(extents: np.ndarray, gabor: bool, wraps: bool) -> tuple[np.ndarray, np.ndarray]:
-    turns = len(extents) - 1  # the angle is free: bounds far outside only keep it finite
-    margin = (
-        extents if wraps else 0.5 * np.ones_like(extents)
-    )  # on a torus a centre may walk across the border
+    turns = len(extents) - 1  # one angle in 2-D. It is free: its distant bounds only keep it finite
+    # On a torus a centre may walk across the border, otherwise only to the edge of the outermost pixel.
+    margin = extents if wraps else 0.5 * np.ones_like(extents)
     lower = [*(-margin), *np.full(len(extents), math.log(MIN_WIDTH)), *[-20.0] * turns]
     upper = [
         *(extents - 1 + margin),
@@ -257,21 +258,22 @@ def _bounds(extents: np.ndarray, gabor: bool, wraps: bool) -> tuple[np.ndarray, 
 
 
 def _scales(num_axes: int, gabor: bool) -> np.ndarray:
-    """Return how far each parameter moves the shape about equally: pixels, log-widths, radians, cycles."""
+    """Return steps that change the shape about equally: pixels, log-widths, radians, cycles per pixel."""
     return np.array([*[1.0] * num_axes, *[0.3] * num_axes, *[0.3] * (num_axes - 1), *[0.05] * gabor])
 
 
 def _starts(field: np.ndarray, geometry: Geometry, gabor: bool) -> list[np.ndarray]:
-    """Return where fits start: the ellipse of the squared weights, waves at the peak of the spectrum."""
+    """Return the starts of a fit: the ellipse of the squared weights, waves at the spectrum's peak."""
     single = Geometry(1, geometry.size, geometry.wraps)
     shape = envelope((field**2).reshape(1, -1), single)
     variances, axes = np.linalg.eigh(shape.covariance[0])
-    # The square of a Gaussian has half its variance.
+    # The square of a Gaussian has half its variance. eigh sorts upwards; the long axis comes first.
     widths = np.sqrt(np.maximum(2 * variances[::-1], MIN_WIDTH**2))
     if not gabor:
         long_axis = axes[:, -1]
         turned = [math.atan2(long_axis[0], long_axis[1])] if len(geometry.size) == 2 else []
         return [np.array([*shape.centre[0], *np.log(widths), *turned])]
+    # Zero padding samples the spectrum twice as finely: a field may hold only a cycle or two of its wave.
     spectrum = np.abs(fft.fftn(field, [2 * extent for extent in geometry.size]))
     frequencies = np.stack(
         np.meshgrid(*(fft.fftfreq(2 * extent) for extent in geometry.size), indexing="ij"), axis=-1
@@ -280,6 +282,7 @@ def _starts(field: np.ndarray, geometry: Geometry, gabor: bool) -> list[np.ndarr
     frequency = min(float(np.linalg.norm(peak)), 0.45)
     round_width = math.log(math.sqrt(float((widths**2).mean())))
     direction = math.atan2(peak[0], peak[-1]) if len(geometry.size) == 2 and frequency > 0 else 0.0
+    # Three starts against local optima: the peak, a slower wave in its direction, and a wave across it.
     starts = []
     for turn, cycles in (
         (direction, frequency),
@@ -294,7 +297,11 @@ def _starts(field: np.ndarray, geometry: Geometry, gabor: bool) -> list[np.ndarr
 def _described(
     parameters: np.ndarray, amplitudes: np.ndarray, r_squared: float, extents: np.ndarray
 ) -> np.ndarray:
-    """Return the fit's parameters in their canonical ranges, in the order of `_best_fit`."""
+    """Return a fit in the canonical ranges of `ShapeFits`, in the order of `_best_fit`.
+
+    The same shape has many parameters (a half turn with the phase reversed, axes swapped, a centre one
+    extent away), and without a convention fits could not be compared.
+    """
     num_axes = len(extents)
     centre, widths = parameters[:num_axes], np.exp(parameters[num_axes : 2 * num_axes])
     turn = parameters[2 * num_axes] if num_axes == 2 else 0.0

@@ -20,8 +20,8 @@ from sparsight.prune._checks import check_settings as check_settings, dense_mask
 from sparsight.prune._connectivity import connectivity as connectivity, paths as paths
 from sparsight.prune._imp import imp as imp
 from sparsight.prune._level import (
+    Acceleration as Acceleration,
     Checkpoint as Checkpoint,
-    Execution as Execution,
     Level as Level,
     Progress as Progress,
     Replicate as Replicate,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from sparsight.data import Task
-from sparsight.prune._level import Checkpoint, Execution, Level, OnStep, Replicate
+from sparsight.prune._level import Acceleration, Checkpoint, Level, OnStep, Replicate
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import TrainingSettings
@@ -22,7 +22,7 @@ def imp(
     start: Level | None = None,
     checkpoint: Checkpoint | None = None,
     on_step: OnStep | None = None,
-    execution: Execution | None = None,
+    acceleration: Acceleration | None = None,
 ) -> Iterator[Level]:
     """Train, prune, rewind, train again: yield each level once it is trained and pruned.
 
@@ -49,8 +49,8 @@ def imp(
         is ignored.
     on_step : callable, optional
         Called with a `Progress` after every training step.
-    execution : Execution, optional
-        How to compute the levels: densities at which layers become sparse, and whether to use a CUDA graph.
+    acceleration : Acceleration, optional
+        Faster ways to compute the levels: sparse layers below given densities, a CUDA graph.
 
     Yields
     ------
@@ -70,7 +70,7 @@ def imp(
     replicate = Replicate(network=network, task=task, seed=seed, start=start, checkpoint=checkpoint)
     rounds = Rounds(replicate, training, pruning, layers)
     while not rounds.are_over:
-        rounds.begin(training.effective_kernel, execution or Execution())
+        rounds.begin(training.effective_kernel, acceleration or Acceleration())
         if rounds.step_to_keep is not None:
             rounds.trainer.run(rounds.step_to_keep, rounds.reporter(on_step))
             rounds.keep_rewind()

@@ -135,8 +135,8 @@ class Replicate:
 
 
 @dataclass(frozen=True)
-class Execution:
-    """Choices of how to compute levels. They change rounding and speed, not the mathematics.
+class Acceleration:
+    """Faster ways to compute levels. They change rounding and speed, not the mathematics.
 
     Attributes
     ----------

@@ -112,7 +112,7 @@ def prune(
 
 
 def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) -> None:
-    """Refuse what is no bool tensor, or not of the shape.
+    """Refuse a mask that is not a bool tensor, or that has another shape than required.
 
     Raises
     ------

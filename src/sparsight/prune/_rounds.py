@@ -8,7 +8,7 @@ from torch import nn
 from sparsight.network import linear_layers
 from sparsight.prune._checks import check_settings, dense_masks
 from sparsight.prune._connectivity import connectivity
-from sparsight.prune._level import Execution, Level, OnStep, Progress, Replicate, State, snapshot
+from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
 from sparsight.prune._masks import density, num_kept_of, prune
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
@@ -23,9 +23,8 @@ class Rounds:
     Parameters
     ----------
     replicate : Replicate
-    training : TrainingSettings
-    pruning : PruningSettings
-    layers : sequence of str, optional
+        The network with its task and seed, and where to resume.
+    training, pruning, layers
         As for `sparsight.prune.imp`.
 
     Attributes
@@ -67,13 +66,13 @@ class Rounds:
         """Whether the level before was the last."""
         return self._before is not None and self._before.is_last
 
-    def begin(self, kernel: Kernel, execution: Execution) -> None:
+    def begin(self, kernel: Kernel, acceleration: Acceleration) -> None:
         """Rewind the network to the start of the level, or load its checkpoint, and make its trainer."""
         if self._before is not None:
             _load_masked(self._network, self._before.rewind or self._before.final, self._masks)
         checkpoint = self._checkpoint
         resumed = checkpoint if checkpoint is not None and checkpoint.level == self.index else None
-        sparse = sparse_layers(self._network, self._masks, kernel, execution.crossovers)
+        sparse = sparse_layers(self._network, self._masks, kernel, acceleration.crossovers)
         if resumed is not None:
             # Dense and sparse products round differently, and crossovers may have been measured again since:
             # a level must end with the kernels it began with to be bit-identical to one never interrupted.
@@ -87,7 +86,7 @@ class Rounds:
             # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
             first_step=0 if self.index == 0 else self._pruning.rewind_step or 0,
             layers_on_kept_weights=sparse,
-            cuda_graph=execution.cuda_graph,
+            cuda_graph=acceleration.cuda_graph,
         )
         if self.index > 0 and self._pruning.rewind == "none":
             self.trainer.hold_final_rate()

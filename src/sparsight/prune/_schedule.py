@@ -71,6 +71,7 @@ class Schedule:
         Prunable weights in each group that is ranked together: a single group with scope ``global``, one
         for each layer with scope ``layer``.
     pruning : PruningSettings
+        The rate and the conditions that end pruning.
     """
 
     group_sizes: tuple[int, ...]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import nn
 
 from sparsight.errors import DivergenceError, InputError
-from sparsight.prune._level import Execution, Level, Progress, Replicate
+from sparsight.prune._level import Acceleration, Level, Progress, Replicate
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import OnLockstep, TrainingSettings, train_together
@@ -34,10 +34,8 @@ def imp_together(
     ----------
     replicates : sequence of Replicate
         Their networks must have the same modules and shapes and be on one device.
-    training : TrainingSettings
-    pruning : PruningSettings
-    layers : sequence of str, optional
-        As for `imp`.
+    training, pruning, layers
+        As for `imp`; the same for all replicates.
     on_step : callable, optional
         Called after every step with the `Progress` of each replicate that took it, by position.
     cuda_graph : bool
@@ -70,6 +68,9 @@ def imp_together(
         # Only replicates at one level can share a program; after an interruption some may be ahead.
         index = min(rounds.index for rounds in members.values())
         level = {position: rounds for position, rounds in members.items() if rounds.index == index}
+        # Always as many slots as there are replicates: batched products round by the number of matrices, and
+        # one that diverges or ends must not change the others. docs/decisions.md has the measurement:
+        # "Replicates of one condition are trained as one program on stacked weights".
         failed = _train(level, on_step, len(replicates), cuda_graph)
         for position, rounds in level.items():
             if position in failed:
@@ -92,7 +93,7 @@ def _train(
     level: dict[int, Rounds], on_step: OnSteps | None, num_slots: int, cuda_graph: bool
 ) -> dict[int, DivergenceError]:
     for rounds in level.values():
-        rounds.begin("dense", Execution(cuda_graph=cuda_graph))
+        rounds.begin("dense", Acceleration(cuda_graph=cuda_graph))
     steps_to_keep = {rounds.step_to_keep for rounds in level.values()} - {None}
     failed: dict[int, DivergenceError] = {}
     # At most one step, K of level 0: all replicates share the settings, and those past it are left out.

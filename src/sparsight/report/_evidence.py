@@ -120,6 +120,7 @@ def gather(subject: Subject, layer: str, compared_level: int) -> Evidence:
 
 
 def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: int) -> None:
+    # The weights of all levels would not fit into memory: three levels are kept, the packer has the rest.
     kept = {0, num_levels // 2, num_levels - 1}
     packer = Packer(evidence.condition, evidence.replicate)
     rows: list[dict[str, Any]] = []

@@ -129,6 +129,7 @@ def _against_null(quantity: Words, condition: str, values: pd.Series) -> Cell:
 
 
 def _difference(name: str, values: pd.Series, reference: str, others: pd.Series) -> Cell:
+    # One shared seed is enough: replicates without a partner are then left out.
     is_paired = bool(len(values.index.intersection(others.index)))
     own, theirs = values.to_numpy(np.float64), others.to_numpy(np.float64)
     if is_paired:

@@ -101,10 +101,12 @@ def write_page_of(runs: Sequence[Run], path: Path) -> Path:
 
 def render(*runs: Run) -> str:
     """Return the HTML of the report, in which every string from the runs is escaped."""
+    # A run may come from somebody else: whatever it contains is text here, never markup or a template
+    # (tests/report/test_foreign_runs.py).
     environment = Environment(
         loader=PackageLoader("sparsight.report", ""),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name raises instead of leaving a gap in the page
         trim_blocks=True,
         lstrip_blocks=True,
     )

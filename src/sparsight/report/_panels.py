@@ -122,6 +122,7 @@ def _family_panels(summaries: Summaries, layer: str, family: Family) -> list[Pan
             drawn[condition] = plot_controls(
                 tables, ylabel=words.label, null=words.null, null_label=words.null_label
             )
+    # One scale for all conditions: they are read side by side.
     limits = [ax.get_ylim() for ax in drawn.values()]
     for ax in drawn.values():
         ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from sparsight.measure import mean_of_defined
 from sparsight.reproduce._claim import Statistic
 from sparsight.reproduce._statistics import rank_correlation
 from sparsight.streams import generator
@@ -39,19 +40,17 @@ def predicts_gain(
         ]
         found = np.full(results.sizes["replicate"], np.nan)
         for replicate in range(len(found)):
-            of_levels = [
-                _of_level([array[replicate] for array in arrays], level, replicate, shuffled)
+            by_level = [
+                _at_level([array[replicate] for array in arrays], level, replicate, shuffled)
                 for level in range(results.sizes["level"] - 1)
             ]
-            defined = [value for value in of_levels if not np.isnan(value)]
-            if defined:
-                found[replicate] = np.mean(defined)
+            found[replicate] = mean_of_defined(np.array(by_level))
         return found
 
     return statistic
 
 
-def _of_level(arrays: list[np.ndarray], level: int, replicate: int, shuffled: bool) -> float:
+def _at_level(arrays: list[np.ndarray], level: int, replicate: int, shuffled: bool) -> float:
     cause, place, *given = arrays  # (level, unit)
     gain = place[level + 1] - place[level]
     columns = [cause[level], gain, *(values[level] for values in given)]

@@ -1,12 +1,12 @@
 """The claims by name: every module in `sparsight.reproduce.claims` defines a `CLAIM`."""
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Sequence
 
 import sparsight.reproduce.claims
 from sparsight.errors import InputError
+from sparsight.registry import suggest
 from sparsight.reproduce._claim import Claim
 
 _ORDER = (
@@ -46,7 +46,7 @@ def claims_named(names: Sequence[str]) -> list[Claim]:
     claims = all_claims()
     for name in names:
         if name not in claims:
-            near = difflib.get_close_matches(name, claims, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"no claim is called {name!r}{meant} (there are {', '.join(claims)})")
+            raise InputError(
+                f"no claim is called {name!r}{suggest(name, claims)} (there are {', '.join(claims)})"
+            )
     return [claims[name] for name in names]

@@ -5,12 +5,12 @@ replicate and level (see `sparsight.reproduce._study.results_of`), to float64 (r
 replicate has no value. Nothing here averages over replicates; the instruments have averaged over units.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
+from sparsight.measure import mean_of_defined
 from sparsight.reproduce._claim import Statistic
 
 
@@ -38,12 +38,12 @@ def change(quantity: str, condition: str) -> Statistic:
 
 def pruned_mean(quantity: str, condition: str) -> Statistic:
     """Return a statistic: the mean of the quantity over levels 1 and up."""
-    return lambda results: _mean(_by_level(results, quantity, condition)[:, 1:])
+    return lambda results: mean_of_defined(_by_level(results, quantity, condition)[:, 1:], axis=1)
 
 
 def level_mean(quantity: str, condition: str) -> Statistic:
     """Return a statistic: the mean of the quantity over all levels."""
-    return lambda results: _mean(_by_level(results, quantity, condition))
+    return lambda results: mean_of_defined(_by_level(results, quantity, condition), axis=1)
 
 
 def last_above_earlier(quantity: str, condition: str) -> Statistic:
@@ -151,10 +151,3 @@ def _by_level(results: xr.Dataset, quantity: str, condition: str) -> np.ndarray:
         results[quantity].sel(condition=condition).transpose("replicate", "level").to_numpy().astype(float)
     )
     return values
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a replicate without any value has NaN
-        means: np.ndarray = np.nanmean(values, axis=1)
-    return means

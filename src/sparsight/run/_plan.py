@@ -118,6 +118,7 @@ def plan_run(
     }
     groups = grouped(conditions, numbers, recipe.replicates)
     devices = [condition.device for condition in conditions.values()]
+    # A process holds one group at a time: the largest decides how many processes fit into memory.
     placement = place(size.times(max(numbers.values())), len(groups), devices, jobs)
     return RunPlan(
         recipe=recipe,

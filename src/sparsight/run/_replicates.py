@@ -14,7 +14,7 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Execution as LevelExecution, Level, Replicate, connectivity, imp, imp_together
+from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
 from sparsight.run._building import Built, build
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
@@ -137,7 +137,7 @@ def _levels(
             start=one.start,
             checkpoint=one.checkpoint,
             on_step=lambda progress: watch({0: progress}),
-            execution=LevelExecution(
+            acceleration=Acceleration(
                 crossovers=recorded_crossovers(run, one.network, training.effective_kernel),
                 cuda_graph=cuda_graph,
             ),
@@ -194,7 +194,7 @@ def explaining_storage(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"{error.filename or folder} cannot be written or read: {error.strerror or error}; what was "
-            "stored before is whole: mend that, and the same command goes on from there"
+            "stored before is whole: mend that, and the same command resumes the run"
         ) from None
 
 

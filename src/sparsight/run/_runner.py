@@ -75,6 +75,8 @@ def run_recipe(
         stop_folder=directory.path,
         cuda_graph=cuda_graph,
     )
+    # Left in the reverse order: workers have stopped and signals are given back, the last levels are
+    # announced, and only then is the lock released.
     with (
         explaining_storage(directory.path),
         directory.writing(on_lost=lambda: request_stop(directory.path)),

@@ -59,6 +59,7 @@ def expected_schedule(
     Parameters
     ----------
     condition : Condition
+        Its network and pruning settings are used.
     mask_shapes : mapping or None
         Shapes of the masks by name, from the record of any level of the condition; None before one is stored.
     task_facts : mapping

@@ -12,11 +12,11 @@ from sparsight.errors import InputError
 from sparsight.store import RunDirectory, exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._settings import Case
 
-MANIFEST = "sweep.json"
+_MANIFEST = "sweep.json"
 _DIGITS = 12
 """Digits of a case's hash in the name of its folder: with 10⁴ cases two collide with probability 2·10⁻⁷."""
 
-State = Literal["finished", "failed", "begun", "new"]
+_State = Literal["finished", "failed", "begun", "new"]
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,15 @@ class SweepDirectory:
         InputError
             If the folder holds something else, or cannot be written.
         """
-        if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        if path.is_dir() and any(path.iterdir()) and not (path / _MANIFEST).is_file():
             raise InputError(f"{path} is not empty and holds no sweep: choose another --out")
         sweep = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with exclusive_writing(path):
+            with exclusive_writing(path):  # two calls at once would lose each other's cases from the list
                 listed = [{"folder": sweep._adopt(case), "values": case.values} for case in cases]
                 content = {"name": name, "fields": list(fields), "cases": listed}
-                write_sealed(path / MANIFEST, content)
+                write_sealed(path / _MANIFEST, content)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
         return sweep
@@ -121,7 +121,7 @@ class SweepDirectory:
 
     def manifest(self) -> dict[str, Any]:
         """Return the content of ``sweep.json``."""
-        path = self.path / MANIFEST
+        path = self.path / _MANIFEST
         try:
             content = read_sealed(path)
             return {key: content[key] for key in ("name", "fields", "cases")}
@@ -139,10 +139,10 @@ class SweepDirectory:
         """Open the run directory of one case."""
         return RunDirectory.open(self.path / "cases" / name)
 
-    def states(self) -> dict[CaseReplicate, State]:
+    def states(self) -> dict[CaseReplicate, _State]:
         """Return how far every replicate is: replicate 0 of all cases first, then replicate 1, and so on."""
         # They are run in this order, so that the cases of an unfinished sweep can already be compared.
-        found: dict[CaseReplicate, State] = {}
+        found: dict[CaseReplicate, _State] = {}
         cases = self.cases()
         for replicate in range(max((case.directory.recipe.replicates for case in cases), default=0)):
             for case in cases:
@@ -153,20 +153,23 @@ class SweepDirectory:
         return found
 
     def _adopt(self, case: Case) -> str:
+        """Return the name of a case's folder, which is made unless an earlier sweep file had the case."""
+        # The name before the hash holds the varied values, and those that are varied may have changed: only
+        # the hash identifies a case.
         digest = case.recipe.identity()[:_DIGITS]
         known = sorted((self.path / "cases").glob(f"*-{digest}"))
         if known:
             directory = RunDirectory.open(known[0])
             if directory.recipe.identity() != case.recipe.identity():
                 raise InputError(f"{known[0]} was made by another recipe: choose another --out")
-            directory.extend(case.recipe.replicates)
+            directory.extend(case.recipe.replicates)  # never fewer: what is there stays
             return known[0].name
         folder = f"{case.recipe.name}-{digest}"
         RunDirectory.create(case.recipe, self.path / "cases" / folder)
         return folder
 
 
-def state_of(directory: RunDirectory, condition: str, replicate: int) -> State:
+def state_of(directory: RunDirectory, condition: str, replicate: int) -> _State:
     """Return how far one replicate of one condition is.
 
     It is read off the run directory, not off a list of jobs: other processes may have worked on it.

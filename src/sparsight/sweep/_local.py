@@ -12,7 +12,7 @@ from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._replicate import Outcome, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
-OnReplicate = Callable[[Outcome], None]
+_OnReplicate = Callable[[Outcome], None]
 """Called when the work on a replicate has ended."""
 
 
@@ -82,7 +82,7 @@ def run_sweep(
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
-    on_replicate: OnReplicate | None = None,
+    on_replicate: _OnReplicate | None = None,
 ) -> list[Outcome]:
     """Run the replicates of a sweep that have not ended, on this machine.
 

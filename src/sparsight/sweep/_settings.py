@@ -102,6 +102,7 @@ class SweepSettings(Settings):
         num_points = math.prod(map(len, self.grid.values())) * max([1, *lengths.values()]) + len(self.cases)
         if num_points > _MAX_CASES:
             raise ValueError(f"these lists make {num_points} cases; at most {_MAX_CASES} are allowed")
+        # Which of `data` and `data.gain` is applied last would depend on their order in the file.
         for field, other in itertools.permutations([*self.fields(), *self.fixed], 2):
             if other.startswith(f"{field}."):
                 raise ValueError(f"{field} and {other} overlap; give the fields of {field} one by one")
@@ -158,7 +159,7 @@ def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
         message names file, case and field.
     """
     settings = _read_settings(path)
-    return settings, make_cases(settings, path)
+    return settings, _make_cases(settings, path)
 
 
 def folder_of(path: Path) -> Path:
@@ -191,7 +192,7 @@ def _read_settings(path: Path) -> SweepSettings:
     return validated(SweepSettings, {"name": path.stem} | raw, str(path), "sweep")
 
 
-def make_cases(settings: SweepSettings, path: Path) -> list[Case]:
+def _make_cases(settings: SweepSettings, path: Path) -> list[Case]:
     """Return the cases of a sweep, without those whose recipe equals that of an earlier one.
 
     Parameters
@@ -215,7 +216,9 @@ def make_cases(settings: SweepSettings, path: Path) -> list[Case]:
         shown = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
         values = merged(base, _table(point)) | {"name": _label(settings.name, point)}
         recipe = Recipe.from_values(values, f"{path}, case {shown}")
+        # Not only the values of this point: a field that only other cases vary has the recipe's value here.
         coordinates = {field: _resolved_value(recipe, field) for field in settings.fields()}
+        # A case may come twice (0.2 and 0.20, or a point of the grid under cases): it is trained once.
         cases.setdefault(recipe.identity(), Case(recipe, coordinates))
     return list(cases.values())
 
@@ -256,5 +259,6 @@ def _label(name: str, values: Mapping[str, Any]) -> str:
         f"{field.rpartition('.')[2]}-{value if isinstance(value, str) else json.dumps(value)}"
         for field, value in values.items()
     ]
+    # A dot stays within a number only: 0.3 can be read in a folder's name, data.gains would be hidden or odd.
     label = re.sub(r"[^A-Za-z0-9.]+|(?<![0-9])\.|\.(?![0-9])", "-", "-".join(parts)).strip("-")
     return f"{name}-{label}"[:_MAX_NAME].rstrip("-.")

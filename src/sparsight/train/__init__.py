@@ -1,17 +1,18 @@
-"""One training of one masked network.
+"""The training of one masked network, or of several in lockstep.
 
-_cuda_graph: Forward and backward pass of a network as a CUDA graph: recorded once, then replayed at one cal
-_settings: What a recipe says about training, and the learning rate that follows from it.
-_together: Several networks of one architecture trained in lockstep, as one program on stacked weights.
-_trainer: One training of one masked network.
+Start at `_trainer`: a `Trainer` takes the steps of one level of pruning.
+
+_trainer      Trainer: learning rate, step, masked gradients, evaluations, state to save and restore.
+_steps        Three ways to the outputs of a batch: dense, recorded as a CUDA graph, on kept weights only.
+_together     Several trainers in lockstep, as one program on stacked weights.
+_evaluation   Loss of a batch, loss and accuracy on the test split, and their curve along a training.
+_optimizer    The optimizer that the settings name.
+_settings     The ``[training]`` table of a recipe, and the learning rate of every step.
+_cuda_graph   Recording and replaying the pass of a small network on a GPU.
 """
 
 from sparsight.train._cuda_graph import check_device as check_device
+from sparsight.train._evaluation import Curve as Curve, batch_loss as batch_loss
 from sparsight.train._settings import Loss as Loss, TrainingSettings as TrainingSettings
 from sparsight.train._together import OnLockstep as OnLockstep, train_together as train_together
-from sparsight.train._trainer import (
-    Curve as Curve,
-    Masks as Masks,
-    Trainer as Trainer,
-    batch_loss as batch_loss,
-)
+from sparsight.train._trainer import Masks as Masks, Trainer as Trainer

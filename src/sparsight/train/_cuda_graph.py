@@ -1,8 +1,9 @@
-"""Forward and backward pass of a network as a CUDA graph: recorded once, then replayed at one call.
+"""Forward and backward pass of a network as a CUDA graph: recorded once, then replayed with one call.
 
-A step of a small network on a GPU is dozens of kernels of some microseconds each, which Python launches one
-by one, more slowly than they run. A CUDA graph launches them all together: the same kernels on the same
-numbers. The shape of the batch is that of the recording; parameters may change their values, and not move.
+A step of a small network on a GPU is dozens of kernels of a few microseconds each. Python launches them one by
+one, which takes longer than running them. A CUDA graph launches all of them at once: the same kernels on the
+same numbers. All batches must have the shape of the recorded one; parameters may change their values, but not
+their addresses. See "A CUDA graph is an option of the execution, and off" in docs/decisions.md.
 """
 
 from collections.abc import Callable
@@ -16,57 +17,56 @@ from sparsight.errors import InputError
 Forward = Callable[[Tensor], Tensor]
 """From inputs to outputs, through which gradients flow back to the parameters."""
 
-DEVICE = "cuda"
-
 
 def check_device(device: torch.device) -> None:
-    """Refuse a device that knows no CUDA graphs.
-
-    Raises
-    ------
-    InputError
-    """
-    if device.type != DEVICE:
+    """Raise an InputError unless the device is a GPU that can record CUDA graphs."""
+    if device.type != "cuda":
         raise InputError(
-            f"cuda_graph is for device = {DEVICE!r}, but the network is on {device.type!r}: leave it out, or "
-            f"train on {DEVICE!r}"
+            f"cuda_graph is for device = 'cuda', but the network is on {device.type!r}: leave it out, or "
+            "train on 'cuda'"
         )
 
 
 def recorded(network: nn.Module, inputs: Tensor) -> Forward:
-    """Record a network's training pass, and return what replays it.
+    """Record a network's training pass, and return a function that replays it.
 
-    Recording runs the network some times on what is given; its parameters, its buffers (the running
-    statistics of BatchNorm among them), its gradients and its own ``forward`` are afterwards what they were.
+    Recording runs the network several times on the given inputs. Its parameters, buffers (the running
+    statistics of BatchNorm among them), gradients and its own ``forward`` are unchanged afterwards.
 
     Parameters
     ----------
     network : torch.nn.Module
         In training mode, on a GPU, without hooks.
     inputs : Tensor, (n, num_inputs)
-        A batch, of the shape that all later batches have. Its values do not matter.
+        A batch with the shape of all later ones. Its values do not matter.
 
     Returns
     -------
     callable
-        ``forward(inputs) -> outputs``. The outputs of one call are overwritten by the next.
+        ``forward(inputs) -> outputs``. Each call overwrites the outputs of the previous one.
 
     Raises
     ------
     InputError
-        If the network is not on a GPU.
+        If the inputs are not on a GPU.
     """
     check_device(inputs.device)
     before = [buffer.detach().clone() for buffer in network.buffers()]
-    forward = capture(_Pass(network), inputs.detach().clone())
+    # A copy of the inputs, because later batches are copied to where the recorded ones are. Without
+    # allow_unused_input a parameter that the outputs do not depend on (all its weights pruned) is an error.
+    example = (inputs.detach().clone(),)
+    forward = torch.cuda.make_graphed_callables(_Pass(network), example, allow_unused_input=True)
     with torch.no_grad():
         for buffer, value in zip(network.buffers(), before, strict=True):
             buffer.copy_(value)
-    return forward
+    return cast(Forward, forward)
 
 
 class _Pass(nn.Module):
-    """What is recorded in the network's place, for recording replaces the ``forward`` of what it is given."""
+    """A wrapper that is recorded in the network's place: torch replaces the ``forward`` of what it records.
+
+    A deep copy of the network, as a level of pruning makes one, would take the replaced ``forward`` along.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -75,9 +75,3 @@ class _Pass(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.network(inputs)
         return outputs
-
-
-def capture(network: nn.Module, inputs: Tensor) -> Forward:
-    """Warm up, record, and return what replays; `inputs` becomes the place that batches are copied to."""
-    # Without allow_unused_input a parameter that the outputs do not depend on would be an error.
-    return cast(Forward, torch.cuda.make_graphed_callables(network, (inputs,), allow_unused_input=True))

@@ -1,4 +1,4 @@
-"""What a recipe says about training, and the learning rate that follows from it."""
+"""The ``[training]`` table of a recipe, and the learning rate that follows from it."""
 
 import math
 from typing import Annotated, Literal
@@ -19,31 +19,36 @@ class TrainingSettings(Settings):
     steps, epochs : int or None
         Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps.
     batch_size : int
+        Samples of a step; at least 2, because BatchNorm needs a variance.
     optimizer : {"sgd", "adam", "adamw"}
         Starts fresh at every level.
     learning_rate : float
         Peak value η.
-    momentum, nesterov
+    momentum : float
         For ``sgd`` only.
+    nesterov : bool
+        Whether momentum is Nesterov's. Needs momentum above 0.
     weight_decay : float
-        Of all parameters; decoupled with ``adamw``.
+        Applies to all parameters; decoupled from the gradient with ``adamw``.
     schedule : {"constant", "step", "cosine"}
         See `learning_rate`.
     milestones : tuple of int
         Steps at which ``step`` multiplies η by `decay`.
     decay : float
+        Factor of η at each milestone.
     warmup_steps : int
-        η rises linearly over these.
+        Steps over which η rises linearly to its peak.
     loss : {"cross_entropy", "mse"}
         ``mse`` is against one-hot labels, averaged over classes.
     evaluations : int
-        How often, evenly spaced, test loss and accuracy are taken; the last is after the last step.
+        Number of evaluations of test loss and accuracy, evenly spaced; the last one follows the last step.
     kernel : {"auto", "dense", "csr"}
-        How pruned layers are multiplied: on kept weights only (``csr``), as dense matrices with zeros, or,
-        layer by layer, as is faster at their density. The mathematics is the same, the rounding is not.
+        How pruned layers are multiplied: with kept weights only (``csr``), as dense matrices with zeros
+        (``dense``), or layer by layer whichever is faster at its density (``auto``). The mathematics is the
+        same, the rounding is not.
     precision : {"float32", "tf32", "bf16"}
-        Of matrix products in training, weights and their updates staying float32: ``tf32`` on a GPU only;
-        ``bf16`` through ``torch.autocast``, all layers dense.
+        Precision of matrix products in training; weights and their updates stay float32. ``tf32`` is for a
+        GPU only; ``bf16`` uses ``torch.autocast`` and keeps all layers dense.
     """
 
     steps: int | None = Field(None, gt=0)
@@ -93,14 +98,14 @@ class TrainingSettings(Settings):
 def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> float:
     """Return the learning rate of a step.
 
-    With peak η, warm-up length u and T steps in all: (t + 1)/u · η while t < u; then η (``constant``),
+    With peak η, u warm-up steps and T steps in total: (t + 1)/u · η while t < u; then η (``constant``),
     η · decay^(number of milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
 
     Parameters
     ----------
     settings : TrainingSettings
     step, num_steps : int
-        t and T; 0 ≤ t < T.
+        t and T, with 0 ≤ t < T.
     """
     peak = settings.learning_rate
     warmup = settings.warmup_steps

@@ -1,9 +1,9 @@
 """Several networks of one architecture trained in lockstep, as one program on stacked weights.
 
-A small network leaves a GPU idle: its kernels take microseconds, launching them takes longer. R of them, with
-weights stacked to (R, out, in) and batches to (R, n, in), take as many kernels as one. Each network has data,
-masks, seed and state of its own; the mathematics is that of training alone, the rounding that of batched
-products.
+A small network leaves a GPU idle: its kernels take microseconds, and launching them takes longer. R networks
+with weights stacked to (R, out, in) and batches to (R, n, in) need as many kernels as one. Each network has its
+own data, masks, seed and state. The mathematics is that of training alone, the rounding that of batched
+products. See "Replicates of one condition are trained as one program on stacked weights" in docs/decisions.md.
 """
 
 import copy
@@ -17,13 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from sparsight.data import Task
 from sparsight.errors import DivergenceError
 from sparsight.train._cuda_graph import Forward, recorded
-from sparsight.train._trainer import Trainer, autocast, batch_loss, make_optimizer, tf32_if
+from sparsight.train._evaluation import batch_loss
+from sparsight.train._optimizer import make_optimizer
+from sparsight.train._trainer import Trainer, autocast, tf32_if
 
+# A task remembers the orders of two epochs only. Networks that ask by turns, each with its own seed, would draw
+# a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
 _STEPS_AHEAD = 64
-"""Rows of so many batches are asked for at once: a task remembers the orders of two epochs only."""
 
 OnLockstep = Callable[[list[int]], None]
 """Called after every step with the slots of the trainers that took it."""
@@ -38,26 +40,28 @@ def train_together(
 ) -> dict[int, DivergenceError]:
     """Train several networks up to a step, as ``trainer.run(until)`` does with each.
 
-    Those that are behind are brought up first, so all take the steps they have in common together. A network
-    whose loss diverges is left where it is, and the others go on.
+    Networks that are behind catch up first; all take their common steps together. A network whose loss diverges
+    stays where it is, and the others continue.
 
     Parameters
     ----------
     trainers : mapping of int to Trainer
-        By slot. Of networks with the same modules and shapes, with the same settings, on one device; no
-        layer of theirs takes the sparse step. They change as by training alone.
+        By slot. Their networks have the same modules and shapes, the same settings and one device, and no layer
+        takes the sparse step. They change as if trained alone.
     until : int, optional
         Default: the end of the training.
     on_step : callable, optional
+        Called after every step with the slots of the trainers that took it.
     num_slots : int, optional
-        How many networks are stacked, another one again in a slot that is empty. How a batched product
-        rounds depends on their number and on where in memory each lies: with the same slots, going on is
-        never having stopped. Default: up to the last slot that is taken.
+        Number of networks in the stack; an empty slot holds a copy of another network. The rounding of a
+        batched product depends on the number of matrices and on their places in memory, so a training that
+        resumes with the same slots is bit-identical to one that never stopped. Default: up to the last slot
+        that is taken.
 
     Returns
     -------
     dict of int to DivergenceError
-        What training alone would have raised, by slot.
+        The error that training alone would have raised, by slot.
     """
     failed: dict[int, DivergenceError] = {}
     num_slots = num_slots or max(trainers, default=0) + 1
@@ -86,7 +90,7 @@ class StackedNetworks(nn.Module):
     Parameters
     ----------
     networks : sequence of torch.nn.Module
-        R of them; their parameters and buffers are copied.
+        R networks; their parameters and buffers are copied.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
@@ -96,7 +100,8 @@ class StackedNetworks(nn.Module):
         self._names = {"parameters": list(parameters), "buffers": list(buffers)}
         for name, value in buffers.items():
             self.register_buffer(_key(name), value)
-        # In a tuple it is no submodule: its parameters have shapes, and no values.
+        # It provides the code of `forward` only; on "meta" its parameters have shapes and no values. The tuple
+        # hides it from torch, which would register it as a submodule and its parameters as ours.
         self._architecture = (copy.deepcopy(networks[0]).to("meta").train(),)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
@@ -108,7 +113,7 @@ class StackedNetworks(nn.Module):
         return {name: self.get_buffer(_key(name)) for name in self._names["buffers"]}
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return each network's outputs on its own inputs; running statistics move."""
+        """Return each network's outputs on its own inputs; running statistics are updated."""
         outputs: Tensor = vmap(self._outputs_of_one)(
             self.parameters_by_name(), self.buffers_by_name(), inputs
         )
@@ -122,7 +127,11 @@ class StackedNetworks(nn.Module):
 
 
 class _Stack:
-    """Trainers at one step, their states stacked. What they show of themselves are views of the stack."""
+    """Trainers at the same step, with their states stacked.
+
+    While the stack exists, the trainers' own networks and moments are views of it, so that evaluations, `on_step`
+    and checkpoints see the present state without copying.
+    """
 
     def __init__(self, trainers: Mapping[int, Trainer], num_slots: int) -> None:
         self.failed: dict[int, DivergenceError] = {}
@@ -143,7 +152,7 @@ class _Stack:
         self._are_moments_shown = False
 
     def is_at(self, step: int | None) -> bool:
-        """Whether that step is reached; None is the end of the training."""
+        """Return whether a step is reached; None is the end of the training."""
         return self._first.step >= (self._first.num_steps if step is None else step)
 
     def _stacked_masks(self) -> list[tuple[nn.Parameter, Tensor]]:
@@ -173,7 +182,7 @@ class _Stack:
         return {name: value.detach()[slot] for name, value in stacked.items()}
 
     def take_step(self) -> None:
-        """Take the step that is due with every network."""
+        """Take the next step with every network."""
         for trainer in self._trainers.values():
             trainer.start_step()
         self._optimizer.param_groups[0]["lr"] = self._first.current_rate()
@@ -188,7 +197,8 @@ class _Stack:
                 trainer.evaluate_if_due()
             except DivergenceError as error:
                 self.failed[slot] = error
-        if not self._are_moments_shown:  # the first step has made them; later ones change them in place
+        # The optimizer creates its moments in the first step and changes them in place afterwards.
+        if not self._are_moments_shown:
             for slot in self._trainers:
                 self._show_moments(slot)
             self._are_moments_shown = True
@@ -204,7 +214,7 @@ class _Stack:
         finite = losses.detach().isfinite()
         if not finite.all():
             self._note_divergence(losses.tolist(), finite.tolist())
-        # Of each network the gradient of its own loss; NaN stays in its slot.
+        # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its slot.
         losses.sum().backward()  # type: ignore[no-untyped-call]
         for parameter, kept in self._kept:
             if parameter.grad is not None:
@@ -250,7 +260,7 @@ def _stacked(trainers: Mapping[int, Trainer], num_slots: int) -> Iterator[_Stack
 
 
 class _Batches:
-    """The batches of one trainer, from its step on."""
+    """The batches of one trainer, starting at its present step."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -260,7 +270,7 @@ class _Batches:
         """Return the batch of the trainer's step: (n, in), (n,)."""
         trainer = self._trainer
         task, size = trainer.task, trainer.settings.batch_size
-        if not isinstance(task, Task) or task.draw is not None:
+        if task.draw is not None:
             return task.batch(trainer.seed, trainer.step, size)
         if not self._rows:
             ahead = range(trainer.step, trainer.step + _STEPS_AHEAD)
@@ -274,12 +284,12 @@ def _key(name: str) -> str:
 
 
 def _moments(trainer: Trainer) -> list[dict[str, Any]]:
-    """Return what the optimizer knows of each parameter; nothing before the first step."""
+    """Return the optimizer's state of each parameter; empty before the first step."""
     states = [trainer.optimizer.state.get(parameter, {}) for parameter in trainer.network.parameters()]
     return [{name: value for name, value in state.items() if value is not None} for state in states]
 
 
 def _lay_into(network: nn.Module, values: Mapping[str, Tensor]) -> None:
-    """Let a network's parameters and buffers lie in the memory of the values."""
+    """Make a network's parameters and buffers share the memory of the values."""
     for name, tensor in (*network.named_parameters(), *network.named_buffers()):
         tensor.data = values[name]

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparsight.data.images._cifar import TEST_FILES, TRAIN_FILES, batch_arrays, cifar10
+from sparsight.data.images._batches import batch_arrays
+from sparsight.data.images._cifar import TEST_FILES, TRAIN_FILES, cifar10
 from sparsight.errors import InputError
 
 
@@ -49,7 +50,7 @@ def test_missing_files_are_listed_with_where_they_are_published(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2], "no dictionary"),
+        ([1, 2], "is not a dictionary"),
         ({b"data": 1}, "has no data and labels"),
         ({b"data": np.zeros((2, 9), np.uint8), b"labels": [1, 2]}, r"uint8 \(n, 3072\) is needed"),
         ({b"data": np.zeros((2, 3072)), b"labels": [1, 2]}, r"data are float64\(2, 3072\)"),
@@ -62,7 +63,7 @@ def test_missing_files_are_listed_with_where_they_are_published(folder):
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": "ab"}, "labels are a str"),
         ({b"data": np.zeros((0, 3072), np.uint8), b"labels": []}, "at least one"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [-1, 1]}, "0 to 9 is allowed"),
-        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 2]}, "hold 82 images; CIFAR-10 has 100"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 2]}, "hold 82 images; the set has 100"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 10]}, "0 to 9 is allowed"),
     ],
 )
@@ -76,9 +77,9 @@ def test_batches_that_do_not_fit_are_refused(folder, content, message):
     ("num_bytes", "message"),
     [
         (0, "has 0 bytes"),
-        (3000, "has 3000 bytes, no multiple of 3073"),
-        (3073 * 101, "no multiple of 3073 up to 307300"),
-        (3073 * 19, "hold 99 images; CIFAR-10 has 100"),
+        (3000, "has 3000 bytes, not a multiple of 3073"),
+        (3073 * 101, "not a multiple of 3073 up to 307300"),
+        (3073 * 19, "hold 99 images; the set has 100"),
     ],
 )
 def test_a_binary_batch_of_another_size_is_refused(folder, num_bytes, message):

@@ -162,17 +162,17 @@ def test_a_file_is_got_once_and_kept(server, trusting, tmp_path, path):
 
 LIES = {
     "truncated": "declared 200000 bytes and sent 1000",
-    "silently-truncated": "another SHA-256",
+    "silently-truncated": "its SHA-256 is not",
     "stalled": "sends nothing",
     "dripping": "took longer than 0.5 s",
-    "lying": "another SHA-256",
+    "lying": "its SHA-256 is not",
     "endless": "sends more than 200000 bytes",
     "boasting": f"declares {2**50} bytes; up to 200000",
     "nonsense": "SSH-2.0",
     "missing": "answers 404 Not Found",
-    "to-http": "redirects to 'http://localhost:.*/good', which is not https",
+    "to-http": "unknown url type: http",
     "to-file": "Redirection to url 'file:///etc/passwd' is not allowed",
-    "to-ftp": "redirects to 'ftp://localhost/good', which is not https",
+    "to-ftp": "unknown url type: ftp",
     "to-itself": "infinite loop",
 }
 
@@ -223,7 +223,7 @@ def test_other_addresses_are_not_used(tmp_path, url):
 
 @pytest.mark.parametrize("name", ["../images", "/images", "a/b", ".hidden", "", ".."])
 def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match="is not a plain one"):
+    with pytest.raises(InputError, match="is not a plain file name"):
         download(RemoteFile(name, ("file:///x",), DIGEST, 10), tmp_path)
 
 
@@ -303,7 +303,7 @@ def test_a_published_set_is_taken_from_a_mirror_and_found_by_its_source(tmp_path
     assert fashion_mnist(folder=str(folder), seed=0).train_inputs.shape == (60, 1, 4, 4)
     (mirror / files[0].name).write_bytes(b"other")
     (folder / files[0].name).unlink()
-    with pytest.raises(InputError, match="another SHA-256"):
+    with pytest.raises(InputError, match="its SHA-256 is not"):
         download_set("fashion-mnist", [mirror.as_uri()])
 
 

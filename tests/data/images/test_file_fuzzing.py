@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sparsight.data.images import _cifar as cifar, _imagenet as imagenet
-from sparsight.data.images._cifar import batch_arrays, cifar10
+from sparsight.data.images._batches import batch_arrays
+from sparsight.data.images._cifar import cifar10
 from sparsight.data.images._idx import idx, read_idx
 from sparsight.data.images._imagenet import imagenet32
 from sparsight.data.images._npz import npz, read_npz
-from sparsight.data.images._restricted_pickle import unpickle_restricted
 from sparsight.errors import InputError
+from sparsight.pickles import unpickle_restricted
 from tests.fuzzing import apply_damage, damage, fuzzed
 
 STREAM = np.random.default_rng(0)

@@ -90,7 +90,7 @@ def test_classes_are_merged(folder):
         (" ".join(["0"] * 999 + ["-1"]), "numbers, -1 to 0;"),
         (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 999 are needed"),
         ("0.5 " * 1000, "whole numbers are needed"),
-        ("0 " * 1000, "names one super-class only"),
+        ("0 " * 1000, "names only one super-class"),
         ("1 " * 10**6, "holds 32768 numbers"),
     ],
     ids=["empty", "too large", "negative", "huge", "fractions", "one", "long"],
@@ -106,8 +106,8 @@ def test_missing_files_are_listed_before_anything_is_converted(folder):
     (folder / "train_data_batch_4").unlink()
     (folder / "val_data").unlink()
     message = (
-        "has no train_data_batch_4, val_data .*published, by the ImageNet project's download page as "
-        "downsampled ImageNet"
+        "has no train_data_batch_4, val_data .* the ImageNet project's download page, where it is published "
+        "as downsampled ImageNet"
     )
     with pytest.raises(InputError, match=message):
         imagenet32(folder=str(folder), seed=0)
@@ -132,7 +132,7 @@ def test_a_truncated_batch_is_named(folder, kind, where):
     name = "train_data_batch_2" + (".npz" if kind == "npz" else "")
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: int(len(content) * where)])
-    with pytest.raises(InputError, match=f"{name} is no .* damaged"):
+    with pytest.raises(InputError, match=f"{name} is not an? .* damaged"):
         imagenet32(folder=str(folder), seed=0)
 
 
@@ -145,7 +145,7 @@ def test_a_damaged_compressed_batch_is_named(folder):
     content = bytearray(path.read_bytes())
     content[200:220] = bytes(20)
     path.write_bytes(content)
-    with pytest.raises(InputError, match="val_data.npz is no .npz file or is damaged"):
+    with pytest.raises(InputError, match="val_data.npz is not an .npz file or is damaged"):
         imagenet32(folder=str(folder), seed=0)
     np.savez(path, data=np.zeros((30, 3072), np.uint8))
     with pytest.raises(InputError, match="has no array 'labels'; it needs data, labels"):
@@ -191,10 +191,10 @@ def test_a_disk_that_refuses_is_reported_and_leaves_nothing(folder, monkeypatch,
     assert not list(folder.glob("cache/*.tmp"))
 
 
-def test_what_a_killed_process_left_is_overwritten(folder):
+def test_what_a_killed_process_left_is_removed(folder):
     imagenet32(folder=str(folder), seed=0)
     for path in (folder / "cache").glob("*.npy"):
-        path.rename(path.with_suffix(".tmp"))
+        path.rename(path.with_name(f".{path.name}.123.tmp"))
     imagenet32(folder=str(folder), seed=0)
     assert not list(folder.glob("cache/*.tmp"))
 

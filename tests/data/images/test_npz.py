@@ -46,7 +46,7 @@ def test_bytes_stay_bytes(tmp_path):
         ({"train_inputs": np.zeros((40, 12))}, r"\(n, channels, length\)"),
         ({"train_inputs": np.zeros((40, 2, 3, 4), np.int64)}, "floats or uint8 are allowed"),
         ({"train_labels": np.zeros(40)}, "whole numbers, one for each of the 40 inputs"),
-        ({"train_labels": np.zeros(40, np.int64), "test_labels": np.zeros(10, np.int64)}, "one class only"),
+        ({"train_labels": np.zeros(40, np.int64), "test_labels": np.zeros(10, np.int64)}, "only one class"),
         ({"train_labels": np.arange(40) - 1}, "labels run from -1"),
         ({"train_inputs": np.ones((40, 2, 3, 4))}, "channel 0 of the training inputs is constant"),
         ({"test_inputs": np.zeros((10, 2, 3, 4), np.uint8)}, "the same dtype"),
@@ -78,7 +78,7 @@ def test_files_that_are_not_there_or_no_npz_are_named(tmp_path):
     with pytest.raises(InputError, match="does not exist; name an .npz file"):
         npz(path=str(tmp_path / "absent.npz"), seed=0)
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(InputError, match="is no .npz file or is damaged"):
+    with pytest.raises(InputError, match="is not an .npz file or is damaged"):
         npz(path=str(tmp_path / "text.npz"), seed=0)
     np.savez(tmp_path / "half.npz", train_inputs=np.zeros(3))
     with pytest.raises(InputError, match="has no array 'train_labels'; it needs train_inputs, train_labels"):

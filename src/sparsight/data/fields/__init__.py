@@ -1,4 +1,4 @@
-"""Random fields with their exact Gaussian twins."""
+"""Random fields, most with their exact Gaussian twins; importing this registers every source."""
 
 from sparsight.registry import import_modules_of
 

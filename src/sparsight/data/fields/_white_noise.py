@@ -1,4 +1,4 @@
-"""White noise, several times as fast as NumPy's: drawing it is a large part of the cost of a random field."""
+"""White noise, four times as fast as NumPy's: drawing it is a large part of the cost of a random field."""
 
 import math
 
@@ -18,16 +18,17 @@ def white_noise(
 
     Box and Muller's transform of uniform :math:`u \in (0, 1]` and :math:`\varphi \in [-\pi, \pi)`:
     :math:`\sqrt{-2 \ln u} \cos\varphi` and :math:`\sqrt{-2 \ln u} \sin\varphi`, on vector instructions
-    (2.5 ns a number, 1.4 of them for the random bits; `Generator.standard_normal` in float32 takes 10). u
-    has 31 bits, so the largest possible value is 6.56; a normal number is beyond once in 10¹⁰ draws.
+    (2.5 ns per number, of which 1.4 for the random bits; `Generator.standard_normal` in float32 takes 10).
+    u has 31 bits, so the largest possible value is 6.56, which normal numbers exceed once in 10¹⁰ draws.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Half as many 64-bit numbers as normal ones are taken from it.
+        Supplies one 64-bit number for every two normal numbers.
     shape : tuple of int
     memory : numpy.ndarray of float32, optional
-        Where to put them: as many values as `shape` has, or one more to make them even; aligned to 8 bytes.
+        Memory for the result: as many values as `shape` has, rounded up to an even number, and aligned to
+        8 bytes. Default: new memory.
 
     Returns
     -------
@@ -39,8 +40,8 @@ def white_noise(
     """
     num_values = math.prod(shape)
     num_pairs = (num_values + 1) // 2
-    # The noise takes the place of its bits, and these come by the block: memory that is new to the process
-    # costs as much as drawing what is put there.
+    # The noise replaces its bits in place, and the bits are drawn in blocks: writing to memory that is new to
+    # the process costs as much as drawing the numbers.
     words = np.empty(num_pairs, dtype=np.uint64) if memory is None else memory.view(np.uint64)
     for start in range(0, num_pairs, _BLOCK):
         part = words[start : start + _BLOCK]

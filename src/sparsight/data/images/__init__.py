@@ -1,4 +1,4 @@
-"""Pictures: photographs and the published sets."""
+"""Photographs, published sets and files of images; importing this registers every source."""
 
 from sparsight.registry import import_modules_of
 

@@ -1,9 +1,16 @@
-"""Files from elsewhere: over https or from this machine, of a known SHA-256, whole or not at all."""
+"""Downloads over https or from this machine, with a known SHA-256, complete or not at all.
+
+pooch compares the SHA-256, writes to a temporary name and renames, but fetches with our own opener. The
+digest makes plain pooch safe against wrong content, not against a server that redirects to http or into
+this machine, drips for hours, or fills the disk before there is anything to compare (docs/decisions.md,
+"Downloads go through pooch, but not through its downloader").
+"""
 
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,25 +20,25 @@ from filelock import FileLock
 
 from sparsight.errors import InputError
 
-STALL_SECONDS = 30.0
-MAX_SECONDS = 3600.0
+_STALL_SECONDS = 30.0
+_MAX_SECONDS = 3600.0
 _BLOCK = 2**16
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that can be got from several places, all of which must give the same bytes.
+    """A file that several servers hold, all with the same bytes.
 
     Attributes
     ----------
     name : str
-        What it is called here: a plain file name.
+        Name in the local folder: a plain file name.
     urls : tuple of str
         ``https:`` or ``file:``, tried in this order.
     sha256 : str
-        Hexadecimal. What has another is thrown away.
+        Hexadecimal. Content with any other digest is thrown away.
     max_bytes : int
-        More is not read.
+        Limit on the size; no more is read.
     """
 
     name: str
@@ -41,44 +48,44 @@ class RemoteFile:
 
 
 class _MirrorError(Exception):
-    """A place does not give the file; the next one may."""
+    """A server does not deliver the file; the next one may."""
 
 
 def download(
     file: RemoteFile,
     folder: Path,
     *,
-    stall_seconds: float = STALL_SECONDS,
-    max_seconds: float = MAX_SECONDS,
+    stall_seconds: float = _STALL_SECONDS,
+    max_seconds: float = _MAX_SECONDS,
     context: ssl.SSLContext | None = None,
     on_attempt: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Return the path of a file in a folder, got from the first of its places that gives it.
+    """Return the path of a file in a folder, downloaded from the first server that delivers it.
 
-    The file takes its name only when it is whole and has its SHA-256; one that is there and has it is not got
-    again. Two processes that want the same file wait for each other.
+    The file takes its name only when it is complete and has its SHA-256. An existing file with that digest
+    is not downloaded again. Two processes that want the same file wait for each other.
 
     Parameters
     ----------
     file : RemoteFile
     folder : Path
-        Made if it is not there.
+        Created if necessary.
     stall_seconds : float
-        A place that sends nothing for so long is given up.
+        Seconds without data before a server is abandoned.
     max_seconds : float
-        One that takes longer in all is given up, too.
+        Seconds in total before a server is abandoned.
     context : ssl.SSLContext, optional
-        For a server whose certificate only you trust. Default: the system's authorities.
+        For servers with private certificates. Default: the system's authorities.
     on_attempt : callable
         Called with each address before it is tried.
 
     Raises
     ------
     InputError
-        If no place gives the file (with what each answered), the name or an address is not allowed, or
-        the folder cannot be written.
+        If no server delivers the file (with the answer of each), the name or an address is not allowed,
+        or the folder cannot be written.
     """
-    import pooch  # late: it takes a quarter of a second
+    import pooch  # here, because it takes a quarter of a second
 
     _check(file)
     pooch.get_logger().setLevel("ERROR")
@@ -100,19 +107,19 @@ def download(
                     return path
                 except _MirrorError as error:
                     refusals.append(f"{url}: {error}")
-                except ValueError:  # pooch's word for another hash
-                    refusals.append(f"{url}: it has another SHA-256 than {file.sha256[:12]}…")
+                except ValueError:  # raised by pooch for a wrong hash
+                    refusals.append(f"{url}: its SHA-256 is not {file.sha256[:12]}…")
     except OSError as error:
         raise InputError(
-            f"{file.name} cannot be kept in {folder} ({error.strerror}): make room, or name another folder "
-            "in the variable SPARSIGHT_CACHE"
+            f"{file.name} cannot be kept in {folder} ({error.strerror}): free some space, or set "
+            "SPARSIGHT_CACHE to another folder"
         ) from None
-    raise InputError(f"{file.name} cannot be got, and nothing is kept: {'; '.join(refusals)}")
+    raise InputError(f"{file.name} cannot be downloaded, and nothing is kept: {'; '.join(refusals)}")
 
 
 def _check(file: RemoteFile) -> None:
     if not file.name or Path(file.name).name != file.name or file.name.startswith("."):
-        raise InputError(f"file name {file.name!r} is not a plain one; use letters, digits, '-', '_' and '.'")
+        raise InputError(f"{file.name!r} is not a plain file name; use letters, digits, '-', '_' and '.'")
     is_hexadecimal = len(file.sha256) == 64 and not set(file.sha256) - set("0123456789abcdef")
     if not is_hexadecimal:
         raise InputError(f"sha256 of {file.name} is {file.sha256!r:.80}; 64 hexadecimal digits are needed")
@@ -123,19 +130,8 @@ def _check(file: RemoteFile) -> None:
         raise InputError(f"{file.name} has no address; give one, https: or file:")
 
 
-class _HttpsRedirects(url_request.HTTPRedirectHandler):
-    """Follows a redirect only to https: never to a place that others can change, nor into this machine."""
-
-    def redirect_request(
-        self, req: url_request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> url_request.Request | None:
-        if url_parse.urlsplit(newurl).scheme != "https":
-            raise _MirrorError(f"it redirects to {newurl!r:.100}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 class _Fetch:
-    """What pooch calls to get an address into a temporary file."""
+    """The downloader that pooch calls to write the content of an address to a temporary file."""
 
     def __init__(
         self, max_bytes: int, stall_seconds: float, max_seconds: float, context: ssl.SSLContext | None
@@ -143,14 +139,17 @@ class _Fetch:
         self._max_bytes = max_bytes
         self._stall_seconds = stall_seconds
         self._max_seconds = max_seconds
-        self._opener = url_request.OpenerDirector()  # build_opener would add http, ftp and data
+        # Not build_opener, which would add http, ftp and data: a redirect to any of these then fails. For
+        # the same reason only the https proxy is passed on: an http proxy would bring http back.
+        proxies = {name: url for name, url in url_request.getproxies().items() if name == "https"}
+        self._opener = url_request.OpenerDirector()
         for handler in (
-            url_request.ProxyHandler(),
+            url_request.ProxyHandler(proxies),
             url_request.HTTPSHandler(context=context),
             url_request.FileHandler(),
             url_request.HTTPDefaultErrorHandler(),
             url_request.HTTPErrorProcessor(),
-            _HttpsRedirects(),
+            url_request.HTTPRedirectHandler(),
             url_request.UnknownHandler(),
         ):
             self._opener.add_handler(handler)
@@ -162,7 +161,7 @@ class _Fetch:
             if declared.isdecimal() and int(declared) > self._max_bytes:
                 raise _MirrorError(f"it declares {declared} bytes; up to {self._max_bytes} are expected")
             size = 0
-            while block := self._read(source):
+            while block := _read(source):
                 size += len(block)
                 if size > self._max_bytes:
                     raise _MirrorError(f"it sends more than {self._max_bytes} bytes")
@@ -173,21 +172,27 @@ class _Fetch:
                 raise _MirrorError(f"it declared {declared} bytes and sent {size}")
 
     def _open(self, url: str) -> Any:
-        try:
+        with _refusals():
             return self._opener.open(url, timeout=self._stall_seconds)
-        except url_error.HTTPError as error:
-            error.close()
-            raise _MirrorError(f"it answers {error.code} {error.reason}") from None
-        except url_error.URLError as error:
-            raise _MirrorError(_reason(error.reason)) from None
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _MirrorError(_reason(error)) from None
 
-    def _read(self, source: Any) -> bytes:
-        try:
-            return bytes(source.read1(_BLOCK) if hasattr(source, "read1") else source.read(_BLOCK))
-        except (OSError, http.client.HTTPException) as error:
-            raise _MirrorError(_reason(error)) from None
+
+def _read(source: Any) -> bytes:
+    with _refusals():  # read1 returns what has arrived: waiting for a full block would hide a dripping server
+        return bytes(source.read1(_BLOCK) if hasattr(source, "read1") else source.read(_BLOCK))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn errors of the network into `_MirrorError`; those of the local disk stay as they are."""
+    try:
+        yield
+    except url_error.HTTPError as error:
+        error.close()
+        raise _MirrorError(f"it answers {error.code} {error.reason}") from None
+    except url_error.URLError as error:
+        raise _MirrorError(_reason(error.reason)) from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _MirrorError(_reason(error)) from None
 
 
 def _reason(error: object) -> str:
@@ -197,6 +202,6 @@ def _reason(error: object) -> str:
 
 
 def mirrored(file: RemoteFile, mirrors: Sequence[str]) -> RemoteFile:
-    """Return the file with further places, tried first: folders that hold it under its own name."""
+    """Return the file with further addresses, tried first: those of folders that hold it under its name."""
     own = tuple(f"{mirror.rstrip('/')}/{file.name}" for mirror in mirrors)
     return RemoteFile(file.name, own + file.urls, file.sha256, file.max_bytes)

@@ -1,7 +1,6 @@
-"""IDX files: MNIST, Fashion-MNIST and their like, gzipped or not."""
+"""IDX files: the format of MNIST and Fashion-MNIST, gzipped or not."""
 
 import gzip
-import hashlib
 import math
 import struct
 import zlib
@@ -11,27 +10,26 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from sparsight.data._sources import data_source
+from sparsight.atomic import sha256_of
+from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._cache import kept_array
+from sparsight.data.images._files import existing_files, reading
 from sparsight.data.images._published_sets import folder_or_downloaded
-from sparsight.data.images._standardise import image_task
+from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-FILES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-"""The four standard names; each may end in ``.gz``."""
-
 FASHION_MNIST_FOLDER = "/usr/share/datasets/fashion-mnist"
+
 MAX_BYTES = 2**31
-"""A file that declares more is refused, and no more than it declares is ever unpacked."""
+"""Files that declare more data are refused; never is more unpacked than declared."""
 
 DEFLATE_RATIO = 1032
-"""The most that the compression of gzip and zip can expand: 258 bytes for two bits."""
+"""The largest expansion of gzip and zip: 258 bytes for two bits."""
 
+_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")  # fmt: skip
 _UNSIGNED_BYTE = 0x08
 
 
@@ -39,8 +37,8 @@ _UNSIGNED_BYTE = 0x08
 def fashion_mnist(
     *,
     folder: str = FASHION_MNIST_FOLDER,
-    num_train: Annotated[int, Field(ge=2)] | None = None,
-    num_test: Annotated[int, Field(ge=2)] | None = None,
+    num_train: Count | None = None,
+    num_test: Count | None = None,
     seed: int,
 ) -> Task:
     """Read Fashion-MNIST (Xiao, Rasul & Vollgraf, arXiv 1708.07747): 28 × 28 grey, ten classes.
@@ -49,7 +47,8 @@ def fashion_mnist(
     ----------
     folder : str
         Holds the four IDX files, gzipped or not. The default is where Debian's package
-        ``dataset-fashion-mnist`` puts them, or else where ``sparsight data fashion-mnist --download`` does.
+        ``dataset-fashion-mnist`` puts them; if it does not exist, files from ``sparsight data fashion-mnist
+        --download`` are used.
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all 60 000 and 10 000.
     seed : int
@@ -59,15 +58,14 @@ def fashion_mnist(
     InputError
         If a file is missing or damaged.
     """
-    found = folder_or_downloaded(folder, FASHION_MNIST_FOLDER, "fashion-mnist")
-    missing = [name for pair in FILES.values() for name in pair if _find(found, name) is None]
-    if missing:
-        raise InputError(
-            f"data.folder {folder!r} has no {', '.join(missing)} (or .gz): sparsight data fashion-mnist "
-            "--download gets them where Zalando Research publishes Fashion-MNIST, or install Debian's "
-            "package dataset-fashion-mnist"
-        )
-    return idx_task("fashion-mnist", found, 10, num_train, num_test, seed)
+    return _idx_task(
+        "fashion-mnist",
+        folder_or_downloaded(folder, FASHION_MNIST_FOLDER, "fashion-mnist"),
+        10,
+        Subset(num_train, num_test, seed),
+        hint="sparsight data fashion-mnist --download gets them from Zalando Research, who published "
+        "Fashion-MNIST; or install Debian's package dataset-fashion-mnist",
+    )
 
 
 @data_source("idx")
@@ -75,8 +73,8 @@ def idx(
     *,
     folder: str,
     num_classes: Annotated[int, Field(ge=2)] = 10,
-    num_train: Annotated[int, Field(ge=2)] | None = None,
-    num_test: Annotated[int, Field(ge=2)] | None = None,
+    num_train: Count | None = None,
+    num_test: Count | None = None,
     seed: int,
 ) -> Task:
     """Read any data set in the four files of MNIST (LeCun, Cortes & Burges).
@@ -97,60 +95,59 @@ def idx(
     InputError
         If a file is missing or damaged, or a label is out of range.
     """
-    return idx_task(f"idx in {Path(folder).name}", Path(folder), num_classes, num_train, num_test, seed)
-
-
-def idx_task(
-    name: str, folder: Path, num_classes: int, num_train: int | None, num_test: int | None, seed: int
-) -> Task:
-    """Make a task of the four IDX files in a folder; see `idx`."""
-    splits = {}
-    for split, (images_name, labels_name) in FILES.items():
-        images_path, labels_path = _existing(folder, images_name), _existing(folder, labels_name)
-        images, labels = _kept_idx(images_path, 3), _kept_idx(labels_path, 1)
-        if len(images) != len(labels):
-            raise InputError(
-                f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels; "
-                "they must be files of one data set"
-            )
-        if labels.size and labels.max() >= num_classes:
-            raise InputError(
-                f"{labels_path} holds the label {labels.max()}; 0 to {num_classes - 1} is allowed: "
-                "raise data.num_classes or replace the file"
-            )
-        splits[split] = (images[:, None], labels.astype(np.int64))
-    size = splits["train"][0].shape[2:]
-    card = {"source": f"IDX files in {folder}", "licence": "as of the files"}
-    return image_task(
-        name,
-        Geometry(1, size),
+    return _idx_task(
+        f"idx in {Path(folder).name}",
+        Path(folder),
         num_classes,
-        splits["train"],
-        splits["test"],
-        card,
-        num_train=num_train,
-        num_test=num_test,
-        seed=seed,
+        Subset(num_train, num_test, seed),
+        hint="name the folder that has all four files",
     )
 
 
+def _idx_task(name: str, folder: Path, num_classes: int, subset: Subset, hint: str) -> Task:
+    paths = existing_files(folder, _FILES, ".gz", hint)
+    train = _read_split(paths[0], paths[1], num_classes)
+    test = _read_split(paths[2], paths[3], num_classes)
+    return image_task(
+        name=name,
+        geometry=Geometry(1, train[0].shape[2:]),
+        num_classes=num_classes,
+        train=train,
+        test=test,
+        card={"source": f"IDX files in {folder}", "licence": "as of the files"},
+        subset=subset,
+    )
+
+
+def _read_split(images_path: Path, labels_path: Path, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = _kept_idx(images_path, 3), _kept_idx(labels_path, 1)
+    if len(images) != len(labels):
+        raise InputError(
+            f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels; "
+            "both files must belong to the same data set"
+        )
+    if labels.size and labels.max() >= num_classes:
+        raise InputError(
+            f"{labels_path} holds the label {labels.max()}; 0 to {num_classes - 1} is allowed: "
+            "raise data.num_classes or replace the file"
+        )
+    return images[:, None], labels.astype(np.int64)
+
+
 def _kept_idx(path: Path, num_axes: int) -> np.ndarray:
-    """Return what `read_idx` does; a gzipped file is unpacked once, and found in the cache by its content."""
+    """Return what `read_idx` returns; a gzipped file is unpacked once, and then found by its content."""
     if path.suffix != ".gz":
         return read_idx(path, num_axes)
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
+    with reading(path):
+        digest = sha256_of(path)
     return kept_array(f"idx-{num_axes}-{digest}", lambda: read_idx(path, num_axes))
 
 
 def read_idx(path: Path, num_axes: int) -> np.ndarray:
     """Read one IDX file of unsigned bytes.
 
-    The header (two zero bytes, a type code, the number of axes, then one big-endian uint32 an axis) is
-    checked, and the declared size is compared with what is there, before anything of that size is made.
+    The header is two zero bytes, a type code, the number of axes, and one big-endian uint32 per axis. The
+    size it declares is compared with the file's before memory is allocated for it.
 
     Parameters
     ----------
@@ -166,8 +163,8 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is no IDX file of that kind, is shorter or longer than it declares, or declares more
-        than `MAX_BYTES`.
+        If the file is not an IDX file with these axes, does not have the size it declares, or declares
+        more than `MAX_BYTES`.
     """
     header_size = 4 + 4 * num_axes
     try:
@@ -176,10 +173,11 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
             declared = math.prod(shape)
             if declared > MAX_BYTES:
                 raise InputError(
-                    f"{path} declares {declared} bytes of data; more than {MAX_BYTES} are no such data set"
+                    f"{path} declares {declared} bytes of data; at most {MAX_BYTES} are allowed: is it an "
+                    "IDX file?"
                 )
             _check_file_can_hold(path, header_size, declared)
-            content = file.read(declared + 1)  # one more: at the end, gzip compares its checksum
+            content = file.read(declared + 1)  # reading to the end makes gzip compare its checksum
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): it is truncated or damaged, get it again"
@@ -197,7 +195,7 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
 
 def _declared_shape(path: Path, header: bytes, num_axes: int) -> tuple[int, ...]:
     if len(header) < 4 + 4 * num_axes or header[:2] != b"\0\0":
-        raise InputError(f"{path} is no IDX file: it should begin with two zero bytes and a header")
+        raise InputError(f"{path} is not an IDX file: it should begin with two zero bytes and a header")
     if header[2] != _UNSIGNED_BYTE or header[3] != num_axes:
         raise InputError(
             f"{path} has the IDX magic 0x{header[2]:02x}{header[3]:02x}; "
@@ -207,7 +205,7 @@ def _declared_shape(path: Path, header: bytes, num_axes: int) -> tuple[int, ...]
 
 
 def _check_file_can_hold(path: Path, header_size: int, declared: int) -> None:
-    """Refuse a file that cannot hold what it declares, before memory is taken for it."""
+    """Refuse a file that is too small for what it declares, before memory is allocated for that."""
     size = path.stat().st_size
     is_gzipped = path.suffix == ".gz"
     if declared > size * DEFLATE_RATIO or (not is_gzipped and declared != size - header_size):
@@ -215,17 +213,3 @@ def _check_file_can_hold(path: Path, header_size: int, declared: int) -> None:
         raise InputError(
             f"{path} declares {declared} bytes of data and {held}: it is truncated or damaged, get it again"
         )
-
-
-def _find(folder: Path, name: str) -> Path | None:
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _existing(folder: Path, name: str) -> Path:
-    path = _find(folder, name)
-    if path is None:
-        raise InputError(f"data.folder {str(folder)!r} has no {name} or {name}.gz; name the folder that has")
-    return path

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.lib import format as npy_format
 from pydantic import Field
 
-from sparsight.data._sources import data_source
+from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._idx import DEFLATE_RATIO
-from sparsight.data.images._standardise import LARGEST_PIXEL, image_task
+from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-MAX_CLASSES = 2**16
-"""A larger label is a mistake, or would make a network too large for any machine."""
+_MAX_CLASSES = 2**16
+"""Larger labels are mistakes, or would make a network too large for any machine."""
 
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATE_RATIO}
-ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+_ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 
 
 @data_source("npz")
@@ -27,8 +27,8 @@ def npz(
     *,
     path: str,
     wraps: bool = False,
-    num_train: Annotated[int, Field(ge=2)] | None = None,
-    num_test: Annotated[int, Field(ge=2)] | None = None,
+    num_train: Count | None = None,
+    num_test: Count | None = None,
     max_bytes: Annotated[int, Field(gt=0)] = 2**34,
     seed: int,
 ) -> Task:
@@ -45,7 +45,8 @@ def npz(
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all.
     max_bytes : int
-        The arrays together may unpack to so much; what declares more is refused before it is unpacked.
+        Limit on the unpacked size of all arrays together; a file that declares more is refused before it
+        is unpacked.
     seed : int
 
     Raises
@@ -53,71 +54,72 @@ def npz(
     InputError
         If the file or an array is missing, damaged, too large or of the wrong kind, or holds NaN.
     """
-    arrays = read_npz(Path(path), ARRAYS, max_bytes)
-    splits = {}
-    for split in ("train", "test"):
-        inputs, labels = arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
-        where = f"{path}: {split}_inputs"
-        if inputs.ndim not in (3, 4) or not inputs.size:
-            raise InputError(
-                f"{where} have shape {inputs.shape}; (n, channels, length) or (n, channels, height, width) "
-                "is needed"
-            )
-        if inputs.dtype.kind not in "fu" or (inputs.dtype.kind == "u" and inputs.dtype != np.uint8):
-            raise InputError(f"{where} have dtype {inputs.dtype}; floats or uint8 are allowed")
-        if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
-            raise InputError(f"{where} hold NaN or infinite pixels; remove those samples")
-        if labels.dtype.kind not in "iu" or labels.shape != inputs.shape[:1]:
-            raise InputError(
-                f"{path}: {split}_labels are {labels.dtype}{labels.shape}; "
-                f"whole numbers, one for each of the {len(inputs)} inputs, are needed"
-            )
-        if labels.size and labels.max() >= MAX_CLASSES:
-            raise InputError(
-                f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
-                f"{MAX_CLASSES - 1}"
-            )
-        if inputs.dtype.kind == "f" and np.abs(inputs).max() > LARGEST_PIXEL:
-            raise InputError(
-                f"{where} hold {np.abs(inputs).max():g}; up to {LARGEST_PIXEL:g} is allowed: rescale them"
-            )
-        inputs = inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32)
-        splits[split] = (inputs, labels.astype(np.int64))
-    if splits["train"][0].dtype != splits["test"][0].dtype:
+    arrays = read_npz(Path(path), _ARRAYS, max_bytes)
+    train, test = (_checked_split(path, split, arrays) for split in ("train", "test"))
+    if train[0].dtype != test[0].dtype:
         raise InputError(f"{path}: train_inputs and test_inputs must have the same dtype")
-    shape = splits["train"][0].shape[1:]
+    channels, *size = train[0].shape[1:]
     return image_task(
-        Path(path).stem,
-        Geometry(shape[0], shape[1:], wraps),
-        max(int(splits["train"][1].max()) + 1, 2),
-        splits["train"],
-        splits["test"],
-        {"source": path, "licence": "the user's own"},
-        num_train=num_train,
-        num_test=num_test,
-        seed=seed,
+        name=Path(path).stem,
+        geometry=Geometry(channels, tuple(size), wraps),
+        num_classes=max(int(train[1].max()) + 1, 2),
+        train=train,
+        test=test,
+        card={"source": path, "licence": "the user's own"},
+        subset=Subset(num_train, num_test, seed),
     )
 
 
-def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
-    """Read named arrays, after checking what their headers declare.
+def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs of float32 or uint8 and labels of int64, after checking what `Task` would not explain."""
+    inputs, labels = arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
+    where = f"{path}: {split}_inputs"
+    if inputs.ndim not in (3, 4) or not inputs.size:
+        raise InputError(
+            f"{where} have shape {inputs.shape}; (n, channels, length) or (n, channels, height, width) "
+            "is needed"
+        )
+    if inputs.dtype.kind not in "fu" or (inputs.dtype.kind == "u" and inputs.dtype != np.uint8):
+        raise InputError(f"{where} have dtype {inputs.dtype}; floats or uint8 are allowed")
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        raise InputError(f"{where} hold NaN or infinite pixels; remove those samples")
+    if labels.dtype.kind not in "iu" or labels.shape != inputs.shape[:1]:
+        raise InputError(
+            f"{path}: {split}_labels are {labels.dtype}{labels.shape}; "
+            f"whole numbers, one for each of the {len(inputs)} inputs, are needed"
+        )
+    if labels.size and labels.max() >= _MAX_CLASSES:
+        raise InputError(
+            f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
+            f"{_MAX_CLASSES - 1}"
+        )
+    if inputs.dtype.kind == "f" and np.abs(inputs).max() > LARGEST_PIXEL:
+        raise InputError(
+            f"{where} hold {np.abs(inputs).max():g}; up to {LARGEST_PIXEL:g} is allowed: rescale them"
+        )
+    return inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32), labels.astype(np.int64)
 
-    What the file says of itself is compared before memory is taken for it: the arrays' shapes with the
-    members' sizes, those with what deflate can expand (1032 times), and the compressed sizes with the
-    file's (so that members cannot share their bytes).
+
+def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
+    """Read named arrays, after checking that the sizes the file declares can be true.
+
+    Before memory is allocated, the shapes of arrays are compared with the sizes of their members, these
+    with the largest expansion of deflate (1032 times), and the sum of the compressed sizes with the size of
+    the file (so that members cannot share bytes).
 
     Parameters
     ----------
     path : Path
     names : tuple of str
-        Other members are not looked at.
+        Other members are ignored.
     max_bytes : int
+        Limit on the unpacked size of all arrays together.
 
     Raises
     ------
     InputError
-        If the file is no zip of npy files, an array is missing or holds Python objects, they would
-        unpack to more than `max_bytes`, or anything does not fit or fails its checksum.
+        If the file is not a zip of npy files, an array is missing or holds Python objects, the arrays
+        would unpack to more than `max_bytes`, sizes do not fit, or a checksum is wrong.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -129,7 +131,7 @@ def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np
                     "you trust the file"
                 )
             if sum(member.compress_size for member in members.values()) > path.stat().st_size:
-                raise InputError(f"{path} has members that overlap: it is damaged or made to harm")
+                raise InputError(f"{path} has members that overlap: it is damaged or malicious")
             return {name: _read_member(archive, member) for name, member in members.items()}
     except FileNotFoundError:
         raise InputError(f"data.path {str(path)!r} does not exist; name an .npz file") from None
@@ -137,7 +139,7 @@ def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np
         raise
     except Exception as error:  # a damaged zip fails in many ways: zlib, encryption, header syntax
         reason = f"{type(error).__name__}: {error!s:.80}".replace("\n", " ")
-        raise InputError(f"{path} is no .npz file or is damaged ({reason}); get it again") from None
+        raise InputError(f"{path} is not an .npz file or is damaged ({reason}); get it again") from None
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, names: tuple[str, ...]) -> zipfile.ZipInfo:
@@ -146,10 +148,10 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str, names: tuple[str, .
     except KeyError:
         raise InputError(f"{path} has no array {name!r}; it needs {', '.join(names)}") from None
     if member.compress_type not in _EXPANSION:
-        raise InputError(f"{path}: {name} is compressed in another way than numpy does; save it with numpy")
+        raise InputError(f"{path}: {name} is not compressed as numpy does it; save it with numpy")
     if member.file_size > member.compress_size * _EXPANSION[member.compress_type]:
         raise InputError(
-            f"{path}: {name} declares {member.file_size} bytes and cannot hold them: it is damaged"
+            f"{path}: {name} declares {member.file_size} bytes and cannot hold them: get it again"
         )
     return member
 
@@ -168,12 +170,12 @@ def _declared_bytes(path: Path, archive: zipfile.ZipFile, name: str, member: zip
     for extent in shape:
         size *= int(extent)
     if size != held:
-        raise InputError(f"{path}: {name} declares {size} bytes and holds {held}: it is damaged")
+        raise InputError(f"{path}: {name} declares {size} bytes and holds {held}: get it again")
     return size
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as file:
         array: np.ndarray = npy_format.read_array(file, allow_pickle=False)
-        file.read(1)  # the end: here the checksum is compared
+        file.read(1)  # zipfile compares the checksum only when the end is read
         return array

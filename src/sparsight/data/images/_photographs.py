@@ -25,19 +25,19 @@ PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
     "coffee": skimage.data.coffee,
     "rocket": skimage.data.rocket,
 }
-"""The colour photographs of the wheel; class k is the k-th. (``camera`` is grey and stays out.)"""
+"""The colour photographs inside scikit-image's wheel; class k is the k-th. (``camera`` is grey.)"""
 
-LICENCES = {
+_LICENCES = {
     "astronaut": "public domain (NASA)",
     "chelsea": "CC0 (Stéfan van der Walt)",
     "coffee": "CC0 (Rachel Michetti)",
     "rocket": "public domain (SpaceX)",
 }
 SCALES = (1.0, 0.5, 0.25)
-TRAIN_SHARE = 0.6
-"""Share of a photograph's width, from the left, that training patches come from."""
+_TRAIN_SHARE = 0.6
+"""Share of a photograph's width, from the left, for training patches."""
 FLAT_SD = 0.02
-"""A patch whose standard deviation over pixels and channels (in units of full scale) is below is flat."""
+"""Patches with a smaller standard deviation over pixels and channels (in units of full scale) are flat."""
 
 _MOST_DRAWS_PER_PATCH = 50
 
@@ -52,14 +52,14 @@ def photographs(
     num_test: Annotated[int, Field(ge=4)] = 2000,
     seed: int,
 ) -> Task:
-    """Make the task of telling from a patch which photograph it was cut from.
+    """Make the task of telling which photograph a patch was cut from.
 
     Patches are cut at scales 1, ½ and ¼ (each region shrunk with anti-aliasing), at positions drawn from
-    the seed; patches may overlap others of their split. **Split**: training patches come from the left
-    60 % of the width of each photograph, test patches from the other 40 %. Each part is shrunk by itself,
-    so that no test patch shares a source pixel with any training patch, at any scale. So test patches
-    show things that training has not seen: test accuracy is that of transfer within a photograph.
-    Flat patches are drawn anew, and counted. Pixels are standardised per channel, with mean and standard
+    the seed; they may overlap others of their split. **Split**: training patches come from the left
+    60 % of the width of each photograph, test patches from the other 40 %. Both parts are shrunk
+    separately, so that no test patch shares a source pixel with any training patch, at any scale. Test
+    patches therefore show things not seen in training: test accuracy measures transfer within a photograph.
+    Flat patches are replaced and counted. Pixels are standardised per channel, with mean and standard
     deviation of the training patches.
 
     Parameters
@@ -67,7 +67,7 @@ def photographs(
     size : int
         Height and width of a patch, in pixels; at most 40, as the smallest region at scale ¼ is 45 wide.
     num_train, num_test : int
-        Patches in all, spread over the four classes as evenly as can be.
+        Total numbers of patches, spread over the four classes as evenly as possible.
     seed : int
 
     Returns
@@ -78,7 +78,7 @@ def photographs(
     Raises
     ------
     InputError
-        If hardly any patch of a region is not flat (for patches of a few pixels).
+        If almost all patches of a region are flat (for patches of a few pixels).
     """
     train, train_labels, train_rejected = _patches("train", num_train, size, seed)
     test, test_labels, test_rejected = _patches("test", num_test, size, seed)
@@ -94,10 +94,10 @@ def photographs(
         test_labels=test_labels,
         card={
             "source": "photographs inside scikit-image (skimage.data)",
-            "licence": dict(LICENCES),
+            "licence": dict(_LICENCES),
             "classes": list(PHOTOGRAPHS),
             "scales": list(SCALES),
-            "split": f"left {TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
+            "split": f"left {_TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
             "rejected_flat_patches": {"train": train_rejected, "test": test_rejected},
             "channel_mean": mean.ravel().tolist(),
             "channel_sd": sd.ravel().tolist(),
@@ -112,7 +112,7 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
     ----------
     photograph : numpy.ndarray of uint8, (height, width, channels)
     split : {"train", "test"}
-        The left `TRAIN_SHARE` of the width, or the rest.
+        The left `_TRAIN_SHARE` of the width, or the rest of it.
     scale : float
         0 < scale ≤ 1.
 
@@ -121,7 +121,7 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
     numpy.ndarray of float32, (⌈height · scale⌉, …, channels)
         In units of full scale, 0 … 1.
     """
-    boundary = int(TRAIN_SHARE * photograph.shape[1])
+    boundary = int(_TRAIN_SHARE * photograph.shape[1])
     part = photograph[:, :boundary] if split == "train" else photograph[:, boundary:]
     part = part.astype(np.float32) / 255
     if scale == 1:
@@ -131,27 +131,27 @@ def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarr
 
 @functools.cache
 def _photograph(name: str) -> tuple[np.ndarray, str]:
-    """Return a photograph, decoded once a process, and the digest of its pixels."""
+    """Return a photograph, decoded once per process, and the digest of its pixels."""
     pixels = np.ascontiguousarray(PHOTOGRAPHS[name]())
     return pixels, hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
 
 
 def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
-    """Return what `region` does of a photograph; a shrunk one is made once, and kept in the cache."""
+    """Return a `region` of a photograph; a shrunk one is made once and kept in the cache."""
     photograph, digest = _photograph(name)
     if scale == 1:
         return region(photograph, split, scale)
-    # what shrinks is in the key: another version may round otherwise
-    key = f"region-{digest}-{split}-{TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
+    # The version is in the key because another one may round differently.
+    key = f"region-{digest}-{split}-{_TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
     return kept_array(key, lambda: region(photograph, split, scale))
 
 
 def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return patches (n, 3, size, size), labels (n,) and how many flat patches were drawn besides."""
+    """Return patches (n, 3, size, size), labels (n,) and the number of flat patches rejected."""
     cells = [(label, scale) for scale in SCALES for label in range(len(PHOTOGRAPHS))]
     pieces, labels, rejected = [], [], 0
     for index, (label, scale) in enumerate(cells):
-        # Scales outside, classes inside: class counts differ by one at most.
+        # The first cells take the remainder. Classes vary fastest, so their counts differ by at most one.
         share = number // len(cells) + (index < number % len(cells))
         name = list(PHOTOGRAPHS)[label]
         windows = np.lib.stride_tricks.sliding_window_view(
@@ -173,7 +173,7 @@ def _draw(
     while len(kept) < number:
         missing = number - len(kept)
         if drawn > _MOST_DRAWS_PER_PATCH * number:
-            raise InputError(f"data.size: hardly any patch of {where} is not flat; choose a larger size")
+            raise InputError(f"data.size: almost all patches of {where} are flat; choose a larger size")
         rows = stream.integers(windows.shape[0], size=missing)
         columns = stream.integers(windows.shape[1], size=missing)
         patches = windows[rows, columns]

@@ -1,7 +1,7 @@
-"""From raw image arrays to a task: splits, and one scale for each channel."""
+"""From raw image arrays to a task: subsets, and one scale for each channel."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,28 @@ from sparsight.geometry import Geometry
 from sparsight.streams import generator
 
 LARGEST_PIXEL = 1e18
-"""Its square is a float32."""
+"""The largest pixel value whose square is a float32."""
 
 _SAMPLES_PER_BLOCK = 4096
+
+
+class Subset(NamedTuple):
+    """How many samples of each split to use: a random subset in the original order.
+
+    Attributes
+    ----------
+    num_train, num_test : int or None
+        None: all.
+    seed : int
+        Determines the subset.
+    """
+
+    num_train: int | None = None
+    num_test: int | None = None
+    seed: int = 0
+
+
+_EVERYTHING = Subset()
 
 
 def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +51,7 @@ def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     InputError
-        If a channel is constant.
+        If a channel is constant, or values are not finite or too large.
     """
     is_array = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf" and 3 <= inputs.ndim <= 4
     if not is_array or not inputs.size:
@@ -50,12 +69,13 @@ def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 f"inputs hold NaN, infinite values or values beyond ±{LARGEST_PIXEL:g}; rescale them"
             )
         mean += inputs[start : start + _SAMPLES_PER_BLOCK].sum(axis=axes, dtype=np.float64) / count
+    # A second pass, around the mean: E x² − (E x)² would lose the digits of a small variance far from 0.
     variance = np.zeros_like(mean)
     for start in blocks:
         centred = np.moveaxis(inputs[start : start + _SAMPLES_PER_BLOCK], 1, -1) - mean
         variance += (centred.reshape(-1, len(mean)) ** 2).sum(axis=0) / count
     sd = np.sqrt(variance).astype(np.float32)
-    is_constant = ~(sd >= np.finfo(np.float32).tiny)  # a smaller one would be rounded, or 0
+    is_constant = ~(sd >= np.finfo(np.float32).tiny)  # below, float32 loses digits, and then becomes 0
     if is_constant.any():
         constant = int(np.flatnonzero(is_constant)[0])
         raise InputError(f"channel {constant} of the training inputs is constant; data need to vary")
@@ -69,10 +89,7 @@ def image_task(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
     card: Mapping[str, Any],
-    *,
-    num_train: int | None = None,
-    num_test: int | None = None,
-    seed: int = 0,
+    subset: Subset = _EVERYTHING,
 ) -> Task:
     """Make a task of raw inputs and labels, standardised per channel with training statistics.
 
@@ -81,15 +98,14 @@ def image_task(
     name, geometry, num_classes, card
         As in `Task`.
     train, test : tuple of (inputs, labels)
-        uint8 inputs stay as they are and are standardised batch by batch; float32 ones here.
-    num_train, num_test : int, optional
-        A random subset of so many, drawn from the seed, in the order of the original. Default: all.
-    seed : int
+        uint8 inputs remain uint8 and are standardised batch by batch; float32 inputs are standardised here.
+    subset : Subset
+        The samples to use. Default: all.
 
     Raises
     ------
     InputError
-        If more samples are asked for than there are, or a channel is constant.
+        If more samples are requested than exist, or a channel is constant.
     """
     for split, (inputs, labels) in (("train", train), ("test", test)):
         for what, value in (("inputs", inputs), ("labels", labels)):
@@ -100,8 +116,8 @@ def image_task(
                 f"{split}_inputs have shape {inputs.shape}; (n, {', '.join(map(str, geometry.shape))}) "
                 "is needed"
             )
-    train_inputs, train_labels = _subset(train, num_train, "num_train", seed)
-    test_inputs, test_labels = _subset(test, num_test, "num_test", seed)
+    train_inputs, train_labels = _samples(train, subset.num_train, "num_train", subset.seed)
+    test_inputs, test_labels = _samples(test, subset.num_test, "num_test", subset.seed)
     mean, sd = channel_statistics(train_inputs)
     facts = dict(card) | {"channel_mean": mean.tolist(), "channel_sd": sd.tolist()}
     is_raw = train_inputs.dtype == np.uint8
@@ -125,7 +141,7 @@ def image_task(
     )
 
 
-def _subset(
+def _samples(
     samples: tuple[np.ndarray, np.ndarray], number: int | None, argument: str, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     inputs, labels = samples

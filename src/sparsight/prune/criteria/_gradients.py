@@ -30,6 +30,7 @@ def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[di
     parameters : dict of str to Tensor
         The parameters by name; they require a gradient.
     loss : Tensor, scalar
+        Differentiable with respect to these parameters.
     """
     device = next(trained.network.parameters()).device
     # Copies: in training mode BatchNorm moves its running statistics in place.

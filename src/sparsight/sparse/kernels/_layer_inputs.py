@@ -52,7 +52,7 @@ class Reading(NamedTuple):
     relu: int
 
 
-@compiled
+@compiled(is_inlined=True)
 def fill_piece(
     inputs: Array, reading: Reading, tile: int, begin: int, end: int, width: int, piece: Array, place: int
 ) -> None:
@@ -68,7 +68,7 @@ def fill_piece(
         _standardise(reading, begin, end, width, piece, place)
 
 
-@compiled
+@compiled(is_inlined=True)
 def _fill_from_tiles(
     inputs: Array, reading: Reading, tile: int, begin: int, end: int, piece: Array, place: int
 ) -> None:
@@ -93,7 +93,7 @@ def _fill_from_tiles(
                 piece[at + n] = (inputs[tile, feature, n] - by) * factor + offset
 
 
-@compiled
+@compiled(is_inlined=True)
 def _fill_from_table(
     table: Array, reading: Reading, tile: int, begin: int, end: int, width: int, piece: Array, place: int
 ) -> None:
@@ -124,7 +124,7 @@ def _fill_from_table(
                 piece[at + n] = table[rows[sample + n], column] if n < count else zero
 
 
-@compiled
+@compiled(is_inlined=True)
 def _standardise(reading: Reading, begin: int, end: int, width: int, piece: Array, place: int) -> None:
     if len(reading.centre) > 0:
         for feature in range(begin, end):
@@ -134,7 +134,7 @@ def _standardise(reading: Reading, begin: int, end: int, width: int, piece: Arra
                 piece[at + n] = (piece[at + n] - by) * factor + offset
 
 
-@compiled
+@compiled(is_inlined=True)
 def tile_moments(tile: int, inputs: Array, num_samples: int, relu: int, moments: Array) -> None:
     """Fill the mean of r(x) over the samples of one tile, and the sum of squares about that mean.
 
@@ -204,7 +204,7 @@ def row_moments(first: int, last: int, table: Array, rows: Array, means: Array, 
             squares[feature] += (table[row, feature] - means[feature]) ** 2
 
 
-@compiled
+@compiled(is_inlined=True)
 def pass_back(
     inputs: Array, reading: Reading, tile: int, gradient: Array, sums: Array, products: Array
 ) -> None:

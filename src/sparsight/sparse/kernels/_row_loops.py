@@ -22,6 +22,7 @@ _LANES = 16
 # Sums may be taken in another order and products be fused with additions; NaN and infinity keep IEEE semantics,
 # because a diverging loss must be seen ("nnan" and "ninf" are not set).
 _FLAGS = ("reassoc", "contract", "nsz")
+_IN_ORDER = ("contract", "nsz")
 _INT = ir.IntType(64)
 _PAIR = types.UniTuple(types.int64, 2)
 
@@ -99,8 +100,8 @@ class _Code:
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), None)
         return self.builder.shuffle_vector(first, nothing, everywhere)
 
-    def multiply_add(self, total: Any, a: Any, b: Any) -> Any:
-        return self.builder.fadd(total, self.builder.fmul(a, b, flags=_FLAGS), flags=_FLAGS)
+    def multiply_add(self, total: Any, a: Any, b: Any, flags: Sequence[str] = _FLAGS) -> Any:
+        return self.builder.fadd(total, self.builder.fmul(a, b, flags=flags), flags=flags)
 
     def sum_of(self, vector: Any) -> Any:
         suffix = "f32" if self.scalar_bytes == 4 else "f64"
@@ -181,7 +182,10 @@ def _row_sum_code(num_vectors: int, is_added: bool) -> Callable[..., Any]:
             weight = code.spread(code.item(values, j))
             at = builder.add(offset, builder.mul(code.column(columns, j), stride))
             vectors = [code.load(inputs, code.plus(at, _LANES * u)) for u in range(num_vectors)]
-            return [code.multiply_add(total, weight, x) for total, x in zip(sums, vectors, strict=True)]
+            return [
+                code.multiply_add(total, weight, x, flags=_IN_ORDER)
+                for total, x in zip(sums, vectors, strict=True)
+            ]
 
         places = [code.plus(place, _LANES * u) for u in range(num_vectors)]
         before = [code.load(outputs, at) if is_added else code.spread(start) for at in places]

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from sparsight.data.fields._covariance import covariance_matrix
-from sparsight.data.fields._pulse_fields import (
+from sparsight.data.fields._pulses import (
     bars,
     pulse_covariance_rows,
     pulse_excess_kurtosis,
@@ -97,7 +97,7 @@ def test_bars_are_constant_along_their_direction(clone, wraps):
         (lambda: pulse_sampler((8,), 0.5, 1.0, True), "width is 0.5 pixels and size (8,)"),
         (lambda: pulse_sampler((8, 4), 5.0, 1.0, True), "width is 5.0 pixels and size (8, 4)"),
         (lambda: pulse_sampler((4, 4, 4), 2.0, 1.0, True), "size (4, 4, 4); one or two axes"),
-        (lambda: pulse_sampler((8,), 2.0, 0.0, True), "rate is 0.0 pulses a pixel"),
+        (lambda: pulse_sampler((8,), 2.0, 0.0, True), "rate is 0.0 pulses per pixel"),
         (lambda: pulses(widths=(2.0,), seed=0), "pulses has one class"),
         (lambda: bars(size=(8,), seed=0), "size is (8,); bars need (height, width)"),
     ],

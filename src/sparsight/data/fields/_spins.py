@@ -1,4 +1,4 @@
-"""Fields of lattice physics, on a torus: the Ising model and φ⁴, sampled with cluster flips."""
+"""Fields of lattice physics on a torus: the Ising model and φ⁴, sampled with cluster flips."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,22 +10,18 @@ from jaxtyping import Float, Float32, Float64
 from pydantic import Field
 
 from sparsight.arguments import checked
-from sparsight.data._sources import data_source
-from sparsight.data._task import Task
-from sparsight.data.fields._covariance import Sampler
-from sparsight.data.fields._field_task import field_task
-from sparsight.data.fields._fields import Channels, Count, Lengths, Size
+from sparsight.data.fields._field_source import FieldClasses, Lengths, Size, field_source
+from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.errors import InputError
-from sparsight.geometry import Geometry
 
-Sweeps = Annotated[int, Field(ge=1)]
+_Sweeps = Annotated[int, Field(ge=1)]
 
 
 @checked(finite=("spins",))
 def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n"]:
     """Return −Σ s_i s_j over neighbours i, j, divided by the number of spins; neighbours wrap around."""
     if not (np.abs(spins) == 1).all():
-        raise InputError("spins hold other values than −1 and 1")
+        raise InputError("spins hold values other than −1 and 1; convert them first")
     axes = tuple(range(1, spins.ndim))
     pairs = np.zeros(spins.shape)
     for axis in axes:
@@ -37,10 +33,11 @@ def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n
 def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40) -> Sampler:
     r"""Return a sampler of spins s = ±1 with probability ∝ exp(Σ s_i s_j / T) over neighbours.
 
-    Every field is the end of a Markov chain of its own, of `num_sweeps` Swendsen–Wang sweeps from random
-    spins; a ring (1-D) is drawn exactly instead, as independent domain walls of which an even number is
-    there. The critical temperature in 2-D is :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there and on 32x32
-    spins the energy forgets its start in some five sweeps.
+    By symmetry spins have mean 0, variance 1 and excess kurtosis −2. Every field is the last state of its
+    own Markov chain of `num_sweeps` Swendsen–Wang sweeps from random spins. A ring (1-D) is drawn exactly
+    instead, from independent domain walls conditioned on an even number. The critical temperature in 2-D is
+    :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there, on 32x32 spins, the energy forgets its start within about
+    five sweeps.
 
     Parameters
     ----------
@@ -49,16 +46,12 @@ def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40)
     temperature : float
         T > 0, in units of the coupling.
     num_sweeps : int
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size). Mean 0, variance 1, excess kurtosis −2 by symmetry.
+        Length of the Markov chain; not used in 1-D.
 
     Raises
     ------
     InputError
-        If an argument is outside what is said above.
+        If an argument is out of range.
 
     References
     ----------
@@ -86,9 +79,9 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
     .. math:: S = \sum_i \bigl[\varphi_i^2 + \lambda (\varphi_i^2 - 1)^2\bigr]
                   - 2 \kappa \sum_{\langle ij \rangle} \varphi_i \varphi_j
 
-    λ = 0 is a Gaussian field, λ → ∞ the Ising model at T = 1 / (2κ). Every field is the end of a Markov
-    chain of its own; a sweep flips the signs of clusters and then moves every value by four checkerboard
-    Metropolis steps.
+    λ = 0 is a Gaussian field, λ → ∞ the Ising model at T = 1 / (2κ). Pixels have mean 0 and a variance that
+    depends on κ and λ. Every field is the last state of its own Markov chain; a sweep flips the signs of
+    clusters and then moves every value by four checkerboard Metropolis steps.
 
     Parameters
     ----------
@@ -99,16 +92,12 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
     quartic : float
         λ ≥ 0. With λ = 0, κ must be below 1 / (2 · number of axes).
     num_sweeps : int
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size), mean 0, variance not 1.
+        Length of the Markov chain.
 
     Raises
     ------
     InputError
-        If an argument is outside what is said above.
+        If an argument is out of range.
 
     References
     ----------
@@ -124,66 +113,51 @@ def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps
         raise InputError(
             f"hopping is {hopping}; without a quartic term it must be below {1 / (2 * len(size))}"
         )
+    # Pixels of one colour of the checkerboard are not neighbours, so that all can move at once. An odd ring
+    # would have two neighbours of one colour.
     colour = np.indices(size).sum(axis=0) % 2
     step = 1.5 / np.sqrt(1 + quartic**0.5)  # accepts about half of the moves from λ = 0 to λ = 10
 
     def sample(rng: np.random.Generator, num_samples: int) -> Float32[np.ndarray, "samples *size"]:
         field = rng.standard_normal((num_samples, *size), dtype=np.float32)
         for _ in range(num_sweeps):
+            # At fixed |φ| the signs are an Ising model with couplings 2κ |φ_i φ_j|. Metropolis steps alone
+            # would take very long to turn a whole domain where |φ| is far from 0.
             field = np.abs(field) * _flip_clusters(rng, field, 2 * hopping)
             for parity in (0, 1) * 4:
-                _metropolis_(rng, field, colour == parity, hopping, quartic, step)
+                _metropolis_(rng, field, colour == parity, hopping=hopping, quartic=quartic, step=step)
         return field
 
     return sample
 
 
-@data_source("ising")
+@field_source("ising", num_train=4000, num_test=1000)
 def ising(
-    *,
-    size: Size = (16, 16),
-    temperatures: Lengths = (2.4, 4.0),
-    num_sweeps: Sweeps = 40,
-    channels: Channels = 1,
-    num_train: Count = 4000,
-    num_test: Count = 1000,
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling the temperatures of Ising spins apart.
+    *, size: Size = (16, 16), temperatures: Lengths = (2.4, 4.0), num_sweeps: _Sweeps = 40
+) -> FieldClasses:
+    """Make the task of telling Ising spins apart by temperature.
 
     Pixels are ±1 with mean 0: excess kurtosis −2. The covariance has no closed form in 2-D; the Gaussian
-    twin is the one fitted to the training split.
+    twin is fitted to the training split. Other parameters are those of `nlgp`, except that `num_train` and
+    `num_test` are 4000 and 1000 by default, and opposite borders always touch.
 
     Parameters
     ----------
     size : sequence of int
-        Each extent at least 3; opposite borders touch.
+        Each extent at least 3.
     temperatures : sequence of float
         T of each class, in units of the coupling; T_c = 2.269 in 2-D.
     num_sweeps : int
         Length of the Markov chain behind each field; not used in 1-D.
-    channels : int
-        Independent fields for each sample.
-    num_train, num_test : int
-    online : bool
-        Fresh samples at every step of training.
-    seed : int
 
     Raises
     ------
     InputError
         If there are fewer than two temperatures, or an argument is out of range.
     """
-    return field_task(
-        "ising",
+    return FieldClasses(
         [ising_sampler(size, temperature, num_sweeps) for temperature in temperatures],
-        Geometry(channels, tuple(size), wraps=True),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={
+        {
             "source": "Ising spins on a torus, Swendsen–Wang",
             "temperature_per_class": list(temperatures),
             "pixel_excess_kurtosis_per_class": [-2.0 for _ in temperatures],
@@ -191,56 +165,39 @@ def ising(
     )
 
 
-@data_source("phi4")
+@field_source("phi4", num_train=4000, num_test=1000)
 def phi4(
     *,
     size: Size = (16, 16),
     hoppings: Annotated[Sequence[Annotated[float, Field(ge=0)]], Field(min_length=1)] = (0.1, 0.2),
     quartic: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5,
-    num_sweeps: Sweeps = 40,
-    channels: Channels = 1,
-    num_train: Count = 4000,
-    num_test: Count = 1000,
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling the couplings of lattice φ⁴ fields apart.
+    num_sweeps: _Sweeps = 40,
+) -> FieldClasses:
+    """Make the task of telling lattice φ⁴ fields apart by their coupling.
 
-    Pixels are as the model has them: mean 0 and a variance that depends on the coupling, of order 1.
-    Excess kurtosis runs from 0 (λ = 0) to −2 (λ → ∞). The Gaussian twin is the one fitted to the
-    training split.
+    Pixels are not rescaled: they have mean 0 and a variance of order 1 that depends on the coupling.
+    Excess kurtosis runs from 0 (λ = 0) to −2 (λ → ∞). The Gaussian twin is fitted to the training split.
+    Other parameters are those of `ising`.
 
     Parameters
     ----------
     size : sequence of int
-        Each extent even and at least 4; opposite borders touch.
+        Each extent even and at least 4.
     hoppings : sequence of float
         κ of each class.
     quartic : float
-        λ, the same for all.
+        λ, the same for all classes.
     num_sweeps : int
         Length of the Markov chain behind each field.
-    channels : int
-        Independent fields for each sample.
-    num_train, num_test : int
-    online : bool
-        Fresh samples at every step of training.
-    seed : int
 
     Raises
     ------
     InputError
         If there are fewer than two couplings, or an argument is out of range.
     """
-    return field_task(
-        "phi4",
+    return FieldClasses(
         [phi4_sampler(size, hopping, quartic, num_sweeps) for hopping in hoppings],
-        Geometry(channels, tuple(size), wraps=True),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={"source": "lattice φ⁴ on a torus", "hopping_per_class": list(hoppings), "quartic": quartic},
+        {"source": "lattice φ⁴ on a torus", "hopping_per_class": list(hoppings), "quartic": quartic},
     )
 
 
@@ -257,7 +214,8 @@ def _random_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32[n
 
 
 def _ising_rings(rng: np.random.Generator, num_samples: int, length: int, bond: float) -> np.ndarray:
-    """Walls are independent but for their number, which is even: draw, keep the even, draw again."""
+    """Return rings drawn exactly, by way of their domain walls."""
+    # On an open chain walls are independent. A ring closes only if their number is even: reject the others.
     wall_probability = 1 / (1 + np.exp(2 * bond))
     walls = np.zeros((num_samples, length), dtype=bool)
     missing = np.arange(num_samples)
@@ -272,14 +230,20 @@ def _ising_rings(rng: np.random.Generator, num_samples: int, length: int, bond: 
 def _flip_clusters(
     rng: np.random.Generator, field: Float32[np.ndarray, "n *size"], bond: float
 ) -> Float32[np.ndarray, "n *size"]:
-    """Return new signs: neighbours of one sign are tied with probability 1 − exp(−2 bond φ_i φ_j)."""
+    """Return new signs (Swendsen–Wang): one random sign for each cluster of tied neighbours.
+
+    Neighbours of equal sign are tied with probability 1 − exp(−2 bond φ_i φ_j). Clusters turn as a whole,
+    so even near T_c, where single flips take a time that grows as size², a few sweeps decorrelate a field.
+    """
     nodes = np.arange(field.size, dtype=np.int32).reshape(field.shape)
     first, second = [], []
     for axis in range(1, field.ndim):
         product = field * np.roll(field, -1, axis)
-        tied = rng.random(field.shape, dtype=np.float32) < -np.expm1(-2 * bond * product)  # never if < 0
+        # For unequal signs the right side is below 0, so that these are never tied.
+        tied = rng.random(field.shape, dtype=np.float32) < -np.expm1(-2 * bond * product)
         first.append(nodes[tied])
         second.append(np.roll(nodes, -1, axis)[tied])
+    # One graph for all fields of the batch: ties never cross fields, and one call labels every cluster.
     ends = np.concatenate(first), np.concatenate(second)
     graph = scipy.sparse.coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(field.size,) * 2)
     num_clusters, cluster = scipy.sparse.csgraph.connected_components(graph, directed=False)
@@ -292,11 +256,12 @@ def _metropolis_(
     rng: np.random.Generator,
     field: Float32[np.ndarray, "n *size"],
     mask: np.ndarray,
+    *,
     hopping: float,
     quartic: float,
     step: float,
 ) -> None:
-    """Move the pixels of one colour, whose neighbours all have the other, in place."""
+    """Move the pixels of one colour, whose neighbours all have the other one, in place."""
     neighbours = np.zeros_like(field)
     for axis in range(1, field.ndim):
         neighbours += np.roll(field, 1, axis) + np.roll(field, -1, axis)

@@ -6,15 +6,16 @@ import scipy.integrate
 import scipy.stats
 
 from sparsight.data import product_covariance
-from sparsight.data.fields._covariance import covariance_matrix, product_sampler
-from sparsight.data.fields._fields import nlgp_covariance
-from sparsight.data.fields._heavy_fields import (
+from sparsight.data.fields._covariance import covariance_matrix
+from sparsight.data.fields._gaussian_samplers import product_sampler
+from sparsight.data.fields._heavy_tailed import (
     elliptical,
     elliptical_sampler,
     laplace,
     laplace_covariance,
     laplace_sampler,
 )
+from sparsight.data.fields._nlgp import nlgp_covariance
 from sparsight.errors import InputError
 from sparsight.streams import generator
 

@@ -1,4 +1,4 @@
-"""What numpy writes into a pickle, rebuilt by functions that check every argument first."""
+"""Arrays, dtypes and scalars of a pickle, rebuilt by functions that check every argument first."""
 
 import math
 import re
@@ -16,6 +16,7 @@ _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _BUILTINS = ("__builtin__", "builtins")
 _LATIN1 = ("latin1", b"latin1")
+_BYTE_ORDERS: dict[Any, Any] = {key: order for order in "<>|=" for key in (order, order.encode())}
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Rebuilder:
 
 @dataclass(eq=False)
 class Unfinished:
-    """An array or dtype announced by a pickle, whose state is yet to come."""
+    """An array or dtype that a pickle has announced but not yet given its state."""
 
     finish: Callable[..., Any]
     memo_keys: list[int] = field(default_factory=list)
@@ -39,8 +40,8 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
     Parameters
     ----------
     num_bytes : int
-        The file's size. All arrays together may take so much, and so may all encoded strings: otherwise
-        one stored string, used again and again, would fill the memory.
+        The file's size: a limit on all arrays together, and on all encoded strings. Without it, one stored
+        string that is used repeatedly could fill the memory.
     """
     arrays, strings = _Budget(num_bytes), _Budget(num_bytes)
 
@@ -48,6 +49,7 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
         return _array(shape, dtype, content, order, arrays)
 
     def reconstruct(kind: Any, shape: Any, code: Any) -> Unfinished:
+        # numpy always writes _reconstruct(ndarray, (0,), b"b") and the real shape and dtype as state.
         if kind is not ndarray or type(code) not in (str, bytes) or code not in (b"b", "b") or shape != (0,):
             raise ValueError("an array of an unknown kind")
         return Unfinished(
@@ -67,14 +69,14 @@ def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
 
     def members(values: Any = ()) -> set[Any]:
         if values and (type(values) is not list or not all(type(v) in (str, bytes, int) for v in values)):
-            raise ValueError("a set of other things than numbers and strings")
+            raise ValueError("a set of values other than numbers and strings")
         arrays.spend(len(values))
         return set(values)
 
     def refuse(*_: Any) -> None:
         raise ValueError("numpy.ndarray called")
 
-    ndarray = Rebuilder(refuse)
+    ndarray = Rebuilder(refuse)  # numpy only names it, as an argument of _reconstruct
     return {
         "numpy ndarray": ndarray,
         "numpy dtype": Rebuilder(_dtype),
@@ -99,7 +101,7 @@ class _Budget:
 
 
 def _dtype(code: Any, _align: Any = False, _copy: Any = True) -> Unfinished:
-    # Types first: to print, compare or hash nested tuples can take a time exponential in the file's size.
+    # Types first: printing, comparing or hashing nested tuples can take time exponential in the file's size.
     if type(code) not in (str, bytes):
         raise ValueError("a dtype without a code")
     text = code.decode("ascii") if type(code) is bytes else code
@@ -115,11 +117,6 @@ def _dtype(code: Any, _align: Any = False, _copy: Any = True) -> Unfinished:
     return Unfinished(finish)
 
 
-_BYTE_ORDERS: dict[Any, Any] = {order: order for order in "<>|="} | {
-    order.encode(): order for order in "<>|="
-}
-
-
 def _array(shape: Any, dtype: Any, content: Any, order: Any, budget: _Budget) -> np.ndarray:
     if not isinstance(dtype, np.dtype) or type(content) not in (bytes, bytearray):
         raise ValueError("an array without dtype or content")
@@ -127,6 +124,7 @@ def _array(shape: Any, dtype: Any, content: Any, order: Any, budget: _Budget) ->
         raise ValueError("an array in an unknown order")
     if type(shape) is not tuple or len(shape) > _MAX_AXES or not all(map(_is_extent, shape)):
         raise ValueError("an array without shape")
+    # math.prod, not numpy's: whole numbers of Python do not overflow to a size that fits.
     declared = math.prod(shape) * dtype.itemsize
     if declared != len(content):
         raise ValueError(f"an array declares {declared} bytes and has {len(content)}")

@@ -10,9 +10,9 @@ from hypothesis import given, strategies as st
 from pydantic import ConfigDict, create_model
 
 from sparsight.data import nlgp, nlgp_sampler, product_covariance
-from sparsight.data.fields import _fields as fields
 from sparsight.data.fields._covariance import CovarianceWarning, covariance_matrix
-from sparsight.data.fields._fields import (
+from sparsight.data.fields._field_source import Count, Lengths, Size
+from sparsight.data.fields._nlgp import (
     gp,
     nlgp_covariance,
     nlgp_excess_kurtosis,
@@ -234,7 +234,7 @@ def test_online_batches_have_the_moments_of_the_training_split():
 
 
 def test_blocks_do_not_change_the_distribution(monkeypatch):
-    monkeypatch.setattr("sparsight.data.fields._field_task._BLOCK_VALUES", 64)
+    monkeypatch.setattr("sparsight.data.fields._field_source._BLOCK_VALUES", 64)
     task = gp(**SMALL | {"num_train": 4000}, seed=0)
     assert task.train_inputs.std() == pytest.approx(1, abs=0.02)
     assert len(np.unique(task.train_inputs)) > 0.99 * task.train_inputs.size
@@ -264,11 +264,11 @@ def test_gp_refuses_one_class():
 @pytest.mark.parametrize(
     ("annotation", "bad"),
     [
-        (fields.Size, []),
-        (fields.Size, [1, 2, 3]),
-        (fields.Size, [0]),
-        (fields.Lengths, [-1.0]),
-        (fields.Count, 1),
+        (Size, []),
+        (Size, [1, 2, 3]),
+        (Size, [0]),
+        (Lengths, [-1.0]),
+        (Count, 1),
     ],
 )
 def test_option_types_refuse(annotation, bad):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 
-from sparsight.data.fields._spin_fields import ising, ising_energy, ising_sampler, phi4, phi4_sampler
+from sparsight.data.fields._spins import ising, ising_energy, ising_sampler, phi4, phi4_sampler
 from sparsight.errors import InputError
 from sparsight.streams import generator
 

@@ -1,48 +1,27 @@
-"""Random fields to tell apart: Gaussian, and Gaussian passed through a saturating nonlinearity (NLGP)."""
+"""Gaussian fields (GP), and Gaussian fields passed through a saturating nonlinearity (NLGP)."""
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.integrate
 import scipy.special
 from jaxtyping import Float
-from pydantic import Field
 
 from sparsight.arguments import checked
-from sparsight.data._sources import data_source
-from sparsight.data._task import Task
-from sparsight.data.fields._covariance import (
-    ProductCovariance,
-    Sampler,
-    pointwise_sampler,
-    product_covariance,
-    product_sampler,
-)
-from sparsight.data.fields._field_task import field_task
+from sparsight.data.fields._covariance import ProductCovariance, product_covariance
+from sparsight.data.fields._field_source import Clone, FieldClasses, Lengths, Size, field_source
+from sparsight.data.fields._gaussian_samplers import Sampler, pointwise_sampler, product_sampler
 from sparsight.data.fields._vector_loops import scaled_erf
 from sparsight.errors import InputError
-from sparsight.geometry import Geometry
 
-Size = Annotated[Sequence[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=2)]
-Lengths = Annotated[Sequence[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)]
-Count = Annotated[int, Field(ge=2)]
-Channels = Annotated[int, Field(ge=1)]
+_ROUNDING = 1e-9  # by which a computed correlation may exceed 1
 
 
 def nlgp_variance(gain: float) -> float:
-    r"""Return γ = (2/π) asin(g²/(1+g²)), the variance of erf(g z/√2) for standard normal z.
-
-    Raises
-    ------
-    InputError
-        If the gain is not a finite number above 0.
-    """
+    """Return γ = (2/π) asin(g²/(1+g²)), the variance of erf(g z/√2) for standard normal z."""
     return 2 / math.pi * math.asin(_saturation(gain))
-
-
-_ROUNDING = 1e-9
 
 
 @checked(finite=("correlation",))
@@ -70,7 +49,7 @@ def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Floa
 
     References
     ----------
-    Williams, Neural Computation 10 (1998) 1203, eq. 11 (the integral of two error functions).
+    Williams, Neural Computation 10 (1998) 1203, eq. 11 (Gaussian integral of two error functions).
     """
     if (np.abs(correlation) > 1 + _ROUNDING).any():
         raise InputError("correlation holds values beyond ±1; divide the covariance by the variance")
@@ -79,20 +58,16 @@ def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Floa
 
 
 def nlgp_excess_kurtosis(gain: float) -> float:
-    r"""Return E[x⁴] − 3 of an NLGP pixel, by numerical integration: from 0 (g → 0) to −2 (g → ∞).
-
-    Raises
-    ------
-    InputError
-        If the gain is not a finite number above 0.
-    """
+    """Return E[x⁴] − 3 of an NLGP pixel, by numerical integration: from 0 (g → 0) to −2 (g → ∞)."""
     variance = nlgp_variance(gain)
 
     def integrand(z: float) -> float:
         x: float = scipy.special.erf(gain * z / math.sqrt(2)) / math.sqrt(variance)
         return x**4 * math.exp(-z * z / 2) * math.sqrt(2 / math.pi)
 
-    knee = min(3 / gain, 5.0)  # the error function bends below, and is 1 above
+    # In two pieces, or the quadrature misses the narrow range near 0 in which erf rises at large gains:
+    # erf(3/√2) = 0.997, so the integrand is almost a plain Gaussian above the knee.
+    knee = min(3 / gain, 5.0)
     fourth = scipy.integrate.quad(integrand, 0, knee)[0] + scipy.integrate.quad(integrand, knee, 12)[0]
     return float(fourth - 3)
 
@@ -103,14 +78,9 @@ def nlgp_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
     Parameters
     ----------
     covariance : ProductCovariance
-        Of z: stationary, variance 1.
+        Covariance of z: stationary, variance 1.
     gain : float
-        g > 0. x has variance 1 at any gain; it is z for g → 0 and sign(z) for g → ∞.
-
-    Returns
-    -------
-    callable
-        ``sampler(rng, n)``: float32, (n, *size).
+        g > 0. x has variance 1 at any gain; its limits are z for g → 0 and sign(z) for g → ∞.
 
     Raises
     ------
@@ -119,8 +89,8 @@ def nlgp_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
 
     References
     ----------
-    Ingrosso, Goldt, PNAS 119 (2022), arXiv 2202.00565, Methods. (Lufkin et al. write erf(g z): their gain
-    is ours / √2.)
+    Ingrosso, Goldt, PNAS 119 (2022), arXiv 2202.00565, Methods. (Lufkin et al. write erf(g z), so their
+    gain is ours divided by √2.)
     """
     inner, outer = np.float32(gain / math.sqrt(2)), np.float32(1 / math.sqrt(nlgp_variance(gain)))
     gaussian = product_sampler(covariance)
@@ -134,15 +104,15 @@ def nlgp_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
 
 
 def nlgp_twin_sampler(covariance: ProductCovariance, gain: float) -> Sampler:
-    """Return a sampler of the Gaussian field with exactly the (population) covariance of the NLGP.
+    """Return a sampler of Gaussian fields with exactly the population covariance of the NLGP.
 
-    Parameters and errors are those of `nlgp_sampler`; `nlgp_covariance` of `covariance` is what results.
+    That is `nlgp_covariance` of `covariance`. Parameters and errors are those of `nlgp_sampler`.
     """
     _saturation(gain)
     return pointwise_sampler(covariance, lambda correlation: nlgp_covariance(correlation, gain))
 
 
-@data_source("nlgp")
+@field_source("nlgp")
 def nlgp(
     *,
     size: Size = (128,),
@@ -150,39 +120,32 @@ def nlgp(
     gains: Lengths = (3.0,),
     power: Literal[1, 2] = 2,
     wraps: bool = True,
-    channels: Channels = 1,
-    num_train: Count = 10_000,
-    num_test: Count = 5_000,
-    clone: Literal["none", "gaussian"] = "none",
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling NLGP fields apart by correlation length, by gain, or both.
+    clone: Clone = "none",
+) -> FieldClasses:
+    """Make the task of telling NLGP fields apart by correlation length, by gain, or by both.
 
     x = erf(g z/√2)/√γ with z Gaussian of covariance exp(−(d/ξ)^p) per axis; every pixel has mean 0 and
-    variance 1 in every class. Its twin is Gaussian with the same population covariance in each class
-    (not one estimated from samples), and shares labels with it but no other random number.
+    variance 1 in every class. The twin is Gaussian with the same population covariance in each class
+    (not one estimated from samples), and shares labels with the NLGP but no other random number.
+
+    Every source of random fields also takes `channels` (independent fields per sample, default 1),
+    `num_train` and `num_test` (10 000 and 5 000), `online` (draw fresh samples at every step of training;
+    default false) and `seed`.
 
     Parameters
     ----------
     size : sequence of int
         ``(length,)`` or ``(height, width)``, in pixels.
     correlation_lengths : sequence of float
-        ξ of each class, in pixels; or one, for all.
+        ξ of each class, in pixels, or one value for all.
     gains : sequence of float
-        g of each class; or one, for all.
+        g of each class, or one value for all.
     power : {1, 2}
         p: 1 = exponential, 2 = Gaussian.
     wraps : bool
         Whether opposite borders touch.
-    channels : int
-        Independent fields for each sample.
-    num_train, num_test : int
     clone : {"none", "gaussian"}
-        "gaussian": the exact twin.
-    online : bool
-        Fresh samples at every step of training.
-    seed : int
+        "gaussian" makes the exact twin.
 
     Raises
     ------
@@ -197,70 +160,74 @@ def nlgp(
     classes = _classes(correlation_lengths, gains)
     covariances = [product_covariance(size, length, power, wraps) for length, _ in classes]
     make = nlgp_sampler if clone == "none" else nlgp_twin_sampler
-    samplers = [make(covariance, gain) for covariance, (_, gain) in zip(covariances, classes, strict=True)]
-    kurtosis = [nlgp_excess_kurtosis(gain) if clone == "none" else 0.0 for _, gain in classes]
-    return field_task(
-        "nlgp" if clone == "none" else "nlgp-gaussian",
-        samplers,
-        Geometry(channels, tuple(size), wraps),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={
-            "source": "x = erf(g z/√2)/√γ, z Gaussian with covariance exp(−(d/ξ)^p) per axis"
-            + ("" if clone == "none" else "; its exact Gaussian twin"),
-            "clone": clone,
-            "correlation_length_per_class": [length for length, _ in classes],
-            "gain_per_class": [gain for _, gain in classes],
-            "pixel_excess_kurtosis_per_class": kurtosis,
-            "covariance_change_per_class": [covariance.largest_change for covariance in covariances],
-        },
+    return correlated_classes(
+        [make(covariance, gain) for covariance, (_, gain) in zip(covariances, classes, strict=True)],
+        covariances,
+        kurtosis=[nlgp_excess_kurtosis(gain) if clone == "none" else 0.0 for _, gain in classes],
+        source="x = erf(g z/√2)/√γ, z Gaussian with covariance exp(−(d/ξ)^p) per axis"
+        + ("" if clone == "none" else "; its exact Gaussian twin"),
+        clone=clone,
+        gain_per_class=[gain for _, gain in classes],
     )
 
 
-@data_source("gp")
+@field_source("gp")
 def gp(
     *,
     size: Size = (128,),
     correlation_lengths: Lengths = (2.0, 6.0),
     power: Literal[1, 2] = 2,
     wraps: bool = True,
-    channels: Channels = 1,
-    num_train: Count = 10_000,
-    num_test: Count = 5_000,
-    clone: Literal["none", "gaussian"] = "none",
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling Gaussian fields apart by correlation length.
+    clone: Clone = "none",
+) -> FieldClasses:
+    """Make the task of telling Gaussian fields apart by correlation length.
 
-    Parameters are those of `nlgp`, which this is for gain → 0. The twin is another draw of the same.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two correlation lengths, or an argument is out of range.
-
-    Warns
-    -----
-    CovarianceWarning
-        As `product_covariance`.
+    Parameters, errors and warnings are those of `nlgp`, whose limit for g → 0 this is. The twin is another
+    draw from the same distribution.
     """
     covariances = [product_covariance(size, length, power, wraps) for length in correlation_lengths]
-    return field_task(
-        "gp" if clone == "none" else "gp-gaussian",
+    return correlated_classes(
         [product_sampler(covariance) for covariance in covariances],
-        Geometry(channels, tuple(size), wraps),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={
-            "source": "Gaussian with covariance exp(−(d/ξ)^p) per axis",
+        covariances,
+        kurtosis=[0.0 for _ in covariances],
+        source="Gaussian with covariance exp(−(d/ξ)^p) per axis",
+        clone=clone,
+    )
+
+
+def correlated_classes(
+    samplers: Sequence[Sampler],
+    covariances: Sequence[ProductCovariance],
+    *,
+    kurtosis: Sequence[float],
+    source: str,
+    clone: Clone,
+    **facts: Any,
+) -> FieldClasses:
+    """Return classes of fields made from Gaussian ones, with a card that says how they differ.
+
+    Parameters
+    ----------
+    samplers : sequence of callable
+        One for each class.
+    covariances : sequence of ProductCovariance
+        Of the Gaussian fields behind each class.
+    kurtosis : sequence of float
+        Excess kurtosis of a pixel in each class.
+    source : str
+        Description of the fields, in one line.
+    clone : {"none", "gaussian"}
+    **facts
+        Further entries of the card.
+    """
+    return FieldClasses(
+        samplers,
+        {
+            "source": source,
             "clone": clone,
-            "correlation_length_per_class": list(correlation_lengths),
-            "pixel_excess_kurtosis_per_class": [0.0 for _ in correlation_lengths],
+            "correlation_length_per_class": [covariance.correlation_length for covariance in covariances],
+            **facts,
+            "pixel_excess_kurtosis_per_class": list(kurtosis),
             "covariance_change_per_class": [covariance.largest_change for covariance in covariances],
         },
     )
@@ -273,13 +240,13 @@ def _saturation(gain: float) -> float:
 
 
 def _classes(correlation_lengths: Sequence[float], gains: Sequence[float]) -> list[tuple[float, float]]:
-    """Return (ξ, g) of every class; the shorter list is one value for all."""
+    """Return (ξ, g) of every class; a list of one value holds for all classes."""
     num_classes = max(len(correlation_lengths), len(gains))
     for values in (correlation_lengths, gains):
         if len(values) not in (1, num_classes):
             raise InputError(
                 f"there are {len(correlation_lengths)} correlation_lengths and {len(gains)} gains; "
-                "give as many of one as of the other, or one for all classes"
+                "give equal numbers, or one value for all classes"
             )
     return list(
         zip(

@@ -1,4 +1,4 @@
-"""Sums of pulses at random places: non-Gaussian by their number, with a Gaussian twin of one filter."""
+"""Sums of pulses at random places, with a Gaussian twin made by the same filter."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,12 @@ import torch
 from jaxtyping import Float, Float64
 from pydantic import Field
 
-from sparsight.data._sources import data_source
-from sparsight.data._task import Task
-from sparsight.data.fields._covariance import Sampler
-from sparsight.data.fields._field_task import field_task
-from sparsight.data.fields._fields import Channels, Count, Size
+from sparsight.data.fields._field_source import Clone, FieldClasses, Positive, Size, field_source
+from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.data.fields._white_noise import white_noise
 from sparsight.errors import InputError
-from sparsight.geometry import Geometry
+
+_Profile = Literal["gaussian", "box"]
 
 
 def pulse_sampler(
@@ -24,32 +22,34 @@ def pulse_sampler(
     width: float,
     rate: float,
     wraps: bool,
-    profile: Literal["gaussian", "box"] = "gaussian",
+    profile: _Profile = "gaussian",
     twin: bool = False,
 ) -> Sampler:
     r"""Return a sampler of fields that are sums of pulses at random places, with random signs.
 
     .. math:: x_i = \sum_j n_j\, h(i - j) / \sqrt{\textstyle \mathrm{rate} \sum_j h(j)^2}
 
-    n_j is the number of positive less the number of negative pulses at j, both Poisson with mean
-    rate/2. Covariance: the autocorrelation of h, normalised. Excess kurtosis of a pixel:
-    Σh⁴ / (rate (Σh²)²), from 0 (many pulses) to ∞ (few). The twin has white noise of variance `rate` in
-    the place of n, so exactly the same covariance.
+    n_j is the number of positive pulses minus the number of negative pulses at j, both Poisson with mean
+    rate/2. The covariance is the normalised autocorrelation of h. The excess kurtosis of a pixel is
+    Σh⁴ / (rate (Σh²)²), from 0 (many pulses) to ∞ (few). The twin replaces n by white noise of variance
+    `rate`, so it has exactly the same covariance.
 
     Parameters
     ----------
     size : sequence of int
         ``(length,)`` or ``(height, width)``, in pixels.
     width : float
-        ξ > 0, in pixels. "gaussian": h = exp(−2 d²/ξ²) per axis, so that the covariance is
-        exp(−(d/ξ)²), that of `gp` (to 10⁻³ where ξ ≥ 2; `pulse_covariance_rows` has it exactly).
-        "box": h = 1 for ⌈ξ⌉ pixels along each axis.
+        ξ, in pixels, from 1 to the smallest extent.
     rate : float
         Mean number of pulses that begin at each pixel, > 0.
     wraps : bool
-        Whether opposite borders touch. Otherwise pulses from outside reach in.
+        Whether opposite borders touch. If not, pulses that begin outside reach in.
     profile : {"gaussian", "box"}
+        "gaussian": h = exp(−2 d²/ξ²) per axis, so that the covariance is exp(−(d/ξ)²), that of `gp`
+        (to 10⁻³ for ξ ≥ 2; `pulse_covariance_rows` returns the exact one).
+        "box": h = 1 for ⌈ξ⌉ pixels along each axis.
     twin : bool
+        Sample the Gaussian twin.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def pulse_sampler(
     """
     filters = _filters(size, width, wraps, profile)
     if not (math.isfinite(rate) and rate > 0):
-        raise InputError(f"rate is {rate} pulses a pixel; give a finite number above 0")
+        raise InputError(f"rate is {rate} pulses per pixel; give a finite number above 0")
     factors = [torch.from_numpy(matrix.astype(np.float32)) for matrix in filters]
     sites = tuple(matrix.shape[1] for matrix in filters)
 
@@ -78,11 +78,12 @@ def pulse_sampler(
 
 
 def pulse_covariance_rows(
-    size: Sequence[int], width: float, wraps: bool, profile: Literal["gaussian", "box"] = "gaussian"
+    size: Sequence[int], width: float, wraps: bool, profile: _Profile = "gaussian"
 ) -> tuple[Float64[np.ndarray, " extent"], ...]:
     """Return the covariance of pulse fields at displacement 0 … extent − 1 along each axis.
 
-    The covariance of two pixels is the product over axes. Arguments and errors as `pulse_sampler`.
+    The covariance of two pixels is the product over axes. Parameters and errors are those of
+    `pulse_sampler`.
     """
     return tuple(matrix @ matrix[0] for matrix in _filters(size, width, wraps, profile))
 
@@ -92,14 +93,14 @@ def pulse_excess_kurtosis(
     width: float,
     rate: float,
     wraps: bool,
-    profile: Literal["gaussian", "box"] = "gaussian",
+    profile: _Profile = "gaussian",
 ) -> float:
-    """Return Σh⁴ / (rate (Σh²)²), the excess kurtosis of a pixel. Arguments and errors as `pulse_sampler`."""
+    """Return Σh⁴ / (rate (Σh²)²), the excess kurtosis of a pixel; parameters are those of `pulse_sampler`."""
     fourth = math.prod(float((matrix[0] ** 4).sum()) for matrix in _filters(size, width, wraps, profile))
     return fourth / rate
 
 
-@data_source("pulses")
+@field_source("pulses")
 def pulses(
     *,
     size: Size = (128,),
@@ -107,27 +108,23 @@ def pulses(
         2.0,
         6.0,
     ),
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.05,
-    profile: Literal["gaussian", "box"] = "gaussian",
+    rate: Positive = 0.05,
+    profile: _Profile = "gaussian",
     wraps: bool = True,
-    channels: Channels = 1,
-    num_train: Count = 10_000,
-    num_test: Count = 5_000,
-    clone: Literal["none", "gaussian"] = "none",
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling sums of random pulses (in 2-D: spots or squares) apart by their width.
+    clone: Clone = "none",
+) -> FieldClasses:
+    """Make the task of telling sums of random pulses (in 2-D: spots or squares) apart by their width.
+
+    Other parameters are those of `nlgp`.
 
     Parameters
     ----------
     widths : sequence of float
-        ξ of each class, in pixels. See `pulse_sampler`.
+        ξ of each class, in pixels; see `pulse_sampler`.
     rate : float
         Mean number of pulses that begin at each pixel.
     profile : {"gaussian", "box"}
-    size, wraps, channels, num_train, num_test, clone, online, seed
-        As for `nlgp`.
+        Shape of a pulse; see `pulse_sampler`.
 
     Raises
     ------
@@ -135,15 +132,9 @@ def pulses(
         If there are fewer than two widths, or an argument is out of range.
     """
     twin = clone == "gaussian"
-    return field_task(
-        "pulses" if clone == "none" else "pulses-gaussian",
-        [pulse_sampler(size, width, rate, wraps, profile, twin) for width in widths],
-        Geometry(channels, tuple(size), wraps),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={
+    return FieldClasses(
+        [pulse_sampler(size, width, rate, wraps, profile=profile, twin=twin) for width in widths],
+        {
             "source": "sums of pulses with random signs at random places",
             "clone": clone,
             "width_per_class": list(widths),
@@ -154,33 +145,29 @@ def pulses(
     )
 
 
-@data_source("bars")
+@field_source("bars")
 def bars(
     *,
     size: Size = (16, 16),
     width: Annotated[int, Field(ge=1)] = 2,
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1,
+    rate: Positive = 0.1,
     wraps: bool = True,
-    channels: Channels = 1,
-    num_train: Count = 10_000,
-    num_test: Count = 5_000,
-    clone: Literal["none", "gaussian"] = "none",
-    online: bool = False,
-    seed: int,
-) -> Task:
-    """Return the task of telling horizontal bars (class 0) from vertical ones (class 1).
+    clone: Clone = "none",
+) -> FieldClasses:
+    """Make the task of telling horizontal bars (class 0) from vertical bars (class 1).
 
-    Bars run from border to border, are `width` pixels thick, and have random signs and places: a 1-D
-    field of box pulses along one axis, constant along the other.
+    Bars run from border to border, are `width` pixels thick, and have random signs and places: each field
+    is a 1-D field of box pulses along one axis, and constant along the other. Other parameters are those
+    of `nlgp`.
 
     Parameters
     ----------
+    size : sequence of int
+        ``(height, width)``, in pixels.
     width : int
-        In pixels.
+        Thickness of a bar, in pixels.
     rate : float
         Mean number of bars that begin at each row or column.
-    size, wraps, channels, num_train, num_test, clone, online, seed
-        As for `nlgp`; two axes.
 
     Raises
     ------
@@ -190,16 +177,12 @@ def bars(
     if len(size) != 2:
         raise InputError(f"size is {tuple(size)}; bars need (height, width)")
     twin = clone == "gaussian"
-    profiles = [pulse_sampler((extent,), float(width), rate, wraps, "box", twin) for extent in size]
-    return field_task(
-        "bars" if clone == "none" else "bars-gaussian",
+    profiles = [
+        pulse_sampler((extent,), float(width), rate, wraps, profile="box", twin=twin) for extent in size
+    ]
+    return FieldClasses(
         [_along_other_axis(profile, tuple(size), axis) for axis, profile in enumerate(profiles)],
-        Geometry(channels, tuple(size), wraps),
-        num_train=num_train,
-        num_test=num_test,
-        online=online,
-        seed=seed,
-        card={
+        {
             "source": "horizontal (class 0) and vertical (class 1) bars with random signs at random places",
             "clone": clone,
             "pixel_excess_kurtosis_per_class": [
@@ -227,17 +210,19 @@ def _filters(
             f"width is {width} pixels and size {tuple(size)}; one or two axes and a width from 1 to the "
             "smallest extent are allowed"
         )
-    reach = math.ceil(4 * width)  # h(4 ξ) = exp(−32)
+    reach = math.ceil(4 * width)  # h(4 ξ) = exp(−32) = 10⁻¹⁴: no visible edge where the pulse is cut
     gaussian = np.exp(-2 * (np.arange(-reach, reach + 1) / width) ** 2)
     shape = np.ones(math.ceil(width)) if profile == "box" else gaussian
     return [_filter(extent, shape, wraps) for extent in size]
 
 
 def _filter(extent: int, shape: np.ndarray, wraps: bool) -> Float64[np.ndarray, "extent sites"]:
+    # Without wrapping, pulses that begin outside reach in: otherwise pixels near a border, with fewer pulses,
+    # would have a smaller variance.
     num_sites = extent if wraps else extent + len(shape) - 1
     rows = np.arange(extent)
     matrix = np.zeros((extent, num_sites))
     for offset, value in enumerate(shape):
-        matrix[rows, (rows + offset) % num_sites] += value  # each row once, so nothing is lost
+        matrix[rows, (rows + offset) % num_sites] += value  # each row occurs once, so += loses nothing
     normalised: np.ndarray = matrix / np.linalg.norm(matrix[0])
     return normalised

@@ -1,0 +1,49 @@
+import pytest
+
+from sparsight.figures import CURVES, FAMILIES, FINDINGS, SUMMARY, UNDEFINED, words_of
+from sparsight.figures._quantities import QUANTITIES
+
+LISTED = {*CURVES, *FINDINGS, *SUMMARY, *UNDEFINED}
+IN_FAMILIES = {quantity for family in FAMILIES for quantity in family.lines.values()}
+
+
+def test_a_run_measures_every_quantity_that_is_listed(stored_run):
+    """A misspelt name would leave a figure out without a word."""
+    assert set(stored_run.frame()["quantity"]) >= LISTED | IN_FAMILIES
+
+
+@pytest.mark.parametrize("quantity", CURVES)
+def test_a_curve_has_a_title_a_label_and_a_caption(quantity):
+    words = QUANTITIES[quantity]
+    assert words.title
+    assert words.label
+    assert words.caption[0].isupper()
+    assert words.caption.endswith(".")
+
+
+@pytest.mark.parametrize("quantity", FINDINGS)
+def test_a_finding_has_a_conclusion_on_either_side_of_its_null(quantity):
+    words = QUANTITIES[quantity]
+    assert words.title
+    assert words.meaning
+    assert (words.null is None) == (not words.above) == (not words.below)
+
+
+def test_columns_of_the_table_have_distinct_headings():
+    headings = [QUANTITIES[quantity].short for quantity in SUMMARY]
+    assert all(headings)
+    assert len(set(headings)) == len(headings)
+
+
+def test_undefined_values_are_described():
+    assert all(QUANTITIES[quantity].meaning for quantity in UNDEFINED)
+
+
+def test_a_quantity_outside_the_catalogue_is_labelled_by_its_name():
+    words = words_of("mine.own")
+    assert (words.title, words.label, words.null) == ("mine.own", "mine.own", None)
+
+
+def test_quantities_of_the_network_are_found_under_the_network():
+    assert words_of("test_accuracy").layer("linear_0") == "network"
+    assert words_of("locality.near").layer("linear_0") == "linear_0"
