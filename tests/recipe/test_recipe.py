@@ -141,7 +141,7 @@ def test_steps_and_epochs_replace_each_other():
         ("pruning.rewind=sometimes", "'init', 'lr', 'none' and 'step:K'"),
         (
             "pruning.criterion=magnitud",
-            r"'magnitud'; did you mean magnitude\? \(registered: cavity, cavity-matched",
+            r"no criterion is called 'magnitud'; did you mean magnitude\? \(registered: cavity, cavity-m",
         ),
         ("replicates=0", "replicates is 0: input should be greater than or equal to 1"),
         ("device=gpu", "device is 'gpu'"),
