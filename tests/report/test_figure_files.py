@@ -15,7 +15,7 @@ from tests.invented_runs import LOCALITY_ALONE
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 
 
-# One panel of every kind of artist: lines and bands, marks, images, stairs, a symmetric log axis. No more, since
+# One panel of every kind of artist: lines and bands, marks, images, stairs, a symmetric log axis. No more:
 # a PDF takes a quarter of a second, most of it to embed the font.
 KINDS = (
     "linear-0-kurtosis-imp", "difference-locality-near", "receptive-fields-imp-level-0", "preactivations-imp",
