@@ -63,7 +63,7 @@ class _Hostile:
 @pytest.mark.parametrize(
     "content", [{}, [1] * 10, [[["c", [3, 3, 1, 2, 1], True]]] + [[]] * 9, [_Hostile()] * 10]
 )
-def test_what_is_no_level_of_an_ancestor_is_refused(tmp_path, content, capsys):
+def test_files_other_than_an_ancestors_level_are_refused(tmp_path, content, capsys):
     path = tmp_path / "IMP_itdata_0.pkl"
     path.write_bytes(pickle.dumps(content))
     with pytest.raises(InputError):

@@ -100,7 +100,7 @@ class _Hostile:
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"a": 3}, _Hostile()])
-def test_what_is_no_state_dict_is_refused(tmp_path, content, capsys):
+def test_files_other_than_state_dicts_are_refused(tmp_path, content, capsys):
     torch.save(content, tmp_path / "file.pt")
     with pytest.raises(InputError, match="state dict"):
         read_state(tmp_path / "file.pt")

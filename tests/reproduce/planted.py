@@ -1,4 +1,4 @@
-"""Results of studies with a truth of our making: what each claim reads, and nothing was trained."""
+"""Synthetic results of studies with a known truth, holding what the claims read; nothing is trained."""
 
 import numpy as np
 import xarray as xr
@@ -14,10 +14,10 @@ def planted(
     seed: int = 0,
     per_unit: dict[tuple[str, str], np.ndarray] | None = None,
 ) -> xr.Dataset:
-    """A dataset as from `results_of`, with given means of (quantity, condition) at every level.
+    """Return a dataset as from `results_of`, with given means of (quantity, condition) at every level.
 
-    A mean is a number (the same at all levels) or one for each level. Replicates differ by Gaussian noise.
-    Arrays of `per_unit` are (replicate, level, unit).
+    A mean is one number for all levels, or one per level. Replicates differ by Gaussian noise. Arrays of
+    `per_unit` are (replicate, level, unit).
     """
     stream = np.random.default_rng(seed)
     per_unit = per_unit or {}

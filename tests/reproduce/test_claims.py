@@ -93,7 +93,7 @@ def test_non_gaussianity(imp, beyond_mask, random, noise, verdict):
         (0.1, 0.05, 0.0, 0.002, "supported"),
         (-0.1, -0.05, 0.0, 0.002, "contradicted"),
         (0.1, -0.05, 0.0, 0.002, "contradicted"),  # an effect of size alone
-        (0.1, 0.05, 0.1, 0.002, "contradicted"),  # the twin has it, too
+        (0.1, 0.05, 0.1, 0.002, "contradicted"),  # the twin also has it
         (0.1, 0.05, 0.0, 0.5, "undecided"),
     ],
 )

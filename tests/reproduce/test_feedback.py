@@ -31,7 +31,7 @@ def test_shuffling_units_takes_the_feedback_away():
 
 def test_regression_to_the_mean_is_no_feedback_once_locality_is_given():
     stream = np.random.default_rng(3)
-    near = stream.normal(size=SHAPE)  # each level anew: high ones fall
+    near = stream.normal(size=SHAPE)  # levels are independent, so high values fall at the next
     results = planted(
         {}, per_unit={("cause", "imp"): near + stream.normal(size=SHAPE), ("near", "imp"): near}
     )

@@ -54,6 +54,7 @@ def _at_level(arrays: list[np.ndarray], level: int, replicate: int, shuffled: bo
     cause, place, *given = arrays  # (level, unit)
     gain = place[level + 1] - place[level]
     columns = [cause[level], gain, *(values[level] for values in given)]
+    # A unit counts only where it has all values at both levels; ranks of different sets do not compare.
     defined = ~np.isnan(np.stack(columns)).any(axis=0)
     causes, gains, *others = (column[defined] for column in columns)
     if shuffled:

@@ -19,6 +19,7 @@ def final(quantity: str, condition: str) -> Statistic:
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         values = _by_level(results, quantity, condition)
+        # Replicates may differ in their number of levels: training of one may have diverged.
         last = num_levels(results, condition) - 1
         chosen = np.take_along_axis(values, np.maximum(last, 0)[:, None], axis=1)[:, 0]
         return np.where(last >= 0, chosen, np.nan)
