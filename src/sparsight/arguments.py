@@ -36,7 +36,8 @@ _KINDS = {
 class _Wanted:
     """Requirements on an array argument, read from its annotation."""
 
-    kind: str
+    words: str
+    dtype_kinds: str
     axes: tuple[str, ...]
     takes_tensors: bool
     takes_batches: bool
@@ -44,9 +45,7 @@ class _Wanted:
 
     def __str__(self) -> str:
         axes = f" with axes ({', '.join(self.axes)})" if "..." not in self.axes else ""
-        return (
-            f"an array of {_KINDS[self.kind][0]}{axes}{', or batches of them,' if self.takes_batches else ''}"
-        )
+        return f"an array of {self.words}{axes}{', or batches of them,' if self.takes_batches else ''}"
 
 
 def checked(
@@ -89,8 +88,8 @@ def checked(
                     raise InputError(f"{name} is {described(given[name])}; a sparsight.Geometry is needed")
             lengths = {"in": ("geometry", given["geometry"].num_inputs)} if "geometry" in geometries else {}
             for name, what in wanted.items():
-                if what is not None:
-                    _check_array(name, given.get(name), what, lengths)
+                if what is not None and name in given:
+                    _check_array(name, given[name], what, lengths)
             for name in finite:
                 _check_finite(name, given.get(name))
             for name in bounded:
@@ -116,9 +115,11 @@ def _read(annotation: Any) -> _Wanted | None:
     if not arrays:
         return None
     first = arrays[0]
+    words, dtype_kinds = _KINDS[first.dtype.__name__]
     axes = ["..." if axis.startswith(("*", ".")) else axis for axis in first.dim_str.split()]
     return _Wanted(
-        kind=first.dtype.__name__,
+        words=words,
+        dtype_kinds=dtype_kinds,
         axes=tuple(axes),
         takes_tensors=any(each.array_type is not np.ndarray for each in arrays),
         takes_batches=any(Iterable in (each, get_origin(each)) for each in alternatives),
@@ -146,7 +147,7 @@ def _check_array(name: str, value: Any, wanted: _Wanted, lengths: dict[str, tupl
     is_open = "..." in wanted.axes
     if (
         not (isinstance(value, np.ndarray) or (is_array and wanted.takes_tensors))
-        or _dtype_kind(value) not in _KINDS[wanted.kind][1]
+        or _dtype_kind(value) not in wanted.dtype_kinds
         or value.ndim < len(wanted.axes) - is_open
         or (value.ndim > len(wanted.axes) and not is_open)
     ):

@@ -139,7 +139,10 @@ def test_steps_and_epochs_replace_each_other():
         ("pruning.rate=1.5", "pruning.rate is 1.5: input should be less than 1"),
         ("pruning.rate=0", "pruning.rate is 0: input should be greater than 0"),
         ("pruning.rewind=sometimes", "'init', 'lr', 'none' and 'step:K'"),
-        ("pruning.criterion=magnitud", r"'magnitud'; did you mean magnitude\? \(registered: cavity, cavity-matched"),
+        (
+            "pruning.criterion=magnitud",
+            r"no criterion is called 'magnitud'; did you mean magnitude\? \(registered: cavity, cavity-m",
+        ),
         ("replicates=0", "replicates is 0: input should be greater than or equal to 1"),
         ("device=gpu", "device is 'gpu'"),
         ("network.activation=gelu", "network.activation is 'gelu': input should be 'relu'"),

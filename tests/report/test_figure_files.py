@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 import sparsight
@@ -13,10 +15,11 @@ from tests.invented_runs import LOCALITY_ALONE
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 
 
-# One panel of every kind of artist: lines and bands, marks, images, stairs, a symmetric log axis.
+# One panel of every kind of artist: lines and bands, marks, images, stairs, a symmetric log axis. No more:
+# a PDF takes a quarter of a second, most of it to embed the font.
 KINDS = (
     "linear-0-kurtosis-imp", "difference-locality-near", "receptive-fields-imp-level-0", "preactivations-imp",
-    "profile-imp", "levels-same-channel-imp", "cavity-weights-imp", "fan-in-24",
+    "levels-same-channel-imp", "cavity-weights-imp",
 )  # fmt: skip
 
 
@@ -33,15 +36,15 @@ def panels(stored_run):
     return list(panels_of(Summaries(stored_run)))
 
 
-def test_write_figures_writes_every_panel_in_every_format(tiny_run, tmp_path):
+def test_write_figures_writes_a_panel_in_every_format(tiny_run, tmp_path, monkeypatch):
+    chosen = list(itertools.islice(panels_of(Summaries(tiny_run)), 3))
+    monkeypatch.setattr("sparsight.report._figure_files.panels_of", lambda _: chosen)
     written = write_figures(tiny_run, tmp_path)
-    names = {path.stem for path in written}
-    assert len(written) == 3 * len(names)
-    assert names == {panel.identifier for panel in panels_of(Summaries(tiny_run))}
-    captions = (tmp_path / "captions.md").read_text(encoding="utf-8")
+    assert [path.name for path in written] == [
+        f"{panel.identifier}.{name}" for panel in chosen for name in ("svg", "pdf", "png")
+    ]
     for path in written:
         assert path.read_bytes().startswith(MAGIC[path.suffix[1:]])
-        assert f"`{path.stem}`" in captions
 
 
 def test_write_figures_writes_the_same_bytes_each_time(stored_runs, tmp_path, monkeypatch):
@@ -95,7 +98,9 @@ def test_every_plot_is_part_of_the_public_interface_and_returns_its_axes():
         assert plot.__kwdefaults__ is not None, name
 
 
-def test_the_command_writes_the_formats_asked_for_and_says_what_is_wrong(tiny_run, tmp_path, capsys):
+def test_the_command_writes_every_panel_in_the_format_asked_for_and_says_what_is_wrong(
+    tiny_run, tmp_path, capsys
+):
     run = str(tiny_run.path)
     with pytest.raises(SystemExit) as ended:
         main(["figures", run, "--format", "tiff", "--out", str(tmp_path / "a")])
@@ -104,4 +109,10 @@ def test_the_command_writes_the_formats_asked_for_and_says_what_is_wrong(tiny_ru
     with pytest.raises(SystemExit) as ended:
         main(["figures", run, "--format", "png", "--out", str(tmp_path / "b")])
     assert not ended.value.code
-    assert {path.suffix for path in (tmp_path / "b").iterdir()} == {".png", ".md"}
+    written = list((tmp_path / "b").iterdir())
+    assert {path.suffix for path in written} == {".png", ".md"}
+    panels = list(panels_of(Summaries(tiny_run)))
+    assert {path.stem for path in written if path.suffix == ".png"} == {each.identifier for each in panels}
+    captions = (tmp_path / "b" / "captions.md").read_text(encoding="utf-8")
+    for panel in panels:
+        assert f"`{panel.identifier}`: **{panel.title}.** {panel.caption}" in captions

@@ -22,7 +22,7 @@ ROUNDS_TO_MIX = 16
 Two inputs of a unit stay together through a round with probability ½, so every round halves what is left of
 the start. Measurements agree: for patches of 16 to 256 units, 144 and 3072 inputs and density 0.01 to 0.4,
 the excess of near pairs over its plateau, 50 to 630 standard deviations at the start, about halves in each of
-the first rounds and is under 1 after 10; so does the overlap with the start. 16 rounds leave 2⁻¹⁶ of it.
+the first rounds and is under 1 after 10; the overlap with the start behaves alike. 16 rounds leave 2⁻¹⁶.
 """
 ROUNDS_BETWEEN = 4
 """Rounds between draws: successive draws have a correlation of 2⁻⁴."""

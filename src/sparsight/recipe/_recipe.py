@@ -50,7 +50,15 @@ class MeasureSettings(Settings):
 
 
 class Condition(Settings):
-    """One resolved condition: together with a seed, everything that a replicate of it depends on."""
+    """One resolved condition: together with a seed, everything that a replicate of it depends on.
+
+    Attributes
+    ----------
+    data, network, training, pruning, measure
+        The tables of a recipe.
+    device : str
+        ``cpu``, ``cuda``, or a particular GPU such as ``cuda:1``.
+    """
 
     data: DataSettings
     network: NetworkSettings = NetworkSettings()
@@ -77,6 +85,8 @@ class Recipe(Condition):
     conditions : dict
         Overrides of the recipe's own fields, by name of the condition. A recipe without conditions has a
         single one called ``base``.
+    data, network, training, pruning, measure, device
+        As in `Condition`; conditions can override any field of them.
     """
 
     schema_version: Literal[1] = 1
