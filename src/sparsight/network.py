@@ -1,4 +1,4 @@
-"""The fully connected network that is trained and pruned."""
+"""The fully connected network that is trained and pruned, its initialisation, and what its layers receive."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ Activation = Literal["relu", "tanh", "erf", "sigmoid", "linear"]
 BatchNorm = Literal["none", "hidden", "input"]
 Initialisation = Literal["torch", "xavier", "he", "normal"]
 
-# Weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
+# The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
 _FORWARD_BATCH = 2048
 
@@ -33,15 +33,17 @@ class NetworkSettings(Settings):
     widths : tuple of int
         Units of each hidden layer; empty for a single linear layer.
     activation : {"relu", "tanh", "erf", "sigmoid", "linear"}
+        Applied after every hidden layer.
     batch_norm : {"none", "hidden", "input"}
-        Where BatchNorm stands: nowhere, on hidden pre-activations, or on every layer's input.
+        Position of BatchNorm: nowhere, on hidden pre-activations, or on the input of every layer.
     batch_norm_eps : float
         Added to the variance. The ancestor code uses 1e-10.
     bias : bool
+        Whether linear layers have biases.
     init : {"torch", "xavier", "he", "normal"}
         See `initialise_`.
     init_std : float or None
-        Standard deviation of ``init = "normal"``, and only of it.
+        Standard deviation of the weights with ``init = "normal"``; allowed only there.
     """
 
     widths: tuple[Annotated[int, Field(gt=0)], ...] = (256,)
@@ -88,20 +90,21 @@ class FullyConnected(nn.Sequential):
     ``input``     norm_0, linear_0, activation_0, norm_1, linear_1
     ============  =====================================================
 
-    and for ``widths = ()`` linear_0 alone (after norm_0 with ``input``). Pre-activations λ are always
-    what ``linear_l`` returns. Parameters have torch's default values; call `initialise_` for seeded ones.
+    and for ``widths = ()`` linear_0 alone (after norm_0 with ``input``). Pre-activations λ are always the
+    outputs of ``linear_l``. Parameters have torch's default values; call `initialise_` for seeded ones.
 
     Parameters
     ----------
     num_inputs : int
+        Features of a sample.
     num_classes : int
-        Width of the output layer.
+        Units of the output layer.
     settings : NetworkSettings
 
     Raises
     ------
     InputError
-        If training such a network needs more memory than this machine has.
+        If a number is below 1, or if training needs more memory than this machine has.
     """
 
     def __init__(self, num_inputs: int, num_classes: int, settings: NetworkSettings) -> None:
@@ -131,9 +134,9 @@ _BETWEEN_LAYERS = (
 
 
 def is_chain(network: nn.Module) -> bool:
-    """Return whether a network is linear layers, one after another, with nothing between that joins units.
+    """Return whether a network is a chain of linear layers with nothing between them that mixes units.
 
-    Then the inputs that reach a unit are found by multiplying masks.
+    In a chain, the inputs that reach a unit are found by multiplying masks.
     """
     if type(network).forward is nn.Sequential.forward:
         return all(is_chain(child) for child in network.children())
@@ -147,23 +150,25 @@ def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
 
 @torch.no_grad()
 def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return what each named linear layer receives when the network, evaluating, sees the inputs.
+    """Return the input of each named linear layer while the network evaluates the given samples.
 
     Parameters
     ----------
     network : torch.nn.Module
     layers : sequence of str
+        Names, as in `linear_layers`.
     inputs : Tensor of float32, (n, num_inputs)
 
     Returns
     -------
     dict of str to Tensor of float32, (n, in)
-        On the CPU. With axes between the two for a layer that is applied at several places of a sample.
+        By layer, on the CPU. A layer that is applied at several places of a sample has further axes between the
+        two.
 
     Raises
     ------
     InputError
-        If the network does not call a layer once for every batch of samples.
+        If the network does not call a layer exactly once per batch of samples.
     """
     received: dict[str, list[Tensor]] = {name: [] for name in layers}
 
@@ -188,8 +193,8 @@ def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
     found = sum(len(piece) for piece in pieces)
     if found != num_samples:
         raise InputError(
-            f"layer {layer!r} received {found} rows for {num_samples} samples: it is to be called once for a "
-            "batch, with the samples along the first axis; name other layers"
+            f"layer {layer!r} received {found} rows for {num_samples} samples; a layer must be called once per "
+            "batch, with the samples along the first axis: name other layers"
         )
     return torch.cat(pieces)
 
@@ -197,7 +202,7 @@ def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
 def initialise_(
     network: nn.Module, init: Initialisation, seed: int, init_std: float | None = None
 ) -> nn.Module:
-    """Draw the weights of every linear layer from a seeded stream of its own.
+    """Draw the weights of every linear layer from its own seeded stream.
 
     ==========  =========================================================  ==================
     `init`      weights                                                    biases
@@ -213,16 +218,17 @@ def initialise_(
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place, and returned.
+        Changed in place and returned.
     init : {"torch", "xavier", "he", "normal"}
+        A row of the table.
     seed : int
-        Each layer draws from the stream ``(seed, "init", layer name)``, so that adding a layer does not
-        change the others.
+        Each layer draws from the stream ``(seed, "init", layer name)``, so adding a layer does not change the
+        others.
     init_std : float, optional
-        With ``normal`` only.
+        Used with ``normal`` only.
     """
     if init not in get_args(Initialisation):
-        raise InputError(f"init is {init!r}; {', '.join(get_args(Initialisation))} are allowed")
+        raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(Initialisation))}")
     for name, layer in linear_layers(network).items():
         stream = generator(seed, "init", name)
         fan_out, fan_in = layer.weight.shape
@@ -246,7 +252,7 @@ def _check_memory(widths: tuple[int, ...]) -> None:
     needed = 4 * _COPIES_OF_WEIGHTS * sum(a * b for a, b in itertools.pairwise(widths))
     try:
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on every system
+    except (AttributeError, ValueError, OSError):  # this system does not report its memory
         return
     if needed > available:
         raise InputError(

@@ -54,7 +54,7 @@ def test_networks_without_a_sparse_step_are_dense_or_say_so():
     network = nn.ModuleDict({"0": nn.Linear(512, 256)})
     masks = {"0.weight": masks_at(0.01)["0.weight"]}
     assert sparse_layers(network, masks, "auto") == []
-    with pytest.raises(InputError, match="training.kernel is 'csr', but ModuleDict is no plain"):
+    with pytest.raises(InputError, match="training.kernel is 'csr', but ModuleDict is not a plain"):
         sparse_layers(network, masks, "csr")
 
 

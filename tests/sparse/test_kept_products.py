@@ -1,5 +1,9 @@
 """The compiled loops against matrix products of numpy."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +187,37 @@ def test_tiles_hold_every_sample_once_and_zeros_behind(num_samples, widest):
     assert tiling.width % 16 == 0
     assert torch.equal(tiling.rows(tiles), inputs)
     assert tiles.count_nonzero() == inputs.count_nonzero()
+
+
+IN_A_PROCESS = """
+import hashlib
+import numpy as np
+from sparsight.sparse.kernels._kept_products import input_gradient, weight_gradient
+from tests.sparse.test_kept_products import NUM_INPUTS, NUM_UNITS, layer, sources, tiled, tiling_of
+
+dtype, tiling = np.float64, tiling_of(64)
+pattern, weight, _ = layer(dtype)
+inputs, how, _ = sources(dtype, 64)["relu first"]
+gradient = tiled(np.random.default_rng(2).normal(size=(70, NUM_UNITS)).astype(dtype), tiling)
+pieces, transposed = pattern.pieces, pattern.transposed_pieces
+values = weight[pattern.mask.numpy()][transposed.order]
+by_values, by_bias = np.empty((2, pattern.num_kept), dtype), np.empty((2, NUM_UNITS), dtype)
+weight_gradient(0, 2, pieces.cuts(1), inputs, how, pieces, gradient, by_values, by_bias)
+by_inputs, sums = np.empty(inputs.shape, dtype), np.empty((2, tiling.num_tiles, NUM_INPUTS))
+input_gradient(0, tiling.num_tiles, inputs, how, transposed, values, gradient, by_inputs, *sums)
+found = b"".join(array.tobytes() for array in (by_values, by_bias, by_inputs, sums))
+print(hashlib.sha256(found).hexdigest(), sum(weight_gradient.stats.cache_hits.values()) > 0)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_compiles_finds_the_digits_of_one_that_loads(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS], env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert [loaded for _, loaded in runs] == ["False", "True"]
+    assert runs[0][0] == runs[1][0]

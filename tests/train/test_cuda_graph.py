@@ -1,4 +1,4 @@
-"""Everything about the CUDA graph except CUDA's own part: no test has a GPU, so a stand-in records on the CPU."""
+"""Everything about the CUDA graph except CUDA's own part, for which a stand-in on the CPU is used."""
 
 import pytest
 import torch

@@ -1,20 +1,20 @@
-"""The sparse step: training on kept weights only, where that is faster than masked dense products.
+"""The sparse step: training with kept weights only, where that is faster than masked dense products.
 
-_batch_norm: BatchNorm as the sparse step needs it: its moments apart from its use.
-_block: A linear layer on tiles with the ReLU and BatchNorm that stand before it.
-_crossover: Which layers of a level take the sparse step: those below the density at which it starts to pay.
-_live_part: The part of a layer that sees the sample: without inputs that are the same for all samples, or u
-_pattern: Which weights of a layer are kept, in the orders that products want.
-_pieces: Kept weights in the order in which the products take them: piece by piece of the columns, row by ro
-_sequential: The sparse step's stand-in for a torch.nn.Sequential: the same function, on tiles and kept weig
-_threads: Sharing a product out among threads.
-_tile_product: The product of a layer's kept weights with tiles, with its gradients; also through BatchNorm
-_tiles: The layout of the sparse step: a batch cut into tiles, each with the samples of one feature side by
-_torch_products: The product of kept weights with a batch in torch's own sparse matrices (cuSPARSE), for a G
-kernels._gather: Blocks of 16 samples by 16 features, read from the rows of a table and turned in registers.
-kernels._kept_products: Products with kept weights, compiled: for every tile, piece by piece of the input.
-kernels._layer_inputs: What a layer's products read: a piece of its input at a time, made where it is needed
-kernels._row_loops: The inner loops of the sparse step, over the kept weights of one unit, with whole vector
+docs/kernels.md explains the method with a drawing. Start at `_sequential`.
+
+_sequential    SparseSequential: the same function as a torch.nn.Sequential, cut into stages.
+_crossover     Which layers take the sparse step: those below a density measured once a run.
+
+_block         A stage: a linear layer on tiles with the BatchNorm and ReLU before it.
+_tile_product  Its product and gradients, as one function for autograd; shares the work out among threads.
+_batch_norm    The moments of a BatchNorm, from a batch, from tiles, or running.
+_live_part     Leaving out units and inputs that are the same for all samples.
+
+_tiles         The memory layout: tables, batches, tiles.
+_pattern       The kept weights of a layer, in the orders that products need.
+_threads       The threads of the products, and torch's.
+_on_gpu        The same step on a GPU, with torch's sparse matrices.
+kernels        The compiled loops.
 """
 
 from sparsight.sparse._crossover import (

@@ -1,4 +1,8 @@
-"""BatchNorm as the sparse step needs it: its moments apart from its use."""
+"""The moments of a BatchNorm in the sparse step, separate from their use.
+
+The kernels apply mean and variance while they read an input; here they are taken from the batch, or from the
+running statistics, which are updated as torch does.
+"""
 
 from dataclasses import dataclass
 
@@ -13,14 +17,14 @@ from sparsight.sparse._tiles import RELU_FIRST, Activations, Batch, Tiling
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean and variance that inputs are standardised by: float64, (features,).
+    """Mean and variance by which inputs are standardised.
 
     Attributes
     ----------
-    mean, variance : ndarray
+    mean, variance : ndarray of float64, (features,)
         The variance is the biased one.
     num_samples : int or None
-        That they are taken over; None where they do not depend on the batch.
+        Number of samples in the moments; None for running statistics, which do not depend on the batch.
     """
 
     mean: np.ndarray
@@ -29,7 +33,7 @@ class Moments:
 
 
 def is_supported(module: nn.Module) -> bool:
-    """Whether the sparse step knows a module as BatchNorm."""
+    """Return whether a module is a BatchNorm that the sparse step can compute."""
     return (
         type(module) is nn.BatchNorm1d
         and module.affine
@@ -41,7 +45,7 @@ def is_supported(module: nn.Module) -> bool:
 def moments(
     module: nn.BatchNorm1d, source: Batch | Activations, tiling: Tiling, relu: int, part: LivePart
 ) -> Moments:
-    """Return the moments that `module` standardises live inputs by; in training, all running ones move.
+    """Return the moments by which `module` standardises live inputs; update its running statistics.
 
     Parameters
     ----------
@@ -50,9 +54,9 @@ def moments(
     source : Batch or Activations
     tiling : Tiling
     relu : int
-        `tiles.RELU_FIRST` where the inputs are rectified before.
+        `RELU_FIRST` of `sparsight.sparse._tiles` if the inputs are rectified first.
     part : LivePart
-        Of the layer that reads them.
+        The live part of the layer that reads the inputs.
     """
     assert module.running_mean is not None
     assert module.running_var is not None
@@ -64,6 +68,7 @@ def moments(
         _move_running_statistics(module, found)
         return _live(found, part)
     found = _of_tiles(source, tiling, relu)
+    # The tiles lack constant features, but the module has running statistics for these as well.
     _move_running_statistics(module, _with_constants(found, source, relu, part))
     return found
 
@@ -106,6 +111,8 @@ def _of_tiles(source: Activations, tiling: Tiling, relu: int) -> Moments:
         arguments = (source.tiles.detach().numpy(), tiling.num_samples, relu, found)
         in_parallel(all_tile_moments, even_shares(tiling.num_tiles), *arguments)
     means, squares = found
+    # Sums of squares about the mean of each tile are put together with the means' own spread: no differences
+    # of large sums, and one order for any number of threads.
     counts = np.minimum(tiling.width, tiling.num_samples - tiling.width * np.arange(tiling.num_tiles))
     mean = counts @ means / tiling.num_samples
     about_mean = squares.sum(axis=0) + counts @ (means - mean) ** 2

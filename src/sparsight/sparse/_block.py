@@ -1,4 +1,7 @@
-"""A linear layer on tiles with the ReLU and BatchNorm that stand before it."""
+"""A block: a linear layer on tiles with the ReLU and BatchNorm before it.
+
+One function for all three, so that the kernels apply BatchNorm and ReLU while they read the input.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +20,17 @@ from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations,
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What a block is made of, without its weights.
+    """A block without its weights, which it is called with.
 
     Attributes
     ----------
     part : LivePart
-        Of the linear layer.
+        The live part of the linear layer.
     norm : torch.nn.BatchNorm1d or None
     relu : int
-        Where a ReLU stands, as in `sparsight.sparse._tiles`; on a `Batch` nowhere.
+        Position of the ReLU, a constant of `sparsight.sparse._tiles`; `NO_RELU` for a `Batch`.
     next_relu : int or None
-        The same of the block that follows, if that has a BatchNorm: its moments are taken here.
+        The same for the following block if that has a BatchNorm, whose moments are then taken here.
     """
 
     part: LivePart
@@ -38,7 +41,7 @@ class Block:
     def __call__(
         self, values: Tensor, bias: Tensor, source: Batch | Activations, tiling: Tiling
     ) -> Activations:
-        """Return the layer's live outputs as tiles, and its constant ones.
+        """Return the layer's live outputs as tiles, and its constant outputs.
 
         Parameters
         ----------
@@ -86,14 +89,14 @@ class Block:
         return Activations(outputs.tiles, outputs.moments, constants)
 
     def _constant_inputs(self, source: Activations) -> Tensor:
-        """Return what the inputs that are the same for all samples are, after ReLU and BatchNorm."""
+        """Return the inputs that are the same for all samples, after ReLU and BatchNorm."""
         assert source.constants is not None
         inputs = functional.relu(source.constants) if self.relu == RELU_FIRST else source.constants
         if self.norm is not None:
             where = self.part.constant_inputs
             beta = self.norm.bias[where]
             if self.norm.training:
-                inputs = beta  # a constant is its own mean
+                inputs = beta  # a constant is its own mean, so it is standardised to exactly 0
             else:
                 assert self.norm.running_mean is not None
                 assert self.norm.running_var is not None
@@ -115,8 +118,9 @@ def folded(
 ) -> tuple[Tensor, Tensor]:
     """Return weights and bias with a BatchNorm's γ and β folded in, for inputs that need no gradient.
 
-    With standardised pixels x̂, W (γ ⊙ x̂ + β) + b = (W γ) x̂ + (W β + b): so no gradient by the pixels is
-    needed, and those by γ and β come from the kept weights' gradient.
+    With standardised pixels x̂, W (γ ⊙ x̂ + β) + b = (W γ) x̂ + (W β + b). Then no gradient by the pixels is
+    needed, which would be the most expensive product of all, and autograd derives those by γ and β from the
+    gradient by the kept weights.
     """
     each = values * beta[pattern.inputs]
     shifts = torch.zeros_like(bias).index_put((pattern.units,), each, accumulate=True)

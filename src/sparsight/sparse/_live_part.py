@@ -1,4 +1,9 @@
-"""The part of a layer that sees the sample: without inputs that are the same for all samples, or unused."""
+"""The live part of a layer: without units and inputs that are the same for all samples, or unused.
+
+A pruned network has many units without a kept input. Their outputs are constants, which need no tile: what
+they contribute to the next layer is added to its biases. See "What is the same for every sample is left out
+of the tiles" in docs/decisions.md.
+"""
 
 from dataclasses import dataclass
 
@@ -7,21 +12,26 @@ from torch import Tensor
 
 from sparsight.sparse._pattern import Pattern
 
+# Constant units are left out of the tiles from this fraction of a layer's units on: constants cost
+# operations of torch at every step, which a few units do not repay.
 _FEWEST_CONSTANT = 1 / 8
-"""Share of a layer's units from which on it is worth to leave them out of the tiles."""
 
+# Used pixels are gathered one by one up to this fraction of all pixels; above it, reading whole rows in
+# blocks of 16 × 16 is faster.
 _MOST_PIXELS = 1 / 4
-"""Share of the pixels up to which the used ones are read one by one; whole rows are read faster than that."""
 
 
 @dataclass(frozen=True, eq=False)
 class Constants:
-    """The kept weights on inputs that are the same for all samples: what they give is added to the bias.
+    """The kept weights whose input is the same for all samples; their products are added to the bias.
 
     Attributes
     ----------
-    values, units, inputs : Tensor of int64, (weights,)
-        Place among the layer's kept weights, unit, and place among the constant inputs.
+    values : Tensor of int64, (weights,)
+        Position among the layer's kept weights.
+    units : Tensor of int64, (weights,)
+    inputs : Tensor of int64, (weights,)
+        Position among the constant inputs.
     """
 
     values: Tensor
@@ -31,20 +41,20 @@ class Constants:
 
 @dataclass(frozen=True, eq=False)
 class LivePart:
-    """A layer's live units and live inputs, and what becomes of the others.
+    """The live units and live inputs of a layer, and how the others are treated.
 
     Attributes
     ----------
     pattern : Pattern
-        Of the live inputs' weights to the live units.
+        The kept weights from live inputs to live units.
     values : Tensor of int64, or None
-        Places of these weights among the layer's kept weights; None: all of them.
+        Positions of these weights among the layer's kept weights; None: all of them.
     units, constant_units : Tensor of int64, or None
-        Units with a live input, which lie in the tiles, and those without; None: all units are in the tiles.
+        Units with a live input, which are in the tiles, and units without; None: all units are in the tiles.
     inputs, constant_inputs : Tensor of int64, or None
-        The same of the inputs; None: all inputs are live.
+        Inputs that differ between samples, and inputs that do not; None: all inputs are live.
     constants : Constants or None
-        None if no kept weight is on a constant input.
+        None if no kept weight has a constant input.
     """
 
     pattern: Pattern
@@ -63,9 +73,9 @@ class LivePart:
         ----------
         mask : Tensor of bool, (out, in)
         is_constant : Tensor of bool, (in,), or None
-            The inputs that are the same for all samples, or that no unit uses. None: none.
+            Marks inputs that are the same for all samples or that no unit uses. None: there are none.
         leaves_units_out : bool
-            Whether the next layer can do without units that are the same for all samples.
+            Whether the next stage is a block, which accepts that constant units are missing from the tiles.
         """
         live = mask if is_constant is None else mask & ~is_constant
         has_input = live.any(dim=1)
@@ -93,13 +103,13 @@ class LivePart:
 
 
 def unused_pixels(mask: Tensor) -> Tensor | None:
-    """Return which inputs no unit of the first layer uses: bool, (in,); None: too few, or all."""
+    """Return which inputs no unit of the first layer uses: bool, (in,); None if they are too few, or all."""
     is_used = mask.any(dim=0)
     return ~is_used if 0 < int(is_used.count_nonzero()) <= _MOST_PIXELS * len(is_used) else None
 
 
 def constant_units(part: LivePart, num_units: int) -> Tensor | None:
-    """Return which units are left out of the tiles: bool, (out,); None: none."""
+    """Return which units are left out of the tiles: bool, (out,); None if there are none."""
     if part.constant_units is None:
         return None
     is_constant = torch.zeros(num_units, dtype=torch.bool)

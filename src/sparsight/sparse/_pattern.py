@@ -26,7 +26,7 @@ _MULTIPLE = 16
 
 
 class Pieces(NamedTuple):
-    """The kept entries of a matrix whose columns are cut into pieces; the compiled products walk them in order.
+    """The kept entries of a matrix with its columns cut into pieces, in the order of the compiled products.
 
     A named tuple, because numba takes one as an argument and a dataclass it does not.
 

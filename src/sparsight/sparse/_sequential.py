@@ -1,4 +1,9 @@
-"""The sparse step's stand-in for a torch.nn.Sequential: the same function, on tiles and kept weights."""
+"""A stand-in for a ``torch.nn.Sequential`` in the sparse step: the same function, on tiles and kept weights.
+
+The network is cut into stages. On a CPU a stage is either a block (a linear layer on tiles, with the
+BatchNorm and the ReLU before it) or a list of modules that torch computes. On a GPU there are no tiles; see
+`sparsight.sparse._on_gpu`.
+"""
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
@@ -8,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sparsight.sparse._batch_norm import is_supported
 from sparsight.sparse._live_part import LivePart, constant_units, unused_pixels
+from sparsight.sparse._on_gpu import Weights, row_stages
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._tiles import (
     NO_RELU,
@@ -23,16 +28,17 @@ from sparsight.sparse._tiles import (
     Tiling,
     widest_for,
 )
-from sparsight.sparse._torch_products import sparse_product
 
 if TYPE_CHECKING:
-    from sparsight.sparse._block import Block  # numba takes a second to import
+    from sparsight.sparse._block import Block  # imported where it is used: numba takes a second to import
 
 _Stage = Callable[[Batch | Activations, Tiling], Activations]
-_Weights = Callable[[], tuple[Tensor, Tensor]]
 
+# A dense layer with at most this many units (usually the output layer) also takes the loops over kept
+# weights: leaving the tiles would cost more than multiplying it densely gains.
 _FEW_UNITS = 32
-"""A dense layer of so few units takes the loops over kept weights, too: tiles cost more to leave."""
+
+# These change each number on its own, so they may work on tiles as on rows, padding included.
 
 _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)
 
@@ -40,8 +46,9 @@ _ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)
 def sparse_candidates(network: nn.Module) -> list[str]:
     """Return the names of the linear layers that a sparse step can take over.
 
-    They are the children of a plain ``torch.nn.Sequential`` that are exactly ``torch.nn.Linear``, carry
-    no hooks and share no weights. Other networks train on masked dense products.
+    They are the children of a plain ``torch.nn.Sequential`` that are exactly ``torch.nn.Linear``, if no
+    module has hooks and no weights are shared: a hook would not be called, and a shared weight would be
+    trained twice. Other networks train on masked dense products.
     """
     if type(network).forward is not nn.Sequential.forward:
         return []
@@ -63,25 +70,25 @@ class _Layer:
 
 
 class SparseSequential:
-    """A ``torch.nn.Sequential`` computed on tiles, some of its linear layers on kept weights only.
+    """A ``torch.nn.Sequential`` computed on tiles, with some linear layers on kept weights only.
 
-    The network stays what it is: BatchNorm and dense layers are its own modules, and the kept weights
-    are written back into it with `write_back`. On a GPU there are no tiles, and torch's sparse products.
+    The network remains an ordinary one: BatchNorm and dense layers are its own modules, and `write_back` puts
+    the kept weights back into it. On a GPU there are no tiles; products are torch's own sparse ones.
 
     Parameters
     ----------
     network : torch.nn.Sequential
     masks : mapping of str to Tensor of bool
-        By parameter name; those of `sparse_layers` are looked at.
+        By parameter name; only those of `sparse_layers` are used.
     sparse_layers : collection of str
-        Among `sparse_candidates`.
+        A subset of `sparse_candidates`.
 
     Attributes
     ----------
     values : dict of str to torch.nn.Parameter
         Kept weights by parameter name, each (kept,).
     takes_all_products : bool
-        Whether no product is left to torch.
+        Whether no product is left for torch to compute.
     """
 
     def __init__(
@@ -107,7 +114,7 @@ class SparseSequential:
             if isinstance(layer, nn.Linear)
         )
         self._stages = self._tile_stages() if is_tiled else []
-        self._row_stages = [] if is_tiled else self._stages_on_rows()
+        self._row_stages = [] if is_tiled else row_stages(network, self._patterns, self._weights)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs, (n, classes), for inputs (n, features)."""
@@ -119,7 +126,7 @@ class SparseSequential:
         return self.of_batch(Batch(table, np.arange(len(inputs))))
 
     def of_batch(self, batch: Batch) -> Tensor:
-        """Return the outputs for samples of a table, on the CPU, without copying those first."""
+        """Return the outputs for samples of a table, on the CPU, without copying the samples first."""
         tiling = Tiling.of(len(batch.rows), self._widest)
         flow: Batch | Activations = batch
         for stage in self._stages:
@@ -128,12 +135,12 @@ class SparseSequential:
         return tiling.rows(flow.tiles)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return the network's parameters in its order, kept weights in place of sparse layers' weights."""
+        """Return the network's parameters in its order, with kept weights only for sparse layers."""
         return [self.values.get(name, parameter) for name, parameter in self.network.named_parameters()]
 
     @torch.no_grad()
     def write_back(self) -> None:
-        """Put the kept weights into the network."""
+        """Write the kept weights into the network."""
         for name, values in self.values.items():
             weight = self.network.get_parameter(name)
             positions = self._patterns[name.removesuffix(".weight")].positions
@@ -141,7 +148,7 @@ class SparseSequential:
 
     @torch.no_grad()
     def read(self) -> None:
-        """Take the kept weights from the network."""
+        """Read the kept weights from the network."""
         for name, values in self.values.items():
             weight = self.network.get_parameter(name)
             values.copy_(weight.view(-1)[self._patterns[name.removesuffix(".weight")].positions])
@@ -150,7 +157,7 @@ class SparseSequential:
         return name in self._patterns or (type(module) is nn.Linear and module.out_features <= _FEW_UNITS)
 
     def _tile_stages(self) -> list[_Stage]:
-        """Cut the network into blocks, each a layer on tiles with what stands before it, and the rest."""
+        """Return the stages of the network: blocks, and lists of the modules between them."""
         parts: list[_Layer | list[nn.Module]] = []
         before: list[nn.Module] = []
         for name, module in self.network.named_children():
@@ -166,7 +173,7 @@ class SparseSequential:
         return self._chained(parts)
 
     def _chained(self, parts: "list[_Layer | list[nn.Module]]") -> list[_Stage]:
-        """Return the stages of the parts; blocks side by side leave out what is the same for all samples."""
+        """Return the stages of the parts; consecutive blocks leave out constant units."""
         from sparsight.sparse._block import Block
 
         stages: list[_Stage] = []
@@ -191,8 +198,8 @@ class SparseSequential:
         pattern = self._patterns.get(name)
         return torch.ones(layer.weight.shape, dtype=torch.bool) if pattern is None else pattern.mask
 
-    def _weights(self, name: str, layer: nn.Linear) -> _Weights:
-        """Return how to get at a layer's kept weights, (kept,), and bias."""
+    def _weights(self, name: str, layer: nn.Linear) -> Weights:
+        """Return a function that gives a layer's present kept weights, (kept,), and bias."""
         kept = self.values.get(f"{name}.weight")
         no_bias = layer.weight.new_zeros(layer.out_features)
 
@@ -202,44 +209,15 @@ class SparseSequential:
 
         return weights
 
-    def _stages_on_rows(self) -> list[Callable[[Tensor], Tensor]]:
-        """Return the stages for a GPU, samples by features."""
-        stages: list[Callable[[Tensor], Tensor]] = []
-        modules = list(self.network.named_children())
-        while modules:
-            name, module = modules.pop(0)
-            following = modules[0] if modules else ("", nn.Identity())
-            if is_supported(module) and not stages and following[0] in self._patterns:
-                stages.append(self._product_on_rows(*modules.pop(0), module))
-            elif name in self._patterns:
-                stages.append(self._product_on_rows(name, module, None))
-            else:
-                stages.append(module)
-        return stages
-
-    def _product_on_rows(
-        self, name: str, layer: nn.Module, norm: nn.Module | None
-    ) -> Callable[[Tensor], Tensor]:
-        from sparsight.sparse._block import folded
-
-        assert isinstance(layer, nn.Linear)
-        weights, pattern = self._weights(name, layer), self._patterns[name]
-
-        def stage(rows: Tensor) -> Tensor:
-            values, bias = weights()
-            if norm is not None:
-                assert isinstance(norm, nn.BatchNorm1d)
-                values, bias = folded(values, bias, norm.weight, norm.bias, pattern)
-                rows = _standardised(norm, rows)
-            return sparse_product(values, bias, rows, pattern)
-
-        return stage
-
 
 def _split_block(
     modules: list[nn.Module], *, is_first: bool
 ) -> tuple[nn.BatchNorm1d | None, int, list[nn.Module]]:
-    """Return the BatchNorm and the ReLU before a layer that its block can take, and what is before those."""
+    """Return the BatchNorm and the ReLU that a layer's block can include, and the modules before them.
+
+    The input of the first block is rows of a table, whose kernels know no ReLU, so a first block takes at
+    most a BatchNorm, and only as the first module of the network.
+    """
     rest = [module for module in modules if type(module) is not nn.Identity]
     norm, relu = None, NO_RELU
     if rest and type(rest[-1]) is nn.ReLU and not is_first:
@@ -253,12 +231,12 @@ def _split_block(
     return norm, relu, rest
 
 
-def _block_stage(block: "Block", weights: _Weights) -> _Stage:
+def _block_stage(block: "Block", weights: Weights) -> _Stage:
     return lambda source, tiling: block(*weights(), source, tiling)
 
 
 def _rest_stage(modules: list[nn.Module], dtype: torch.dtype) -> _Stage:
-    """Return a stage of modules that torch computes: on tiles where each number is changed by itself."""
+    """Return a stage of modules that torch computes: on tiles if all are elementwise, on rows otherwise."""
     is_elementwise = all(
         type(module) in _ELEMENTWISE or getattr(module, "is_elementwise", False) for module in modules
     )
@@ -276,20 +254,8 @@ def _rest_stage(modules: list[nn.Module], dtype: torch.dtype) -> _Stage:
     return stage
 
 
-def _standardised(module: nn.BatchNorm1d, rows: Tensor) -> Tensor:
-    """Return samples standardised as `module` does, before γ and β."""
-    if module.training:
-        assert module.num_batches_tracked is not None
-        module.num_batches_tracked.add_(1)
-    momentum = module.momentum
-    assert momentum is not None
-    return functional.batch_norm(
-        rows, module.running_mean, module.running_var, None, None, module.training, momentum, module.eps
-    )
-
-
 def has_tiles(device: torch.device) -> bool:
-    """Whether the compiled loops serve this device."""
+    """Return whether the compiled loops run on this device."""
     return device.type == "cpu"
 
 

@@ -1,4 +1,4 @@
-"""Sharing a product out among threads."""
+"""Threads for the compiled products, which release Python's global lock while they run."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ import torch
 
 
 def in_parallel(kernel: Callable[..., Any], shares: Sequence[tuple[int, int]], *arguments: object) -> None:
-    """Call ``kernel(first, last, *arguments)`` for every share, the first of them in this thread."""
+    """Call ``kernel(first, last, *arguments)`` for every share, the first one in this thread."""
     futures: list[Future[Any]] = []
     if len(shares) > 1:
         pool = _pool(len(shares) - 1)
@@ -31,16 +31,16 @@ def even_shares(number: int) -> list[tuple[int, int]]:
 
 
 def num_threads() -> int:
-    """Return how many threads a product is shared out among: as many as torch has, or had."""
+    """Return the number of threads for a product: as many as torch has, or had before they were taken."""
     return _given.number or torch.get_num_threads()
 
 
 @contextmanager
 def threads_taken_from_torch() -> Iterator[None]:
-    """Let torch work on one thread, and the products on as many as torch had.
+    """Restrict torch to one thread inside the block, and give the products as many as torch had.
 
-    For where little is left to torch: its threads wait for more work by spinning, on the processors that the
-    products' threads need.
+    Use it where little is left for torch to compute: its idle threads wait by spinning, on the processors
+    that the threads of the products need.
     """
     before = torch.get_num_threads()
     if before == 1:
@@ -67,5 +67,6 @@ def _pool(num_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(num_threads, thread_name_prefix="sparsight")
 
 
-if hasattr(os, "register_at_fork"):  # threads do not live on in a forked process
+# A forked process inherits the pool object but not its threads, and would wait for them forever.
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)

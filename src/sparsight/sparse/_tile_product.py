@@ -1,13 +1,13 @@
 """The product of a layer's kept weights with its input, and its gradients, also through BatchNorm and ReLU.
 
-With x the tiles of the layer before, v = a((r(x) − μ) / σ · γ + β) and Y_t = W v_t + b for tile t. From G_t, the
-gradient of the loss by Y_t,
+With x the tiles of the layer before, v = a((r(x) − μ) / σ · γ + β) and Y_t = W v_t + b for tile t. From
+G_t, the gradient of the loss by Y_t,
 
     ∂W = Σ_t G_t v_tᵀ   (kept entries only),   ∂b = Σ_t G_t 1,   ∂v_t = Wᵀ G_t   (if the input needs it),
 
-and ∂γ, ∂β, ∂x follow from ∂v as in BatchNorm. v is computed piece by piece, where it is read, and never stored:
-the backward pass computes it again. This module joins the compiled loops of `sparsight.sparse.kernels` into one
-function for autograd.
+and ∂γ, ∂β, ∂x follow from ∂v as in BatchNorm. v is computed piece by piece, where it is read, and never
+stored: the backward pass computes it again. This module joins the compiled loops of
+`sparsight.sparse.kernels` into one function for autograd.
 """
 
 import math
@@ -26,9 +26,9 @@ from sparsight.sparse._tiles import NO_RELU, Activations, Batch, Table, Tiling
 from sparsight.sparse.kernels._kept_products import input_gradient, product, weight_gradient
 from sparsight.sparse.kernels._layer_inputs import Reading, finish_back
 
-# The weight gradient is a sum over tiles. Each thread needs a sum of its own, and adding those up rounds by how
-# many there are. A fixed number of groups of tiles, added up in a fixed order, gives the same digits with any
-# number of threads. More than four threads share a group by taking different units.
+# The weight gradient is a sum over tiles. Each thread needs a sum of its own, and adding those up rounds by
+# how many there are. A fixed number of groups of tiles, added up in a fixed order, gives the same digits
+# with any number of threads. More than four threads share a group by taking different units.
 _GROUPS = 4
 
 

@@ -1,8 +1,8 @@
-"""The layout of the sparse step: a batch cut into tiles, each with the samples of one feature side by side.
+"""The memory layout of the sparse step: a batch is cut into tiles with the samples of a feature side by side.
 
-Activations are (tiles, features, width): sample n is column ``n % width`` of tile ``n // width``, and the
-last tile is filled up with columns that belong to no sample. A kept weight then meets `width` samples
-that lie side by side.
+Activations are (tiles, features, width): sample n is column ``n % width`` of tile ``n // width``. The last
+tile is padded with columns that belong to no sample. A kept weight thus meets `width` adjacent samples,
+which is what makes products with scattered weights fast; docs/kernels.md draws it.
 """
 
 import math
@@ -13,24 +13,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Every width is a multiple of the samples of one vector in `sparsight.sparse.kernels._row_loops`.
 _UNIT = 16
-"""A width is a multiple of this, the samples of one vector in `sparsight.sparse.kernels._row_loops`."""
 
+# Widths of 16, 32 and 64 were tried at every density: see "A layer's input is made piece by piece, where it
+# is read, and never stored" in docs/decisions.md.
 _WIDE, _NARROW = 64, 32
 _DENSE_ENOUGH = 0.05
 
+# Plain integers and not an enumeration, because the compiled loops compare them.
 NO_RELU, RELU_FIRST, RELU_LAST = 0, 1, 2
-"""Where a ReLU stands at the input of a layer: nowhere, before or after the BatchNorm."""
+"""Position of the ReLU at the input of a layer: absent, before, or after the BatchNorm."""
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a batch is cut.
+    """The division of a batch into tiles, with ``num_tiles · width ≥ num_samples``.
 
     Attributes
     ----------
-    num_samples, num_tiles, width : int
-        ``num_tiles · width ≥ num_samples``.
+    num_samples, num_tiles : int
+    width : int
+        Samples of a tile, a multiple of 16.
     """
 
     num_samples: int
@@ -39,12 +43,16 @@ class Tiling:
 
     @classmethod
     def of(cls, num_samples: int, widest: int = _WIDE) -> "Tiling":
-        """Return the tiling for a batch, with at most `widest` columns a tile: 64, or `widest_for`."""
+        """Return the tiling of a batch, with at most `widest` columns per tile: 64, or from `widest_for`.
+
+        All tiles have the same width, the smallest that needs no further tile: little padding, and equal
+        shares for threads.
+        """
         num_tiles = math.ceil(num_samples / widest)
         return cls(num_samples, num_tiles, _UNIT * math.ceil(num_samples / num_tiles / _UNIT))
 
     def tiled(self, rows: Tensor) -> Tensor:
-        """Return samples by features, (n, features), as tiles; what fills up is 0."""
+        """Return samples by features, (n, features), as tiles; the padding is 0."""
         filled = functional.pad(rows, (0, 0, 0, self.num_tiles * self.width - self.num_samples))
         return filled.view(self.num_tiles, self.width, -1).transpose(1, 2).contiguous()
 
@@ -54,24 +62,24 @@ class Tiling:
 
 
 def widest_for(density: float) -> int:
-    """Return how wide tiles are best, for networks of a density.
+    """Return the best width of tiles for a network of a given density.
 
-    The more weights, the more often they are read from memory, once for every tile; with few, what counts is
-    that a tile of all features fits into the second-level cache.
+    All weights are read from memory once per tile, so many weights call for wide tiles. With few weights it
+    matters more that a tile of all features fits into the second-level cache.
     """
     return _WIDE if density >= _DENSE_ENOUGH else _NARROW
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Samples, read where they lie; bytes are standardised while they are read.
+    """All samples, read in place; bytes are standardised while they are read.
 
     Attributes
     ----------
     numbers : ndarray of a float dtype or uint8, (samples, features)
         In C order; it may be read-only.
     mean, sd : ndarray of float64, (features,), or None
-        The inputs are ``(numbers − mean) / sd``; None: they are the numbers.
+        The inputs are ``(numbers − mean) / sd``; None: the inputs are the numbers themselves.
     """
 
     numbers: np.ndarray
@@ -81,13 +89,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some samples of a table.
-
-    Attributes
-    ----------
-    table : Table
-    rows : ndarray of int64, (n,)
-    """
+    """Some samples of a table, by the numbers of their rows: int64, (n,)."""
 
     table: Table
     rows: np.ndarray
@@ -103,16 +105,17 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """What a stage gives to the next one.
+    """The output of a stage, and the input of the next one.
 
     Attributes
     ----------
     tiles : Tensor, (tiles, features, width)
     moments : ndarray of float64, (2, tiles, features), or None
-        Mean over the samples of each tile and sum of squares about it, where somebody asked for them: of
-        the rectified tiles, if that is what is standardised next.
+        Mean over the samples of each tile and sum of squares about it, if the next BatchNorm needs them; of
+        the rectified tiles, if a ReLU comes before that BatchNorm.
     constants : Tensor, (constants,), or None
-        Features that are the same for all samples and not in the tiles; see `sparsight.sparse._live_part`.
+        Features that are the same for all samples, which the tiles leave out; see
+        `sparsight.sparse._live_part`.
     """
 
     tiles: Tensor

@@ -1,9 +1,9 @@
 """Forward and backward pass of a network as a CUDA graph: recorded once, then replayed with one call.
 
-A step of a small network on a GPU is dozens of kernels of a few microseconds each. Python launches them one by
-one, which takes longer than running them. A CUDA graph launches all of them at once: the same kernels on the
-same numbers. All batches must have the shape of the recorded one; parameters may change their values, but not
-their addresses. See "A CUDA graph is an option of the execution, and off" in docs/decisions.md.
+A step of a small network on a GPU is dozens of kernels of a few microseconds each. Python launches them one
+by one, which takes longer than running them. A CUDA graph launches all of them at once: the same kernels on
+the same numbers. All batches must have the shape of the recorded one; parameters may change their values,
+but not their addresses. See "A CUDA graph is an option of the execution, and off" in docs/decisions.md.
 """
 
 from collections.abc import Callable

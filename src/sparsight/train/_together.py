@@ -1,9 +1,10 @@
 """Several networks of one architecture trained in lockstep, as one program on stacked weights.
 
-A small network leaves a GPU idle: its kernels take microseconds, and launching them takes longer. R networks
-with weights stacked to (R, out, in) and batches to (R, n, in) need as many kernels as one. Each network has its
-own data, masks, seed and state. The mathematics is that of training alone, the rounding that of batched
-products. See "Replicates of one condition are trained as one program on stacked weights" in docs/decisions.md.
+A small network leaves a GPU idle: its kernels take microseconds, and launching them takes longer. R
+networks with weights stacked to (R, out, in) and batches to (R, n, in) need as many kernels as one. Each
+network has its own data, masks, seed and state. The mathematics is that of training alone, the rounding
+that of batched products. See "Replicates of one condition are trained as one program on stacked weights" in
+docs/decisions.md.
 """
 
 import copy
@@ -23,8 +24,8 @@ from sparsight.train._evaluation import batch_loss
 from sparsight.train._optimizer import make_optimizer
 from sparsight.train._trainer import Trainer, autocast, tf32_if
 
-# A task remembers the orders of two epochs only. Networks that ask by turns, each with its own seed, would draw
-# a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
+# A task remembers the orders of two epochs only. Networks that ask by turns, each with its own seed, would
+# draw a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
 _STEPS_AHEAD = 64
 
 OnLockstep = Callable[[list[int]], None]
@@ -40,14 +41,14 @@ def train_together(
 ) -> dict[int, DivergenceError]:
     """Train several networks up to a step, as ``trainer.run(until)`` does with each.
 
-    Networks that are behind catch up first; all take their common steps together. A network whose loss diverges
-    stays where it is, and the others continue.
+    Networks that are behind catch up first; all take their common steps together. A network whose loss
+    diverges stays where it is, and the others continue.
 
     Parameters
     ----------
     trainers : mapping of int to Trainer
-        By slot. Their networks have the same modules and shapes, the same settings and one device, and no layer
-        takes the sparse step. They change as if trained alone.
+        By slot. Their networks have the same modules and shapes, the same settings and one device, and no
+        layer takes the sparse step. They change as if trained alone.
     until : int, optional
         Default: the end of the training.
     on_step : callable, optional
@@ -100,8 +101,8 @@ class StackedNetworks(nn.Module):
         self._names = {"parameters": list(parameters), "buffers": list(buffers)}
         for name, value in buffers.items():
             self.register_buffer(_key(name), value)
-        # It provides the code of `forward` only; on "meta" its parameters have shapes and no values. The tuple
-        # hides it from torch, which would register it as a submodule and its parameters as ours.
+        # It provides the code of `forward` only; on "meta" its parameters have shapes and no values. The
+        # tuple hides it from torch, which would register it as a submodule and its parameters as ours.
         self._architecture = (copy.deepcopy(networks[0]).to("meta").train(),)
 
     def parameters_by_name(self) -> dict[str, nn.Parameter]:
@@ -129,8 +130,8 @@ class StackedNetworks(nn.Module):
 class _Stack:
     """Trainers at the same step, with their states stacked.
 
-    While the stack exists, the trainers' own networks and moments are views of it, so that evaluations, `on_step`
-    and checkpoints see the present state without copying.
+    While the stack exists, the trainers' own networks and moments are views of it, so that evaluations,
+    `on_step` and checkpoints see the present state without copying.
     """
 
     def __init__(self, trainers: Mapping[int, Trainer], num_slots: int) -> None:
@@ -214,7 +215,8 @@ class _Stack:
         finite = losses.detach().isfinite()
         if not finite.all():
             self._note_divergence(losses.tolist(), finite.tolist())
-        # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its slot.
+        # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its
+        # slot.
         losses.sum().backward()  # type: ignore[no-untyped-call]
         for parameter, kept in self._kept:
             if parameter.grad is not None:

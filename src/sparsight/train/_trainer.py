@@ -93,7 +93,7 @@ class Trainer:
         self.optimizer = make_optimizer(self._steps.parameters(), settings)
 
     def _clear_outside(self, masks: Mapping[str, Tensor]) -> dict[str, tuple[nn.Parameter, Tensor]]:
-        """Set weights outside the masks to 0; return the parameters whose gradients need the same, with masks."""
+        """Set weights outside the masks to 0; return parameters whose gradients need it too, with masks."""
         masked = {}
         for name, mask in masks.items():
             if not mask.all():
@@ -157,7 +157,7 @@ class Trainer:
         return copied, facts | {"layers_on_kept_weights": self.layers_on_kept_weights}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Continue from what `state` returned for the same network, task, settings, masks, seed and layers."""
+        """Continue from a `state` of the same network, task, settings, masks, seed and layers."""
         network, moments = {}, dict[int, dict[str, Tensor]]()
         for key, value in tensors.items():
             kind, _, name = key.partition("/")
@@ -221,7 +221,8 @@ class Trainer:
         self.end_step(loss)
 
     def _is_evaluation_due(self) -> bool:
-        # Evaluation i comes after step ⌈i · total / evaluations⌉: a step at which the count of those due rises.
+        # Evaluation i comes after step ⌈i · total / evaluations⌉: a step at which the count of those due
+        # rises.
         done, total = self.step - self._first_step, self.num_steps - self._first_step
         evaluations = self.settings.evaluations
         return done * evaluations // total > (done - 1) * evaluations // total
@@ -257,8 +258,8 @@ class Trainer:
 def autocast(device: torch.device, settings: TrainingSettings, *, cuda_graph: bool) -> torch.autocast:
     """Return the context in which outputs are computed at the precision of the settings.
 
-    With a CUDA graph, autocast's cache is off: a recorded pass contains its own casts and must not find any in
-    the cache.
+    With a CUDA graph, autocast's cache is off: a recorded pass contains its own casts and must not find any
+    in the cache.
     """
     is_on = settings.precision == "bf16"
     return torch.autocast(device.type, torch.bfloat16, enabled=is_on, cache_enabled=not cuda_graph)

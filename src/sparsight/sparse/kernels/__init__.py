@@ -1,7 +1,7 @@
 """Compiled loops over kept weights. docs/kernels.md explains them with a drawing.
 
 _kept_products  The three products of a layer: forward, by the weights, by the inputs.
-_layer_inputs   Reading the input of a layer piece by piece, through BatchNorm and ReLU; moments; the way back.
+_layer_inputs   Reading the input of a layer piece by piece, through BatchNorm and ReLU, and the way back.
 _row_loops      The innermost loops over the kept weights of one unit, in LLVM's language.
 _gather         Transposing blocks of a table in registers, in LLVM's language.
 """

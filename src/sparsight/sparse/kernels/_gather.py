@@ -1,8 +1,8 @@
 """Gathering rows of a table into tiles: blocks of 16 samples by 16 features, transposed in registers.
 
-A table has the features of a sample side by side, a tile the samples of a feature. A plain double loop writes
-one number at a time and took three times as long as copying the rows; here 16 vectors are loaded, transposed by
-shuffles and stored as 16 vectors.
+A table has the features of a sample side by side, a tile the samples of a feature. A plain double loop
+writes one number at a time and took three times as long as copying the rows; here 16 vectors are loaded,
+transposed by shuffles and stored as 16 vectors.
 
 numba's cache does not notice changes in this file: after a change, delete the ``__pycache__`` beside it.
 """

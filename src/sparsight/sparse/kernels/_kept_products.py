@@ -32,8 +32,8 @@ Array = np.ndarray
 _CACHE_LINE = 64  # bytes
 
 
-# Not inlined into its callers, which made the product of a table's rows 7 % slower. Its two machine codes (see
-# `compiled`) agree to the last digit: the loops within take their sums in a fixed order.
+# Not inlined into its callers, which made the product of a table's rows 7 % slower. Its two machine codes
+# (see `compiled`) agree to the last digit: the loops within take their sums in a fixed order.
 @compiled
 def _unit_sums(
     starts: Array,
@@ -48,8 +48,8 @@ def _unit_sums(
 ) -> None:
     """Add the products of one piece to all units of a tile; for the first piece, store them plus the bias.
 
-    A width is a multiple of 16. It is cut into runs of 64 samples, then 32, then 16: the running sums of a run
-    stay in registers, and the longer the run, the less often a weight is loaded.
+    A width is a multiple of 16. It is cut into runs of 64 samples, then 32, then 16: the running sums of a
+    run stay in registers, and the longer the run, the less often a weight is loaded.
     """
     _, num_outputs, width = outputs.shape
     at_32, at_16 = width - width % 64, width - width % 32
@@ -183,8 +183,8 @@ def weight_gradient(
     Parameters
     ----------
     first, last : int
-        Shares ``first … last − 1`` of the work are done: share s is range ``s % ranges`` of the units in group
-        ``s // ranges``.
+        Shares ``first … last − 1`` of the work are done: share s is range ``s % ranges`` of the units in
+        group ``s // ranges``.
     cuts : ndarray of int64, (ranges + 1,)
         Range r consists of units ``cuts[r] … cuts[r + 1] − 1``.
     inputs, reading, pieces

@@ -5,17 +5,17 @@ products do not see x but
 
     v = a((r(x) − centre) · scale + shift),
 
-where r or a may be a ReLU and the rest is a BatchNorm, the standardisation of bytes, or nothing. v is computed
-here for one piece (some features of one tile), which stays in the first-level cache while all units take their
-products with it, and is never stored as a whole. See "A layer's input is made piece by piece, where it is read,
-and never stored" in docs/decisions.md.
+where r or a may be a ReLU and the rest is a BatchNorm, the standardisation of bytes, or nothing. v is
+computed here for one piece (some features of one tile), which stays in the first-level cache while all
+units take their products with it, and is never stored as a whole. See "A layer's input is made piece by
+piece, where it is read, and never stored" in docs/decisions.md.
 
 Every function takes `inputs` beside the `Reading` that belongs to it: (samples, features) for a table,
 (tiles, features, width) for tiles. numba drops the branch for the other kind only if it knows the number of
 dimensions of an *argument*; for a field of a tuple it would try to compile both branches and fail.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Reading(NamedTuple):
         Position of the ReLU: `NO_RELU`, `RELU_FIRST` or `RELU_LAST` of `sparsight.sparse._tiles`.
     """
 
-    rows: Array | None
+    rows: Any  # loops that index it are compiled for tables only, which mypy cannot see
     features: Array
     num_samples: int
     centre: Array
@@ -210,8 +210,8 @@ def pass_back(
 ) -> None:
     """Take the gradient by v of one tile back through the last ReLU, in place, and sum it for the BatchNorm.
 
-    The gradient by x needs sums over the whole batch. They are collected here, tile by tile, and `finish_back`
-    uses them afterwards.
+    The gradient by x needs sums over the whole batch. They are collected here, tile by tile, and
+    `finish_back` uses them afterwards.
 
     Parameters
     ----------

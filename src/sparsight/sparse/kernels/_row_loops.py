@@ -1,8 +1,9 @@
 """The innermost loops: over the kept weights of one unit, with whole vectors of samples in registers.
 
-They are written in LLVM's intermediate language through llvmlite, and numba inserts them where they are called
-(an *intrinsic*). In a plain loop the compiler keeps the running sums in memory instead of registers: product and
-weight gradient then took twice as long with 10 % of the weights. See "The loops are compiled by numba, their innermost parts written as vectors" in docs/decisions.md.
+They are written in LLVM's intermediate language through llvmlite, and numba inserts them where they are
+called (an *intrinsic*). In a plain loop the compiler keeps the running sums in memory instead of registers:
+product and weight gradient then took twice as long with 10 % of the weights. See "The loops are compiled by
+numba, their innermost parts written as vectors" in docs/decisions.md.
 
 A vector holds 16 samples of either dtype; LLVM cuts it into registers of the processor (two of AVX2 for
 float32, one of AVX-512). The samples of column j of `inputs` start at the flat index ``offset + j · stride``.
@@ -19,12 +20,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _LANES = 16
-# Sums may be taken in another order and products be fused with additions; NaN and infinity keep IEEE semantics,
-# because a diverging loss must be seen ("nnan" and "ninf" are not set).
+# Sums may be taken in another order and products be fused with additions; NaN and infinity keep IEEE
+# semantics, because a diverging loss must be seen ("nnan" and "ninf" are not set).
 _FLAGS = ("reassoc", "contract", "nsz")
 _IN_ORDER = ("contract", "nsz")
 _INT = ir.IntType(64)
-_PAIR = types.UniTuple(types.int64, 2)
+_PAIR = types.UniTuple(types.int64, 2)  # type: ignore[no-untyped-call]
 
 
 def _row_sum_of(num_vectors: int, *, is_added: bool) -> Any:
@@ -70,7 +71,8 @@ class _Code:
 
     def pair(self, position: int) -> list[Any]:
         """Return the two integers of a tuple among the arguments."""
-        return cgutils.unpack_tuple(self.builder, self.arguments[position], 2)  # type: ignore[no-untyped-call,no-any-return]
+        pair: list[Any] = cgutils.unpack_tuple(self.builder, self.arguments[position], 2)  # type: ignore[no-untyped-call]
+        return pair
 
     def data(self, position: int) -> Any:
         kind = self.context.make_array(self.signature.args[position])
@@ -114,8 +116,8 @@ class _Code:
     def sums_of(self, four: list[Any]) -> Any:
         """Return the sums of four vectors as a vector of four.
 
-        Summing each vector alone halves it four times and uses fewer lanes each time. Folding pairs of vectors
-        into one first keeps all lanes busy, in a third of the steps.
+        Summing each vector alone halves it four times and uses fewer lanes each time. Folding pairs of
+        vectors into one first keeps all lanes busy, in a third of the steps.
         """
         quarters = range(0, _LANES, 4)
         evens = range(0, _LANES, 2)
@@ -128,7 +130,7 @@ class _Code:
         return total
 
     def crossed(self, a: Any, b: Any, starts: Sequence[int], pattern: Sequence[int]) -> Any:
-        """Add neighbouring lanes within `a` and within `b`; put the sums of both side by side in each block."""
+        """Add neighbouring lanes within `a` and within `b`; the sums alternate in each block."""
         step = len(pattern) // 2
         low = [start + lane for start in starts for lane in pattern]
         high = [lane + step for lane in low]
@@ -148,8 +150,8 @@ class _Code:
     ) -> list[Any]:
         """Emit ``for j in range(begin, end, step)`` with values carried in registers; return the final ones.
 
-        A phi node is a value that differs by the block the program comes from: the first round takes `carried`,
-        later ones what `body` returned.
+        A phi node is a value that differs by the block the program comes from: the first round takes
+        `carried`, later ones what `body` returned.
         """
         builder, before = self.builder, self.builder.block
         head, inside, after = (builder.append_basic_block(name) for name in ("head", "inside", "after"))
