@@ -162,8 +162,8 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
     Returns
     -------
     dict of str to Tensor of float32, (n, in)
-        By layer, on the CPU. A layer that is applied at several places of a sample has further axes between the
-        two.
+        By layer, on the CPU. A layer that is applied at several places of a sample has further axes between
+        the two.
 
     Raises
     ------
@@ -193,8 +193,8 @@ def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
     found = sum(len(piece) for piece in pieces)
     if found != num_samples:
         raise InputError(
-            f"layer {layer!r} received {found} rows for {num_samples} samples; a layer must be called once per "
-            "batch, with the samples along the first axis: name other layers"
+            f"layer {layer!r} received {found} rows for {num_samples} samples; a layer must be called once "
+            "per batch, with the samples along the first axis: name other layers"
         )
     return torch.cat(pieces)
 
