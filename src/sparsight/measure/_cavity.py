@@ -109,27 +109,8 @@ def cavity_by_class(
 ) -> dict[int, Cavity]:
     """Compute the cavity effect within each class, free of the mixture of classes.
 
-    Parameters
-    ----------
-    weight, mask, dtype
-        As in `cavity`.
-    inputs : numpy.ndarray or Tensor, (n, in)
-        The layer's inputs h.
-    labels : numpy.ndarray or Tensor of int, (n,)
-        From 0 to `num_classes` − 1.
-    num_classes : int, optional
-        Number of classes; by default the largest label + 1.
-
-    Returns
-    -------
-    dict of int to Cavity
-        One entry for each class. A class with fewer than two samples has NaN at every weight, and counts
-        these as undefined.
-
-    Raises
-    ------
-    InputError
-        As `cavity`; or if labels are not integers of that shape and range.
+    Arguments and errors are those of `cavity`; labels are from 0 to `num_classes` − 1 (by default the largest
+    label). A class with fewer than two samples has NaN at every weight, and counts these as undefined.
     """
     each = each_class_then_all(weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype)
     kept = kept_weights(weight, mask)

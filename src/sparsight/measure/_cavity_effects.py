@@ -55,14 +55,8 @@ class Cavity:
 def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     """Return every Δ, computed from moments, and which units need a second look.
 
-    The formula and the thresholds are those of `sparsight.measure.cavity`.
-
-    Returns
-    -------
-    Cavity
-    Tensor of int64
-        Units, as indices among the kept ones, with a value that float32 cannot resolve but float64 may.
-        Empty if the moments are already float64.
+    The formula and the thresholds are those of `sparsight.measure.cavity`. The units, indices among the kept
+    ones, have a value that float32 cannot resolve but float64 may: none if the moments are already float64.
     """
     pairs, kept = layer.pairs, layer.pairs.values_of(layer.kept.weight != 0)
     unit, inputs, parts = moments.central_parts()

@@ -171,17 +171,9 @@ def localities(
 
 @checked()
 def unit_locality(mask: Any, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return near and far of every unit against its own ``fan_in`` expectation.
+    """Return near and far of every unit, (out,), against its own ``fan_in`` expectation.
 
-    Parameters
-    ----------
-    mask, geometry
-        As in `locality`.
-
-    Returns
-    -------
-    near, far : numpy.ndarray of float64, (out,)
-        NaN for units with fewer than two kept inputs.
+    NaN for units with fewer than two kept inputs. Arguments are those of `locality`.
     """
     return _unit_locality(_weights(mask, geometry), geometry)
 

@@ -23,14 +23,8 @@ MOST_INPUTS = 0.7
 class KeptWeights:
     """Weights of a layer without its empty units and, if there are many, without its unused inputs.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        (out, in) of the whole layer.
-    rows, columns : Tensor of int64
-        Indices, in the whole layer, of the units and inputs that are left.
-    weight : Tensor of float64, (rows, columns)
-        0 where pruned.
+    `shape` is (out, in) of the whole layer; `rows` and `columns` are the units and inputs in it that are
+    left. `weight`, float64, (rows, columns), is 0 where pruned.
     """
 
     shape: tuple[int, int]
@@ -45,13 +39,7 @@ class KeptWeights:
 
 
 def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) -> KeptWeights:
-    """Return the kept weights of a layer; shapes and dtypes are already checked.
-
-    Raises
-    ------
-    InputError
-        If a weight is NaN or infinite.
-    """
+    """Return the kept weights of a layer, which must be finite; shapes and dtypes are already checked."""
     dense = torch.as_tensor(weight).detach().double()
     if not torch.isfinite(dense).all():
         raise InputError("weight holds NaN or infinite values; train with a lower learning rate")
@@ -68,24 +56,14 @@ def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ScaledLayer:
-    """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units.
+    """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units, and listed if they are few.
 
-    s_i is near the standard deviation of input i and r_k near the norm of unit k. Skewness and kurtosis do
-    not depend on either. Without scaling, fourth powers in float32 would overflow for deviations above 4e9
-    and lose digits below 3e-10. Both scales are powers of two, so scaling rounds nothing.
+    s_i (`input_scale`) is near the standard deviation of input i and r_k near the norm of unit k. Skewness
+    and kurtosis do not depend on either. Without scaling, fourth powers in float32 would overflow for
+    deviations above 4e9 and lose digits below 3e-10. Both scales are powers of two, so scaling rounds
+    nothing.
 
-    Attributes
-    ----------
-    kept : KeptWeights
-        The weights before scaling.
-    pairs : AllPairs or ListedPairs
-        Pairs of the kept weights; listed if they are few.
-    weight : Tensor of `dtype`, in the shape of the pairs
-        The scaled weights u.
-    input_scale : Tensor of float64, (columns,)
-        The scales s of the inputs.
-    dtype : torch.dtype
-        Precision of the matrix products.
+    `weight` is u in the shape of the pairs; `dtype` is the precision of the matrix products.
     """
 
     kept: KeptWeights
@@ -102,13 +80,8 @@ class ScaledLayer:
     def moments(self, blocks: Iterable[Tensor]) -> Moments:
         """Return moments of scaled pre-activations and inputs; the pivots are means of the first samples.
 
-        Pre-activations are computed from the inputs' deviations h − q, since W h would spend its digits on a
-        large mean.
-
-        Parameters
-        ----------
-        blocks : iterable of Tensor of float32 or float64, (n, in)
-            Samples of the layer's inputs, unscaled.
+        The blocks, (n, in), are not scaled. Pre-activations are computed from the inputs' deviations h − q,
+        since W h would spend its digits on a large mean.
         """
         found, pivot = self.no_moments(), None
         for block in blocks:

@@ -22,15 +22,8 @@ from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations,
 class Block:
     """A block without its weights, which it is called with.
 
-    Attributes
-    ----------
-    part : LivePart
-        The live part of the linear layer.
-    norm : torch.nn.BatchNorm1d or None
-    relu : int
-        Position of the ReLU, a constant of `sparsight.sparse._tiles`; `NO_RELU` for a `Batch`.
-    next_relu : int or None
-        The same for the following block if that has a BatchNorm, whose moments are then taken here.
+    `relu` is the position of the ReLU: `NO_RELU` for a `Batch`. `next_relu` is that of the following block if
+    it has a BatchNorm, whose moments are then taken here.
     """
 
     part: LivePart
@@ -41,16 +34,7 @@ class Block:
     def __call__(
         self, values: Tensor, bias: Tensor, source: Batch | Activations, tiling: Tiling
     ) -> Activations:
-        """Return the layer's live outputs as tiles, and its constant outputs.
-
-        Parameters
-        ----------
-        values : Tensor, (kept,)
-            In the order of ``weight[mask]``.
-        bias : Tensor, (out,)
-        source : Batch or Activations
-        tiling : Tiling
-        """
+        """Return the layer's live outputs as tiles, and its constant outputs; `values` are ``weight[mask]``."""
         part = self.part
         if part.constants is not None:
             assert isinstance(source, Activations)

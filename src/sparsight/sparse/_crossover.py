@@ -139,18 +139,9 @@ def measured_crossovers(shapes: Collection[Shape], device: torch.device) -> dict
 def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
     """Return the density at which a line through two sparse times meets the dense time, in coarse steps.
 
-    Parameters
-    ----------
-    dense : float
-        Seconds.
-    sparse : mapping of float to float
-        Density to seconds, at two densities.
-
-    Returns
-    -------
-    float
-        0, or the next lower value of ½, 2^-1½, ¼, …: coarse, so that a machine finds the same value nearly
-        every time, and at most ½, so that a disturbed measurement does little harm.
+    `sparse` maps two densities to seconds. The result is 0, or the next lower value of ½, 2^-1½, ¼, …:
+    coarse, so that a machine finds the same value nearly every time, and at most ½, so that a disturbed
+    measurement does little harm.
     """
     (low, at_low), (high, at_high) = sorted(sparse.items())
     slope = max((at_high - at_low) / (high - low), 1e-12)
