@@ -30,7 +30,6 @@ from sparsight.measure import (
     cavity_change,
     cliffs_delta,
     joint_cavity,
-    mean_over,
     preactivation_histogram,
 )
 from sparsight.measure._cavity import cavity_by_class
@@ -99,7 +98,6 @@ CALLS = {
     cavity_contrast.matched_contrast: {
         "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
-    mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
     gaussianity_controls.varying_inputs: {"inputs": INPUTS},

@@ -24,10 +24,8 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
 
     Parameters
     ----------
-    task : Task
     kind : {"none", "gaussian", "gaussian_shared", "phase"}
         See `gaussian_twin`, `shared_covariance_twin`, `phase_clone`.
-    seed : int
 
     Raises
     ------

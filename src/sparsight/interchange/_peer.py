@@ -44,7 +44,6 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
 
     Parameters
     ----------
-    path : Path
     step : int, optional
         One of the stored steps. Default: the last.
 

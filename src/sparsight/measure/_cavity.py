@@ -51,10 +51,6 @@ def cavity(
     dtype : {"float32", "float64"}
         Precision of the matrix products.
 
-    Returns
-    -------
-    Cavity
-
     Raises
     ------
     InputError

@@ -59,7 +59,7 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     ones, have a value that float32 cannot resolve but float64 may: none if the moments are already float64.
     """
     pairs, kept = layer.pairs, layer.pairs.values_of(layer.kept.weight != 0)
-    unit, inputs, parts = moments.central_parts()
+    unit, inputs, parts = moments.central()
     eps = torch.finfo(layer.dtype).eps
     # The pivot of a constant input may miss its value by some float64 rounding errors: that is not variance.
     varies = inputs[2] > (_LEAST_INPUT_SD * torch.finfo(torch.float64).eps * moments.means()[1]) ** 2

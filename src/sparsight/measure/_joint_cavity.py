@@ -79,10 +79,6 @@ def joint_cavity(
     dtype : {"float32", "float64"}
         Precision of the matrix products. Sums are float64.
 
-    Returns
-    -------
-    JointCavity
-
     Raises
     ------
     InputError
@@ -161,7 +157,7 @@ def _skewness_and_kurtosis(
         sum_of_squares += deviations.square().sum(dim=0, dtype=torch.float64)
     if moments.num_samples < 2:
         raise InputError(f"inputs hold {moments.num_samples} sample(s); at least 2 are needed")
-    unit = moments.central().unit  # (5, out)
+    unit = moments.central()[0].cpu().numpy()  # (5, out)
     terms = (rows.double().square() @ sum_of_squares).cpu().numpy() / moments.num_samples  # Σ W² Var h
     has_variance = unit[2] > (_LEAST_SD * torch.finfo(precision).eps) ** 2 * terms
     variance = np.where(has_variance, unit[2], np.nan)

@@ -103,10 +103,6 @@ def locality(
     seed : int
         Seed of the draws.
 
-    Returns
-    -------
-    Locality
-
     Raises
     ------
     InputError

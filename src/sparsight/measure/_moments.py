@@ -1,7 +1,6 @@
 """Joint moments of pre-activations and inputs, streaming and mergeable."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,22 +13,6 @@ from sparsight.measure._unit_input_pairs import Pairs
 
 CROSS_ORDERS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (1, 3))
 """Orders (a, b) of E[λ^a h^b] with a + b ≤ 4, both at least 1."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CentralMoments:
-    """Central sample moments (ddof 0), float64: those of units and inputs with one row for each order p.
-
-        unit:  E[(λ − E λ)^p],  input:  E[(h − E h)^p]   (row 1 is 0 up to rounding)
-        cross:  E[(λ − E λ)^a (h − E h)^b], in the shape of the pairs, for a, b ≥ 1 and a + b ≤ 4
-    """
-
-    num_samples: int
-    unit: np.ndarray
-    input: np.ndarray
-    unit_mean: np.ndarray
-    input_mean: np.ndarray
-    cross: dict[tuple[int, int], np.ndarray]
 
 
 class Moments:
@@ -151,36 +134,17 @@ class Moments:
             for order, values in cross.items():
                 self._cross[order][part] += values
 
-    def central(self) -> CentralMoments:
-        """Return central moments; raise InputError if there are no samples."""
-        unit, inputs, parts = self.central_parts()
-        cross = {order: np.empty(self.pairs.shape) for order in CROSS_ORDERS}
-        for part, values in parts:
-            for order, value in values.items():
-                cross[order][part] = value.cpu().numpy()
-        unit_mean, input_mean = self.means()
-        return CentralMoments(
-            num_samples=self.num_samples,
-            unit=unit.cpu().numpy(),
-            input=inputs.cpu().numpy(),
-            unit_mean=unit_mean.cpu().numpy(),
-            input_mean=input_mean.cpu().numpy(),
-            cross=cross,
-        )
-
     def means(self) -> tuple[Tensor, Tensor]:
         """Return E λ, (out,), and E h, (in,), float64."""
         unit_pivot, input_pivot = self.pivots
         count = max(self.num_samples, 1)
         return unit_pivot + self._unit[1] / count, input_pivot + self._input[1] / count
 
-    def central_parts(
-        self,
-    ) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
-        """Return central moments of units and of inputs, (highest_order + 1, ·), and of pairs part by part.
+    def central(self) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
+        """Return central sample moments (ddof 0) of units, of inputs, and of pairs part by part; float64.
 
-        This is `central` for callers that do not need the moments of all pairs at once. The parts are those
-        of `pairs.parts()`.
+        E[(λ − E λ)^p] and E[(h − E h)^p] have one row for each p = 0 … highest_order, of which row 1 is 0 up to
+        rounding; E[(λ − E λ)^a (h − E h)^b] comes by (a, b) for each of `pairs.parts()`.
         """
         unit_pivot, input_pivot = self.pivots
         if self.num_samples == 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,18 +73,14 @@ class ScaledLayer:
     input_scale: Tensor
     dtype: torch.dtype
 
-    def no_moments(self, **pivots: Tensor) -> Moments:
-        """Return an empty accumulator."""
-        name = str(self.dtype).removeprefix("torch.")
-        return Moments(self.pairs, dtype=name, highest_order=4, **pivots)
-
     def moments(self, blocks: Iterable[Tensor]) -> Moments:
         """Return moments of scaled pre-activations and inputs; the pivots are means of the first samples.
 
         The blocks, (n, in), are not scaled. Pre-activations are computed from the inputs' deviations h − q,
         since W h would spend its digits on a large mean.
         """
-        found, pivot = self.no_moments(), None
+        settings: dict[str, Any] = {"dtype": str(self.dtype).removeprefix("torch."), "highest_order": 4}
+        found, pivot = Moments(self.pairs, **settings), None
         for block in blocks:
             h = block if self.kept.has_all_inputs else block[:, self.kept.columns]
             # Deviations are taken in the wider dtype and rounded afterwards: float64 inputs with a large mean
@@ -94,7 +91,7 @@ class ScaledLayer:
                 pivot = h[:SAMPLES_FOR_PIVOT].mean(dim=0, dtype=torch.float64).to(h.dtype)
                 input_pivot = pivot.double() / self.input_scale
                 unit_pivot = self.pairs.preactivations(input_pivot[None], self.weight.double())[0]
-                found = self.no_moments(unit_pivot=unit_pivot, input_pivot=input_pivot)
+                found = Moments(self.pairs, **settings, unit_pivot=unit_pivot, input_pivot=input_pivot)
             scaled = (h - pivot).mul_(1 / self.input_scale.to(h.dtype)).to(self.dtype)
             deviations = self.pairs.arranged(scaled)
             found.add_deviations(self.pairs.preactivations(deviations, self.weight), deviations)

@@ -35,7 +35,7 @@ class ShapeFits:
     * `amplitude`: largest value of envelope times wave at phase 0; not negative.
     * `channel_share`: Σp² / Σw², the share of the unit's weights in the profile, which is common to all
       channels. 1 with one channel.
-    * `num_undefined`: units without a fit because they have no more kept pixels than the shape has parameters.
+    * `num_undefined`: units without a fit: they have no more kept pixels than the shape has parameters.
     * `num_failed`: fits that did not converge.
     """
 
@@ -70,10 +70,6 @@ def fit_gaussian(
         Share of the units to fit, in (0, 1]; at least one unit, drawn without replacement.
     seed : int
         Seed of this draw.
-
-    Returns
-    -------
-    ShapeFits
 
     Raises
     ------

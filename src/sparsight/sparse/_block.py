@@ -34,7 +34,7 @@ class Block:
     def __call__(
         self, values: Tensor, bias: Tensor, source: Batch | Activations, tiling: Tiling
     ) -> Activations:
-        """Return the layer's live outputs as tiles, and its constant outputs; `values` are ``weight[mask]``."""
+        """Return the layer's live outputs as tiles, and its constant outputs; values are ``weight[mask]``."""
         part = self.part
         if part.constants is not None:
             assert isinstance(source, Activations)

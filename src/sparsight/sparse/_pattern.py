@@ -63,7 +63,7 @@ class Pieces(NamedTuple):
         )
 
     def cuts(self, num_ranges: int) -> np.ndarray:
-        """Cut the rows into ranges ``cuts[i] … cuts[i + 1] − 1`` with about equally many entries, perhaps none."""
+        """Cut the rows into ranges ``cuts[i] … cuts[i + 1] − 1`` with about equally many entries or none."""
         if num_ranges == 1:
             return np.array([0, self.starts.shape[1] - 1])
         ends = (self.starts - self.starts[:, :1]).sum(axis=0)

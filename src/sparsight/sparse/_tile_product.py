@@ -66,10 +66,10 @@ def tile_product(
     tiling: Tiling,
     next_relu: int | None = None,
 ) -> Activations:
-    """Return W v + b as tiles, (tiles, out, width); `values` are ``weight[mask]``, and γ = 1, β = 0 without norm.
+    """Return W v + b as tiles, (tiles, out, width), where `values` are ``weight[mask]``.
 
-    `next_relu` is the position of the ReLU before the BatchNorm of the next layer, for which the moments of
-    the outputs are taken; none are without it.
+    Without norm, γ = 1 and β = 0. `next_relu` is the position of the ReLU before the BatchNorm of the next
+    layer, for which the moments of the outputs are taken; without it they are not.
     """
     tiles = source.tiles if isinstance(source, Activations) else None
     gamma, beta = (None, None) if norm is None else (norm.gamma, norm.beta)
