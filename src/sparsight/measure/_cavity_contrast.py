@@ -148,10 +148,7 @@ def matched_shares(
 ) -> Float[np.ndarray, "out in"]:
     """Return the weight of each entry in the means of `matched_contrast`, for distributions at matched |w|.
 
-    Parameters
-    ----------
-    delta, magnitude, kept, pruned, num_strata
-        As in `matched_contrast`.
+    Arguments and errors are those of `matched_contrast`.
 
     Returns
     -------
@@ -159,11 +156,6 @@ def matched_shares(
         For each weight, the size of the smaller group of its stratum over the size of its own group there;
         0 for weights that are not compared. Averaging `delta` over the kept weights with these shares gives
         ``matched_contrast(…).kept``, and likewise for those pruned.
-
-    Raises
-    ------
-    InputError
-        As `matched_contrast`.
     """
     rows, columns, stratum, smaller = _strata(delta, magnitude, kept, pruned, num_strata)
     is_kept = kept[rows, columns]

@@ -127,17 +127,3 @@ def _whole_units(values: Tensor, kept: KeptWeights) -> np.ndarray:
     whole = np.full(kept.shape[0], np.nan)
     whole[kept.rows.cpu().numpy()] = values.cpu().numpy()
     return whole
-
-
-def undefined(kept: KeptWeights) -> Cavity:
-    """Return the effects measured from fewer than two samples: NaN at every kept weight."""
-    nan_at_kept = np.zeros(kept.shape)
-    rows, columns = (index.cpu().numpy() for index in kept.weight.nonzero(as_tuple=True))
-    nan_at_kept[kept.rows.cpu().numpy()[rows], kept.columns.cpu().numpy()[columns]] = np.nan
-    no_value = np.full(kept.shape[0], np.nan)
-    return Cavity(
-        **{name: nan_at_kept.copy() for name in MAPS},
-        excess_kurtosis=no_value,
-        skewness=no_value.copy(),
-        num_undefined=len(rows),
-    )

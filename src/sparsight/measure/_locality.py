@@ -165,15 +165,6 @@ def localities(
     return found
 
 
-@checked()
-def unit_locality(mask: Any, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return near and far of every unit, (out,), against its own ``fan_in`` expectation.
-
-    NaN for units with fewer than two kept inputs. Arguments are those of `locality`.
-    """
-    return _unit_locality(_weights(mask, geometry), geometry)
-
-
 @dataclass(frozen=True, eq=False)
 class FanInClass:
     """Units of similar fan-in, and the locality of these units alone."""
@@ -227,6 +218,7 @@ def locality_by_fan_in(
 
 
 def _unit_locality(weights: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Return near and far of every unit against its own ``fan_in`` expectation."""
     kernels = np.stack([near_displacements(geometry), far_displacements(geometry)])
     observed = unit_pair_sums(weights, geometry, kernels)
     products = weights.sum(axis=1, dtype=np.float64) ** 2 - np.square(weights, dtype=np.float64).sum(axis=1)

@@ -143,7 +143,7 @@ class Moments:
     def central(self) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
         """Return central sample moments (ddof 0) of units, of inputs, and of pairs part by part; float64.
 
-        E[(λ − E λ)^p] and E[(h − E h)^p] have one row for each p = 0 … highest_order, of which row 1 is 0 up to
+        E[(λ − E λ)^p] and E[(h − E h)^p] have a row for each p = 0 … highest_order, of which row 1 is 0 up to
         rounding; E[(λ − E λ)^a (h − E h)^b] comes by (a, b) for each of `pairs.parts()`.
         """
         unit_pivot, input_pivot = self.pivots

@@ -37,7 +37,8 @@ def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tu
     """
     # A sum over pairs at displacement d is an autocorrelation, whose transform is the power spectrum |F w|².
     # Pairs across channels are those of the channels' sum less those within channels: no c² loop.
-    same_power = np.zeros(2 * _num_frequencies(geometry))
+    *others, last = _lengths(geometry)
+    same_power = np.zeros(2 * math.prod(others) * (last // 2 + 1))
     all_power = np.zeros_like(same_power)
     for _, spectra in _spectra(weights, geometry):
         same_power += np.einsum("ucf,ucf->f", spectra, spectra)
@@ -143,11 +144,6 @@ def _lengths(geometry: Geometry) -> tuple[int, ...]:
         return geometry.size
     # A transform wraps. Zeros up to 2n − 1 keep displacements d and d − n apart; a few more make it fast.
     return tuple(fft.next_fast_len(2 * extent - 1, real=True) for extent in geometry.size)
-
-
-def _num_frequencies(geometry: Geometry) -> int:
-    *others, last = _lengths(geometry)
-    return int(np.prod(others)) * (last // 2 + 1)
 
 
 def _places(axis: int, geometry: Geometry) -> np.ndarray:

@@ -47,19 +47,11 @@ class Standardisation:
     features: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
 
 
-@dataclass(frozen=True, eq=False)
-class Norm:
-    """The trained parameters of a BatchNorm, (in,) each."""
-
-    gamma: Tensor
-    beta: Tensor
-
-
 def tile_product(
     values: Tensor,
     bias: Tensor,
     source: Batch | Activations,
-    norm: Norm | None,
+    norm: tuple[Tensor, Tensor] | None,
     *,
     pattern: Pattern,
     before: Standardisation,
@@ -68,11 +60,12 @@ def tile_product(
 ) -> Activations:
     """Return W v + b as tiles, (tiles, out, width), where `values` are ``weight[mask]``.
 
-    Without norm, γ = 1 and β = 0. `next_relu` is the position of the ReLU before the BatchNorm of the next
-    layer, for which the moments of the outputs are taken; without it they are not.
+    `norm` is γ and β of the BatchNorm, (in,) each; without it they are 1 and 0. `next_relu` is the position
+    of the ReLU before the BatchNorm of the next layer, for which the moments of the outputs are taken;
+    without it they are not.
     """
     tiles = source.tiles if isinstance(source, Activations) else None
-    gamma, beta = (None, None) if norm is None else (norm.gamma, norm.beta)
+    gamma, beta = norm or (None, None)
     needs_moments = next_relu is not None and torch.is_grad_enabled()
     filled = np.empty((2, tiling.num_tiles, len(bias)) if needs_moments else (2, 0, 0))
     call = _Call(source, pattern, before, tiling, next_relu or NO_RELU, filled)

@@ -6,28 +6,14 @@ from typing import Annotated
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32
 from pydantic import Field
 
-from sparsight.arguments import checked
 from sparsight.data.fields._field_source import FieldClasses, Lengths, Size, field_source
 from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.errors import InputError
 
 _Sweeps = Annotated[int, Field(ge=1)]
-
-
-@checked(finite=("spins",))
-def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n"]:
-    """Return −Σ s_i s_j over neighbours i, j, divided by the number of spins; neighbours wrap around."""
-    if not (np.abs(spins) == 1).all():
-        raise InputError("spins hold values other than −1 and 1; convert them first")
-    axes = tuple(range(1, spins.ndim))
-    pairs = np.zeros(spins.shape)
-    for axis in axes:
-        pairs -= spins * np.roll(spins, -1, axis)
-    energy: np.ndarray = pairs.mean(axis=axes)
-    return energy
 
 
 def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40) -> Sampler:
