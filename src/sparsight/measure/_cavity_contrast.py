@@ -18,8 +18,8 @@ pruning rates (a tenth, a fifth, 30 %, a half) put the threshold inside a stratu
 class CavityContrast:
     """Mean Δ of kept and of removed weights, NaN for an empty group, and their difference, kept − pruned.
 
-    `auc` is the probability that Δ of a kept weight exceeds that of a removed one, with ties counted half: ½
-    = no tendency. It is Mann–Whitney's U over the product of the group sizes.
+    `auc` is the probability that Δ of a kept weight exceeds that of a removed one, with ties counted half; ½
+    is no tendency. It is Mann–Whitney's U over the product of the group sizes.
     """
 
     kept: float

@@ -69,12 +69,12 @@ def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """Centre and extent of each unit's receptive field, summed over channels, in pixels.
+    """Centre, (out, axes), and extent of each unit's receptive field, summed over channels, in pixels.
 
     The centre is the mean position; on a torus the circular mean, in [0, extent). NaN for empty units. The
-    covariance is that of the positions around the centre (on a torus: of their nearest images). Its
-    eigenvectors are the directions of the ellipse's axes, the roots of its eigenvalues their lengths. The
-    radius of gyration is the root of its trace.
+    covariance, (out, axes, axes), is that of the positions around the centre (on a torus: of their nearest
+    images). Its eigenvectors are the directions of the ellipse's axes, the roots of its eigenvalues their
+    lengths. The radius of gyration is the root of its trace.
     """
 
     centre: np.ndarray

@@ -20,7 +20,7 @@ _MAX_EVALUATIONS = 200  # evaluations of residual and Jacobian: receptive fields
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShapeFits:
-    """Best fits of one shape to the spatial profiles of some units.
+    """Best fits of one shape to the spatial profiles of some units, (fit,) or (fit, axes) each.
 
     * `units`: indices of the units that were tried.
     * `r_squared`: 1 − Σ(p − f)² / Σp² over all pixels, with p the profile and f the fit: 0 for the zero

@@ -39,7 +39,7 @@ class LivePart:
 
     The pattern is that of the kept weights from live inputs to live units, and `values` are their positions
     among the layer's kept weights. Units are live, and in the tiles, if they have a live input; inputs if
-    they differ between samples.
+    they differ between samples. `constants` are None if no kept weight has a constant input.
     """
 
     pattern: Pattern

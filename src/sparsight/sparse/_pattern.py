@@ -28,10 +28,10 @@ _MULTIPLE = 16
 class Pieces(NamedTuple):
     """The kept entries of a matrix with its columns cut into pieces, in the order of the compiled products.
 
-    A piece has `size` columns, the last perhaps fewer. The entries of row k in piece p are ``starts[p, k] …
-    starts[p, k + 1] − 1``. `columns`, counted from the beginning of the piece, ascend within a row.
-    ``values[order]`` are the values in this order, where `values` are in the order given to `of`. A named
-    tuple, because numba takes one as an argument and a dataclass it does not.
+    A piece has `size` columns, the last perhaps fewer. The entries of row k in piece p are those from
+    ``starts[p, k]`` to before ``starts[p, k + 1]``. `columns`, counted from the beginning of the piece,
+    ascend within a row. ``values[order]`` are the values in this order, where `values` are in the order given
+    to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
     """
 
     size: int

@@ -123,8 +123,8 @@ def product(
     """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · v[t, i]`` and, if wanted, the outputs' moments.
 
     Tiles t are ``first … last − 1``; v is read from `inputs`, (samples, in) or (tiles, in, width). Pieces are
-    of the weight, and `values` in the order of ``pieces.columns``. `tile_moments` fills `moments`, which is
-    empty if nobody needs them: here, because the outputs of the tile are still in the cache.
+    of the weight, and `values` in the order of ``pieces.columns``. `tile_moments` fills `moments`, (2, tiles,
+    out), or (2, 0, 0) if nobody needs them: here, because the outputs of the tile are still in the cache.
     """
     width = outputs.shape[2]
     features, starts, columns = reading.features, pieces.starts, pieces.columns
@@ -165,9 +165,9 @@ def weight_gradient(
 
     ``bias_gradient[g, k] = Σ_t output_gradient[t, k]`` is filled in the same pass. Group g consists of the
     tiles ``g · tiles // groups … (g + 1) · tiles // groups − 1``; the caller adds the groups up. Shares
-    ``first … last − 1`` of the work are done: share s is range ``s % ranges`` of the units in group ``s //
-    ranges``, and range r consists of units ``cuts[r] … cuts[r + 1] − 1``. The output gradient, (tiles, out,
-    width), is 0 in padding columns. Other arguments are those of `product`.
+    ``first … last − 1`` of the work are done. Share s is range ``s % ranges`` in group ``s // ranges``, and
+    range r consists of units ``cuts[r] … cuts[r + 1] − 1``. The output gradient is 0 in padding columns.
+    Other arguments are those of `product`.
     """
     num_tiles, _, width = output_gradient.shape
     features, starts, columns = reading.features, pieces.starts, pieces.columns
