@@ -177,8 +177,6 @@ def sample_masks(
         keep each input.
     num_samples : int
         Number of draws, 0 or more.
-    seed : int
-        Seed of the draws.
 
     Yields
     ------

@@ -90,8 +90,6 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
     ----------
     weights : numpy.ndarray of non-negative numbers or bool, (out, in)
         A mask, or squared weights.
-    geometry : Geometry
-        Geometry of the inputs.
     """
     mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
     mass = mass.sum(axis=1)  # (out, pixel)

@@ -64,12 +64,8 @@ def fit_gaussian(
         Signed weights, exactly 0 where pruned; the zeros are part of the fit. The profile of a unit with
         several channels is the first spatial singular vector of its (channel, pixel) matrix times its
         singular value, with the sign that makes the largest entry of the channels' vector positive.
-    geometry : Geometry
-        Geometry of the inputs.
     share : float
         Share of the units to fit, in (0, 1]; at least one unit, drawn without replacement.
-    seed : int
-        Seed of this draw.
 
     Raises
     ------
