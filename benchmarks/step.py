@@ -32,7 +32,7 @@ from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
 from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
 from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
-from sparsight.sparse import measured_crossovers, sparse_layers
+from sparsight.sparse import crossover_measurements, sparse_layers
 from sparsight.streams import generator
 from sparsight.train import Masks, Trainer, TrainingSettings
 from sparsight.train._evaluation import evaluate
@@ -94,7 +94,8 @@ def white_task() -> Task:
 def crossovers(built: FullyConnected) -> dict[str, float]:
     """Measure the crossovers as a run does at its start."""
     shapes = [(layer.out_features, layer.in_features) for layer in linear_layers(built).values()]
-    return measured_crossovers(shapes, torch.device("cpu"))
+    measurements = crossover_measurements(shapes, torch.device("cpu"))
+    return {key: measure() for key, measure in measurements.items()}
 
 
 def our_step(

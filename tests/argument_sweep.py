@@ -16,7 +16,6 @@ from sparsight.data import clone_task, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
 from sparsight.data.fields._heavy_tailed import laplace_covariance
 from sparsight.data.fields._nlgp import nlgp_covariance, nlgp_excess_kurtosis, nlgp_variance
-from sparsight.data.fields._spins import ising_energy
 from sparsight.data.images._standardise import channel_statistics, image_task
 from sparsight.measure import (
     _cavity_contrast as cavity_contrast,
@@ -29,11 +28,10 @@ from sparsight.measure import (
     _shape_fits as shape_fits,
     cavity_change,
     cliffs_delta,
+    each_class_then_all,
     joint_cavity,
-    mean_over,
     preactivation_histogram,
 )
-from sparsight.measure._cavity import cavity_by_class
 from sparsight.measure._curveball import trade
 from sparsight.prune import connectivity, paths
 from sparsight.prune._masks import density, prune, remove_lowest
@@ -81,6 +79,10 @@ def connected(masks):
     return connectivity(MASKS | {"a.weight": masks}, LAYERS)
 
 
+def by_class(weight, inputs, labels, mask, num_classes):
+    return list(each_class_then_all(weight, inputs, labels, mask=mask, num_classes=num_classes))
+
+
 def drawn(weights, null, num_samples, seed):
     return list(nulls.sample_masks(weights, null, num_samples, seed))
 
@@ -92,14 +94,15 @@ def traded(mask, num_rounds):
 PRUNED = ~MASK
 CALLS = {
     sparsight.cavity: {"weight": WEIGHT, "inputs": INPUTS, "mask": MASK, "dtype": "float32"},
-    cavity_by_class: {"weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
+    by_class: {"weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
     joint_cavity: {"weight": WEIGHT, "inputs": INPUTS, "removed": MASK, "mask": MASK | PRUNED},
     cavity_change: {"before": CAVITY, "after": CAVITY, "kept": MASK},
     cavity_contrast.contrast: {"delta": WEIGHT, "kept": MASK, "pruned": PRUNED},
     cavity_contrast.matched_contrast: {
         "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
+    cavity_contrast.matched_shares: {
+        "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
-    mean_over: {"delta": WEIGHT, "chosen": MASK},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},
     gaussianity_controls.varying_inputs: {"inputs": INPUTS},
@@ -107,7 +110,6 @@ CALLS = {
     gaussianity_controls.random_mask_weight: {"weight": WEIGHT, "mask": MASK, "seed": 0},
     preactivation_histogram: {"preactivations": LAMBDA},
     sparsight.locality: {"mask": MASK, "geometry": GEOMETRY, "null": "fan_in", "num_samples": 3},
-    locality.unit_locality: {"mask": MASK, "geometry": GEOMETRY},
     locality.locality_by_fan_in: {"mask": MASK, "geometry": GEOMETRY, "num_classes": 2, "null": "fan_in"},
     pair_counts.pair_counts: {"weights": MASK, "geometry": GEOMETRY},
     pair_counts.unit_pair_sums: {"weights": MASK, "geometry": GEOMETRY, "kernels": EVEN[None]},
@@ -143,7 +145,6 @@ CALLS = {
     nlgp_variance: {"gain": 2.0},
     nlgp_excess_kurtosis: {"gain": 2.0},
     laplace_covariance: {"correlation": np.eye(3)},
-    ising_energy: {"spins": np.sign(IMAGES[:, 0]).astype(np.float64)},
     remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
     prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "rate": 0.3, "scope": "global"},
     num_removed: {"rate": 0.3, "num_kept": 10},

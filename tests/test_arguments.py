@@ -15,7 +15,7 @@ from sparsight.arguments import LARGEST, checked
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-TAKE_ANY_SHAPE = {"nlgp_covariance", "laplace_covariance", "ising_energy"}
+TAKE_ANY_SHAPE = {"nlgp_covariance", "laplace_covariance"}
 
 
 @pytest.fixture(scope="module")

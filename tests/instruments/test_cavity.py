@@ -11,7 +11,7 @@ from sparsight.measure import (
     distance_from_centre,
     joint_cavity,
     matched_contrast,
-    mean_over,
+    mean_of_defined,
     rank_correlations,
 )
 from sparsight.streams import generator
@@ -112,7 +112,9 @@ def test_classes_are_measured_alone_and_small_ones_are_undefined():
             per_class = found[f"{name}_{group}_per_class"]
             for label in (0, 1):
                 alone = cavity(o.weight, o.inputs[o.labels == label], mask=o.mask, dtype="float64")
-                assert per_class[label] == pytest.approx(mean_over(getattr(alone, name), chosen), abs=1e-4)
+                assert per_class[label] == pytest.approx(
+                    mean_of_defined(getattr(alone, name)[chosen]), abs=1e-4
+                )
             assert np.isnan(per_class[2:]).all()  # one sample, and none
             assert found[f"{name}_{group}_within_class"] == pytest.approx(per_class[:2].mean())
     assert found["num_undefined"] == 1  # the only weight of its unit

@@ -6,7 +6,6 @@ from scipy.stats import kurtosis, skew
 
 from sparsight.errors import InputError
 from sparsight.measure import cavity, each_class_then_all
-from sparsight.measure._cavity import cavity_by_class
 
 DATA = {
     "gaussian": lambda stream, shape: stream.normal(size=shape),
@@ -134,8 +133,8 @@ def test_each_class_is_measured_alone_and_all_together():
     weight, inputs = example("heavy-tailed", num_samples=400)
     labels = np.random.default_rng(0).choice([0, 1, 3], size=400)
     inputs = inputs * (1 + labels[:, None]) + 50 * labels[:, None]
-    by_class = cavity_by_class(weight, inputs, labels, num_classes=5, dtype="float64")
-    assert list(by_class) == [0, 1, 2, 3, 4]
+    by_class = dict(each_class_then_all(weight, inputs, labels, num_classes=5, dtype="float64"))
+    assert list(by_class) == [0, 1, 2, 3, 4, None]
     for label in (0, 1, 3):
         np.testing.assert_allclose(
             stacked(by_class[label]), brute_force(weight, inputs[labels == label]), rtol=0, atol=1e-9
@@ -153,15 +152,11 @@ def test_each_class_is_measured_alone_and_all_together():
 
 
 @pytest.mark.parametrize("num_samples", [0, 1])
-def test_a_class_of_one_sample_or_none_is_undefined_and_counted(num_samples):
+def test_a_class_of_one_sample_or_none_has_no_effects(num_samples):
     weight, inputs = example(num_samples=50)
     labels = np.zeros(50, dtype=np.int64)
     labels[:num_samples] = 1
-    found = cavity_by_class(weight, inputs, labels, num_classes=2)[1]
-    np.testing.assert_array_equal(np.isnan(stacked(found)), np.stack([weight != 0] * 4))
-    assert found.num_undefined == (weight != 0).sum()
-    assert np.isnan(found.excess_kurtosis).all()
-    assert np.isnan(found.skewness).all()
+    assert dict(each_class_then_all(weight, inputs, labels, num_classes=2))[1] is None
 
 
 def test_large_means_do_not_cancel():
@@ -268,6 +263,6 @@ def test_other_arguments_that_do_not_fit_are_refused(changes, message):
 )
 def test_labels_that_do_not_fit_are_refused(labels, num_classes, message):
     with pytest.raises(InputError, match=message):
-        cavity_by_class(np.ones((2, 3)), np.ones((5, 3)), labels, num_classes=num_classes)
+        list(each_class_then_all(np.ones((2, 3)), np.ones((5, 3)), labels, num_classes=num_classes))
     with pytest.raises(InputError, match="n at least 2"):
-        cavity_by_class(np.ones((2, 3)), np.ones((1, 3)), np.zeros(1, int))
+        list(each_class_then_all(np.ones((2, 3)), np.ones((1, 3)), np.zeros(1, int)))

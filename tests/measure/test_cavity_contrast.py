@@ -10,7 +10,7 @@ from sparsight.measure import (
     distance_from_centre,
     matched_contrast,
     matched_shares,
-    mean_over,
+    mean_of_defined,
     rank_correlations,
 )
 
@@ -30,7 +30,7 @@ def test_contrast_equals_the_definition(seed):
     assert found.auc == pytest.approx(pairs)
     assert found.auc == pytest.approx(mannwhitneyu(a, b).statistic / (len(a) * len(b)))
     assert found.difference == pytest.approx(a.mean() - b.mean())
-    assert mean_over(delta, kept) == pytest.approx(a.mean())
+    assert mean_of_defined(delta[kept]) == pytest.approx(a.mean())
 
 
 @given(st.integers(0, 10**6))
@@ -57,7 +57,7 @@ def test_empty_groups_are_nan():
     matched = matched_contrast(delta, np.abs(delta), kept, np.zeros_like(kept))
     assert matched.num_matched == 0
     assert np.isnan([matched.kept, matched.difference, matched.auc, matched.magnitude_ratio]).all()
-    assert np.isnan(mean_over(delta, np.zeros_like(kept)))
+    assert np.isnan(mean_of_defined(delta[np.zeros_like(kept)]))
 
 
 def test_matching_removes_an_effect_of_size_alone():

@@ -6,7 +6,6 @@ from hypothesis import given, strategies as st
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure import SUMMARIES, localities, locality, locality_by_fan_in, sample_masks
-from sparsight.measure._locality import unit_locality
 from sparsight.measure._pair_counts import (
     available_pairs,
     far_displacements,
@@ -214,7 +213,8 @@ def test_order_of_units_and_kind_of_array_change_nothing():
 def test_unit_locality_is_locality_of_the_unit():
     geometry = Geometry(2, (5, 5))
     mask = np.random.default_rng(0).random((9, 50)) < 0.2
-    near, far = unit_locality(mask, geometry)
+    whole = locality(mask, geometry)
+    near, far = whole.near_per_unit, whole.far_per_unit
     for unit in range(9):
         found = locality(mask[unit : unit + 1], geometry)
         np.testing.assert_allclose([near[unit], far[unit]], [found.near, found.far])
@@ -280,7 +280,8 @@ def test_degenerate_masks_are_nan_or_one(null):
     assert found.num_undefined == 0
     assert locality(single, geometry, null=null, num_samples=2).num_undefined == 4
     for weights in (single, single * 0.37):
-        assert np.isnan(unit_locality(weights, geometry)).all()
+        found = locality(weights, geometry)
+        assert np.isnan([found.near_per_unit, found.far_per_unit]).all()
     assert np.isnan(locality(np.zeros((0, 64), bool), geometry, null=null, num_samples=2).near)
     assert np.isnan(locality(np.ones((3, 1), bool), Geometry(1, (1,)), null=null, num_samples=1).near)
 

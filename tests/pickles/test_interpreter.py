@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.pickles import _interpreter as interpreter, read_restricted_pickle, unpickle_restricted
+from sparsight.pickles import _interpreter as interpreter, read_restricted_pickle
+from sparsight.pickles._interpreter import unpickle_restricted
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 ARRAYS = {
@@ -198,7 +199,7 @@ HUGE_MEMO_NUMBER = b"K\x01r" + struct.pack("<I", 2**31 - 1) + b"."
 
 MEASURE_PEAKS = """
 import json, sys, tracemalloc
-from sparsight.pickles import unpickle_restricted
+from sparsight.pickles._interpreter import unpickle_restricted
 from sparsight.errors import InputError
 
 def is_refused(content):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.sparse import measured_crossovers, shape_key, sparse_layers
+from sparsight.sparse import crossover_measurements, sparse_layers
 from sparsight.sparse._crossover import FIXED_CROSSOVER, SMALLEST, crossover_of_times
 
 WIDE = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 3))
@@ -25,8 +25,8 @@ def test_auto_takes_large_layers_at_or_below_their_crossover():
     at, above = masks_at(FIXED_CROSSOVER), masks_at(FIXED_CROSSOVER + 0.01)
     assert sparse_layers(WIDE, at, "auto") == ["0"]
     assert sparse_layers(WIDE, above, "auto") == []
-    assert sparse_layers(WIDE, above, "auto", {shape_key((256, 512)): 0.5}) == ["0"]
-    assert sparse_layers(WIDE, at, "auto", {shape_key((256, 512)): 0.05}) == []
+    assert sparse_layers(WIDE, above, "auto", {"256x512": 0.5}) == ["0"]
+    assert sparse_layers(WIDE, at, "auto", {"256x512": 0.05}) == []
 
 
 def test_a_layer_beside_a_larger_dense_one_stays_dense():
@@ -36,7 +36,7 @@ def test_a_layer_beside_a_larger_dense_one_stays_dense():
     assert sparse_layers(network, masks, "auto") == ["0", "2"]
     assert sparse_layers(network, masks | {"2.weight": ~few.view(512, 256)}, "auto") == ["0"]
     third = torch.arange(256 * 512).view(512, 256) % 3 == 0
-    crossovers = {shape_key((256, 512)): 0.1, shape_key((512, 256)): 0.25}  # the second rounded down
+    crossovers = {"256x512": 0.1, "512x256": 0.25}  # the second rounded down
     assert sparse_layers(network, masks | {"2.weight": third}, "auto", crossovers) == ["0", "2"]
     assert sparse_layers(network, masks | {"0.weight": ~few, "2.weight": third}, "auto", crossovers) == []
     wider = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 3))
@@ -73,6 +73,6 @@ def test_crossover_rises_with_the_dense_time():
 
 
 def test_large_shapes_are_measured_once_each():
-    found = measured_crossovers([(256, 512), (256, 512), (10, 256)], torch.device("cpu"))
-    assert list(found) == ["256x512"]
-    assert 0 <= found["256x512"] <= 1
+    measurements = crossover_measurements([(256, 512), (256, 512), (10, 256)], torch.device("cpu"))
+    assert list(measurements) == ["256x512"]
+    assert 0 <= measurements["256x512"]() <= 1

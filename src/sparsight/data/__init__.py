@@ -23,7 +23,7 @@ from sparsight.data._labels import (
     with_label_noise as with_label_noise,
     with_merged_classes as with_merged_classes,
 )
-from sparsight.data._sources import SOURCES as SOURCES, Source as Source, data_source as data_source
+from sparsight.data._sources import SOURCES as SOURCES, data_source as data_source
 from sparsight.data._task import Task as Task
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler

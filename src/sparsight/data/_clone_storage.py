@@ -13,16 +13,11 @@ _BLOCK_VALUES = 2**22
 
 
 class CloneStorage:
-    """The values of a clone, stored block by block, and the task they become.
+    """The values of a clone of `task`, stored block by block, and the task they become.
 
     Values are stored as float32. If the original is uint8 and its clone would take more than
     `MAX_FLOAT_BYTES` in float32, values are rounded to 1/25 of the channel's standard deviation in the
     original and clipped at ±5.1 standard deviations; clipped values are counted.
-
-    Parameters
-    ----------
-    task : Task
-        The original.
     """
 
     def __init__(self, task: Task) -> None:

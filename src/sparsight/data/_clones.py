@@ -24,10 +24,8 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
 
     Parameters
     ----------
-    task : Task
     kind : {"none", "gaussian", "gaussian_shared", "phase"}
         See `gaussian_twin`, `shared_covariance_twin`, `phase_clone`.
-    seed : int
 
     Raises
     ------
@@ -45,33 +43,16 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
 def gaussian_twin(task: Task, seed: int) -> Task:
     r"""Return a task with Gaussian inputs that have the mean and covariance of each class.
 
-    For class c with training inputs X (n, num_inputs), mean m and centred rows A, the twin is
-    :math:`x = m + z A / \sqrt{n - 1}` with white z, so its covariance is the unbiased sample covariance.
-    If n exceeds the number of inputs, A is replaced by its triangular QR factor R, for which
-    RᵀR = AᵀA. Covariances between channels are kept. If n ≤ num_inputs, each class lies in the
-    (n − 1)-dimensional affine hull of its training samples.
+    For class c with standardised training inputs X (n, num_inputs), mean m and centred rows A, the twin is
+    :math:`x = m + z A / \sqrt{n - 1}` with white z, so its covariance is the unbiased sample covariance. If n
+    exceeds the number of inputs, A is replaced by its triangular QR factor R, for which RᵀR = AᵀA.
+    Covariances between channels are kept. If n ≤ num_inputs, each class lies in the (n − 1)-dimensional
+    affine hull of its training samples. A class with fewer than two raises `InputError`.
 
-    Training and test split are drawn from the *same* fitted Gaussians: the twin is a distribution, and a
-    test split fitted to the test images would come from a different one (docs/decisions.md, "The twin is
-    fitted on the training split and sampled for both").
-
-    Parameters
-    ----------
-    task : Task
-        uint8 inputs are standardised first, as in training.
-    seed : int
-
-    Returns
-    -------
-    Task
-        Same geometry, labels and counts; float32, (n, channels, *size), or uint8 if the original is and
-        the clone would exceed 2 GiB (see `CloneStorage`). If the task draws fresh samples at each step, so
-        does the clone, from the Gaussians fitted to the training split.
-
-    Raises
-    ------
-    InputError
-        If a class has fewer than two training samples.
+    Training and test split are drawn from the *same* fitted Gaussians: the twin is a distribution, and a test
+    split fitted to the test images would come from a different one (docs/decisions.md, "The twin is fitted on
+    the training split and sampled for both"). If the task draws fresh samples at each step, so does the
+    clone, from these Gaussians.
     """
     num_samples = _samples_per_class(task)
 
@@ -108,22 +89,13 @@ def shared_covariance_twin(task: Task, seed: int) -> Task:
 def phase_clone(task: Task, seed: int) -> Task:
     """Return the task in which every image keeps its power spectrum and gets random phases.
 
-    To the phases of an image are added those of a white noise field, which are uniform and Hermitian, so
-    that the image stays real. All channels get the same, so that cross-spectra between channels are kept
-    as well. The mean of each channel is kept. The spectrum is that of the periodic image: if the geometry
-    does not wrap, the step between opposite borders is spread over the image.
+    To the phases of a standardised image are added those of a white noise field, which are uniform and
+    Hermitian, so that the image stays real. All channels get the same, so that cross-spectra between channels
+    are kept as well. The mean of each channel is kept. The spectrum is that of the periodic image: if the
+    geometry does not wrap, the step between opposite borders is spread over the image.
 
-    Parameters
-    ----------
-    task : Task
-        uint8 inputs are standardised first, as in training.
-    seed : int
-
-    Returns
-    -------
-    Task
-        Sample i of each split is the clone of sample i, with its label; dtype as in `gaussian_twin`. If the
-        task draws fresh samples at each step, the clone randomises their phases.
+    Sample i of each split is the clone of sample i, with its label. If the task draws fresh samples at each
+    step, the clone randomises their phases.
     """
     storage = CloneStorage(task)
     block = max(1, _BLOCK_VALUES // task.geometry.num_inputs)

@@ -15,16 +15,9 @@ _SAMPLES_LOOKED_AT = 4000
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """Whether a data source can be used on this machine.
+    """Whether a data source can be used on this machine, with a sentence on what it is and what is missing.
 
-    Attributes
-    ----------
-    name : str
-        As recipes name it.
-    available : bool
-        False if it needs a file or folder that does not exist, or that the user has to name.
-    what : str
-        A sentence about the source, and what is missing.
+    It is not available if it needs a file or folder that does not exist, or that the user has to name.
     """
 
     name: str

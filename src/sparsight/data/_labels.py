@@ -18,11 +18,9 @@ def with_label_noise(task: Task, share: float, seed: int) -> Task:
 
     Parameters
     ----------
-    task : Task
     share : float
         In [0, 1]: the probability that a label is replaced by one drawn uniformly from all classes (which
         may be the same).
-    seed : int
 
     Raises
     ------
@@ -53,7 +51,6 @@ def with_merged_classes(task: Task, num_classes: int) -> Task:
 
     Parameters
     ----------
-    task : Task
     num_classes : int
         2 … K.
 

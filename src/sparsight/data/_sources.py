@@ -8,10 +8,9 @@ from pydantic import Field
 from sparsight.data._task import Task
 from sparsight.registry import Registry
 
-Source = Callable[..., Task]
-_SourceT = TypeVar("_SourceT", bound=Source)
+_SourceT = TypeVar("_SourceT", bound=Callable[..., Task])
 
-SOURCES: Registry[Source] = Registry("data source")
+SOURCES: Registry[Callable[..., Task]] = Registry("data source")
 
 Count = Annotated[int, Field(ge=2)]
 """The number of samples in a split, as recipes accept it."""

@@ -14,7 +14,6 @@ from sparsight.measure import (
     joint_cavity,
     matched_contrast,
     mean_of_defined,
-    mean_over,
     rank_correlations,
 )
 
@@ -127,7 +126,8 @@ def _group_means(found: Cavity | None, observation: Observation) -> dict[str, fl
     means = {"num_undefined": float(found.num_undefined)}
     for name in _MAPS:
         delta = getattr(found, name)
-        means[f"{name}_kept"], means[f"{name}_pruned"] = mean_over(delta, kept), mean_over(delta, pruned)
+        means[f"{name}_kept"] = mean_of_defined(delta[kept])
+        means[f"{name}_pruned"] = mean_of_defined(delta[pruned])
     return means
 
 

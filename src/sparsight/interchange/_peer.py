@@ -19,22 +19,10 @@ _FIELDS = ("arch", "ratios", "Tpoints", "sl", "sel", "tl", "el", "weil", "amvl",
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PeerLevel:
-    """One level of an ancestor's run.
+    """One level of an ancestor's run, with the last validation error.
 
-    Attributes
-    ----------
-    network : FullyConnected
-        In evaluation mode, with the weights of `step` and BatchNorm (eps 1e-10) on every layer's input.
-    settings : NetworkSettings
-        The settings of `network`.
-    pruned : PrunedState
-        Weights and biases with their masks.
-    step : int
-        The training step of these weights, one of `steps`.
-    steps : list of int
-        The steps whose weights the file holds.
-    validation_error : float
-        The last validation error of the level.
+    The network, in evaluation mode, has the weights of `step` (one of `steps`, which the file holds) and
+    BatchNorm (eps 1e-10) on every layer's input. `pruned` has weights and biases with their masks.
     """
 
     network: FullyConnected
@@ -56,7 +44,6 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
 
     Parameters
     ----------
-    path : Path
     step : int, optional
         One of the stored steps. Default: the last.
 

@@ -105,7 +105,8 @@ def from_zeros(state: Mapping[str, Tensor], prefix: str = "") -> PrunedState:
     InputError
         If no name has that prefix.
     """
-    state = _unwrapped(state)
+    inner = state.get("state_dict")
+    state = inner if isinstance(inner, Mapping) else state
     values = {
         name.removeprefix(prefix): value.detach().clone()
         for name, value in state.items()
@@ -125,11 +126,6 @@ def from_zeros(state: Mapping[str, Tensor], prefix: str = "") -> PrunedState:
         stacklevel=2,
     )
     return PrunedState(values, masks)
-
-
-def _unwrapped(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    inner = state.get("state_dict")
-    return inner if isinstance(inner, Mapping) else state
 
 
 def _as_mask(mask: Tensor, original: Tensor, name: str) -> Tensor:

@@ -25,9 +25,6 @@ def export_level(
 
     Parameters
     ----------
-    run : Run
-    condition : str
-    replicate : int
     level : int, optional
         Default: the last stored level.
     target : {"prune", "baked", "hub"}

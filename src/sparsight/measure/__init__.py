@@ -49,7 +49,7 @@ from sparsight.measure._locality import (
     locality as locality,
     locality_by_fan_in as locality_by_fan_in,
 )
-from sparsight.measure._means import mean_of_defined as mean_of_defined, mean_over as mean_over
+from sparsight.measure._means import mean_of_defined as mean_of_defined
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES as HISTOGRAM_EDGES,

@@ -16,16 +16,8 @@ def bca(
 ) -> tuple[float, float]:
     """Return the ends of the bias-corrected and accelerated bootstrap interval of a statistic.
 
-    Parameters
-    ----------
-    groups : tuple of numpy.ndarray of float64
-        Independent samples, each of at least two values.
-    statistic : callable
-        A function of the groups and an axis that shifts and scales with them, such as a mean.
-    confidence : float
-        Strictly between 0 and 1.
-    seed : int
-        Seed of the resamples.
+    Groups are independent samples, each of at least two values. The statistic is a function of the groups and
+    an axis that shifts and scales with them, such as a mean.
     """
     # The values are brought to the unit interval first: scipy's acceleration takes third powers, which
     # vanish for replicates that differ only in their last digits.

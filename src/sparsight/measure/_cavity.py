@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure._cavity_effects import MAPS, Cavity, effects, undefined
+from sparsight.measure._cavity_effects import MAPS, Cavity, effects
 from sparsight.measure._moments import dtype_named
 from sparsight.measure._sample_blocks import Samples, read_once, sample_blocks
 from sparsight.measure._scaled_layer import KeptWeights, kept_weights, scaled_layer
@@ -50,10 +50,6 @@ def cavity(
         8 % only the effects of kept weights are computed.
     dtype : {"float32", "float64"}
         Precision of the matrix products.
-
-    Returns
-    -------
-    Cavity
 
     Raises
     ------
@@ -98,45 +94,6 @@ def cavity(
 
 
 @checked()
-def cavity_by_class(
-    weight: Shaped[np.ndarray | Tensor, "out in"],
-    inputs: Shaped[np.ndarray | Tensor, "n in"],
-    labels: Integer[np.ndarray | Tensor, " n"],
-    *,
-    num_classes: int | None = None,
-    mask: Bool[np.ndarray | Tensor, "out in"] | None = None,
-    dtype: str = "float32",
-) -> dict[int, Cavity]:
-    """Compute the cavity effect within each class, free of the mixture of classes.
-
-    Parameters
-    ----------
-    weight, mask, dtype
-        As in `cavity`.
-    inputs : numpy.ndarray or Tensor, (n, in)
-        The layer's inputs h.
-    labels : numpy.ndarray or Tensor of int, (n,)
-        From 0 to `num_classes` − 1.
-    num_classes : int, optional
-        Number of classes; by default the largest label + 1.
-
-    Returns
-    -------
-    dict of int to Cavity
-        One entry for each class. A class with fewer than two samples has NaN at every weight, and counts
-        these as undefined.
-
-    Raises
-    ------
-    InputError
-        As `cavity`; or if labels are not integers of that shape and range.
-    """
-    each = each_class_then_all(weight, inputs, labels, num_classes=num_classes, mask=mask, dtype=dtype)
-    kept = kept_weights(weight, mask)
-    return {label: found or undefined(kept) for label, found in each if label is not None}
-
-
-@checked()
 def each_class_then_all(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
@@ -149,9 +106,10 @@ def each_class_then_all(
 ) -> Iterator[tuple[int | None, Cavity | None]]:
     """Yield the cavity effect within each class, then, under the label None, that of all samples together.
 
-    The values are those of `cavity_by_class` and `cavity`, for little more than the price of one: the
+    Effects within a class are free of the mixture of classes. Labels are from 0 to `num_classes` − 1, by
+    default the largest label. The values are those of `cavity`, for little more than the price of one: the
     moments of all samples are those of the classes, merged. Only one `Cavity` is in memory at a time.
-    Classes with fewer than `min_samples` samples (2 or more) get None.
+    Classes with fewer than `min_samples` samples (2 or more) get None. Errors are those of `cavity`.
     """
     kept, precision = kept_weights(weight, mask), dtype_named(dtype)
     members = _members(inputs, labels, num_classes)

@@ -16,17 +16,10 @@ pruning rates (a tenth, a fifth, 30 %, a half) put the threshold inside a stratu
 
 @dataclass(frozen=True, kw_only=True)
 class CavityContrast:
-    """An effect of kept weights beside that of removed ones.
+    """Mean Δ of kept and of removed weights, NaN for an empty group, and their difference, kept − pruned.
 
-    Attributes
-    ----------
-    kept, pruned : float
-        Mean Δ of each group; NaN for an empty group.
-    difference : float
-        ``kept − pruned``.
-    auc : float
-        Probability that Δ of a kept weight exceeds that of a removed one, with ties counted half: ½ = no
-        tendency. It is Mann–Whitney's U over the product of the group sizes.
+    `auc` is the probability that Δ of a kept weight exceeds that of a removed one, with ties counted half; ½
+    is no tendency. It is Mann–Whitney's U over the product of the group sizes.
     """
 
     kept: float
@@ -39,13 +32,10 @@ class CavityContrast:
 class MatchedContrast(CavityContrast):
     """A contrast averaged over strata of weights of similar size.
 
-    Attributes
-    ----------
-    num_matched : int
-        Number of comparisons behind the average: the sum over strata of the size of the smaller group.
-    magnitude_ratio : float
-        Mean |w| of the kept weights over that of the pruned ones, averaged over strata in the same way. It
-        is 1 if sizes match; the excess over 1 is what the strata failed to match.
+    `num_matched` is the number of comparisons behind the average: the sum over strata of the size of the
+    smaller group. `magnitude_ratio` is the mean |w| of the kept weights over that of the pruned ones,
+    averaged over strata in the same way. It is 1 if sizes match; the excess over 1 is what the strata failed
+    to match.
     """
 
     num_matched: int
@@ -158,10 +148,7 @@ def matched_shares(
 ) -> Float[np.ndarray, "out in"]:
     """Return the weight of each entry in the means of `matched_contrast`, for distributions at matched |w|.
 
-    Parameters
-    ----------
-    delta, magnitude, kept, pruned, num_strata
-        As in `matched_contrast`.
+    Arguments and errors are those of `matched_contrast`.
 
     Returns
     -------
@@ -169,11 +156,6 @@ def matched_shares(
         For each weight, the size of the smaller group of its stratum over the size of its own group there;
         0 for weights that are not compared. Averaging `delta` over the kept weights with these shares gives
         ``matched_contrast(…).kept``, and likewise for those pruned.
-
-    Raises
-    ------
-    InputError
-        As `matched_contrast`.
     """
     rows, columns, stratum, smaller = _strata(delta, magnitude, kept, pruned, num_strata)
     is_kept = kept[rows, columns]

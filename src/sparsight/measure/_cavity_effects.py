@@ -55,17 +55,11 @@ class Cavity:
 def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
     """Return every Δ, computed from moments, and which units need a second look.
 
-    The formula and the thresholds are those of `sparsight.measure.cavity`.
-
-    Returns
-    -------
-    Cavity
-    Tensor of int64
-        Units, as indices among the kept ones, with a value that float32 cannot resolve but float64 may.
-        Empty if the moments are already float64.
+    The formula and the thresholds are those of `sparsight.measure.cavity`. The units, indices among the kept
+    ones, have a value that float32 cannot resolve but float64 may: none if the moments are already float64.
     """
     pairs, kept = layer.pairs, layer.pairs.values_of(layer.kept.weight != 0)
-    unit, inputs, parts = moments.central_parts()
+    unit, inputs, parts = moments.central()
     eps = torch.finfo(layer.dtype).eps
     # The pivot of a constant input may miss its value by some float64 rounding errors: that is not variance.
     varies = inputs[2] > (_LEAST_INPUT_SD * torch.finfo(torch.float64).eps * moments.means()[1]) ** 2
@@ -133,17 +127,3 @@ def _whole_units(values: Tensor, kept: KeptWeights) -> np.ndarray:
     whole = np.full(kept.shape[0], np.nan)
     whole[kept.rows.cpu().numpy()] = values.cpu().numpy()
     return whole
-
-
-def undefined(kept: KeptWeights) -> Cavity:
-    """Return the effects measured from fewer than two samples: NaN at every kept weight."""
-    nan_at_kept = np.zeros(kept.shape)
-    rows, columns = (index.cpu().numpy() for index in kept.weight.nonzero(as_tuple=True))
-    nan_at_kept[kept.rows.cpu().numpy()[rows], kept.columns.cpu().numpy()[columns]] = np.nan
-    no_value = np.full(kept.shape[0], np.nan)
-    return Cavity(
-        **{name: nan_at_kept.copy() for name in MAPS},
-        excess_kurtosis=no_value,
-        skewness=no_value.copy(),
-        num_undefined=len(rows),
-    )

@@ -22,20 +22,9 @@ def trade(
     many as it gave. The chain is symmetric and connects all masks with the same counts, so it converges to
     the uniform distribution over them. All pairs of a round trade at once, by two sorts of the list of kept
     weights. If more than half of the weights are kept, the complement is traded instead: it is the same
-    chain, on a shorter list.
+    chain, on a shorter list. A round costs O(n log n), with n the smaller of the numbers of kept and pruned
+    weights.
 
-    Parameters
-    ----------
-    mask : numpy.ndarray of bool, (out, in)
-        True = kept.
-    num_rounds : int
-        Number of rounds. A round costs O(n log n), with n the smaller of the numbers of kept and pruned
-        weights.
-    stream : numpy.random.Generator
-        Source of the pairs and the deals; it is advanced.
-
-    Notes
-    -----
     Strona, Nappo, Boccacci, Fattorini, San-Miguel-Ayanz, Nat. Commun. 5:4114 (2014); trading all pairs of a
     round at once is the global curveball of Carstens, Hamann, Meyer, Penschuck, Tran, Wagner (ESA 2018).
     """

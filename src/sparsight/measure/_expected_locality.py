@@ -35,16 +35,9 @@ _CHANCE_SHARE = 0.95
 class Chance:
     """Pair counts and summaries of a layer's random counterparts.
 
-    Attributes
-    ----------
-    counts : sequence of numpy.ndarray of float64, grid of displacements
-        Expected S^sc(d) and S^dc(d).
-    summaries : numpy.ndarray of float64, (5,)
-        The summaries of these counts, in the order of `SUMMARIES`.
-    relative_sd : numpy.ndarray of float64, (5,)
-        Standard deviation of each summary under the null, divided by its expectation. NaN if unknown.
-    quantile : float
-        Half width of the central 95 % in these standard deviations. NaN if unknown.
+    `counts` are the expected S^sc(d) and S^dc(d); `summaries` are theirs, in the order of `SUMMARIES`.
+    `relative_sd` is the standard deviation of each summary under the null, divided by its expectation, and
+    `quantile` the half width of the central 95 % in these standard deviations; NaN if unknown.
     """
 
     counts: Sequence[np.ndarray]

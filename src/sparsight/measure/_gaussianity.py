@@ -13,16 +13,6 @@ from sparsight.errors import InputError
 _BLOCK = 1 << 20  # values worked on at a time, so that memory beyond the input does not grow with it
 _MIN_SAMPLES = 4  # the unbiased kurtosis divides by n − 3
 
-_STATISTICS = (
-    "mean",
-    "variance",
-    "skewness",
-    "excess_kurtosis",
-    "negentropy",
-    "anderson_darling",
-    "ks_distance",
-)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Gaussianity:
@@ -59,6 +49,9 @@ class Gaussianity:
     def num_undefined(self) -> int:
         """Number of entries of `excess_kurtosis` that are NaN."""
         return int(np.isnan(self.excess_kurtosis).sum())
+
+
+_STATISTICS = tuple(field.name for field in fields(Gaussianity) if field.name != "num_samples")
 
 
 @checked(finite=("preactivations",))

@@ -23,20 +23,11 @@ _LEAST_SD = 1e4
 class JointCavity:
     """The effect of removing a set of weights from each unit at once, beside the sum of single effects.
 
-    Every Δ is the statistic with the set minus the statistic without it: positive means that the set raises
-    it. It is 0 where nothing is removed from the unit, and NaN where the unit, or what is left of it, has
-    (almost) no variance.
-
-    Attributes
-    ----------
-    delta_kurtosis, delta_abs_kurtosis, delta_skewness, delta_negentropy : numpy.ndarray of float64, (out,)
-        Effect of removing the set at once, by brute force. The statistics are those of `Cavity`.
-    first_order_kurtosis, first_order_abs_kurtosis : numpy.ndarray of float64, (out,)
-    first_order_skewness, first_order_negentropy : numpy.ndarray of float64, (out,)
-        Sum over the set of the single weights' Δ: equal to the joint effect if effects add up. NaN where
-        one of them is NaN.
-    num_removed : numpy.ndarray of int64, (out,)
-        Number of nonzero weights in the set.
+    Every Δ, (out,), is a statistic of `Cavity` with the set minus the statistic without it: positive means
+    that the set raises it. It is 0 where nothing is removed from the unit, and NaN where the unit, or what is
+    left of it, has (almost) no variance. The ``delta_`` of the set removed at once are by brute force; the
+    ``first_order_`` sum the single weights' Δ: equal to the joint effect if effects add up, and NaN where one
+    of them is NaN. `num_removed` counts the nonzero weights in the set.
     """
 
     delta_kurtosis: Float[np.ndarray, " out"]
@@ -87,10 +78,6 @@ def joint_cavity(
         and the kurtosis of each unit with all its weights.
     dtype : {"float32", "float64"}
         Precision of the matrix products. Sums are float64.
-
-    Returns
-    -------
-    JointCavity
 
     Raises
     ------
@@ -170,7 +157,7 @@ def _skewness_and_kurtosis(
         sum_of_squares += deviations.square().sum(dim=0, dtype=torch.float64)
     if moments.num_samples < 2:
         raise InputError(f"inputs hold {moments.num_samples} sample(s); at least 2 are needed")
-    unit = moments.central().unit  # (5, out)
+    unit = moments.central()[0].cpu().numpy()  # (5, out)
     terms = (rows.double().square() @ sum_of_squares).cpu().numpy() / moments.num_samples  # Σ W² Var h
     has_variance = unit[2] > (_LEAST_SD * torch.finfo(precision).eps) ** 2 * terms
     variance = np.where(has_variance, unit[2], np.nan)

@@ -103,10 +103,6 @@ def locality(
     seed : int
         Seed of the draws.
 
-    Returns
-    -------
-    Locality
-
     Raises
     ------
     InputError
@@ -169,23 +165,6 @@ def localities(
     return found
 
 
-@checked()
-def unit_locality(mask: Any, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return near and far of every unit against its own ``fan_in`` expectation.
-
-    Parameters
-    ----------
-    mask, geometry
-        As in `locality`.
-
-    Returns
-    -------
-    near, far : numpy.ndarray of float64, (out,)
-        NaN for units with fewer than two kept inputs.
-    """
-    return _unit_locality(_weights(mask, geometry), geometry)
-
-
 @dataclass(frozen=True, eq=False)
 class FanInClass:
     """Units of similar fan-in, and the locality of these units alone."""
@@ -239,6 +218,7 @@ def locality_by_fan_in(
 
 
 def _unit_locality(weights: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+    """Return near and far of every unit against its own ``fan_in`` expectation."""
     kernels = np.stack([near_displacements(geometry), far_displacements(geometry)])
     observed = unit_pair_sums(weights, geometry, kernels)
     products = weights.sum(axis=1, dtype=np.float64) ** 2 - np.square(weights, dtype=np.float64).sum(axis=1)

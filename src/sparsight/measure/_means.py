@@ -3,9 +3,6 @@
 from typing import overload
 
 import numpy as np
-from jaxtyping import Bool, Float
-
-from sparsight.arguments import checked
 
 
 @overload
@@ -29,9 +26,3 @@ def mean_of_defined(values: np.ndarray, axis: int | None = None) -> float | np.n
     count = is_defined.sum(axis=axis)
     total = np.where(is_defined, values, 0.0).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-@checked(bounded=("delta",))
-def mean_over(delta: Float[np.ndarray, "out in"], chosen: Bool[np.ndarray, "out in"]) -> float:
-    """Return the mean of the defined entries among those chosen; NaN if there are none."""
-    return mean_of_defined(delta[chosen])

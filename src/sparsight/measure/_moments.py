@@ -1,7 +1,6 @@
 """Joint moments of pre-activations and inputs, streaming and mergeable."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,63 +15,18 @@ CROSS_ORDERS = ((1, 1), (2, 1), (1, 2), (3, 1), (2, 2), (1, 3))
 """Orders (a, b) of E[λ^a h^b] with a + b ≤ 4, both at least 1."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CentralMoments:
-    """Central sample moments (ddof 0).
-
-    Attributes
-    ----------
-    num_samples : int
-        Number of samples behind each moment.
-    unit : numpy.ndarray of float64, (highest_order + 1, out)
-        E[(λ − E λ)^p] for p = 0 … highest_order; row 1 is 0 up to rounding.
-    input : numpy.ndarray of float64, (highest_order + 1, in)
-        The same for the inputs h.
-    unit_mean, input_mean : numpy.ndarray of float64, (out,) and (in,)
-        E λ and E h.
-    cross : dict of (a, b) to numpy.ndarray of float64
-        E[(λ − E λ)^a (h − E h)^b], in the shape of the pairs, for a, b ≥ 1 and a + b ≤ 4.
-    """
-
-    num_samples: int
-    unit: np.ndarray
-    input: np.ndarray
-    unit_mean: np.ndarray
-    input_mean: np.ndarray
-    cross: dict[tuple[int, int], np.ndarray]
-
-
 class Moments:
     """Sums of (λ_k − p_k)^a (h_i − q_i)^b over samples, for pairs of units k and inputs i.
 
-    Orders are a + b ≤ 4 where both are at least 1, and up to `highest_order` for units or inputs alone.
-    Within a block of samples, matrix products in `dtype` sum the products of powers; blocks are added up in
-    float64. Memory does not grow with the number of samples.
+    Orders are a + b ≤ 4 where both are at least 1, and up to `highest_order` (4 or more) for units or inputs
+    alone. Within a block of samples, matrix products in `dtype` sum the products of powers; blocks are added
+    up in float64. Memory does not grow with the number of samples. For moments by class, keep one accumulator
+    per class and merge them for those of all samples.
 
-    The pivots p and q save digits: a sum of fourth powers around 0 loses all of them if the mean is 10⁴
-    standard deviations. Unless given, they are the means of the first batch. The result depends on them, and
-    on the batch size, by rounding only (below 1e-5 of the moment's scale in float32, 1e-10 in float64).
-
-    Parameters
-    ----------
-    pairs : AllPairs or ListedPairs
-        The pairs of units and inputs to take joint moments of.
-    dtype : {"float32", "float64"}
-        Precision of the matrix products.
-    highest_order : int
-        Highest order of the moments of units and inputs alone; at least 4.
-    unit_pivot, input_pivot : Tensor of float64, (out,) and (in,), optional
-        Values near the means of pre-activations and inputs. Give both or neither.
-
-    Raises
-    ------
-    InputError
-        If `dtype` is not one of these, `highest_order` is below 4, only one pivot is given, or a pivot has
-        the wrong length.
-
-    Notes
-    -----
-    For moments by class, keep one accumulator per class and merge them for those of all samples.
+    The pivots p and q, (out,) and (in,), save digits: a sum of fourth powers around 0 loses all of them if
+    the mean is 10⁴ standard deviations. Unless given, they are the means of the first batch. The result
+    depends on them, and on the batch size, by rounding only (below 1e-5 of the moment's scale in float32,
+    1e-10 in float64).
     """
 
     def __init__(
@@ -109,20 +63,7 @@ class Moments:
         self._cross = {order: zeros(self.pairs.shape, dtype=torch.float64) for order in CROSS_ORDERS}
 
     def update(self, preactivations: np.ndarray | Tensor, inputs: np.ndarray | Tensor) -> None:
-        """Add a batch.
-
-        Parameters
-        ----------
-        preactivations : numpy.ndarray or Tensor of float, (n, out)
-            The pre-activations λ of these inputs. They need not be linear in h.
-        inputs : numpy.ndarray or Tensor of float, (n, in)
-            The inputs h.
-
-        Raises
-        ------
-        InputError
-            If shapes do not fit, or a value is NaN or infinite.
-        """
+        """Add a batch of pre-activations λ, (n, out), and inputs h, (n, in); λ need not be linear in h."""
         lam, h = torch.as_tensor(preactivations).detach(), torch.as_tensor(inputs).detach()
         num_samples, sizes = len(h), (self.pairs.num_units, self.pairs.num_inputs)
         if lam.shape != (num_samples, sizes[0]) or h.shape != (num_samples, sizes[1]):
@@ -168,15 +109,10 @@ class Moments:
             add_in_pieces(total, self.pairs.products(unit_powers[a], input_powers[b]))
 
     def merge_(self, other: "Moments") -> None:
-        """Add the samples of `other` to these.
+        """Add the samples of `other`, which is about the same pairs in the same precision, to these.
 
         The binomial theorem moves the sums from the pivots of `other` to those of this accumulator. This is
         exact up to float64 rounding, in any order of merging.
-
-        Raises
-        ------
-        InputError
-            If the two are about different pairs, or in different precision.
         """
         kinds = [(m.dtype, m.highest_order, m.pairs.shape) for m in (self, other)]
         if kinds[0] != kinds[1] or not self.pairs.same_as(other.pairs):
@@ -198,47 +134,17 @@ class Moments:
             for order, values in cross.items():
                 self._cross[order][part] += values
 
-    def central(self) -> CentralMoments:
-        """Return central moments.
-
-        Raises
-        ------
-        InputError
-            If there are no samples.
-        """
-        unit, inputs, parts = self.central_parts()
-        cross = {order: np.empty(self.pairs.shape) for order in CROSS_ORDERS}
-        for part, values in parts:
-            for order, value in values.items():
-                cross[order][part] = value.cpu().numpy()
-        unit_mean, input_mean = self.means()
-        return CentralMoments(
-            num_samples=self.num_samples,
-            unit=unit.cpu().numpy(),
-            input=inputs.cpu().numpy(),
-            unit_mean=unit_mean.cpu().numpy(),
-            input_mean=input_mean.cpu().numpy(),
-            cross=cross,
-        )
-
     def means(self) -> tuple[Tensor, Tensor]:
         """Return E λ, (out,), and E h, (in,), float64."""
         unit_pivot, input_pivot = self.pivots
         count = max(self.num_samples, 1)
         return unit_pivot + self._unit[1] / count, input_pivot + self._input[1] / count
 
-    def central_parts(
-        self,
-    ) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
-        """Return central moments of units and of inputs, (highest_order + 1, ·), and of pairs part by part.
+    def central(self) -> tuple[Tensor, Tensor, Iterator[tuple[slice, Mapping[tuple[int, int], Tensor]]]]:
+        """Return central sample moments (ddof 0) of units, of inputs, and of pairs part by part; float64.
 
-        This is `central` for callers that do not need the moments of all pairs at once. The parts are those
-        of `pairs.parts()`.
-
-        Raises
-        ------
-        InputError
-            If there are no samples.
+        E[(λ − E λ)^p] and E[(h − E h)^p] have a row for each p = 0 … highest_order, of which row 1 is 0 up to
+        rounding; E[(λ − E λ)^a (h − E h)^b] comes by (a, b) for each of `pairs.parts()`.
         """
         unit_pivot, input_pivot = self.pivots
         if self.num_samples == 0:

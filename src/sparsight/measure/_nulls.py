@@ -34,14 +34,8 @@ _ROWS_PER_BLOCK = 16  # bounds the float64 temporaries of a map
 class PairStatistic:
     """Properties of a sum X = Σ_{i≠j} a_ij w_i w_j over pairs of inputs that fix its mean and variance.
 
-    Here a_ij = K^sc(d_ij) for two inputs of the same channel, and K^dc(d_ij) otherwise.
-
-    Attributes
-    ----------
-    total, squares : float
-        Σ_{i≠j} a_ij and Σ_{i≠j} a_ij².
-    row_sums : numpy.ndarray of float64, (in,)
-        Σ_{j≠i} a_ij.
+    Here a_ij = K^sc(d_ij) for two inputs of the same channel, and K^dc(d_ij) otherwise. They are the `total`
+    Σ_{i≠j} a_ij, the `squares` Σ_{i≠j} a_ij² and the `row_sums` Σ_{j≠i} a_ij, (in,).
     """
 
     total: float
@@ -68,21 +62,14 @@ def pair_statistic(
 
 @dataclass(frozen=True, eq=False)
 class ValueMoments:
-    """Contribution of M values w to the moments of X when they are permuted at random.
+    """Contribution of M values w, zeros included, to the moments of X when they are permuted at random.
 
     One entry for each set of values: each unit of a layer under ``fan_in``, the whole layer under
     ``uniform``.
 
-    Attributes
-    ----------
-    num_places : int
-        Number M of values in a set, zeros included.
-    products : numpy.ndarray of float64, (set,)
-        Σ_{i≠j} w_i w_j.
-    linear : numpy.ndarray of float64, (set,)
-        Σ(v − v̄)² / (M − 1) with v_i = w_i (Σw − w_i).
-    quadratic : numpy.ndarray of float64, (set,)
-        E[w_i² w_j²] − 2 E[w_i² w_j w_k] + E[w_i w_j w_k w_l] over distinct places.
+    * `products`: Σ_{i≠j} w_i w_j.
+    * `linear`: Σ(v − v̄)² / (M − 1) with v_i = w_i (Σw − w_i).
+    * `quadratic`: E[w_i² w_j²] − 2 E[w_i² w_j w_k] + E[w_i w_j w_k w_l] over distinct places.
     """
 
     num_places: int
@@ -95,12 +82,7 @@ class ValueMoments:
 def value_moments(weights: Shaped[np.ndarray, "out in"], null: Literal["uniform", "fan_in"]) -> ValueMoments:
     """Return the `ValueMoments` of each unit (``fan_in``), or of the whole layer (``uniform``).
 
-    Parameters
-    ----------
-    weights : numpy.ndarray of bool or non-negative numbers, (out, in)
-        A mask or a map.
-    null : {"uniform", "fan_in"}
-        Whether values move within the layer or within their unit.
+    Weights are a mask or a map: bool or not negative.
     """
     if null not in ("uniform", "fan_in"):
         raise InputError(f"null is {null!r}; 'uniform' and 'fan_in' are allowed")
@@ -195,8 +177,6 @@ def sample_masks(
         keep each input.
     num_samples : int
         Number of draws, 0 or more.
-    seed : int
-        Seed of the draws.
 
     Yields
     ------

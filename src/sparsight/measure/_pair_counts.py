@@ -24,30 +24,21 @@ _NUMBERS_PER_BLOCK = 2**18
 
 @checked(finite=("weights",))
 def pair_counts(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Count the pairs of inputs of one unit at each displacement, summed over units.
+    """Count the pairs of inputs of one unit at each displacement, summed over units: S^sc(d) and S^dc(d).
 
     With w_c(x) the row of a unit as an array over channels c and pixels x,
 
         S^sc(d) = Σ_c Σ_x w_c(x) w_c(x + d) − [d = 0] Σ w²,    S^dc(d) = Σ_{c ≠ c'} Σ_x w_c(x) w_c'(x + d)
 
-    where x + d wraps if the geometry does; otherwise pairs that leave the image do not count. Memory does
-    not grow with the number of units: their power spectra are added up and transformed back once.
-
-    Parameters
-    ----------
-    weights : numpy.ndarray of bool or non-negative numbers, (out, in)
-        A mask, squared weights, or numbers of paths.
-    geometry : Geometry
-        Geometry of the inputs.
-
-    Returns
-    -------
-    same_channel, different_channel : numpy.ndarray of float64, grid of displacements
-        Counts of ordered pairs, without pairs of an input with itself. Integers if `weights` is bool.
+    where x + d wraps if the geometry does; otherwise pairs that leave the image do not count. Pairs are
+    ordered, and none is of an input with itself. Weights are a mask (counts are then integers), squared
+    weights, or numbers of paths. Memory does not grow with the number of units: their power spectra are added
+    up and transformed back once.
     """
     # A sum over pairs at displacement d is an autocorrelation, whose transform is the power spectrum |F w|².
     # Pairs across channels are those of the channels' sum less those within channels: no c² loop.
-    same_power = np.zeros(2 * _num_frequencies(geometry))
+    *others, last = _lengths(geometry)
+    same_power = np.zeros(2 * math.prod(others) * (last // 2 + 1))
     all_power = np.zeros_like(same_power)
     for _, spectra in _spectra(weights, geometry):
         same_power += np.einsum("ucf,ucf->f", spectra, spectra)
@@ -68,13 +59,7 @@ def unit_pair_sums(
     """Return Σ_d K(d) S^sc(d) of each unit for each kernel K, without computing S(d) of each unit.
 
     By Parseval's theorem this is the sum of the unit's power spectrum times the spectrum of the kernel.
-
-    Parameters
-    ----------
-    weights, geometry
-        As in `pair_counts`.
-    kernels : numpy.ndarray of bool or float64, (kernel, *grid of displacements)
-        Even functions of displacement: K(−d) = K(d), so their spectra are real.
+    Kernels are even functions of displacement, K(−d) = K(d), so their spectra are real.
     """
     if len(kernels):
         _check_grid("kernels", kernels[0], geometry)
@@ -159,11 +144,6 @@ def _lengths(geometry: Geometry) -> tuple[int, ...]:
         return geometry.size
     # A transform wraps. Zeros up to 2n − 1 keep displacements d and d − n apart; a few more make it fast.
     return tuple(fft.next_fast_len(2 * extent - 1, real=True) for extent in geometry.size)
-
-
-def _num_frequencies(geometry: Geometry) -> int:
-    *others, last = _lengths(geometry)
-    return int(np.prod(others)) * (last // 2 + 1)
 
 
 def _places(axis: int, geometry: Geometry) -> np.ndarray:

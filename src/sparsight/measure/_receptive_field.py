@@ -69,17 +69,12 @@ def entropy(weights: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " out"]:
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """Centre and extent of each unit's receptive field, summed over channels.
+    """Centre, (out, axes), and extent of each unit's receptive field, summed over channels, in pixels.
 
-    Attributes
-    ----------
-    centre : numpy.ndarray of float64, (out, axes)
-        Mean position in pixels; on a torus the circular mean, in [0, extent). NaN for empty units.
-    covariance : numpy.ndarray of float64, (out, axes, axes)
-        Covariance of the positions around the centre (on a torus: of their nearest images), in pixels². Its
-        eigenvectors are the directions of the ellipse's axes, the roots of its eigenvalues their lengths.
-    radius_of_gyration : numpy.ndarray of float64, (out,)
-        √trace of the covariance, in pixels.
+    The centre is the mean position; on a torus the circular mean, in [0, extent). NaN for empty units. The
+    covariance, (out, axes, axes), is that of the positions around the centre (on a torus: of their nearest
+    images). Its eigenvectors are the directions of the ellipse's axes, the roots of its eigenvalues their
+    lengths. The radius of gyration is the root of its trace.
     """
 
     centre: np.ndarray
@@ -95,8 +90,6 @@ def envelope(weights: Shaped[np.ndarray, "out in"], geometry: Geometry) -> Envel
     ----------
     weights : numpy.ndarray of non-negative numbers or bool, (out, in)
         A mask, or squared weights.
-    geometry : Geometry
-        Geometry of the inputs.
     """
     mass = weights.astype(np.float64).reshape(len(weights), geometry.channels, geometry.num_pixels)
     mass = mass.sum(axis=1)  # (out, pixel)

@@ -18,24 +18,11 @@ BLOCK = 2048
 def sample_blocks(
     inputs: Samples, num_inputs: int, device: torch.device, chosen: np.ndarray | None = None
 ) -> Iterator[Tensor]:
-    """Yield samples in blocks of at most 2048, as float32 or float64, on a device.
+    """Yield samples in blocks of at most 2048, on a device; wrong shapes, NaN and infinity raise InputError.
 
-    Parameters
-    ----------
-    inputs : numpy.ndarray or Tensor, (n, num_inputs), or an iterable of such
-        float32 and float64 stay as they are; smaller floats, booleans and small integers become float32,
-        wide integers float64. A memory map is read block by block.
-    num_inputs : int
-        Length of a sample.
-    device : torch.device
-        Where the blocks are needed.
-    chosen : numpy.ndarray of int, optional
-        Indices of the samples of an array to yield, ascending; all by default.
-
-    Raises
-    ------
-    InputError
-        If a batch has another shape, or holds NaN or infinite values.
+    float32 and float64 stay as they are; smaller floats, booleans and small integers become float32, wide
+    integers float64. A memory map is read block by block. `chosen` lists the samples of an array to yield,
+    ascending; all by default.
     """
     if isinstance(inputs, np.ndarray | Tensor):
         _check_shape(inputs, num_inputs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,14 +24,8 @@ MOST_INPUTS = 0.7
 class KeptWeights:
     """Weights of a layer without its empty units and, if there are many, without its unused inputs.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        (out, in) of the whole layer.
-    rows, columns : Tensor of int64
-        Indices, in the whole layer, of the units and inputs that are left.
-    weight : Tensor of float64, (rows, columns)
-        0 where pruned.
+    `shape` is (out, in) of the whole layer; `rows` and `columns` are the units and inputs in it that are
+    left. `weight`, float64, (rows, columns), is 0 where pruned.
     """
 
     shape: tuple[int, int]
@@ -45,13 +40,7 @@ class KeptWeights:
 
 
 def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) -> KeptWeights:
-    """Return the kept weights of a layer; shapes and dtypes are already checked.
-
-    Raises
-    ------
-    InputError
-        If a weight is NaN or infinite.
-    """
+    """Return the kept weights of a layer, which must be finite; shapes and dtypes are already checked."""
     dense = torch.as_tensor(weight).detach().double()
     if not torch.isfinite(dense).all():
         raise InputError("weight holds NaN or infinite values; train with a lower learning rate")
@@ -68,24 +57,14 @@ def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ScaledLayer:
-    """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units.
+    """Kept weights u_ki = W_ki s_i / r_k, scaled by inputs and by units, and listed if they are few.
 
-    s_i is near the standard deviation of input i and r_k near the norm of unit k. Skewness and kurtosis do
-    not depend on either. Without scaling, fourth powers in float32 would overflow for deviations above 4e9
-    and lose digits below 3e-10. Both scales are powers of two, so scaling rounds nothing.
+    s_i (`input_scale`) is near the standard deviation of input i and r_k near the norm of unit k. Skewness
+    and kurtosis do not depend on either. Without scaling, fourth powers in float32 would overflow for
+    deviations above 4e9 and lose digits below 3e-10. Both scales are powers of two, so scaling rounds
+    nothing.
 
-    Attributes
-    ----------
-    kept : KeptWeights
-        The weights before scaling.
-    pairs : AllPairs or ListedPairs
-        Pairs of the kept weights; listed if they are few.
-    weight : Tensor of `dtype`, in the shape of the pairs
-        The scaled weights u.
-    input_scale : Tensor of float64, (columns,)
-        The scales s of the inputs.
-    dtype : torch.dtype
-        Precision of the matrix products.
+    `weight` is u in the shape of the pairs; `dtype` is the precision of the matrix products.
     """
 
     kept: KeptWeights
@@ -94,23 +73,14 @@ class ScaledLayer:
     input_scale: Tensor
     dtype: torch.dtype
 
-    def no_moments(self, **pivots: Tensor) -> Moments:
-        """Return an empty accumulator."""
-        name = str(self.dtype).removeprefix("torch.")
-        return Moments(self.pairs, dtype=name, highest_order=4, **pivots)
-
     def moments(self, blocks: Iterable[Tensor]) -> Moments:
         """Return moments of scaled pre-activations and inputs; the pivots are means of the first samples.
 
-        Pre-activations are computed from the inputs' deviations h − q, since W h would spend its digits on a
-        large mean.
-
-        Parameters
-        ----------
-        blocks : iterable of Tensor of float32 or float64, (n, in)
-            Samples of the layer's inputs, unscaled.
+        The blocks, (n, in), are not scaled. Pre-activations are computed from the inputs' deviations h − q,
+        since W h would spend its digits on a large mean.
         """
-        found, pivot = self.no_moments(), None
+        settings: dict[str, Any] = {"dtype": str(self.dtype).removeprefix("torch."), "highest_order": 4}
+        found, pivot = Moments(self.pairs, **settings), None
         for block in blocks:
             h = block if self.kept.has_all_inputs else block[:, self.kept.columns]
             # Deviations are taken in the wider dtype and rounded afterwards: float64 inputs with a large mean
@@ -121,7 +91,7 @@ class ScaledLayer:
                 pivot = h[:SAMPLES_FOR_PIVOT].mean(dim=0, dtype=torch.float64).to(h.dtype)
                 input_pivot = pivot.double() / self.input_scale
                 unit_pivot = self.pairs.preactivations(input_pivot[None], self.weight.double())[0]
-                found = self.no_moments(unit_pivot=unit_pivot, input_pivot=input_pivot)
+                found = Moments(self.pairs, **settings, unit_pivot=unit_pivot, input_pivot=input_pivot)
             scaled = (h - pivot).mul_(1 / self.input_scale.to(h.dtype)).to(self.dtype)
             deviations = self.pairs.arranged(scaled)
             found.add_deviations(self.pairs.preactivations(deviations, self.weight), deviations)

@@ -20,36 +20,23 @@ _MAX_EVALUATIONS = 200  # evaluations of residual and Jacobian: receptive fields
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShapeFits:
-    """Best fits of one shape to the spatial profiles of some units.
+    """Best fits of one shape to the spatial profiles of some units, (fit,) or (fit, axes) each.
 
-    Attributes
-    ----------
-    units : numpy.ndarray of int64, (fit,)
-        Indices of the units that were tried.
-    r_squared : numpy.ndarray of float64, (fit,)
-        1 − Σ(p − f)² / Σp² over all pixels, with p the profile and f the fit: 0 for the zero function, 1 for
-        a perfect fit, NaN without a fit.
-    centre : numpy.ndarray of float64, (fit, axes)
-        Centre in pixels; on a torus in [0, extent).
-    widths : numpy.ndarray of float64, (fit, axes)
-        σ in pixels; in 2-D first along the direction of `orientation`, then across it.
-    orientation : numpy.ndarray of float64, (fit,)
-        Direction of the wave (Gabor) or of the long axis (Gaussian): the angle to the last axis (x), towards
-        increasing y, in radians in [0, π). 0 in 1-D.
-    frequency : numpy.ndarray of float64, (fit,)
-        Cycles per pixel; 0 for a Gaussian.
-    phase : numpy.ndarray of float64, (fit,)
-        Phase of the wave at the centre, in radians in [−π, π); 0 is even. For a Gaussian it is the sign: 0
-        or −π.
-    amplitude : numpy.ndarray of float64, (fit,)
-        Largest value of envelope times wave at phase 0; not negative.
-    channel_share : numpy.ndarray of float64, (fit,)
-        Σp² / Σw²: the share of the unit's weights in the profile, which is common to all channels. 1 with
-        one channel.
-    num_undefined : int
-        Number of units without a fit because they have no more kept pixels than the shape has parameters.
-    num_failed : int
-        Number of fits that did not converge.
+    * `units`: indices of the units that were tried.
+    * `r_squared`: 1 − Σ(p − f)² / Σp² over all pixels, with p the profile and f the fit: 0 for the zero
+      function, 1 for a perfect fit, NaN without a fit.
+    * `centre`: in pixels; on a torus in [0, extent).
+    * `widths`: σ in pixels; in 2-D first along the direction of `orientation`, then across it.
+    * `orientation`: direction of the wave (Gabor) or of the long axis (Gaussian): the angle to the last axis
+      (x), towards increasing y, in radians in [0, π). 0 in 1-D.
+    * `frequency`: cycles per pixel; 0 for a Gaussian.
+    * `phase`: of the wave at the centre, in radians in [−π, π); 0 is even. For a Gaussian it is the sign: 0
+      or −π.
+    * `amplitude`: largest value of envelope times wave at phase 0; not negative.
+    * `channel_share`: Σp² / Σw², the share of the unit's weights in the profile, which is common to all
+      channels. 1 with one channel.
+    * `num_undefined`: units without a fit: they have no more kept pixels than the shape has parameters.
+    * `num_failed`: fits that did not converge.
     """
 
     units: np.ndarray
@@ -77,16 +64,8 @@ def fit_gaussian(
         Signed weights, exactly 0 where pruned; the zeros are part of the fit. The profile of a unit with
         several channels is the first spatial singular vector of its (channel, pixel) matrix times its
         singular value, with the sign that makes the largest entry of the channels' vector positive.
-    geometry : Geometry
-        Geometry of the inputs.
     share : float
         Share of the units to fit, in (0, 1]; at least one unit, drawn without replacement.
-    seed : int
-        Seed of this draw.
-
-    Returns
-    -------
-    ShapeFits
 
     Raises
     ------

@@ -66,11 +66,6 @@ class ListedPairs:
 
     The cost of products is proportional to the number of pairs. Per pair it is about ten times that of a
     matrix product, so listing pays below about a tenth of all pairs.
-
-    Parameters
-    ----------
-    mask : Tensor of bool, (out, in)
-        True = kept.
     """
 
     def __init__(self, mask: Tensor) -> None:

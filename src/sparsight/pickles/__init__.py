@@ -4,7 +4,4 @@ _interpreter: the operations of a pickle that data need, with limits on memory a
 _rebuilders: arrays, dtypes and scalars from the calls that numpy writes into a pickle
 """
 
-from sparsight.pickles._interpreter import (
-    read_restricted_pickle as read_restricted_pickle,
-    unpickle_restricted as unpickle_restricted,
-)
+from sparsight.pickles._interpreter import read_restricted_pickle as read_restricted_pickle

@@ -37,11 +37,8 @@ class Unfinished:
 def rebuilders(num_bytes: int) -> dict[str, Rebuilder]:
     """Return the stand-ins, by ``"module name"``.
 
-    Parameters
-    ----------
-    num_bytes : int
-        The file's size: a limit on all arrays together, and on all encoded strings. Without it, one stored
-        string that is used repeatedly could fill the memory.
+    The file's size limits all arrays together, and all encoded strings. Without it, one stored string that is
+    used repeatedly could fill the memory.
     """
     arrays, strings = _Budget(num_bytes), _Budget(num_bytes)
 

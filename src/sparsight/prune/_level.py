@@ -141,8 +141,8 @@ class Acceleration:
     Attributes
     ----------
     crossovers : mapping of str to float, or None
-        Densities below which layers train on kept weights only, by layer shape, as
-        ``sparsight.sparse.measured_crossovers`` returns them. None: the same fixed density on every machine.
+        Densities below which layers train on kept weights only, by layer shape; see
+        ``sparsight.sparse.crossover_measurements``. None: the same fixed density on every machine.
     cuda_graph : bool
         Whether levels whose layers are all dense train through a CUDA graph.
     """

@@ -1,11 +1,12 @@
 """The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from sparsight.data import SOURCES, Source, Task, clone_task, with_label_noise, with_merged_classes
+from sparsight.data import SOURCES, Task, clone_task, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
 from sparsight.recipe._validation import unknown_field, wrong_value
 from sparsight.settings import Settings
@@ -72,7 +73,7 @@ class DataSettings(Settings):
         return self.model_copy(update={"clone": "gaussian"}) if self.clone == "none" else None
 
 
-def _own_clones(function: Source) -> tuple[str, ...]:
+def _own_clones(function: Callable[..., Task]) -> tuple[str, ...]:
     parameter = inspect.signature(function, eval_str=True).parameters.get("clone")
     return get_args(parameter.annotation) if parameter else ()
 

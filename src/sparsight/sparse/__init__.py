@@ -20,9 +20,7 @@ kernels        The compiled loops.
 from sparsight.sparse._crossover import (
     Crossovers as Crossovers,
     Kernel as Kernel,
-    is_worth_measuring as is_worth_measuring,
-    measured_crossovers as measured_crossovers,
-    shape_key as shape_key,
+    crossover_measurements as crossover_measurements,
     sparse_layers as sparse_layers,
 )
 from sparsight.sparse._sequential import SparseSequential as SparseSequential

@@ -17,14 +17,9 @@ from sparsight.sparse._tiles import RELU_FIRST, Activations, Batch, Tiling
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean and variance by which inputs are standardised.
+    """Mean and (biased) variance by which inputs are standardised, float64, (features,).
 
-    Attributes
-    ----------
-    mean, variance : ndarray of float64, (features,)
-        The variance is the biased one.
-    num_samples : int or None
-        Number of samples in the moments; None for running statistics, which do not depend on the batch.
+    `num_samples` is None for running statistics, which do not depend on the batch.
     """
 
     mean: np.ndarray
@@ -47,16 +42,8 @@ def moments(
 ) -> Moments:
     """Return the moments by which `module` standardises live inputs; update its running statistics.
 
-    Parameters
-    ----------
-    module : torch.nn.BatchNorm1d
-        See `is_supported`.
-    source : Batch or Activations
-    tiling : Tiling
-    relu : int
-        `RELU_FIRST` of `sparsight.sparse._tiles` if the inputs are rectified first.
-    part : LivePart
-        The live part of the layer that reads the inputs.
+    `relu` is `RELU_FIRST` if the inputs are rectified first; `part` belongs to the layer that reads the
+    inputs.
     """
     assert module.running_mean is not None
     assert module.running_var is not None

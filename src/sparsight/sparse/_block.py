@@ -14,7 +14,7 @@ from torch.nn import functional
 from sparsight.sparse._batch_norm import Moments, moments
 from sparsight.sparse._live_part import LivePart
 from sparsight.sparse._pattern import Pattern
-from sparsight.sparse._tile_product import Norm, Standardisation, tile_product
+from sparsight.sparse._tile_product import Standardisation, tile_product
 from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations, Batch, Tiling
 
 
@@ -22,15 +22,8 @@ from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Activations,
 class Block:
     """A block without its weights, which it is called with.
 
-    Attributes
-    ----------
-    part : LivePart
-        The live part of the linear layer.
-    norm : torch.nn.BatchNorm1d or None
-    relu : int
-        Position of the ReLU, a constant of `sparsight.sparse._tiles`; `NO_RELU` for a `Batch`.
-    next_relu : int or None
-        The same for the following block if that has a BatchNorm, whose moments are then taken here.
+    `relu` is the position of the ReLU: `NO_RELU` for a `Batch`. `next_relu` is that of the following block if
+    it has a BatchNorm, whose moments are then taken here.
     """
 
     part: LivePart
@@ -41,16 +34,7 @@ class Block:
     def __call__(
         self, values: Tensor, bias: Tensor, source: Batch | Activations, tiling: Tiling
     ) -> Activations:
-        """Return the layer's live outputs as tiles, and its constant outputs.
-
-        Parameters
-        ----------
-        values : Tensor, (kept,)
-            In the order of ``weight[mask]``.
-        bias : Tensor, (out,)
-        source : Batch or Activations
-        tiling : Tiling
-        """
+        """Return the layer's live outputs as tiles, and its constant outputs; values are ``weight[mask]``."""
         part = self.part
         if part.constants is not None:
             assert isinstance(source, Activations)
@@ -62,26 +46,26 @@ class Block:
         if part.units is not None and part.constant_units is not None:
             bias, constants = bias[part.units], bias[part.constant_units]
         found: Moments | None = None
-        parameters: Norm | None = None
+        norm: tuple[Tensor, Tensor] | None = None
         if self.norm is not None:
             found = moments(self.norm, source, tiling, self.relu, part)
-            parameters = Norm(self.norm.weight, self.norm.bias)
+            norm = self.norm.weight, self.norm.bias
             if part.inputs is not None:
-                parameters = Norm(self.norm.weight[part.inputs], self.norm.bias[part.inputs])
+                norm = self.norm.weight[part.inputs], self.norm.bias[part.inputs]
             if isinstance(source, Batch):
-                values, bias = folded(values, bias, parameters.gamma, parameters.beta, part.pattern)
-                parameters = None
+                values, bias = folded(values, bias, *norm, part.pattern)
+                norm = None
         outputs = tile_product(
             values,
             bias,
             source,
-            parameters,
+            norm,
             pattern=part.pattern,
             before=Standardisation(
                 relu=self.relu,
                 moments=found,
                 eps=0.0 if self.norm is None else self.norm.eps,
-                features=self._pixels(source),
+                features=self._listed_pixels if isinstance(source, Batch) else np.empty(0, np.int32),
             ),
             tiling=tiling,
             next_relu=self.next_relu,
@@ -103,9 +87,6 @@ class Block:
                 inverse = torch.rsqrt(self.norm.running_var[where] + self.norm.eps)
                 inputs = (inputs - self.norm.running_mean[where]) * inverse * self.norm.weight[where] + beta
         return functional.relu(inputs) if self.relu == RELU_LAST else inputs
-
-    def _pixels(self, source: Batch | Activations) -> np.ndarray:
-        return self._listed_pixels if isinstance(source, Batch) else np.empty(0, np.int32)
 
     @cached_property
     def _listed_pixels(self) -> np.ndarray:

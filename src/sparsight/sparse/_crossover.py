@@ -3,6 +3,7 @@
 See "Which layers train on kept weights is measured once a run, and recorded" in docs/decisions.md.
 """
 
+import functools
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -24,9 +25,8 @@ Kernel = Literal["auto", "dense", "csr"]
 """Where products take kept weights only: below the crossover (``auto``), nowhere (``dense``), or in every
 pruned layer (``csr``)."""
 
-Shape = tuple[int, int]
 Crossovers = Mapping[str, float]
-"""The density at or below which a layer takes the sparse step, by `shape_key`."""
+"""The density at or below which a layer takes the sparse step, by its shape: ``1024x3072`` for (out, in)."""
 
 SMALLEST = 2**16
 """Fewest weights with which a sparse step can be faster; smaller layers stay dense with ``auto``."""
@@ -46,16 +46,6 @@ _HIGHEST = 0.5
 _HALF_OCTAVE = 2 ** (1 / _STEPS_PER_OCTAVE)
 
 
-def shape_key(shape: Shape) -> str:
-    """Return ``1024x3072`` for (1024, 3072)."""
-    return f"{shape[0]}x{shape[1]}"
-
-
-def is_worth_measuring(shape: Shape) -> bool:
-    """Return whether a layer is large enough for a sparse step to be faster at any density."""
-    return shape[0] * shape[1] >= SMALLEST
-
-
 def sparse_layers(
     network: nn.Module, masks: Mapping[str, Tensor], kernel: Kernel, crossovers: Crossovers | None = None
 ) -> list[str]:
@@ -63,7 +53,6 @@ def sparse_layers(
 
     Parameters
     ----------
-    network : torch.nn.Module
     masks : mapping of str to Tensor of bool
         By parameter name.
     kernel : {"auto", "dense", "csr"}
@@ -100,57 +89,47 @@ def _are_most(names: Collection[str], network: nn.Module, candidates: Collection
     Beside a larger dense layer tiles cost more than they save: 0.77 and 0.88 times the dense speed were
     measured.
     """
-    sizes = {name: network.get_parameter(f"{name}.weight") for name in candidates}
-    large = {name: w.numel() for name, w in sizes.items() if is_worth_measuring((w.shape[0], w.shape[1]))}
-    return 2 * sum(large[name] for name in names) >= sum(large.values())
+    sizes = {name: network.get_parameter(f"{name}.weight").numel() for name in candidates}
+    total = sum(size for size in sizes.values() if size >= SMALLEST)
+    return 2 * sum(sizes[name] for name in names) >= total
 
 
 def _pays(mask: Tensor, crossovers: Crossovers, margin: float = 1.0) -> bool:
-    shape = (mask.shape[0], mask.shape[1])
-    if not is_worth_measuring(shape):
+    if mask.numel() < SMALLEST:
         return False
-    crossover = crossovers.get(shape_key(shape), FIXED_CROSSOVER)
+    crossover = crossovers.get(_key(*mask.shape), FIXED_CROSSOVER)
     return int(mask.count_nonzero()) <= margin * crossover * mask.numel()
 
 
-def measured_crossovers(shapes: Collection[Shape], device: torch.device) -> dict[str, float]:
-    """Time dense and sparse products of layers on this machine, and return where they cross.
+def crossover_measurements(
+    shapes: Collection[tuple[int, int]], device: torch.device
+) -> dict[str, Callable[[], float]]:
+    """Return a function that measures the crossover of each (out, in) with at least `SMALLEST` weights.
 
-    The time of a sparse product is modelled as a line in the density through two densities. A time is that of
-    forward pass and weight gradient on 384 samples, the least of two to five repeats. This takes well under a
-    second for 1024 units with 3072 inputs on one core.
-
-    Parameters
-    ----------
-    shapes : collection of (out, in)
-        Shapes with fewer than `SMALLEST` weights are left out.
-    device : torch.device
+    They are named as in `Crossovers`. Each times dense and sparse products on this machine, and models the
+    time of a sparse product as a line in the density through two densities. A time is that of forward pass
+    and weight gradient on 384 samples, the least of two to five repeats. This takes well under a second for
+    1024 units with 3072 inputs on one core.
     """
-    found = {}
-    for shape in sorted(set(shapes)):
-        if is_worth_measuring(shape):
-            dense, sparse = _probe(shape, device)
-            found[shape_key(shape)] = crossover_of_times(
-                dense, dict(zip(_PROBED_DENSITIES, sparse, strict=True))
-            )
-    return found
+    large = sorted({shape for shape in shapes if math.prod(shape) >= SMALLEST})
+    return {_key(*shape): functools.partial(_measured_crossover, shape, device) for shape in large}
+
+
+def _key(num_outputs: int, num_inputs: int) -> str:
+    return f"{num_outputs}x{num_inputs}"
+
+
+def _measured_crossover(shape: tuple[int, int], device: torch.device) -> float:
+    dense, sparse = _probe(shape, device)
+    return crossover_of_times(dense, dict(zip(_PROBED_DENSITIES, sparse, strict=True)))
 
 
 def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
     """Return the density at which a line through two sparse times meets the dense time, in coarse steps.
 
-    Parameters
-    ----------
-    dense : float
-        Seconds.
-    sparse : mapping of float to float
-        Density to seconds, at two densities.
-
-    Returns
-    -------
-    float
-        0, or the next lower value of ½, 2^-1½, ¼, …: coarse, so that a machine finds the same value nearly
-        every time, and at most ½, so that a disturbed measurement does little harm.
+    `sparse` maps two densities to seconds. The result is 0, or the next lower value of ½, 2^-1½, ¼, …:
+    coarse, so that a machine finds the same value nearly every time, and at most ½, so that a disturbed
+    measurement does little harm.
     """
     (low, at_low), (high, at_high) = sorted(sparse.items())
     slope = max((at_high - at_low) / (high - low), 1e-12)
@@ -161,7 +140,7 @@ def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
     return float(2.0 ** (steps / _STEPS_PER_OCTAVE))
 
 
-def _probe(shape: Shape, device: torch.device) -> tuple[float, list[float]]:
+def _probe(shape: tuple[int, int], device: torch.device) -> tuple[float, list[float]]:
     stream = torch.Generator().manual_seed(0)
     inputs = torch.randn(_PROBED_SAMPLES, shape[1], generator=stream).to(device)
     draws = torch.rand(shape, generator=stream)

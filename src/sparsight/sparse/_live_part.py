@@ -25,13 +25,7 @@ _MOST_PIXELS = 1 / 4
 class Constants:
     """The kept weights whose input is the same for all samples; their products are added to the bias.
 
-    Attributes
-    ----------
-    values : Tensor of int64, (weights,)
-        Position among the layer's kept weights.
-    units : Tensor of int64, (weights,)
-    inputs : Tensor of int64, (weights,)
-        Position among the constant inputs.
+    `values` are positions among the layer's kept weights, `inputs` positions among the constant inputs.
     """
 
     values: Tensor
@@ -41,20 +35,11 @@ class Constants:
 
 @dataclass(frozen=True, eq=False)
 class LivePart:
-    """The live units and live inputs of a layer, and how the others are treated.
+    """The live units and live inputs of a layer, and how the others are treated; None where all are live.
 
-    Attributes
-    ----------
-    pattern : Pattern
-        The kept weights from live inputs to live units.
-    values : Tensor of int64, or None
-        Positions of these weights among the layer's kept weights; None: all of them.
-    units, constant_units : Tensor of int64, or None
-        Units with a live input, which are in the tiles, and units without; None: all units are in the tiles.
-    inputs, constant_inputs : Tensor of int64, or None
-        Inputs that differ between samples, and inputs that do not; None: all inputs are live.
-    constants : Constants or None
-        None if no kept weight has a constant input.
+    The pattern is that of the kept weights from live inputs to live units, and `values` are their positions
+    among the layer's kept weights. Units are live, and in the tiles, if they have a live input; inputs if
+    they differ between samples. `constants` are None if no kept weight has a constant input.
     """
 
     pattern: Pattern
@@ -69,13 +54,8 @@ class LivePart:
     def of(cls, mask: Tensor, is_constant: Tensor | None, *, leaves_units_out: bool) -> "LivePart":
         """Return the live part of a layer.
 
-        Parameters
-        ----------
-        mask : Tensor of bool, (out, in)
-        is_constant : Tensor of bool, (in,), or None
-            Marks inputs that are the same for all samples or that no unit uses. None: there are none.
-        leaves_units_out : bool
-            Whether the next stage is a block, which accepts that constant units are missing from the tiles.
+        `is_constant` marks inputs that are the same for all samples or that no unit uses. `leaves_units_out`:
+        the next stage is a block, which accepts that constant units are missing from the tiles.
         """
         live = mask if is_constant is None else mask & ~is_constant
         has_input = live.any(dim=1)

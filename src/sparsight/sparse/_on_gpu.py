@@ -26,16 +26,7 @@ def row_stages(
     patterns: Mapping[str, Pattern],
     weights_of: Callable[[str, nn.Linear], Weights],
 ) -> list[RowStage]:
-    """Return the stages of a network, each a function of samples by features.
-
-    Parameters
-    ----------
-    network : torch.nn.Sequential
-    patterns : mapping of str to Pattern
-        Of the sparse layers, by name.
-    weights_of : callable
-        From the name of a layer and the layer to its weights.
-    """
+    """Return the stages of a network, each a function of samples by features; patterns are by layer name."""
     stages: list[RowStage] = []
     modules = list(network.named_children())
     while modules:
@@ -80,20 +71,7 @@ def _standardised(module: nn.BatchNorm1d, rows: Tensor) -> Tensor:
 
 
 def sparse_product(values: Tensor, bias: Tensor, inputs: Tensor, pattern: Pattern) -> Tensor:
-    """Return W x + b for every sample, from the kept weights' values.
-
-    Parameters
-    ----------
-    values : Tensor, (kept,)
-        In the order of ``weight[mask]``.
-    bias : Tensor, (out,)
-    inputs : Tensor, (n, in)
-    pattern : Pattern
-
-    Returns
-    -------
-    Tensor, (n, out)
-    """
+    """Return W x + b for every sample, (n, out), from the kept weights in the order of ``weight[mask]``."""
     outputs = _SparseProduct.apply(values, bias, inputs.t().contiguous(), pattern)  # type: ignore[no-untyped-call]
     return cast(Tensor, outputs).t()
 

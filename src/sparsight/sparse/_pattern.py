@@ -28,18 +28,10 @@ _MULTIPLE = 16
 class Pieces(NamedTuple):
     """The kept entries of a matrix with its columns cut into pieces, in the order of the compiled products.
 
-    A named tuple, because numba takes one as an argument and a dataclass it does not.
-
-    Attributes
-    ----------
-    size : int
-        Columns of a piece; the last piece may have fewer.
-    starts : ndarray of int32, (pieces, rows + 1)
-        The entries of row k in piece p are ``starts[p, k] … starts[p, k + 1] − 1``.
-    columns : ndarray of int32, (entries,)
-        Counted from the beginning of the piece, ascending within a row.
-    order : ndarray of int64, (entries,)
-        ``values[order]`` are the values in this order, where `values` are in the order given by `numbers`.
+    A piece has `size` columns, the last perhaps fewer. The entries of row k in piece p are those from
+    ``starts[p, k]`` to before ``starts[p, k + 1]``. `columns`, counted from the beginning of the piece,
+    ascend within a row. ``values[order]`` are the values in this order, where `values` are in the order given
+    to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
     """
 
     size: int
@@ -49,14 +41,7 @@ class Pieces(NamedTuple):
 
     @classmethod
     def of(cls, mask: np.ndarray, numbers: np.ndarray) -> "Pieces":
-        """Return the pieces of a mask.
-
-        Parameters
-        ----------
-        mask : ndarray of bool, (rows, columns)
-        numbers : ndarray of int, (rows, columns)
-            The place of each kept entry in the vector of values; any number elsewhere.
-        """
+        """Return the pieces of a mask; `numbers` has the place of each kept entry in the vector of values."""
         num_rows, num_columns = mask.shape
         size = piece_size(num_columns, np.count_nonzero(mask) / mask.size)
         starts, columns, order = [], [], []
@@ -78,13 +63,7 @@ class Pieces(NamedTuple):
         )
 
     def cuts(self, num_ranges: int) -> np.ndarray:
-        """Cut the rows into consecutive ranges with about equally many entries.
-
-        Returns
-        -------
-        ndarray of int64, (num_ranges + 1,)
-            Range i is rows ``cuts[i] … cuts[i + 1] − 1``; it may be empty.
-        """
+        """Cut the rows into ranges ``cuts[i] … cuts[i + 1] − 1`` with about equally many entries or none."""
         if num_ranges == 1:
             return np.array([0, self.starts.shape[1] - 1])
         ends = (self.starts - self.starts[:, :1]).sum(axis=0)
@@ -102,12 +81,7 @@ def piece_size(num_columns: int, density: float) -> int:
 class Rows:
     """Compressed sparse rows of a matrix, without its values.
 
-    Attributes
-    ----------
-    starts : Tensor of int32, (rows + 1,)
-        The entries of row k are ``starts[k] … starts[k + 1] − 1``.
-    columns : Tensor of int32, (entries,)
-        Ascending within a row.
+    The entries of row k are ``starts[k] … starts[k + 1] − 1``; columns ascend within a row.
     """
 
     starts: Tensor
@@ -116,14 +90,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Pattern:
-    """The positions of the kept weights of a layer.
-
-    Attributes
-    ----------
-    mask : Tensor of bool, (out, in)
-    units, inputs : Tensor of int64, (kept,)
-        Row and column of each kept weight.
-    """
+    """The positions of the kept weights of a layer: its mask, and the row and column of each of them."""
 
     mask: Tensor
     units: Tensor

@@ -77,7 +77,6 @@ class SparseSequential:
 
     Parameters
     ----------
-    network : torch.nn.Sequential
     masks : mapping of str to Tensor of bool
         By parameter name; only those of `sparse_layers` are used.
     sparse_layers : collection of str

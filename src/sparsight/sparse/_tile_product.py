@@ -36,17 +36,9 @@ _GROUPS = 4
 class Standardisation:
     """What happens to the input of a layer before its weights: ReLU, BatchNorm, choice of features.
 
-    Attributes
-    ----------
-    relu : int
-        Position of the ReLU: `NO_RELU`, `RELU_FIRST` or `RELU_LAST` of `sparsight.sparse._tiles`; always
-        `NO_RELU` for a `Batch`.
-    moments : Moments or None
-        Mean and variance to standardise by; None without a BatchNorm.
-    eps : float
-        Added to the variance.
-    features : ndarray of int32
-        The columns of a `Batch` that are read, ascending; empty: all.
+    `relu` is its position, always `NO_RELU` for a `Batch`; `moments` are None without a BatchNorm, which adds
+    `eps` to the variance; `features` are the columns of a `Batch` that are read, ascending, where empty means
+    all.
     """
 
     relu: int = NO_RELU
@@ -55,44 +47,25 @@ class Standardisation:
     features: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
 
 
-@dataclass(frozen=True, eq=False)
-class Norm:
-    """The trained parameters of a BatchNorm, (in,) each."""
-
-    gamma: Tensor
-    beta: Tensor
-
-
 def tile_product(
     values: Tensor,
     bias: Tensor,
     source: Batch | Activations,
-    norm: Norm | None,
+    norm: tuple[Tensor, Tensor] | None,
     *,
     pattern: Pattern,
     before: Standardisation,
     tiling: Tiling,
     next_relu: int | None = None,
 ) -> Activations:
-    """Return W v + b as tiles, (tiles, out, width).
+    """Return W v + b as tiles, (tiles, out, width), where `values` are ``weight[mask]``.
 
-    Parameters
-    ----------
-    values : Tensor, (kept,)
-        In the order of ``weight[mask]``.
-    bias : Tensor, (out,)
-    source : Batch or Activations
-    norm : Norm or None
-        None: γ = 1 and β = 0.
-    pattern : Pattern
-    before : Standardisation
-    tiling : Tiling
-    next_relu : int, optional
-        Position of the ReLU before the BatchNorm of the next layer, for which the moments of the outputs are
-        taken. None: no moments.
+    `norm` is γ and β of the BatchNorm, (in,) each; without it they are 1 and 0. `next_relu` is the position
+    of the ReLU before the BatchNorm of the next layer, for which the moments of the outputs are taken;
+    without it they are not.
     """
     tiles = source.tiles if isinstance(source, Activations) else None
-    gamma, beta = (None, None) if norm is None else (norm.gamma, norm.beta)
+    gamma, beta = norm or (None, None)
     needs_moments = next_relu is not None and torch.is_grad_enabled()
     filled = np.empty((2, tiling.num_tiles, len(bias)) if needs_moments else (2, 0, 0))
     call = _Call(source, pattern, before, tiling, next_relu or NO_RELU, filled)

@@ -28,14 +28,7 @@ NO_RELU, RELU_FIRST, RELU_LAST = 0, 1, 2
 
 @dataclass(frozen=True)
 class Tiling:
-    """The division of a batch into tiles, with ``num_tiles · width ≥ num_samples``.
-
-    Attributes
-    ----------
-    num_samples, num_tiles : int
-    width : int
-        Samples of a tile, a multiple of 16.
-    """
+    """The division of a batch into tiles, with ``num_tiles · width ≥ num_samples``; 16 divides the width."""
 
     num_samples: int
     num_tiles: int
@@ -105,17 +98,12 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """The output of a stage, and the input of the next one.
+    """The output of a stage, and the input of the next one: tiles, (tiles, features, width).
 
-    Attributes
-    ----------
-    tiles : Tensor, (tiles, features, width)
-    moments : ndarray of float64, (2, tiles, features), or None
-        Mean over the samples of each tile and sum of squares about it, if the next BatchNorm needs them; of
-        the rectified tiles, if a ReLU comes before that BatchNorm.
-    constants : Tensor, (constants,), or None
-        Features that are the same for all samples, which the tiles leave out; see
-        `sparsight.sparse._live_part`.
+    `moments`, if the next BatchNorm needs them, are the mean over the samples of each tile and the sum of
+    squares about it, (2, tiles, features); of the rectified tiles, if a ReLU comes before that BatchNorm.
+    `constants` are the features that are the same for all samples, which the tiles leave out; see
+    `sparsight.sparse._live_part`.
     """
 
     tiles: Tensor

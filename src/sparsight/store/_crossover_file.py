@@ -9,7 +9,7 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
-from sparsight.sparse import Crossovers, Kernel, is_worth_measuring, measured_crossovers, shape_key
+from sparsight.sparse import Crossovers, Kernel, crossover_measurements
 from sparsight.store._sealed_json import read_sealed, write_sealed
 
 CROSSOVERS = "crossovers.json"
@@ -29,8 +29,8 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
     """
     device = next(network.parameters()).device
     shapes = {(layer.out_features, layer.in_features) for layer in linear_layers(network).values()}
-    shapes = {shape for shape in shapes if is_worth_measuring(shape)}
-    if kernel != "auto" or not shapes:
+    measurements = crossover_measurements(shapes, device)
+    if kernel != "auto" or not measurements:
         return {}
     # Kernels round differently, and timings vary: replicates, or halves of an interrupted one, that measured
     # for themselves could differ in rounding. So the first process measures and every other one reads
@@ -38,9 +38,9 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
     with FileLock(folder / f".{CROSSOVERS}.lock"):
         content = _content(folder / CROSSOVERS)
         known: dict[str, float] = content.setdefault(device.type, {}).setdefault("crossovers", {})
-        missing = [shape for shape in shapes if shape_key(shape) not in known]
+        missing = {key: measure for key, measure in measurements.items() if key not in known}
         if missing:
-            known |= measured_crossovers(missing, device)
+            known |= {key: measure() for key, measure in missing.items()}
             content[device.type] |= {"threads": torch.get_num_threads(), "device": _name(device)}
             write_sealed(folder / CROSSOVERS, content)
     return known

@@ -18,7 +18,7 @@ from sparsight.data.images._idx import idx, read_idx
 from sparsight.data.images._imagenet import imagenet32
 from sparsight.data.images._npz import npz, read_npz
 from sparsight.errors import InputError
-from sparsight.pickles import unpickle_restricted
+from sparsight.pickles._interpreter import unpickle_restricted
 from tests.fuzzing import apply_damage, damage, fuzzed
 
 STREAM = np.random.default_rng(0)

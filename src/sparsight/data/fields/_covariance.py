@@ -25,20 +25,9 @@ class CovarianceWarning(UserWarning):
 class ProductCovariance:
     """The covariance of a stationary field with unit variance that is a product over the axes.
 
-    Attributes
-    ----------
-    size : tuple of int
-        ``(length,)`` or ``(height, width)``, in pixels.
-    correlation_length : float
-        ξ, in pixels.
-    power : int
-        p = 1 or 2.
-    wraps : bool
-        Whether opposite borders touch.
-    rows : tuple of numpy.ndarray of float64, one of shape (extent,) for each axis
-        Covariance at displacement 0 … extent − 1 along that axis. The first entry is 1.
-    largest_change : float
-        Largest |covariance − formula| over all displacements; above 0 only where `wraps`.
+    The formula is exp(−(d/ξ)^p) along each axis, with the correlation length ξ in pixels and the power p. For
+    each axis `rows` has the covariance at displacement 0 … extent − 1; the first entry is 1. `largest_change`
+    is the largest |covariance − formula| over all displacements, above 0 only where `wraps`.
     """
 
     size: tuple[int, ...]
@@ -124,19 +113,10 @@ def product_covariance(
 def covariance_matrix(
     by_displacement: Float[np.ndarray, "*size"], wraps: bool
 ) -> Float[np.ndarray, "pixels pixels"]:
-    """Return the dense covariance of all pixels, for small fields and tests.
+    """Return the dense covariance of all pixels in C order, for small fields and tests.
 
-    Parameters
-    ----------
-    by_displacement : numpy.ndarray of float64, (*size)
-        Covariance at each displacement ≥ 0; even in each axis separately.
-    wraps : bool
-        Whether the displacement is taken modulo the extent.
-
-    Returns
-    -------
-    numpy.ndarray of float64, (num_pixels, num_pixels)
-        Pixels in C order.
+    It is made from the covariance at each displacement ≥ 0, which is even in each axis separately; with
+    `wraps` a displacement is taken modulo the extent.
     """
     size = by_displacement.shape
     if len(size) not in (1, 2) or not min(size):

@@ -29,14 +29,9 @@ _BLOCK_VALUES = 2**20  # pixels drawn at a time: 4 MB, which stay in the cache
 
 @dataclass(frozen=True)
 class FieldClasses:
-    """The classes that a field source tells apart.
+    """The classes that a field source tells apart, and facts about them for `Task.card`.
 
-    Attributes
-    ----------
-    samplers : sequence of callable
-        One for each class: ``sampler(rng, n)`` draws n fields, float32, (n, *size).
-    card : mapping
-        Facts about the fields for `Task.card`.
+    Each class has a sampler: ``sampler(rng, n)`` draws n fields, float32, (n, *size).
     """
 
     samplers: Sequence[Sampler]
@@ -46,19 +41,13 @@ class FieldClasses:
 def field_source(
     name: str, *, num_train: int = 10_000, num_test: int = 5_000
 ) -> Callable[[Callable[..., FieldClasses]], Callable[..., Task]]:
-    """Turn a function that returns `FieldClasses` into a registered data source.
+    """Turn a function that returns `FieldClasses` into a registered data source, the task of that name.
 
-    The function takes keyword arguments only: ``size``, ``wraps`` unless its fields always do, ``clone``
-    if it knows its exact Gaussian twin, and parameters of its own. The source takes these and `channels`
-    (independent fields per sample), `num_train`, `num_test`, `online` (fresh samples at every step of
-    training) and `seed`, and its signature says so: it is what recipes are checked against.
-
-    Parameters
-    ----------
-    name : str
-        Value of ``data.source`` in a recipe, and name of the task. The twin's is ``name-gaussian``.
-    num_train, num_test : int
-        Default numbers of samples.
+    The function takes keyword arguments only: ``size``, ``wraps`` unless its fields always do, ``clone`` if
+    it knows its exact Gaussian twin (``name-gaussian``), and parameters of its own. The source takes these
+    and `channels` (independent fields per sample), `num_train`, `num_test` (with the defaults given here),
+    `online` (fresh samples at every step of training) and `seed`, and its signature says so: it is what
+    recipes are checked against.
     """
 
     def decorate(function: Callable[..., FieldClasses]) -> Callable[..., Task]:

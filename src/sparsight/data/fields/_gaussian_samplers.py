@@ -62,29 +62,14 @@ def product_sampler(covariance: ProductCovariance) -> Sampler:
 def pointwise_sampler(
     covariance: ProductCovariance, transform: Callable[[np.ndarray], np.ndarray]
 ) -> Sampler:
-    """Return a sampler of Gaussian fields whose covariance is a function of a product covariance.
+    """Return a sampler of Gaussian fields with the covariance f(C), where C is a product covariance.
 
-    A pointwise nonlinearity of a Gaussian field has the covariance f(C_ij), where the power series of f
-    has no negative coefficients. So f(C) is positive semi-definite, but it is not a product over axes.
-    Fields on a torus are drawn exactly, by FFT. Open fields are windows of fields on a larger torus, the
-    smallest one tried on which the covariance is valid and, inside the window, unchanged to 10⁻¹²
-    (circulant embedding).
-
-    Parameters
-    ----------
-    covariance : ProductCovariance
-        C. Its matrix is never built.
-    transform : callable
-        f, from float64 arrays of correlations in [−1, 1] to arrays of the same shape.
-
-    Raises
-    ------
-    InputError
-        If the torus would be too large (an open field with ξ far above its extent).
-
-    References
-    ----------
-    Wood, Chan, J. Comput. Graph. Stat. 3 (1994) 409 (circulant embedding).
+    A pointwise nonlinearity of a Gaussian field has the covariance f(C_ij), where the power series of f has
+    no negative coefficients. So f(C) is positive semi-definite, but it is not a product over axes. Fields on
+    a torus are drawn exactly, by FFT; the matrix is never built. Open fields are windows of fields on a
+    larger torus, the smallest one tried on which the covariance is valid and, inside the window, unchanged to
+    10⁻¹² (circulant embedding: Wood, Chan, J. Comput. Graph. Stat. 3 (1994) 409). If that torus would be too
+    large (an open field with ξ far above its extent), `InputError` is raised.
     """
     if covariance.wraps:
         spectrum = torus_spectrum(transform(covariance.by_displacement()))

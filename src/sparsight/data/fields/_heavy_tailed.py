@@ -21,23 +21,11 @@ _ROUNDING = 1e-9  # by which a computed correlation may exceed 1
 
 
 def elliptical_sampler(gaussian: Sampler, degrees_of_freedom: float) -> Sampler:
-    r"""Return a sampler of x = z √((ν − 2)/χ²_ν): a Gaussian field z times one random scale per field.
+    """Return a sampler of x = z √((ν − 2)/χ²_ν): a Gaussian field z times one random scale per field.
 
-    x is multivariate t with ν degrees of freedom and the covariance of z. The excess kurtosis of a pixel,
-    and of every linear combination of pixels, is 6/(ν − 4): because all pixels of a field share one scale,
-    a projection is as far from Gaussian as a pixel.
-
-    Parameters
-    ----------
-    gaussian : callable
-        Sampler of z: ``sampler(rng, n)``, float32, (n, *size).
-    degrees_of_freedom : float
-        ν > 4.
-
-    Raises
-    ------
-    InputError
-        If ν is not above 4 (the fourth moment would be infinite).
+    x is multivariate t with ν degrees of freedom and the covariance of z. The excess kurtosis of a pixel, and
+    of every linear combination of pixels, is 6/(ν − 4), so ν must be above 4: because all pixels of a field
+    share one scale, a projection is as far from Gaussian as a pixel.
     """
     if not (math.isfinite(degrees_of_freedom) and degrees_of_freedom > 4):
         raise InputError(
@@ -71,22 +59,12 @@ def laplace_sampler(covariance: ProductCovariance) -> Sampler:
 
 @checked(finite=("correlation",))
 def laplace_covariance(correlation: Float[np.ndarray, "*any"]) -> Float64[np.ndarray, "*any"]:
-    r"""Return the covariance of two Laplace pixels whose Gaussian variables have this correlation.
+    r"""Return the covariance of two Laplace pixels whose Gaussian variables have the correlation ρ.
 
     .. math:: \sum_k a_k^2\, \rho^k, \qquad a_k = E[x(z)\, \mathrm{He}_k(z)] / \sqrt{k!}
 
-    (Mehler's formula). Terms above k = 200 carry less than 10⁻⁷ of the variance; their sum is added as the
-    term k = 201.
-
-    Parameters
-    ----------
-    correlation : numpy.ndarray of float64
-        ρ, in [−1, 1].
-
-    Returns
-    -------
-    numpy.ndarray of float64, same shape
-        1 where ρ is 1.
+    (Mehler's formula). It is 1 where ρ is 1. Terms above k = 200 carry less than 10⁻⁷ of the variance; their
+    sum is added as the term k = 201.
     """
     if (np.abs(correlation) > 1 + _ROUNDING).any():
         raise InputError("correlation holds values beyond ±1; divide the covariance by the variance")

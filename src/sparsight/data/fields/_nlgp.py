@@ -26,30 +26,12 @@ def nlgp_variance(gain: float) -> float:
 
 @checked(finite=("correlation",))
 def nlgp_covariance(correlation: Float[np.ndarray, "*any"], gain: float) -> Float[np.ndarray, "*any"]:
-    r"""Return the covariance of two NLGP pixels whose Gaussian variables are correlated.
+    r"""Return the covariance of two NLGP pixels whose Gaussian variables have the correlation C.
 
     .. math:: \frac{2}{\pi\gamma} \arcsin\Bigl(\frac{g^2}{1+g^2} C_{ij}\Bigr)
 
-    Parameters
-    ----------
-    correlation : numpy.ndarray of float64
-        C_ij, in [−1, 1].
-    gain : float
-        g > 0.
-
-    Returns
-    -------
-    numpy.ndarray of float64, same shape
-        1 where the correlation is 1.
-
-    Raises
-    ------
-    InputError
-        If the gain is not a finite number above 0.
-
-    References
-    ----------
-    Williams, Neural Computation 10 (1998) 1203, eq. 11 (Gaussian integral of two error functions).
+    It is 1 where C is 1. A gain g that is not finite and above 0 raises `InputError`. Source: Williams,
+    Neural Computation 10 (1998) 1203, eq. 11 (Gaussian integral of two error functions).
     """
     if (np.abs(correlation) > 1 + _ROUNDING).any():
         raise InputError("correlation holds values beyond ±1; divide the covariance by the variance")
@@ -206,19 +188,8 @@ def correlated_classes(
 ) -> FieldClasses:
     """Return classes of fields made from Gaussian ones, with a card that says how they differ.
 
-    Parameters
-    ----------
-    samplers : sequence of callable
-        One for each class.
-    covariances : sequence of ProductCovariance
-        Of the Gaussian fields behind each class.
-    kurtosis : sequence of float
-        Excess kurtosis of a pixel in each class.
-    source : str
-        Description of the fields, in one line.
-    clone : {"none", "gaussian"}
-    **facts
-        Further entries of the card.
+    Each class has a sampler, the covariance of the Gaussian fields behind it and a pixel's excess kurtosis.
+    `source` describes the fields in one line; `facts` are further entries of the card.
     """
     return FieldClasses(
         samplers,

@@ -30,31 +30,14 @@ def pulse_sampler(
     .. math:: x_i = \sum_j n_j\, h(i - j) / \sqrt{\textstyle \mathrm{rate} \sum_j h(j)^2}
 
     n_j is the number of positive pulses minus the number of negative pulses at j, both Poisson with mean
-    rate/2. The covariance is the normalised autocorrelation of h. The excess kurtosis of a pixel is
-    Σh⁴ / (rate (Σh²)²), from 0 (many pulses) to ∞ (few). The twin replaces n by white noise of variance
-    `rate`, so it has exactly the same covariance.
+    rate/2. The covariance is the normalised autocorrelation of h. The excess kurtosis of a pixel is Σh⁴ /
+    (rate (Σh²)²), from 0 (many pulses) to ∞ (few). The twin replaces n by white noise of variance `rate`, so
+    it has exactly the same covariance. If the field does not wrap, pulses that begin outside reach in.
 
-    Parameters
-    ----------
-    size : sequence of int
-        ``(length,)`` or ``(height, width)``, in pixels.
-    width : float
-        ξ, in pixels, from 1 to the smallest extent.
-    rate : float
-        Mean number of pulses that begin at each pixel, > 0.
-    wraps : bool
-        Whether opposite borders touch. If not, pulses that begin outside reach in.
-    profile : {"gaussian", "box"}
-        "gaussian": h = exp(−2 d²/ξ²) per axis, so that the covariance is exp(−(d/ξ)²), that of `gp`
-        (to 10⁻³ for ξ ≥ 2; `pulse_covariance_rows` returns the exact one).
-        "box": h = 1 for ⌈ξ⌉ pixels along each axis.
-    twin : bool
-        Sample the Gaussian twin.
-
-    Raises
-    ------
-    InputError
-        If the width is below 1 or above the extent, or the rate is not above 0.
+    With the width ξ in pixels, the "gaussian" profile is h = exp(−2 d²/ξ²) per axis, so that the covariance
+    is exp(−(d/ξ)²), that of `gp` (to 10⁻³ for ξ ≥ 2; `pulse_covariance_rows` returns the exact one). "box" is
+    h = 1 for ⌈ξ⌉ pixels along each axis. `InputError`: ξ below 1 or above the smallest extent, or a rate not
+    above 0.
     """
     filters = _filters(size, width, wraps, profile)
     if not (math.isfinite(rate) and rate > 0):

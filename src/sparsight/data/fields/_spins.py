@@ -6,10 +6,9 @@ from typing import Annotated
 import numpy as np
 import scipy.sparse
 import scipy.sparse.csgraph
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32
 from pydantic import Field
 
-from sparsight.arguments import checked
 from sparsight.data.fields._field_source import FieldClasses, Lengths, Size, field_source
 from sparsight.data.fields._gaussian_samplers import Sampler
 from sparsight.errors import InputError
@@ -17,45 +16,14 @@ from sparsight.errors import InputError
 _Sweeps = Annotated[int, Field(ge=1)]
 
 
-@checked(finite=("spins",))
-def ising_energy(spins: Float[np.ndarray, "n *size"]) -> Float64[np.ndarray, " n"]:
-    """Return −Σ s_i s_j over neighbours i, j, divided by the number of spins; neighbours wrap around."""
-    if not (np.abs(spins) == 1).all():
-        raise InputError("spins hold values other than −1 and 1; convert them first")
-    axes = tuple(range(1, spins.ndim))
-    pairs = np.zeros(spins.shape)
-    for axis in axes:
-        pairs -= spins * np.roll(spins, -1, axis)
-    energy: np.ndarray = pairs.mean(axis=axes)
-    return energy
-
-
 def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40) -> Sampler:
-    r"""Return a sampler of spins s = ±1 with probability ∝ exp(Σ s_i s_j / T) over neighbours.
+    r"""Return a sampler of spins s = ±1 with probability ∝ exp(Σ s_i s_j / T) over neighbours, on a torus.
 
-    By symmetry spins have mean 0, variance 1 and excess kurtosis −2. Every field is the last state of its
-    own Markov chain of `num_sweeps` Swendsen–Wang sweeps from random spins. A ring (1-D) is drawn exactly
-    instead, from independent domain walls conditioned on an even number. The critical temperature in 2-D is
-    :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there, on 32x32 spins, the energy forgets its start within about
-    five sweeps.
-
-    Parameters
-    ----------
-    size : sequence of int
-        ``(length,)`` or ``(height, width)``, each at least 3; opposite borders touch.
-    temperature : float
-        T > 0, in units of the coupling.
-    num_sweeps : int
-        Length of the Markov chain; not used in 1-D.
-
-    Raises
-    ------
-    InputError
-        If an argument is out of range.
-
-    References
-    ----------
-    Swendsen, Wang, Phys. Rev. Lett. 58 (1987) 86.
+    By symmetry spins have mean 0, variance 1 and excess kurtosis −2. Every field is the last state of its own
+    Markov chain of `num_sweeps` Swendsen–Wang sweeps from random spins (Phys. Rev. Lett. 58 (1987) 86). A
+    ring (1-D) is drawn exactly instead, from independent domain walls conditioned on an even number. T is in
+    units of the coupling. The critical temperature in 2-D is :math:`2 / \ln(1 + \sqrt 2) = 2.269`; there, on
+    32x32 spins, the energy forgets its start within about five sweeps.
     """
     size = _lattice(size)
     if not temperature > 0:
@@ -74,34 +42,17 @@ def ising_sampler(size: Sequence[int], temperature: float, num_sweeps: int = 40)
 
 
 def phi4_sampler(size: Sequence[int], hopping: float, quartic: float, num_sweeps: int = 40) -> Sampler:
-    r"""Return a sampler of the lattice φ⁴ field, with probability ∝ exp(−S).
+    r"""Return a sampler of the lattice φ⁴ field on a torus, with probability ∝ exp(−S).
 
     .. math:: S = \sum_i \bigl[\varphi_i^2 + \lambda (\varphi_i^2 - 1)^2\bigr]
                   - 2 \kappa \sum_{\langle ij \rangle} \varphi_i \varphi_j
 
-    λ = 0 is a Gaussian field, λ → ∞ the Ising model at T = 1 / (2κ). Pixels have mean 0 and a variance that
-    depends on κ and λ. Every field is the last state of its own Markov chain; a sweep flips the signs of
-    clusters and then moves every value by four checkerboard Metropolis steps.
+    λ = 0 (`quartic`) is a Gaussian field, for which κ (`hopping`) must be below 1 / (2 · number of axes); λ →
+    ∞ is the Ising model at T = 1 / (2κ). Pixels have mean 0 and a variance that depends on κ and λ. Every
+    field is the last state of its own Markov chain; a sweep flips the signs of clusters and then moves every
+    value by four checkerboard Metropolis steps, so extents must be even.
 
-    Parameters
-    ----------
-    size : sequence of int
-        ``(length,)`` or ``(height, width)``, each even and at least 4; opposite borders touch.
-    hopping : float
-        κ ≥ 0.
-    quartic : float
-        λ ≥ 0. With λ = 0, κ must be below 1 / (2 · number of axes).
-    num_sweeps : int
-        Length of the Markov chain.
-
-    Raises
-    ------
-    InputError
-        If an argument is out of range.
-
-    References
-    ----------
-    Montvay, Münster, Quantum Fields on a Lattice (1994), eq. 2.6; cluster flips: Brower, Tamayo,
+    Sources: Montvay, Münster, Quantum Fields on a Lattice (1994), eq. 2.6; cluster flips: Brower, Tamayo,
     Phys. Rev. Lett. 62 (1989) 1087.
     """
     size = _lattice(size)

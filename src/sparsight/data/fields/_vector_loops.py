@@ -29,9 +29,6 @@ def normal_pairs(bits: Int32[np.ndarray, "2 pairs"]) -> None:
 
     The lower 31 bits of ``bits[0]`` are :math:`u \in (0, 1]`; ``bits[1]`` is :math:`\varphi \in [-\pi, \pi)`.
     They are replaced by :math:`\sqrt{-2 \ln u} \cos\varphi` and :math:`\sqrt{-2 \ln u} \sin\varphi`, to 10⁻⁶.
-
-    References
-    ----------
     The polynomials are those of Moshier's Cephes library in single precision (logf, sinf, cosf).
     """
     for j in range(bits.shape[1]):
@@ -73,13 +70,10 @@ def normal_pairs(bits: Int32[np.ndarray, "2 pairs"]) -> None:
 @compiled(keeps_order=True)
 @no_type_check
 def scaled_erf(values: Float32[np.ndarray, " n"], inner: np.float32, outer: np.float32) -> None:
-    r"""Replace every x by ``outer`` · erf(``inner`` · x); erf to 5·10⁻⁷ of its value, and never beyond ±1.
+    """Replace every x by ``outer`` · erf(``inner`` · x); erf to 5·10⁻⁷ of its value, and never beyond ±1.
 
-    erf is approximated by x P(x²)/Q(x²) up to |x| = 4, where it is 1 − 2·10⁻⁸.
-
-    References
-    ----------
-    The coefficients are those of the Eigen library (`generic_fast_erf_float`).
+    erf is approximated by x P(x²)/Q(x²) up to |x| = 4, where it is 1 − 2·10⁻⁸. The coefficients are those of
+    the Eigen library (`generic_fast_erf_float`).
     """
     for j in range(values.size):
         x = min(max(values[j] * inner, _f(-4)), _f(4))  # beyond, the rational function departs from erf

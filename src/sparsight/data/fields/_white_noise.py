@@ -14,29 +14,16 @@ _BLOCK = 2**14  # random numbers of 64 bits drawn at a time
 def white_noise(
     rng: np.random.Generator, shape: tuple[int, ...], memory: Float32[np.ndarray, " values"] | None = None
 ) -> Float32[torch.Tensor, "..."]:
-    r"""Return independent standard normal numbers.
+    r"""Return independent standard normal numbers, two for every 64-bit number of `rng`.
 
-    Box and Muller's transform of uniform :math:`u \in (0, 1]` and :math:`\varphi \in [-\pi, \pi)`:
-    :math:`\sqrt{-2 \ln u} \cos\varphi` and :math:`\sqrt{-2 \ln u} \sin\varphi`, on vector instructions
-    (2.5 ns per number, of which 1.4 for the random bits; `Generator.standard_normal` in float32 takes 10).
-    u has 31 bits, so the largest possible value is 6.56, which normal numbers exceed once in 10¹⁰ draws.
+    Box and Muller's transform (Ann. Math. Stat. 29 (1958) 610) of uniform :math:`u \in (0, 1]` and
+    :math:`\varphi \in [-\pi, \pi)`: :math:`\sqrt{-2 \ln u} \cos\varphi` and :math:`\sqrt{-2 \ln u}
+    \sin\varphi`, on vector instructions (2.5 ns per number, of which 1.4 for the random bits;
+    `Generator.standard_normal` in float32 takes 10). u has 31 bits, so the largest possible value is 6.56,
+    which normal numbers exceed once in 10¹⁰ draws.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Supplies one 64-bit number for every two normal numbers.
-    shape : tuple of int
-    memory : numpy.ndarray of float32, optional
-        Memory for the result: as many values as `shape` has, rounded up to an even number, and aligned to
-        8 bytes. Default: new memory.
-
-    Returns
-    -------
-    torch.Tensor of float32, shape `shape`
-
-    References
-    ----------
-    Box, Muller, Ann. Math. Stat. 29 (1958) 610.
+    The result is written to `memory` if given: as many values as `shape` has, rounded up to an even number,
+    and aligned to 8 bytes.
     """
     num_values = math.prod(shape)
     num_pairs = (num_values + 1) // 2

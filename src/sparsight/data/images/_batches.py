@@ -10,22 +10,10 @@ _MAX_LABEL = 2**31
 
 
 def batch_arrays(batch: object, path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (n, num_pixels) of uint8 and labels (n,) of int64 of a batch.
+    """Return images (n, num_pixels) of uint8 and labels (n,) of int64 of a batch; `path` is for messages.
 
-    Parameters
-    ----------
-    batch : object
-        Content of the file: a dictionary with an array ``data`` and an array or list ``labels``. Keys are
-        strings or, from python 2, bytes.
-    path : Path
-        For messages.
-    num_pixels : int
-        Values per image, all channels together.
-
-    Raises
-    ------
-    InputError
-        If ``data`` and ``labels`` are missing or do not fit each other.
+    The batch is a dictionary with an array ``data`` and an array or list ``labels``. Its keys are strings or,
+    from python 2, bytes.
     """
     if not isinstance(batch, dict):
         raise InputError(f"{path} is not a dictionary with data and labels; is it another file?")

@@ -17,22 +17,11 @@ def cache_folder() -> Path:
 
 
 def kept_array(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """Return the array of a key from the cache, making it first if necessary.
+    """Return the array of a key from the cache, memory-mapped and read-only, making it first if necessary.
 
-    A second process that asks for the same key waits until the first has made the array. A truncated file
-    is made again; if the cache cannot be written, nothing is kept.
-
-    Parameters
-    ----------
-    key : str
-        A digest of everything that determines the array, so that nothing in the cache is ever stale.
-    make : callable
-        Returns the array.
-
-    Returns
-    -------
-    numpy.ndarray
-        Memory-mapped and read-only if it comes from the cache: processes share its pages.
+    The key is a digest of everything that determines the array, so that nothing in the cache is ever stale. A
+    second process that asks for the same key waits until the first has made the array. A truncated file is
+    made again; if the cache cannot be written, nothing is kept.
     """
     path = cache_folder() / "arrays" / f"{key}.npy"
     found = _read(path)

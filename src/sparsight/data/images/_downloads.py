@@ -29,16 +29,8 @@ _BLOCK = 2**16
 class RemoteFile:
     """A file that several servers hold, all with the same bytes.
 
-    Attributes
-    ----------
-    name : str
-        Name in the local folder: a plain file name.
-    urls : tuple of str
-        ``https:`` or ``file:``, tried in this order.
-    sha256 : str
-        Hexadecimal. Content with any other digest is thrown away.
-    max_bytes : int
-        Limit on the size; no more is read.
+    Its name is a plain file name. The addresses, ``https:`` or ``file:``, are tried in order; no more than
+    `max_bytes` are read, and content with another SHA-256 (hexadecimal) is thrown away.
     """
 
     name: str
@@ -62,28 +54,10 @@ def download(
 ) -> Path:
     """Return the path of a file in a folder, downloaded from the first server that delivers it.
 
-    The file takes its name only when it is complete and has its SHA-256. An existing file with that digest
-    is not downloaded again. Two processes that want the same file wait for each other.
-
-    Parameters
-    ----------
-    file : RemoteFile
-    folder : Path
-        Created if necessary.
-    stall_seconds : float
-        Seconds without data before a server is abandoned.
-    max_seconds : float
-        Seconds in total before a server is abandoned.
-    context : ssl.SSLContext, optional
-        For servers with private certificates. Default: the system's authorities.
-    on_attempt : callable
-        Called with each address before it is tried.
-
-    Raises
-    ------
-    InputError
-        If no server delivers the file (with the answer of each), the name or an address is not allowed,
-        or the folder cannot be written.
+    The file takes its name only when it is complete and has its SHA-256. An existing file with that digest is
+    not downloaded again. Two processes that want the same file wait for each other. A server is abandoned
+    after `stall_seconds` without data, or `max_seconds` in total. `context` is for servers with private
+    certificates; `on_attempt` is called with each address before it is tried.
     """
     import pooch  # here, because it takes a quarter of a second
 

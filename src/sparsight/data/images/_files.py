@@ -10,23 +10,10 @@ from sparsight.errors import InputError
 def existing_files(
     folder: Path, names: Sequence[str], suffix: str, hint: str, inner_folders: Sequence[str] = ("",)
 ) -> list[Path]:
-    """Return the path of every file of a data set.
+    """Return the path of every file of a data set, or raise an `InputError` that lists all that are missing.
 
-    Parameters
-    ----------
-    folder : Path
-    names : sequence of str
-    suffix : str
-        Each name may also end in this, for another format of the same content.
-    hint : str
-        Ends the error message: where to get the files.
-    inner_folders : sequence of str
-        Folders inside `folder` to look in, "" for itself.
-
-    Raises
-    ------
-    InputError
-        If any is missing; the message lists them all.
+    Names may also end in `suffix`, for another format of the same content. Files are looked for in the
+    folders inside `folder`, "" for itself. `hint` ends the error message: where to get the files.
     """
     found = {}
     for name in names:

@@ -144,27 +144,10 @@ def _kept_idx(path: Path, num_axes: int) -> np.ndarray:
 
 
 def read_idx(path: Path, num_axes: int) -> np.ndarray:
-    """Read one IDX file of unsigned bytes.
+    """Read one IDX file of unsigned bytes, gzipped if it ends in ``.gz``; 3 axes for images, 1 for labels.
 
     The header is two zero bytes, a type code, the number of axes, and one big-endian uint32 per axis. The
-    size it declares is compared with the file's before memory is allocated for it.
-
-    Parameters
-    ----------
-    path : Path
-        Gzipped if it ends in ``.gz``.
-    num_axes : int
-        3 for images, 1 for labels.
-
-    Returns
-    -------
-    numpy.ndarray of uint8
-
-    Raises
-    ------
-    InputError
-        If the file is not an IDX file with these axes, does not have the size it declares, or declares
-        more than `MAX_BYTES`.
+    size it declares, at most `MAX_BYTES`, is compared with the file's before memory is allocated for it.
     """
     header_size = 4 + 4 * num_axes
     try:

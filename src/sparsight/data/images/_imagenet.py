@@ -112,28 +112,9 @@ def _downsampled(name: str, size: int, folder: str, groups: np.ndarray, subset: 
 def converted(paths: Sequence[Path], size: int, num_images: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the images and labels of batch files as arrays in the cache, converting them if necessary.
 
-    A second process waits until the first has converted. Files in the cache are complete: see
-    `sparsight.atomic.open_atomically`.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Read one at a time.
-    size : int
-        Height and width, in pixels.
-    num_images : int
-        Number of images in all files together.
-
-    Returns
-    -------
-    images : numpy.memmap of uint8, (num_images, 3, size, size)
-    labels : numpy.ndarray of int64, (num_images,)
-        From 0.
-
-    Raises
-    ------
-    InputError
-        If a file is damaged, the number of images is wrong, or the cache cannot be written.
+    Images are a memory map of uint8, (num_images, 3, size, size), and labels int64 from 0. Batch files are
+    read one at a time. A second process waits until the first has converted. Files in the cache are complete:
+    see `sparsight.atomic.open_atomically`.
     """
     cache = cache_folder()
     stem = cache / f"images-{size}-{_key(paths)}"

@@ -103,23 +103,10 @@ def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tupl
 def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
     """Read named arrays, after checking that the sizes the file declares can be true.
 
-    Before memory is allocated, the shapes of arrays are compared with the sizes of their members, these
-    with the largest expansion of deflate (1032 times), and the sum of the compressed sizes with the size of
-    the file (so that members cannot share bytes).
-
-    Parameters
-    ----------
-    path : Path
-    names : tuple of str
-        Other members are ignored.
-    max_bytes : int
-        Limit on the unpacked size of all arrays together.
-
-    Raises
-    ------
-    InputError
-        If the file is not a zip of npy files, an array is missing or holds Python objects, the arrays
-        would unpack to more than `max_bytes`, sizes do not fit, or a checksum is wrong.
+    Before memory is allocated, the shapes of arrays are compared with the sizes of their members, these with
+    the largest expansion of deflate (1032 times), and the sum of the compressed sizes with the size of the
+    file (so that members cannot share bytes). All arrays together may unpack to `max_bytes`. Arrays of Python
+    objects and wrong checksums are refused as well; members with other names are ignored.
     """
     try:
         with zipfile.ZipFile(path) as archive:

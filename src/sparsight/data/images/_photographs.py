@@ -106,20 +106,9 @@ def photographs(
 
 
 def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarray, "height width channels"]:
-    """Return one part of a photograph, shrunk.
+    """Return one part of a photograph, shrunk by a scale of at most 1: float32 in units of full scale, 0 … 1.
 
-    Parameters
-    ----------
-    photograph : numpy.ndarray of uint8, (height, width, channels)
-    split : {"train", "test"}
-        The left `_TRAIN_SHARE` of the width, or the rest of it.
-    scale : float
-        0 < scale ≤ 1.
-
-    Returns
-    -------
-    numpy.ndarray of float32, (⌈height · scale⌉, …, channels)
-        In units of full scale, 0 … 1.
+    The training part is the left `_TRAIN_SHARE` of the width, the test part the rest of it.
     """
     boundary = int(_TRAIN_SHARE * photograph.shape[1])
     part = photograph[:, :boundary] if split == "train" else photograph[:, boundary:]

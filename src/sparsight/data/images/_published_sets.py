@@ -103,13 +103,7 @@ def download_set(
 
 
 def unpack_batches(archive: Path, folder: Path) -> None:
-    """Unpack the six files of CIFAR-10's binary version, and nothing else from the archive.
-
-    Raises
-    ------
-    InputError
-        If one is missing or has the wrong size, the archive is damaged, or the folder cannot be written.
-    """
+    """Unpack the six files of CIFAR-10's binary version, and nothing else from the archive."""
     missing = set(_CIFAR_BATCHES)
     try:
         with tarfile.open(archive, "r:gz") as content:

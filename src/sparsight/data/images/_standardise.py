@@ -18,15 +18,7 @@ _SAMPLES_PER_BLOCK = 4096
 
 
 class Subset(NamedTuple):
-    """How many samples of each split to use: a random subset in the original order.
-
-    Attributes
-    ----------
-    num_train, num_test : int or None
-        None: all.
-    seed : int
-        Determines the subset.
-    """
+    """How many samples of each split to use (None: all): a random subset in the original order."""
 
     num_train: int | None = None
     num_test: int | None = None
@@ -37,21 +29,9 @@ _EVERYTHING = Subset()
 
 
 def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of each channel, over samples and pixels.
+    """Return mean and standard deviation, float32 (channels,), of inputs (n, channels, *size).
 
-    Parameters
-    ----------
-    inputs : numpy.ndarray, (n, channels, *size)
-        May be memory-mapped: it is read block by block, twice.
-
-    Returns
-    -------
-    mean, sd : numpy.ndarray of float32, (channels,)
-
-    Raises
-    ------
-    InputError
-        If a channel is constant, or values are not finite or too large.
+    Inputs may be memory-mapped: they are read block by block, twice. A constant channel raises `InputError`.
     """
     is_array = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf" and 3 <= inputs.ndim <= 4
     if not is_array or not inputs.size:
@@ -91,21 +71,9 @@ def image_task(
     card: Mapping[str, Any],
     subset: Subset = _EVERYTHING,
 ) -> Task:
-    """Make a task of raw inputs and labels, standardised per channel with training statistics.
+    """Make a task of raw (inputs, labels), standardised per channel with training statistics.
 
-    Parameters
-    ----------
-    name, geometry, num_classes, card
-        As in `Task`.
-    train, test : tuple of (inputs, labels)
-        uint8 inputs remain uint8 and are standardised batch by batch; float32 inputs are standardised here.
-    subset : Subset
-        The samples to use. Default: all.
-
-    Raises
-    ------
-    InputError
-        If more samples are requested than exist, or a channel is constant.
+    uint8 inputs remain uint8 and are standardised batch by batch; float32 inputs are standardised here.
     """
     for split, (inputs, labels) in (("train", train), ("test", test)):
         for what, value in (("inputs", inputs), ("labels", labels)):

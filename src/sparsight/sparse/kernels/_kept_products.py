@@ -122,23 +122,9 @@ def product(
 ) -> None:
     """Fill ``outputs[t, k] = bias[k] + Σ_i values[k, i] · v[t, i]`` and, if wanted, the outputs' moments.
 
-    Parameters
-    ----------
-    first, last : int
-        Tiles ``first … last − 1`` are filled.
-    inputs : ndarray, (samples, in) or (tiles, in, width)
-    reading : Reading
-        How v is read from `inputs`.
-    pieces : Pieces
-        Of the weight, (out, in).
-    values : ndarray, (kept,)
-        In the order of ``pieces.columns``.
-    bias : ndarray, (out,)
-    outputs : ndarray, (tiles, out, width)
-    next_relu : int
-        Position of the ReLU before the next BatchNorm: `tile_moments` rectifies first or not.
-    moments : ndarray of float64, (2, tiles, out), or (2, 0, 0) if nobody needs them
-        Taken here because the outputs of the tile are still in the cache.
+    Tiles t are ``first … last − 1``; v is read from `inputs`, (samples, in) or (tiles, in, width). Pieces are
+    of the weight, and `values` in the order of ``pieces.columns``. `tile_moments` fills `moments`, (2, tiles,
+    out), or (2, 0, 0) if nobody needs them: here, because the outputs of the tile are still in the cache.
     """
     width = outputs.shape[2]
     features, starts, columns = reading.features, pieces.starts, pieces.columns
@@ -178,21 +164,10 @@ def weight_gradient(
     """Fill ``values_gradient[g, k, i] = Σ_t output_gradient[t, k] · v[t, i]`` at kept entries only.
 
     ``bias_gradient[g, k] = Σ_t output_gradient[t, k]`` is filled in the same pass. Group g consists of the
-    tiles ``g · tiles // groups … (g + 1) · tiles // groups − 1``; the caller adds the groups up.
-
-    Parameters
-    ----------
-    first, last : int
-        Shares ``first … last − 1`` of the work are done: share s is range ``s % ranges`` of the units in
-        group ``s // ranges``.
-    cuts : ndarray of int64, (ranges + 1,)
-        Range r consists of units ``cuts[r] … cuts[r + 1] − 1``.
-    inputs, reading, pieces
-        As in `product`.
-    output_gradient : ndarray, (tiles, out, width)
-        0 in padding columns.
-    values_gradient : ndarray, (groups, kept)
-    bias_gradient : ndarray, (groups, out)
+    tiles ``g · tiles // groups … (g + 1) · tiles // groups − 1``; the caller adds the groups up. Shares
+    ``first … last − 1`` of the work are done. Share s is range ``s % ranges`` in group ``s // ranges``, and
+    range r consists of units ``cuts[r] … cuts[r + 1] − 1``. The output gradient is 0 in padding columns.
+    Other arguments are those of `product`.
     """
     num_tiles, _, width = output_gradient.shape
     features, starts, columns = reading.features, pieces.starts, pieces.columns
@@ -240,22 +215,8 @@ def input_gradient(
 ) -> None:
     """Fill ``gradient[t, i] = Σ_k values[k, i] · output_gradient[t, k]``, taken back through `pass_back`.
 
-    This is `product` with the transposed weight: its inputs are the output gradients.
-
-    Parameters
-    ----------
-    first, last : int
-        Tiles ``first … last − 1`` are filled.
-    inputs : ndarray, (tiles, in, width)
-    reading : Reading
-    pieces : Pieces
-        Of the transposed weight, (in, out): pieces of the units.
-    values : ndarray, (kept,)
-        In the order of ``pieces.columns``.
-    output_gradient : ndarray, (tiles, out, width)
-    gradient : ndarray, (tiles, in, width)
-    sums, products : ndarray of float64, (tiles, in)
-        As in `pass_back`; left as they are where v = x.
+    This is `product` with the transposed weight, whose pieces are of the units: its inputs are the output
+    gradients. `sums` and `products` are those of `pass_back`; left as they are where v = x.
     """
     _, num_outputs, width = output_gradient.shape
     starts, columns = pieces.starts, pieces.columns

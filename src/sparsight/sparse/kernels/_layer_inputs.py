@@ -29,18 +29,9 @@ Array = np.ndarray
 class Reading(NamedTuple):
     """How the input of a layer is read: v as a function of `inputs`.
 
-    Attributes
-    ----------
-    rows : ndarray of int64, (samples,), or None
-        The rows of the table that form the batch; None for tiles.
-    features : ndarray of int32
-        The columns of the table that are read, ascending; empty: all of them.
-    num_samples : int
-        Samples of the batch. The remaining columns of the last tile are padding.
-    centre, scale, shift : ndarray, (features,)
-        All three have length 0 where v = x.
-    relu : int
-        Position of the ReLU: `NO_RELU`, `RELU_FIRST` or `RELU_LAST` of `sparsight.sparse._tiles`.
+    `rows` of the table form the batch (None for tiles); `features` are the columns that are read, ascending,
+    where empty means all. Columns of the last tile beyond `num_samples` are padding. `centre`, `scale` and
+    `shift` have length 0 where v = x. `relu` is `NO_RELU`, `RELU_FIRST` or `RELU_LAST`.
     """
 
     rows: Any  # loops that index it are compiled for tables only, which mypy cannot see
@@ -138,16 +129,8 @@ def _standardise(reading: Reading, begin: int, end: int, width: int, piece: Arra
 def tile_moments(tile: int, inputs: Array, num_samples: int, relu: int, moments: Array) -> None:
     """Fill the mean of r(x) over the samples of one tile, and the sum of squares about that mean.
 
-    Parameters
-    ----------
-    tile : int
-    inputs : ndarray, (tiles, features, width)
-    num_samples : int
-        Samples of the batch; padding is left out.
-    relu : int
-        r is a ReLU if this is `RELU_FIRST`, and the identity otherwise.
-    moments : ndarray of float64, (2, tiles, features)
-        A feature that is constant has exactly its value as mean and exactly 0 as sum of squares.
+    r is a ReLU if `relu` is `RELU_FIRST`, and the identity otherwise. Padding is left out. A feature that is
+    constant has exactly its value as mean and exactly 0 as sum of squares.
     """
     width = inputs.shape[2]
     zero = inputs.dtype.type(0)
@@ -181,15 +164,7 @@ def all_tile_moments(
 
 @compiled
 def row_moments(first: int, last: int, table: Array, rows: Array, means: Array, squares: Array) -> None:
-    """Fill means and sums of squares about them for features ``first … last − 1`` of rows of a table.
-
-    Parameters
-    ----------
-    first, last : int
-    table : ndarray, (samples, features)
-    rows : ndarray of int64, (n,)
-    means, squares : ndarray of float64, (features,)
-    """
+    """Fill means and sums of squares about them for features ``first … last − 1`` of rows of a table."""
     for feature in range(first, last):
         means[feature] = 0.0
         squares[feature] = 0.0
@@ -210,18 +185,8 @@ def pass_back(
 ) -> None:
     """Take the gradient by v of one tile back through the last ReLU, in place, and sum it for the BatchNorm.
 
-    The gradient by x needs sums over the whole batch. They are collected here, tile by tile, and
-    `finish_back` uses them afterwards.
-
-    Parameters
-    ----------
-    inputs : ndarray, (tiles, features, width)
-    reading : Reading
-    tile : int
-    gradient : ndarray, (tiles, features, width)
-        Set to 0 in padding columns.
-    sums, products : ndarray of float64, (tiles, features)
-        Filled at `tile` with Σ g and Σ g · (r(x) − centre).
+    The gradient by x needs sums over the whole batch: Σ g and Σ g · (r(x) − centre). They are collected here,
+    tile by tile, and `finish_back` uses them afterwards. Padding columns of the gradient are set to 0.
     """
     width = inputs.shape[2]
     zero = gradient.dtype.type(0)
@@ -252,17 +217,7 @@ def finish_back(
 ) -> None:
     """Turn the gradient by v into that by x: ``scale · (g − offset − slope · (r(x) − centre))``.
 
-    It is 0 where r is a ReLU that cuts x off.
-
-    Parameters
-    ----------
-    first, last : int
-        Tiles ``first … last − 1`` are handled.
-    inputs : ndarray, (tiles, features, width)
-    reading : Reading
-    offset, slope : ndarray, (features,)
-    gradient : ndarray, (tiles, features, width)
-        Changed in place.
+    It is changed in place for tiles ``first … last − 1``, and 0 where r is a ReLU that cuts x off.
     """
     width = inputs.shape[2]
     zero = gradient.dtype.type(0)
