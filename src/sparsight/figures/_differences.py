@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import check_columns, new_axes, null_line
-from sparsight.figures._palette import INK, looks
+from sparsight.figures._palette import PALETTE, looks
 
 _NEEDED = ("condition", "reference", "mean", "low", "high")
 
@@ -60,7 +60,7 @@ def plot_differences(
             f"{row['condition']} − {row['reference']}",
             transform=ax.get_yaxis_transform(),
             fontsize=7.5,
-            color=INK,
+            color=PALETTE.ink,
             va="bottom",
         )
     ax.set_yticks([])

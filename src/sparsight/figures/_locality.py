@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import add_legend, colour_bar, new_axes, null_line
-from sparsight.figures._palette import BLUE, INK, SIGNED, looks
+from sparsight.figures._palette import BLUE, PALETTE, SIGNED, looks
 from sparsight.geometry import Geometry
 
 MAP_LIMIT = 3.0
@@ -187,7 +187,7 @@ def plot_fan_in(
         ax.stairs(heights, edges, color=look.colour, alpha=0.12, fill=True)
     first = np.asarray(next(iter(fan_in.values())), np.float64)
     chance = np.diff(binom.cdf(edges, num_inputs, first.mean() / num_inputs))
-    ax.plot((edges[1:] + edges[:-1]) / 2, chance, color=INK, lw=1, label="binomial (random pruning)")
+    ax.plot((edges[1:] + edges[:-1]) / 2, chance, color=PALETTE.ink, lw=1, label="binomial (random pruning)")
     ax.set_xlabel("inputs kept by a unit")
     ax.set_ylabel("share of units")
     ax.set_ylim(bottom=0)

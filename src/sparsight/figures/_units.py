@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import add_legend, draw_over_pixels, new_axes, null_line
-from sparsight.figures._palette import BLUE, INK, SIGNED
+from sparsight.figures._palette import BLUE, PALETTE, SIGNED
 from sparsight.geometry import Geometry
 from sparsight.measure import HISTOGRAM_EDGES, gaussian_shares
 
@@ -56,7 +56,7 @@ def plot_preactivations(
         raise InputError("counts hold no sample: the unit's pre-activation does not vary")
     ax = new_axes(ax)
     ax.stairs(counts / total, HISTOGRAM_EDGES, fill=True, color=BLUE, alpha=0.35, label="pre-activations")
-    ax.stairs(shares, HISTOGRAM_EDGES, color=INK, lw=1.2, label="Gaussian fitted")
+    ax.stairs(shares, HISTOGRAM_EDGES, color=PALETTE.ink, lw=1.2, label="Gaussian fitted")
     if log:
         ax.set_yscale("log")
         ax.set_ylim(0.4 / total, 1.0)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsight.figures import NULLS, PAIR_KINDS, quantiles_of
+from sparsight.figures import CATALOGUE, quantiles_of
 from sparsight.geometry import Geometry
 from sparsight.instruments import Quantity
 from sparsight.measure import matched_shares
@@ -173,9 +173,9 @@ def _read_maps(evidence: Evidence, subject: Subject, layer: str, num_levels: lis
     for replicate, number in enumerate(num_levels):
         for level in range(number):
             quantities = subject.run.measures(subject.condition, replicate, level).get(layer, {})
-            for kind in PAIR_KINDS:
+            for kind in CATALOGUE.pair_kinds:
                 _add(evidence.pairs, (kind, level), quantities.get(f"locality.pairs_{kind}"))
-                for null in NULLS:
+                for null in CATALOGUE.nulls:
                     found = quantities.get(f"locality.pairs_{kind}_{null}")
                     _add(evidence.expected, (kind, null, level), found)
             if level == evidence.compared_level and "locality.fan_in_per_unit" in quantities:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparsight.figures import FINDINGS, Words, words_of
+from sparsight.figures import CATALOGUE, Words, words_of
 from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
 from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES
@@ -60,7 +60,7 @@ class Finding:
 
 
 def findings(summaries: Summaries, layer: str) -> list[Finding]:
-    """Return a finding for each quantity of `FINDINGS` that was measured.
+    """Return a finding for each quantity of `CATALOGUE.findings` that was measured.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
     """
     levels = summaries.compared_levels()
     found = []
-    for quantity in FINDINGS:
+    for quantity in CATALOGUE.findings:
         words = words_of(quantity)
         where = words.layer(layer)
         if not summaries.has(quantity, where):

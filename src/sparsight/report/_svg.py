@@ -12,13 +12,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from sparsight.figures import BELOW_AXIS, CONDITION_COLOURS, INK, MUTED, RULE
+from sparsight.figures import BELOW_AXIS, PALETTE
 
 _PAGE_COLOURS: Mapping[str, str] = {
-    INK: "currentColor",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    **{colour: f"var(--c{place})" for place, colour in enumerate(CONDITION_COLOURS)},
+    PALETTE.ink: "currentColor",
+    PALETTE.muted: "var(--muted)",
+    PALETTE.rule: "var(--rule)",
+    **{colour: f"var(--c{place})" for place, colour in enumerate(PALETTE.conditions)},
 }
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)

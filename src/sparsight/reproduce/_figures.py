@@ -7,10 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsight.figures import INK, MUTED, looks, words_of
+from sparsight.figures import PALETTE, looks, words_of
 from sparsight.measure import student_interval
 
-_VERDICT_LOOKS = {"supported": ("#009e73", "o"), "contradicted": ("#d55e00", "X"), "undecided": (MUTED, "s")}
+_VERDICT_LOOKS = {
+    "supported": ("#009e73", "o"),
+    "contradicted": ("#d55e00", "X"),
+    "undecided": (PALETTE.muted, "s"),
+}
 
 
 def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
@@ -43,8 +47,8 @@ def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
             ax.plot(effect["mean"] / scale, place, marker, color=colour, ms=6)
         bounds = (-margin, margin) if row["rule"]["expects"] == "within" else (margin,)
         for bound in bounds:
-            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=INK, lw=1, ls=":")
-    ax.axvline(0, color=INK, lw=0.6)
+            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=PALETTE.ink, lw=1, ls=":")
+    ax.axvline(0, color=PALETTE.ink, lw=0.6)
     names = [row["prediction"] if row["decisive"] else f"({row['prediction']})" for row in reversed(rows)]
     ax.set_yticks(range(len(rows)), [name.replace("_", " ") for name in names], fontsize=8)
     ax.set_xlabel("effect, each in units of its own largest number (dotted: margin of the rule)", fontsize=8)

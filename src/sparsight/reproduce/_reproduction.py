@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sparsight.errors import InputError
 from sparsight.reproduce._claim import Claim, Finding, find, verdict_of
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._study import (
+    SCALES,
     Scale,
     load_study,
     outside_accuracy_band,
@@ -20,7 +22,7 @@ from sparsight.reproduce._study import (
     variants_of,
 )
 from sparsight.reproduce._verdict import Verdict
-from sparsight.run import OnLevel, run_recipe
+from sparsight.run import run_recipe
 from sparsight.store import Run, environment
 
 _NO_RECIPE = "one-neuron"
@@ -89,24 +91,29 @@ class Studies:
     scale : {"smoke", "laptop", "paper"}
     folder : Path
         Holds the runs, each in a directory named by its recipe and the recipe's hash.
-    jobs, on_level : optional
+    jobs : int, optional
         As for `sparsight.run_recipe`.
     on_study : callable, optional
         Called as ``on_study(name, path)`` before a study is run.
+
+    Raises
+    ------
+    InputError
+        If the scale is unknown.
     """
 
     def __init__(
         self,
-        scale: Scale,
+        scale: str,
         folder: Path,
         *,
         jobs: int | None = None,
-        on_level: OnLevel | None = None,
         on_study: Callable[[str, Path], None] | None = None,
     ) -> None:
-        self.scale = scale
-        self._folder, self._jobs = folder, jobs
-        self._on_level, self._on_study = on_level, on_study
+        if scale not in SCALES:
+            raise InputError(f"scale is {scale!r}; {', '.join(SCALES)} are allowed")
+        self.scale: Scale = scale
+        self._folder, self._jobs, self._on_study = folder, jobs, on_study
         self._read: dict[tuple[str, str], tuple[StudyFacts, xr.Dataset]] = {}
 
     def get(self, name: str, variant: str = "") -> tuple[StudyFacts, xr.Dataset]:
@@ -127,7 +134,7 @@ class Studies:
         path = run_path(recipe, self._folder)
         if self._on_study is not None:
             self._on_study(recipe.name, path)
-        directory = run_recipe(recipe, path, jobs=self._jobs, on_level=self._on_level)
+        directory = run_recipe(recipe, path, jobs=self._jobs)
         results = results_of(Run(directory))
         dense = results.test_accuracy.isel(level=0).mean("replicate")
         facts = StudyFacts(

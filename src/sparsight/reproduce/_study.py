@@ -24,20 +24,6 @@ by dense accuracy alone"). Conditions outside the band are named with the result
 _TABLES = ("scales", "variants", "every_variant")
 
 
-def scale_named(name: str) -> Scale:
-    """Return the scale with this name.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
-    """
-    for scale in SCALES:
-        if scale == name:
-            return scale
-    raise InputError(f"scale is {name!r}; {', '.join(SCALES)} are allowed")
-
-
 def study_names() -> list[str]:
     """Return the names of the shipped studies."""
     folder = resources.files("sparsight.reproduce") / "studies"
