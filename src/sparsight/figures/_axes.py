@@ -76,12 +76,7 @@ def null_line(ax: Axes, value: float, label: str | None = None, *, vertical: boo
 def density_axis(ax: Axes, table: pd.DataFrame) -> None:
     """Make x a falling log axis of density in percent, with the first condition's levels on top.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes to change.
-    table : pandas.DataFrame
-        Columns ``condition``, ``level`` and ``density``. Rows of density 0 have no place on a log axis.
+    Rows of density 0 have no place on a log axis.
     """
     positive = table[table["density"] > 0]
     if not len(positive):
@@ -126,18 +121,7 @@ def draw_over_pixels(
 ) -> None:
     """Draw one number per pixel: a curve in one dimension, a picture with a colour bar in two.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    pixels : numpy.ndarray of float, (pixel,) or (row, column)
-        Number of each pixel.
-    label : str
-        Label of the y axis or of the colour bar.
-    cmap : str or matplotlib.colors.Colormap
-        Colours of the picture.
-    limit : float, optional
-        Colours run from −`limit` to `limit`. Default: from the smallest value to the largest.
+    Colours run from −`limit` to `limit`, or by default from the smallest value to the largest.
     """
     if pixels.ndim == 1:
         ax.plot(np.arange(len(pixels)), pixels, color=BLUE, lw=1.2, drawstyle="steps-mid")

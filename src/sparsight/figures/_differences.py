@@ -24,8 +24,6 @@ def plot_differences(
     table : pandas.DataFrame
         Columns ``condition``, ``reference``, ``mean``, ``low``, ``high``: condition minus reference. A NaN
         end leaves the interval out.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
     xlabel : str
         The quantity with its unit or definition.
     conditions : sequence of str, optional

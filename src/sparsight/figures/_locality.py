@@ -44,12 +44,6 @@ def plot_locality_map(
     counts, expected : numpy.ndarray of float64, (*grid,)
         Pairs at each displacement of ``geometry.displacements()``, and their expectation by chance;
         of one network, or summed over replicates.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------
@@ -111,12 +105,6 @@ def plot_locality_profile(
     ----------
     counts, expected : mapping of int to numpy.ndarray
         Level → array as in `plot_locality_map`. Pairs are summed over displacements of equal rounded length.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------
@@ -158,10 +146,6 @@ def plot_fan_in(
         Condition → number of kept inputs of each unit.
     num_inputs : int
         Inputs of a unit before pruning.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------

@@ -193,14 +193,7 @@ QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 class Family:
     """A quantity of one condition drawn beside its controls; axis label and null are those of the first line.
 
-    Attributes
-    ----------
-    name : str
-        Part of the names of its panels.
-    lines : mapping of str to str
-        Name of a line → its quantity.
-    caption : str
-        Sentences that explain the lines.
+    `lines` maps the name of a line to its quantity; `caption` explains the lines.
     """
 
     name: str

@@ -29,14 +29,8 @@ def plot_preactivations(
     counts : numpy.ndarray, (bin,)
         A row of `sparsight.measure.preactivation_histogram`, or of the quantity
         ``gaussianity.histogram_per_unit``; or a sum over units.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
     log : bool
         Whether the shares are on a log axis, which shows the tails.
-    title : str
-        Heading of the Axes.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------
@@ -78,12 +72,6 @@ def plot_cavity_map(
     ----------
     delta : numpy.ndarray of float, (geometry.num_inputs,)
         Δκ, as a row of ``cavity.delta_kurtosis``; 0 where there is no weight, NaN where undefined.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -141,28 +141,19 @@ def _pairing(found: Sequence[Finding]) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """Row of the table by level: one cell per quantity of `SUMMARY`, None where it was not measured."""
-
-    condition: str
-    level: int
-    density: float
-    cells: list[Any]
-
-
-def _rows(summaries: Summaries, layer: str) -> list[_Row]:
+def _rows(summaries: Summaries, layer: str) -> list[dict[str, Any]]:
+    """Return the table by level: one cell per quantity of the summary, None where it was not measured."""
     tables = []
     for quantity in CATALOGUE.summary:
         table = summaries.intervals(quantity, words_of(quantity).layer(layer))
         tables.append({(row["condition"], row["level"]): row for row in table.to_dict("records")})
     return [
-        _Row(
-            condition=condition,
-            level=level,
-            density=summaries.density(condition, level),
-            cells=[table.get((condition, level)) for table in tables],
-        )
+        {
+            "condition": condition,
+            "level": level,
+            "density": summaries.density(condition, level),
+            "cells": [table.get((condition, level)) for table in tables],
+        }
         for condition in summaries.conditions
         for level in range(summaries.last_level(condition) + 1)
     ]

@@ -34,24 +34,12 @@ _MAPS = (("same_channel", "fan_in"), ("same_channel", "configuration"), ("differ
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A plot with its heading and caption.
+    """A plot with its heading and caption."""
 
-    Attributes
-    ----------
-    name : str
-        Distinct among the panels of a report.
-    title : str
-        Heading.
-    ax : matplotlib.axes.Axes
-        The only Axes of its Figure, apart from colour bars.
-    caption : str
-        One or more full sentences.
-    """
-
-    name: str
+    name: str  # distinct among the panels of a report
     title: str
-    ax: Axes
-    caption: str
+    ax: Axes  # the only one of its Figure, apart from colour bars
+    caption: str  # one or more full sentences
 
     @property
     def identifier(self) -> str:
@@ -70,16 +58,8 @@ def curve_panels(
 ) -> list[Panel]:
     """Return the curve over density of every quantity that was measured in a layer.
 
-    Parameters
-    ----------
-    summaries : Summaries
-        Summaries of the runs to draw.
-    layer : str
-        Layer whose quantities are drawn.
-    with_network : bool
-        Whether to include quantities of the whole network.
-    legend : bool
-        Whether each panel names its conditions; the report has one legend for all.
+    `with_network` includes quantities of the whole network. The report has one legend for all panels, so
+    that they need none of their own.
     """
     panels = []
     for quantity in CATALOGUE.curves:

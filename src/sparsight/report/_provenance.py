@@ -10,41 +10,19 @@ from sparsight.store import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Origin of the numbers of one run.
+    """Origin of the numbers of one run."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the run in the report.
-    recipe_name, digest, toml : str
-        Name, SHA-256 and full text of the resolved recipe.
-    question : list of str
-        Lines of the question that the recipe states; may be empty.
-    replicates : int
-        Number of replicates that the recipe asks for.
-    conditions : list of str
-        Conditions that the recipe asks for.
-    is_shipped : bool
-        Whether the recipe ships with sparsight and is unchanged.
-    cards : list of (str, dict)
-        Names of conditions that share their data, and the facts recorded about these data.
-    environment : dict
-        Versions, device and machine, as recorded when the run began.
-    seconds : dict of str to float
-        Time spent on ``train`` and ``measure``, summed over processes.
-    """
-
-    name: str
+    name: str  # of the run in the report
     recipe_name: str
-    digest: str
-    toml: str
-    question: list[str]
-    replicates: int
+    digest: str  # SHA-256 of the resolved recipe
+    toml: str  # full text of the resolved recipe
+    question: list[str]  # lines; may be empty
+    replicates: int  # as many as the recipe asks for
     conditions: list[str]
-    is_shipped: bool
-    cards: list[tuple[str, dict[str, Any]]]
-    environment: dict[str, Any]
-    seconds: dict[str, float]
+    is_shipped: bool  # whether the recipe ships with sparsight and is unchanged
+    cards: list[tuple[str, dict[str, Any]]]  # names of conditions that share their data, facts about the data
+    environment: dict[str, Any]  # versions, device and machine, as recorded when the run began
+    seconds: dict[str, float]  # spent on ``train`` and ``measure``, summed over processes
 
 
 @dataclass(frozen=True)

@@ -29,22 +29,11 @@ _VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
 
 
 def inline_svg(ax: Axes, name: str, description: str) -> str:
-    """Return the figure of an Axes as an ``<svg>`` element for an HTML page.
+    """Return the figure of an Axes as an ``<svg>`` element, as wide as its container.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes whose Figure is drawn.
-    name : str
-        Prefix of every id; distinct within the page, made of letters, digits and hyphens.
-    description : str
-        Text for readers who cannot see the figure.
-
-    Returns
-    -------
-    str
-        Element as wide as its container. Text stays text, in the page's font; the palette's colours become
-        CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that the dark page recolours them.
+    `name`, of letters, digits and hyphens, is the prefix of every id. `description` is for readers who cannot
+    see the figure. Text stays text, in the page's font; the palette's colours become CSS variables ``--c0``
+    …, ``--muted``, ``--rule``, so that the dark page recolours them.
     """
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
