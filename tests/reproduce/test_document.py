@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from sparsight.errors import InputError
 from sparsight.reproduce import select_claims
@@ -111,7 +112,7 @@ def test_page_says_that_robustness_is_still_to_be_run(table):
 
 
 def test_figure_shows_every_replicate_and_margin(table):
-    ax = plot_findings(table)
+    ax = plot_findings(table, Figure().add_subplot())
     assert len(ax.get_yticklabels()) == 3
     drawn = [
         line.get_xdata() for line in ax.lines if line.get_linestyle() == "None" and len(line.get_xdata()) == 3

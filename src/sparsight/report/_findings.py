@@ -58,7 +58,7 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
 
 
 def verdict(interval: Interval, null: float, above: str, below: str) -> str:
-    """Return the conclusion that an interval allows: `above` or `below` if it is wholly on that side of null."""
+    """Return the conclusion that an interval allows: `above` or `below` if it is wholly on that side."""
     if interval.num_replicates == 0:
         return "no value"
     if interval.num_replicates == 1:

@@ -25,22 +25,6 @@ class Provenance:
     seconds: dict[str, float]  # spent on ``train`` and ``measure``, summed over processes
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Field of the recipe in which runs differ.
-
-    Attributes
-    ----------
-    key : str
-        Dotted name, as ``--set`` takes it.
-    values : list of str
-        One value per run; "–" where a run has no such field.
-    """
-
-    key: str
-    values: list[str]
-
-
 def provenance(name: str, run: Run) -> Provenance:
     """Return the provenance of a run, which the report calls `name`."""
     facts: dict[str, list[str]] = {}
@@ -65,15 +49,18 @@ def provenance(name: str, run: Run) -> Provenance:
     )
 
 
-def differing_settings(runs: Mapping[str, Run]) -> list[Setting]:
-    """Return the fields in which the recipes of the runs differ, except for the question."""
+def differing_settings(runs: Mapping[str, Run]) -> dict[str, list[str]]:
+    """Return the fields in which the recipes differ, except for the question: dotted name → value by run.
+
+    The value is "–" where a run has no such field.
+    """
     flat = [dict(_flattened(run.recipe.resolved())) for run in runs.values()]
     keys = dict.fromkeys(key for fields in flat for key in fields if key != "question")
-    return [
-        Setting(key, [fields.get(key, "–") for fields in flat])
+    return {
+        key: [fields.get(key, "–") for fields in flat]
         for key in keys
         if len({fields.get(key) for fields in flat}) > 1
-    ]
+    }
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

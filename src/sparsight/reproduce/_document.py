@@ -42,16 +42,10 @@ number of predictions.
 
 
 def claims_page(tables: Sequence[Mapping[str, Any]], missing: Sequence[str], folder: str, page: str) -> str:
-    """Return the page as Markdown.
+    """Return the page as Markdown, from the tables that `write_table` wrote.
 
-    Parameters
-    ----------
-    tables : sequence of mapping
-        The tables that `write_table` writes, read back.
-    missing : sequence of str
-        Names of claims without a table.
-    folder, page : str
-        Paths of the tables and of the page, for links and for the command that generates the page.
+    `missing` names the claims without a table; `folder` and `page` are the paths for links and for the
+    command that generates the page.
     """
     parts = [_HEAD.format(tables=folder, page=page), "## Verdicts\n", _overview(tables, missing), ""]
     if missing:
@@ -62,13 +56,7 @@ def claims_page(tables: Sequence[Mapping[str, Any]], missing: Sequence[str], fol
 
 
 def write_claims_page(folder: Path, page: Path) -> None:
-    """Write the page, and a figure for every claim that has a table in the folder.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no result table, or a damaged one.
-    """
+    """Write the page, and a figure for every claim that has a table in the folder."""
     from sparsight.reproduce._figures import draw_claim
 
     paths = {name: folder / f"{name}.json" for name in select_claims()}

@@ -18,7 +18,6 @@ from sparsight.reproduce._study import (
     load_study,
     outside_accuracy_band,
     results_of,
-    run_path,
     variants_of,
 )
 from sparsight.reproduce._verdict import Verdict
@@ -31,32 +30,16 @@ _NO_RECIPE = "one-neuron"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFacts:
-    """Facts about the runs of a study, for the result table.
-
-    Attributes
-    ----------
-    variant : str
-        Empty for the study itself.
-    seeds : tuple of int
-        One per replicate.
-    accuracy : dict
-        Condition → mean test accuracy of the dense network.
-    out_of_band : dict
-        The entries of `accuracy` outside 0.8 … 0.99.
-    failures : dict
-        ``condition/replicate`` → why its training ended early.
-    environment : dict
-        Versions and machine, recorded when the run began.
-    """
+    """Facts about the runs of a study, for the result table."""
 
     name: str
-    variant: str
+    variant: str  # empty for the study itself
     recipe_hash: str
-    seeds: tuple[int, ...]
-    accuracy: dict[str, float]
-    out_of_band: dict[str, float]
-    failures: dict[str, str]
-    environment: dict[str, Any]
+    seeds: tuple[int, ...]  # one per replicate
+    accuracy: dict[str, float]  # condition → mean test accuracy of the dense network
+    out_of_band: dict[str, float]  # the entries of `accuracy` outside 0.8 … 0.99
+    failures: dict[str, str]  # ``condition/replicate`` → why its training ended early
+    environment: dict[str, Any]  # versions and machine, recorded when the run began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +100,7 @@ class Studies:
         self._read: dict[tuple[str, str], tuple[StudyFacts, xr.Dataset]] = {}
 
     def get(self, name: str, variant: str = "") -> tuple[StudyFacts, xr.Dataset]:
-        """Return the facts and results of a study; run what is missing of it first.
-
-        Raises
-        ------
-        InputError
-            If the study cannot be run here.
-        """
+        """Return the facts and results of a study; run what is missing of it first."""
         key = (name, variant)
         if key not in self._read:
             self._read[key] = self._simulated() if name == _NO_RECIPE else self._run(name, variant)
@@ -131,7 +108,8 @@ class Studies:
 
     def _run(self, name: str, variant: str) -> tuple[StudyFacts, xr.Dataset]:
         recipe = load_study(name, self.scale, variant)
-        path = run_path(recipe, self._folder)
+        # Claims that share the recipe share the directory.
+        path = self._folder / f"{recipe.name}-{recipe.digest()[:8]}"
         if self._on_study is not None:
             self._on_study(recipe.name, path)
         directory = run_recipe(recipe, path, jobs=self._jobs)
@@ -171,7 +149,6 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
 
     Parameters
     ----------
-    claim : Claim
     studies : Studies
         Runs each study that is missing.
     robustness : bool

@@ -22,14 +22,7 @@ def announce_level(directory: RunDirectory, condition: str, replicate: int, inde
 
 
 def summary_table(run: Run, width: int = _WIDE) -> Table:
-    """Return the summary of a run as a table.
-
-    Parameters
-    ----------
-    run : Run
-    width : int
-        Of the terminal, in characters.
-    """
+    """Return the summary of a run as a table, for a terminal of `width` characters."""
     is_wide = width >= _WIDE
     frame, recipe = run.frame(), run.recipe
     table = Table(
