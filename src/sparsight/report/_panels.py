@@ -239,23 +239,20 @@ def level_panels(evidence: Evidence) -> list[Panel]:
 
 def connection_panels(gathered: Sequence[Evidence]) -> list[Panel]:
     """Return the fan-in of all conditions, one panel per number of inputs, and the fan-out of each."""
-    fan_in = {each.condition: each.fan_in for each in gathered if each.fan_in is not None}
-    panels = []
-    for num_inputs in dict.fromkeys(
-        each.geometry.num_inputs for each in gathered if each.condition in fan_in
-    ):
-        alike = [
-            each for each in gathered if each.condition in fan_in and each.geometry.num_inputs == num_inputs
-        ]
-        panels.append(
-            Panel(
-                f"fan-in-{num_inputs}",
-                "Fan-in",
-                plot_fan_in({each.condition: fan_in[each.condition] for each in alike}, num_inputs),
-                f"Inputs that each unit keeps, out of {num_inputs}, {_levels_of(alike)}, in all replicates, "
-                "beside the binomial distribution of random pruning.",
-            )
+    by_size: dict[int, list[Evidence]] = {}
+    for each in gathered:
+        if each.fan_in is not None:
+            by_size.setdefault(each.geometry.num_inputs, []).append(each)
+    panels = [
+        Panel(
+            f"fan-in-{num_inputs}",
+            "Fan-in",
+            plot_fan_in({e.condition: e.fan_in for e in alike if e.fan_in is not None}, num_inputs),
+            f"Inputs that each unit keeps, out of {num_inputs}, {_levels_of(alike)}, in all replicates, "
+            "beside the binomial distribution of random pruning.",
         )
+        for num_inputs, alike in by_size.items()
+    ]
     panels += [
         Panel(
             f"fan-out-{each.condition}",
