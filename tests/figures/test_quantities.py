@@ -1,10 +1,10 @@
 import pytest
 
-from sparsight.figures import CURVES, FAMILIES, FINDINGS, SUMMARY, UNDEFINED, words_of
+from sparsight.figures import CATALOGUE, words_of
 from sparsight.figures._quantities import QUANTITIES
 
-LISTED = {*CURVES, *FINDINGS, *SUMMARY, *UNDEFINED}
-IN_FAMILIES = {quantity for family in FAMILIES for quantity in family.lines.values()}
+LISTED = {*CATALOGUE.curves, *CATALOGUE.findings, *CATALOGUE.summary, *CATALOGUE.undefined}
+IN_FAMILIES = {quantity for family in CATALOGUE.families for quantity in family.lines.values()}
 
 
 def test_a_run_measures_every_quantity_that_is_listed(stored_run):
@@ -12,7 +12,7 @@ def test_a_run_measures_every_quantity_that_is_listed(stored_run):
     assert set(stored_run.frame()["quantity"]) >= LISTED | IN_FAMILIES
 
 
-@pytest.mark.parametrize("quantity", CURVES)
+@pytest.mark.parametrize("quantity", CATALOGUE.curves)
 def test_a_curve_has_a_title_a_label_and_a_caption(quantity):
     words = QUANTITIES[quantity]
     assert words.title
@@ -21,7 +21,7 @@ def test_a_curve_has_a_title_a_label_and_a_caption(quantity):
     assert words.caption.endswith(".")
 
 
-@pytest.mark.parametrize("quantity", FINDINGS)
+@pytest.mark.parametrize("quantity", CATALOGUE.findings)
 def test_a_finding_has_a_conclusion_on_either_side_of_its_null(quantity):
     words = QUANTITIES[quantity]
     assert words.title
@@ -30,13 +30,13 @@ def test_a_finding_has_a_conclusion_on_either_side_of_its_null(quantity):
 
 
 def test_columns_of_the_table_have_distinct_headings():
-    headings = [QUANTITIES[quantity].short for quantity in SUMMARY]
+    headings = [QUANTITIES[quantity].short for quantity in CATALOGUE.summary]
     assert all(headings)
     assert len(set(headings)) == len(headings)
 
 
 def test_undefined_values_are_described():
-    assert all(QUANTITIES[quantity].meaning for quantity in UNDEFINED)
+    assert all(QUANTITIES[quantity].meaning for quantity in CATALOGUE.undefined)
 
 
 def test_a_quantity_outside_the_catalogue_is_labelled_by_its_name():

@@ -3,7 +3,7 @@
 import pytest
 
 from sparsight.geometry import Geometry
-from sparsight.report import write_page_of, write_report
+from sparsight.report import write_report
 from tests.invented_runs import LOCALITY_ALONE
 from tests.report.pages import LONG_NAME, Page
 
@@ -34,7 +34,7 @@ def reports(stored_runs, compared, tmp_path_factory):
     path = tmp_path_factory.mktemp("reports") / "comparison.html"
     return {
         **{name: write_report(run) for name, run in stored_runs.items()},
-        "comparison": write_page_of(compared, path),
+        "comparison": write_report(*compared, path=path),
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.measure import difference, paired_difference
-from sparsight.report import write_page_of
+from sparsight.report import write_report
 from sparsight.report._caveats import caveats
 from sparsight.report._findings import findings
 from sparsight.report._page import render
@@ -172,15 +172,17 @@ def test_report_writes_one_page_for_several_runs(lean_run, store, tmp_path, caps
     assert "report: comparison.html" in capsys.readouterr().out
     text = (tmp_path / "comparison.html").read_text(encoding="utf-8")
     assert text == render(lean_run, other)
+    with pytest.raises(InputError, match="needs a path"):
+        write_report(lean_run, other)
 
 
 def test_wrong_runs_are_named(lean_run, tmp_path, capsys):
     with pytest.raises(InputError, match="given twice"):
-        write_page_of([lean_run, lean_run], tmp_path / "page.html")
+        write_report(lean_run, lean_run, path=tmp_path / "page.html")
     with pytest.raises(InputError, match="no run is given"):
-        write_page_of([], tmp_path / "page.html")
+        write_report(path=tmp_path / "page.html")
     with pytest.raises(InputError, match="cannot be written"):
-        write_page_of([lean_run], tmp_path / "missing" / "page.html")
+        write_report(lean_run, path=tmp_path / "missing" / "page.html")
     with pytest.raises(SystemExit) as ended:
         main(["report"])
     assert ended.value.code == 2

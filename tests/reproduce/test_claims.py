@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sparsight.reproduce import all_claims
+from sparsight.reproduce import select_claims
 from sparsight.reproduce._claim import find, verdict_of
 from sparsight.reproduce._one_neuron import GAINS, gain_name
 from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
@@ -14,7 +14,7 @@ WITHIN = "_within_class"
 
 def _verdict(name, results, study=None):
     """The verdict on the claim from its predictions in one study (or in all, given the same results)."""
-    claim = all_claims()[name]
+    claim = select_claims()[name]
     findings = [find(p, results) for p in claim.predictions if study in (None, p.study)]
     assert findings
     return verdict_of(findings)

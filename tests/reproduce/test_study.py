@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from sparsight.data import availability
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe
-from sparsight.reproduce import Studies, all_claims, claims_named, reproduce, write_table
+from sparsight.reproduce import Studies, reproduce, select_claims, write_table
 from sparsight.reproduce._study import (
     SCALES,
     load_study,
@@ -68,7 +69,7 @@ def _with_every_quantity(statistic, conditions):
 
 
 def test_claims_read_only_conditions_that_their_studies_have():
-    for claim in all_claims().values():
+    for claim in select_claims().values():
         for prediction in claim.predictions:
             if prediction.study == "one-neuron":
                 continue  # no recipe: tests/reproduce/test_one_neuron.py
@@ -87,8 +88,9 @@ def test_accuracy_outside_the_band_is_named():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: claims_named(["localty"]), "no claim is called 'localty'; did you mean locality"),
+        (lambda: select_claims(["localty"]), "no claim is called 'localty'; did you mean locality"),
         (lambda: load_study("ring", "huge"), "scale is 'huge'"),
+        (lambda: Studies("huge", Path("runs")), "scale is 'huge'"),
         (lambda: load_study("ring", "smoke", "half-width"), "at scale smoke"),
         (lambda: load_study("rings", "smoke"), "no study is called 'rings'"),
         (lambda: load_study("ring", "laptop", "thrice"), "no variant 'thrice'"),
@@ -102,7 +104,10 @@ def test_wrong_names_are_answered_with_the_right_ones(call, match):
 def test_reproduction_shares_runs_and_writes_a_table_that_is_strict_json(tmp_path):
     asked = []
     studies = Studies("smoke", tmp_path, jobs=1, on_study=lambda name, path: asked.append(name))
-    outcomes = [reproduce(claim, studies, robustness=False) for claim in claims_named(["locality", "cavity"])]
+    outcomes = [
+        reproduce(claim, studies, robustness=False)
+        for claim in select_claims(["locality", "cavity"]).values()
+    ]
     assert asked == ["ring-smoke"]
     table = json.loads(write_table(outcomes[0], tmp_path / "tables").read_text())
     assert table["verdict"] == outcomes[0].verdict
@@ -117,7 +122,7 @@ def test_every_claim_gets_a_verdict_at_scale_smoke(tmp_path):
     if not next(status.available for status in availability() if status.name == "fashion-mnist"):
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
     studies = Studies("smoke", tmp_path, jobs=1)
-    for claim in all_claims().values():
+    for claim in select_claims().values():
         outcome = reproduce(claim, studies)
         assert outcome.verdict in ("supported", "contradicted", "undecided")
         for finding in outcome.findings:

@@ -19,7 +19,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from sparsight.cli import _catalogue, _exchange, _measure, _reproduce, _run, _show
+from sparsight.cli import _catalogue, _exchange, _measure, _reproduce, _run, _show, _sweep
 from sparsight.errors import SparsightError
 
 app = App(
@@ -39,14 +39,8 @@ _COMPUTE, _LOOK, _BEGIN, _EXCHANGE, app.group_commands = map(
     ("Train and measure", "Look at runs", "Recipes and data", "Exchange networks", "This program"),
 )
 app.command(_run.run, group=_COMPUTE, sort_key=1)
-# Given as a string, it is imported when it is called: its Slurm options belong to a room that imports torch.
-app.command(
-    "sparsight.cli._sweep:app",
-    name="sweep",
-    help="Run a recipe over lists of values, on this machine or on Slurm.",
-    group=_COMPUTE,
-    sort_key=2,
-)
+_sweep.app.group = (_COMPUTE,)
+app.command(_sweep.app)
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
 _command: Callable[..., Any]

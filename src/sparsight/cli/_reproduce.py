@@ -33,27 +33,20 @@ def reproduce(
         Repeat with width, learning rate and rewind step halved and doubled.
     """
     from sparsight.cli.views._claims import claims_table, findings_table, run_notice
-    from sparsight.reproduce import (
-        Studies,
-        all_claims,
-        claims_named,
-        reproduce as reproduce_claim,
-        scale_named,
-        write_table,
-    )
+    from sparsight.reproduce import Studies, reproduce as reproduce_claim, select_claims, write_table
 
     console = terminal()
     if not claims:
-        console.print(claims_table(all_claims().values()))
+        console.print(claims_table(select_claims().values()))
         return
-    wanted = list(all_claims()) if claims == ("all",) else claims
+    chosen = select_claims(() if claims == ("all",) else claims)
     studies = Studies(
-        scale_named(scale),
+        scale,
         out,
         jobs=jobs,
         on_study=lambda name, path: console.print(run_notice(name, path), soft_wrap=True),
     )
-    for claim in claims_named(wanted):
+    for claim in chosen.values():
         outcome = reproduce_claim(claim, studies, robustness=robustness)
         console.print(findings_table(outcome))
         path = write_table(outcome, results or out / "claims" / scale)

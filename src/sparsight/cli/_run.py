@@ -51,13 +51,13 @@ def run(
     from sparsight.recipe import load_recipe
     from sparsight.report import TensorBoardLog, write_report
     from sparsight.run import load_plugins, run_recipe
-    from sparsight.store import Run, default_path, unused_path
+    from sparsight.store import Run, default_path
 
     load_plugins(plugins)  # before the recipe is read, which may name what they register
     loaded = load_recipe(recipe, overrides)
     path = out or default_path(loaded)
     if fresh:
-        path = unused_path(path)
+        path = _unused_path(path)
     console = terminal()
     names = loaded.condition_names()
     console.print(
@@ -94,3 +94,12 @@ def run(
         console.print(f"missing: {condition}, replicate {replicate}: {printable(reason)}")
     console.print(f"report: {report}", soft_wrap=True)
     return 1 if any(directory.num_levels(*replicate) == 0 for replicate in directory.replicates()) else 0
+
+
+def _unused_path(path: Path) -> Path:
+    """Return the path if it is free, else the first free one of ``<path>-2``, ``<path>-3`` and so on."""
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

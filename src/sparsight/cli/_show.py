@@ -22,17 +22,15 @@ def report(*runs: Path, out: Path | None = None) -> None:
         File to write. [default: report.html in the run directory; for several runs, ./comparison.html]
     """
     from sparsight.cli.views._summary import summary_table
-    from sparsight.report import write_page_of
+    from sparsight.report import write_report
     from sparsight.store import open_run
 
     opened = [open_run(path) for path in runs]
-    if not opened:
-        raise InputError("no run is given; name at least one run directory")
     console = terminal()
     for each in opened:
         console.print(summary_table(each, console.width))
-    path = out or (opened[0].directory.report if len(opened) == 1 else Path("comparison.html"))
-    console.print(f"report: {write_page_of(opened, path)}", soft_wrap=True)
+    path = out or (Path("comparison.html") if len(opened) > 1 else None)
+    console.print(f"report: {write_report(*opened, path=path)}", soft_wrap=True)
 
 
 def figures(

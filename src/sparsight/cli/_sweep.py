@@ -1,30 +1,18 @@
-"""``sparsight sweep run | status | collect | cancel | draw``.
-
-Imported when one of these is called, see `sparsight.cli`; so it may import what it needs at once.
-"""
+"""``sparsight sweep run | status | collect | cancel | draw``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from sparsight.cli._terminal import Plugins, terminal
-from sparsight.cli.views._sweep import announce_replicate, sweep_table
-from sparsight.figures import write_sweep_figure
-from sparsight.run import load_plugins
-from sparsight.sweep import (
-    SlurmOptions,
-    Sweep,
-    cancel_jobs,
-    folder_of,
-    open_sweep,
-    plan_sweep,
-    queued_replicates,
-    run_sweep,
-    submit_jobs,
-)
+from sparsight.sweep import SlurmOptions
 
-app = App(name="sweep")
+# Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
+if TYPE_CHECKING:
+    from sparsight.sweep import Sweep
+
+app = App(name="sweep", help="Run a recipe over lists of values, on this machine or on Slurm.", sort_key=2)
 
 _SweepPath = Annotated[Path, Parameter(help="Sweep file, or folder of the sweep.")]
 
@@ -58,6 +46,10 @@ def run(
     checkpoint_seconds
         Longest time between two checkpoints within a level. [default: 60 here, 600 on Slurm]
     """
+    from sparsight.cli.views._sweep import announce_replicate, sweep_table
+    from sparsight.run import load_plugins
+    from sparsight.sweep import Sweep, plan_sweep, run_sweep, submit_jobs
+
     load_plugins(plugins)
     console = terminal()
     plan = plan_sweep(path, out, runs_here=engine == "local")
@@ -83,15 +75,15 @@ def run(
 @app.command(sort_key=2)
 def status(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Show how far every case is, and what the Slurm queue has of it."""
-    load_plugins(plugins)
-    _show(open_sweep(folder_of(path)))
+    _show(_opened(path, plugins))
 
 
 @app.command(sort_key=3)
 def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Write results.csv, with every number of every case, into the folder of the sweep."""
-    load_plugins(plugins)
-    opened = open_sweep(folder_of(path))
+    from sparsight.cli.views._sweep import sweep_table
+
+    opened = _opened(path, plugins)
     results = opened.path / "results.csv"
     opened.frame().to_csv(results, index=False)
     console = terminal()
@@ -102,8 +94,9 @@ def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 @app.command(sort_key=5)
 def cancel(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Cancel the sweep's Slurm jobs. Running jobs save where they are; sweep run resumes them."""
-    load_plugins(plugins)
-    opened = open_sweep(folder_of(path))
+    from sparsight.sweep import cancel_jobs
+
+    opened = _opened(path, plugins)
     cancelled = cancel_jobs(opened.directory)
     terminal().print(f"cancelled: {' '.join(cancelled) or 'nothing, since nothing was in the queue'}")
     _show(opened)
@@ -122,11 +115,23 @@ def draw(path: _SweepPath, x: str, y: str, *, quantity: str = "test_accuracy", p
     quantity
         What to draw, as in locality.near.
     """
-    load_plugins(plugins)
-    opened = open_sweep(folder_of(path))
+    from sparsight.figures import write_sweep_figure
+
+    opened = _opened(path, plugins)
     picture = write_sweep_figure(opened, x, y, quantity, opened.path / f"{quantity}.png")
     terminal().print(f"picture: {picture}", soft_wrap=True)
 
 
-def _show(opened: Sweep) -> None:
+def _opened(path: Path, plugins: Plugins) -> "Sweep":
+    from sparsight.run import load_plugins
+    from sparsight.sweep import folder_of, open_sweep
+
+    load_plugins(plugins)
+    return open_sweep(folder_of(path))
+
+
+def _show(opened: "Sweep") -> None:
+    from sparsight.cli.views._sweep import sweep_table
+    from sparsight.sweep import queued_replicates
+
     terminal().print(sweep_table(opened, queued_replicates(opened.directory)))

@@ -38,26 +38,11 @@ from sparsight.figures._over_density import (
     plot_over_density as plot_over_density,
 )
 from sparsight.figures._palette import (
-    CONDITION_COLOURS as CONDITION_COLOURS,
-    INK as INK,
-    MUTED as MUTED,
-    RULE as RULE,
+    PALETTE as PALETTE,
     looks as looks,
     signed_table as signed_table,
 )
-from sparsight.figures._quantities import (
-    CURVES as CURVES,
-    FAMILIES as FAMILIES,
-    FINDINGS as FINDINGS,
-    NULLS as NULLS,
-    PAIR_KINDS as PAIR_KINDS,
-    SUMMARY as SUMMARY,
-    SUMMARY_CAPTION as SUMMARY_CAPTION,
-    UNDEFINED as UNDEFINED,
-    Family as Family,
-    Words as Words,
-    words_of as words_of,
-)
+from sparsight.figures._quantities import CATALOGUE as CATALOGUE, Words as Words, words_of as words_of
 from sparsight.figures._receptive_fields import (
     SATURATION as SATURATION,
     evenly_spaced as evenly_spaced,

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from sparsight.errors import InputError
-from sparsight.figures._palette import BLUE, INK, MUTED, RULE
+from sparsight.figures._palette import BLUE, PALETTE
 
 BELOW_AXIS = 0.46
 """Inches that the tick labels and the x label take."""
@@ -34,16 +34,16 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = (4.4, 3.0)) -> Axes:
     """Return `ax`, or the only Axes of a new Figure of `size` inches, in the look that all plots share."""
     if ax is None:
         ax = Figure(figsize=size, layout="constrained").add_subplot()
-    ax.grid(color=RULE, lw=0.6)
+    ax.grid(color=PALETTE.rule, lw=0.6)
     ax.set_axisbelow(True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("bottom", "left"):
-        ax.spines[side].set_color(MUTED)
-    ax.tick_params(labelsize=8, color=MUTED, labelcolor=INK)
+        ax.spines[side].set_color(PALETTE.muted)
+    ax.tick_params(labelsize=8, color=PALETTE.muted, labelcolor=PALETTE.ink)
     for label in (ax.xaxis.label, ax.yaxis.label, ax.title):
         label.set_fontsize(9)
-        label.set_color(INK)
+        label.set_color(PALETTE.ink)
     return ax
 
 
@@ -64,24 +64,19 @@ def add_legend(ax: Axes, columns: int = 3) -> None:
         borderaxespad=0,
     )
     for text in legend.get_texts():
-        text.set_color(INK)
+        text.set_color(PALETTE.ink)
 
 
 def null_line(ax: Axes, value: float, label: str | None = None, *, vertical: bool = False) -> None:
     """Draw the dashed grey line that marks the value without an effect."""
     draw = ax.axvline if vertical else ax.axhline
-    draw(value, color=MUTED, lw=1, dashes=(6, 3), zorder=1, label=label)
+    draw(value, color=PALETTE.muted, lw=1, dashes=(6, 3), zorder=1, label=label)
 
 
 def density_axis(ax: Axes, table: pd.DataFrame) -> None:
     """Make x a falling log axis of density in percent, with the first condition's levels on top.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes to change.
-    table : pandas.DataFrame
-        Columns ``condition``, ``level`` and ``density``. Rows of density 0 have no place on a log axis.
+    Rows of density 0 have no place on a log axis.
     """
     positive = table[table["density"] > 0]
     if not len(positive):
@@ -107,8 +102,8 @@ def _levels_on_top(ax: Axes, table: pd.DataFrame) -> None:
     # Where conditions prune at different rates, a level is another density in each of them.
     by_level = table.groupby("level")["density"]
     same_rate = bool((by_level.max() < 1.01 * by_level.min()).all())
-    top.set_xlabel("level" if same_rate else f"level of {condition}", fontsize=7.5, color=MUTED)
-    top.tick_params(labelsize=7, color=MUTED, labelcolor=MUTED, length=2)
+    top.set_xlabel("level" if same_rate else f"level of {condition}", fontsize=7.5, color=PALETTE.muted)
+    top.tick_params(labelsize=7, color=PALETTE.muted, labelcolor=PALETTE.muted, length=2)
     top.spines["top"].set_visible(False)
 
 
@@ -117,8 +112,8 @@ def colour_bar(ax: Axes, image: ScalarMappable, label: str) -> None:
     figure = ax.get_figure()
     assert figure is not None
     bar = figure.colorbar(image, cax=ax.inset_axes((1.04, 0.1, 0.05, 0.8)))
-    bar.set_label(label, fontsize=8, color=INK)
-    bar.ax.tick_params(labelsize=7, color=MUTED, labelcolor=INK)
+    bar.set_label(label, fontsize=8, color=PALETTE.ink)
+    bar.ax.tick_params(labelsize=7, color=PALETTE.muted, labelcolor=PALETTE.ink)
 
 
 def draw_over_pixels(
@@ -126,18 +121,7 @@ def draw_over_pixels(
 ) -> None:
     """Draw one number per pixel: a curve in one dimension, a picture with a colour bar in two.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    pixels : numpy.ndarray of float, (pixel,) or (row, column)
-        Number of each pixel.
-    label : str
-        Label of the y axis or of the colour bar.
-    cmap : str or matplotlib.colors.Colormap
-        Colours of the picture.
-    limit : float, optional
-        Colours run from −`limit` to `limit`. Default: from the smallest value to the largest.
+    Colours run from −`limit` to `limit`, or by default from the smallest value to the largest.
     """
     if pixels.ndim == 1:
         ax.plot(np.arange(len(pixels)), pixels, color=BLUE, lw=1.2, drawstyle="steps-mid")

@@ -49,10 +49,6 @@ def plot_cavity_distributions(table: pd.DataFrame, ax: Axes | None = None, *, le
     table : pandas.DataFrame
         Columns ``condition``, ``level``, ``density``, ``group`` (``kept`` or ``pruned``) and the quantiles
         ``q5``, ``q25``, ``q50``, ``q75``, ``q95``.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import check_columns, new_axes, null_line
-from sparsight.figures._palette import INK, looks
+from sparsight.figures._palette import PALETTE, looks
 
 _NEEDED = ("condition", "reference", "mean", "low", "high")
 
@@ -24,8 +24,6 @@ def plot_differences(
     table : pandas.DataFrame
         Columns ``condition``, ``reference``, ``mean``, ``low``, ``high``: condition minus reference. A NaN
         end leaves the interval out.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
     xlabel : str
         The quantity with its unit or definition.
     conditions : sequence of str, optional
@@ -60,7 +58,7 @@ def plot_differences(
             f"{row['condition']} − {row['reference']}",
             transform=ax.get_yaxis_transform(),
             fontsize=7.5,
-            color=INK,
+            color=PALETTE.ink,
             va="bottom",
         )
     ax.set_yticks([])

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import add_legend, colour_bar, new_axes, null_line
-from sparsight.figures._palette import BLUE, INK, SIGNED, looks
+from sparsight.figures._palette import BLUE, PALETTE, SIGNED, looks
 from sparsight.geometry import Geometry
 
 MAP_LIMIT = 3.0
@@ -44,12 +44,6 @@ def plot_locality_map(
     counts, expected : numpy.ndarray of float64, (*grid,)
         Pairs at each displacement of ``geometry.displacements()``, and their expectation by chance;
         of one network, or summed over replicates.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------
@@ -111,12 +105,6 @@ def plot_locality_profile(
     ----------
     counts, expected : mapping of int to numpy.ndarray
         Level → array as in `plot_locality_map`. Pairs are summed over displacements of equal rounded length.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------
@@ -158,10 +146,6 @@ def plot_fan_in(
         Condition → number of kept inputs of each unit.
     num_inputs : int
         Inputs of a unit before pruning.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------
@@ -187,7 +171,7 @@ def plot_fan_in(
         ax.stairs(heights, edges, color=look.colour, alpha=0.12, fill=True)
     first = np.asarray(next(iter(fan_in.values())), np.float64)
     chance = np.diff(binom.cdf(edges, num_inputs, first.mean() / num_inputs))
-    ax.plot((edges[1:] + edges[:-1]) / 2, chance, color=INK, lw=1, label="binomial (random pruning)")
+    ax.plot((edges[1:] + edges[:-1]) / 2, chance, color=PALETTE.ink, lw=1, label="binomial (random pruning)")
     ax.set_xlabel("inputs kept by a unit")
     ax.set_ylabel("share of units")
     ax.set_ylim(bottom=0)

@@ -65,12 +65,6 @@ def plot_locality_levels(
     ----------
     counts, expected : mapping of int to numpy.ndarray of float64, (*grid,)
         Level → array as in `plot_locality_map`.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------

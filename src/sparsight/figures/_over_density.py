@@ -35,8 +35,6 @@ def plot_over_density(
         drawn. Or columns ``condition``, ``level``, ``density``, ``mean``, ``low``, ``high``. A NaN mean
         breaks the line; a NaN end of the interval leaves the band out. Colours follow the order in which
         the conditions occur.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
     quantity : str, optional
         Name from the column ``quantity`` of the frame: ``"test_accuracy"``, ``"locality.near"``, … Its axis
         label and null value come from the catalogue of quantities.
@@ -48,8 +46,6 @@ def plot_over_density(
         Value without the effect, drawn as a dashed grey line.
     null_label : str
         Name of that value in the legend.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------
@@ -106,13 +102,8 @@ def plot_controls(
         Name of the line → its table, with the columns that `plot_over_density` needs. Lines named ``own``,
         ``twin``, ``shuffled``, ``random mask``, ``within classes``, ``kept`` or ``pruned`` look the same in
         every figure.
-    ax, ylabel, null, null_label, legend
+    ylabel, null, null_label
         As in `plot_over_density`.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Axes as in `plot_over_density`.
 
     Raises
     ------

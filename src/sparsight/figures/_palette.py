@@ -6,13 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-INK = "#1f2328"
-MUTED = "#6a727c"
-RULE = "#d0d4da"
-
 # Okabe & Ito's palette without its yellow, which is too pale for a line.
 BLUE, VERMILION, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-CONDITION_COLOURS = (BLUE, VERMILION, GREEN, PINK, "#e69f00", "#56b4e9")
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of text, of axes, of grid lines, and of the conditions in their order."""
+
+    ink: str
+    muted: str
+    rule: str
+    conditions: tuple[str, ...]
+
+
+PALETTE = Palette("#1f2328", "#6a727c", "#d0d4da", (BLUE, VERMILION, GREEN, PINK, "#e69f00", "#56b4e9"))
 _SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚"}
 _MARKERS = tuple(_SIGNS)
 _DASHES = ("-", "--", ":", "-.")
@@ -25,13 +33,7 @@ SIGNED = LinearSegmentedColormap.from_list(
 
 @dataclass(frozen=True)
 class Look:
-    """Appearance of one line: no two conditions share both colour and marker.
-
-    Attributes
-    ----------
-    colour, marker, dashes : str
-        Colour, marker and line style, in matplotlib's notation.
-    """
+    """Appearance of one line, in matplotlib's notation: no two conditions share both colour and marker."""
 
     colour: str
     marker: str
@@ -46,7 +48,7 @@ class Look:
 LINE_LOOKS = {
     "kept": Look(BLUE, "o", "-"),
     "pruned": Look(VERMILION, "s", "--"),
-    "own": Look(INK, "o", "-"),
+    "own": Look(PALETTE.ink, "o", "-"),
     "twin": Look(BLUE, "s", "--"),
     "shuffled": Look(VERMILION, "^", "-."),
     "random mask": Look(GREEN, "D", ":"),
@@ -57,10 +59,10 @@ LINE_LOOKS = {
 
 def looks(conditions: Sequence[str]) -> dict[str, Look]:
     """Return the look of each condition; after six, colours repeat with other markers and dashes."""
-    num = len(CONDITION_COLOURS)
+    num = len(PALETTE.conditions)
     return {
         name: Look(
-            CONDITION_COLOURS[place % num],
+            PALETTE.conditions[place % num],
             _MARKERS[(place + place // num) % num],
             _DASHES[place // num % len(_DASHES)],
         )

@@ -1,7 +1,7 @@
 """Catalogue of quantities: what figures, tables and sentences say about the numbers of `Run.frame`.
 
-To show a new quantity, add one entry to `QUANTITIES`, and its name to the lists of those that are drawn
-(`CURVES`), tabulated (`SUMMARY`) or put into words (`FINDINGS`).
+To show a new quantity, add one entry to `QUANTITIES`, and its name to the lists of `CATALOGUE` that should
+show it.
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ _OVER_STRICT = (
 _KAPPA = "κ = E[(λ−μ)⁴]/σ⁴ − 3"
 _DELTA = "mean Δκ = κ with − κ without"
 
-_CATALOGUE = (
+_ENTRIES = (
     Words(name="test_accuracy", title="Accuracy", label="test accuracy (share correct)", short="accuracy",
           meaning="share of test samples classified correctly", decimals=3, scope="network"),
     Words(name="connected_units", title="Connected units", label="connected hidden units",
@@ -186,62 +186,14 @@ _CATALOGUE = (
           meaning="cavity effect of weights without which their unit does not vary"),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
 )  # fmt: skip
-QUANTITIES: Mapping[str, Words] = {words.name: words for words in _CATALOGUE}
-
-CURVES = (
-    "test_accuracy", "locality.near", "locality.near_configuration", "locality.near_different_channel",
-    "locality.far", "locality.far_configuration", "locality.radius_of_gyration",
-    "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
-    "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
-    "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
-    "cavity.delta_abs_kurtosis_difference", "connected_units",
-)  # fmt: skip
-"""Quantities drawn over density, one line per condition, in the order of the report."""
-FINDINGS = (
-    "test_accuracy", "locality.near", "locality.near_configuration", "locality.far",
-    "locality.radius_of_gyration", "gaussianity.excess_kurtosis",
-    "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
-    "cavity.delta_kurtosis_matched_difference",
-)  # fmt: skip
-"""Quantities that the report puts into words and compares between conditions."""
-SUMMARY = (
-    "test_accuracy", "locality.near", "locality.far", "gaussianity.excess_kurtosis",
-    "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_kept",
-    "cavity.delta_kurtosis_pruned", "connected_units",
-)  # fmt: skip
-"""Columns of the table by level, in the report and on a terminal."""
-SUMMARY_CAPTION = (
-    "near, far: pairs of kept inputs of a unit that are close together or far apart, relative to chance (1 = "
-    "chance). κ: excess kurtosis of the pre-activations (0 = Gaussian), over all samples and within classes. "
-    "Δκ: what a weight adds to the κ of its unit, averaged over the weights kept and pruned after the level."
-)
-UNDEFINED = ("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined")
-"""Counts of values that are undefined and left out of means; their meaning says which values."""
-
-PAIR_KINDS: Mapping[str, str] = {
-    "same_channel": "same channel",
-    "different_channel": "different channels",
-}
-"""Kind of pair in ``locality.pairs_<kind>`` → its words."""
-NULLS: Mapping[str, str] = {
-    "fan_in": "random masks with the same fan-in",
-    "configuration": "random masks that keep every unit's fan-in and every input's fan-out",
-}
-"""Null in ``locality.pairs_<kind>_<null>`` → what chance means there."""
+QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """A quantity of one condition drawn beside its controls; axis label and null are those of the first line.
 
-    Attributes
-    ----------
-    name : str
-        Part of the names of its panels.
-    title, caption : str
-        Heading, and sentences that explain the lines.
-    lines : mapping of str to str
-        Name of a line → its quantity.
+    `lines` maps the name of a line to its quantity; `caption` explains the lines.
     """
 
     name: str
@@ -255,48 +207,113 @@ class Family:
         return words_of(next(iter(self.lines.values())))
 
 
-FAMILIES = (
-    Family(
-        name="kurtosis",
-        title="κ beside its controls",
-        lines={
-            "own": "gaussianity.excess_kurtosis",
-            "twin": "gaussianity.excess_kurtosis_twin",
-            "shuffled": "gaussianity.excess_kurtosis_shuffled",
-            "random mask": "gaussianity.excess_kurtosis_random_mask",
-            "within classes": "gaussianity.excess_kurtosis_within_class",
-        },
-        caption="own: the network's weights on its own data. twin: the same weights on Gaussian data with "
-        "equal mean and covariance. shuffled: each unit's weights permuted among its kept inputs. random "
-        "mask: the same weights on randomly drawn inputs. within classes: own, within each class.",
-    ),
-    Family(
-        name="cavity",
-        title="Δκ, kept and pruned",
-        lines={"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
-        caption="Mean of Δκ, the kurtosis κ of a unit with a weight minus κ without it, over the weights "
-        "that pruning keeps after the level, and over those that it removes.",
-    ),
-    Family(
-        name="cavity-matched",
-        title="Δκ at equal |w|, kept and pruned",
-        lines={
-            "kept": "cavity.delta_kurtosis_matched_kept",
-            "pruned": "cavity.delta_kurtosis_matched_pruned",
-        },
-        caption="Δκ of kept and pruned weights of similar size in the same unit, so that size cannot explain "
-        "a difference.",
-    ),
-    Family(
-        name="ipr",
-        title="ipr beside chance",
-        lines={"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
-        caption="Inverse participation ratio of a unit's weights, from 1/n to 1, averaged over units, beside "
-        "that of as many independent Gaussian weights, which also rises as weights are removed.",
-    ),
-)
-
-
 def words_of(quantity: str) -> Words:
     """Return the catalogue's entry of a quantity; without one, its name serves as title and label."""
     return QUANTITIES.get(quantity) or Words(name=quantity, title=quantity, label=quantity)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Which quantities are shown where, in the order in which they are shown.
+
+    Attributes
+    ----------
+    curves : tuple of str
+        Drawn over density, one line per condition.
+    findings : tuple of str
+        Put into words and compared between conditions, in the report.
+    summary : tuple of str
+        Columns of the table by level, in the report and on a terminal.
+    undefined : tuple of str
+        Counts of values that are undefined and left out of means; their meaning says which values.
+    families : tuple of Family
+        Drawn beside their controls.
+    pair_kinds : mapping of str to str
+        Kind of pair in ``locality.pairs_<kind>`` → its words.
+    nulls : mapping of str to str
+        Null in ``locality.pairs_<kind>_<null>`` → what chance means there.
+    """
+
+    curves: tuple[str, ...]
+    findings: tuple[str, ...]
+    summary: tuple[str, ...]
+    summary_caption: str
+    undefined: tuple[str, ...]
+    families: tuple[Family, ...]
+    pair_kinds: Mapping[str, str]
+    nulls: Mapping[str, str]
+
+
+CATALOGUE = Catalogue(
+    curves=(
+        "test_accuracy", "locality.near", "locality.near_configuration", "locality.near_different_channel",
+        "locality.far", "locality.far_configuration", "locality.radius_of_gyration",
+        "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
+        "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+        "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
+        "cavity.delta_abs_kurtosis_difference", "connected_units",
+    ),
+    findings=(
+        "test_accuracy", "locality.near", "locality.near_configuration", "locality.far",
+        "locality.radius_of_gyration", "gaussianity.excess_kurtosis",
+        "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+        "cavity.delta_kurtosis_matched_difference",
+    ),
+    summary=(
+        "test_accuracy", "locality.near", "locality.far", "gaussianity.excess_kurtosis",
+        "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_kept",
+        "cavity.delta_kurtosis_pruned", "connected_units",
+    ),
+    summary_caption=(
+        "near, far: pairs of kept inputs of a unit that are close together or far apart, relative to chance "
+        "(1 = chance). κ: excess kurtosis of the pre-activations (0 = Gaussian), over all samples and within "
+        "classes. Δκ: what a weight adds to the κ of its unit, averaged over the weights kept and pruned "
+        "after the level."
+    ),
+    undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
+    pair_kinds={"same_channel": "same channel", "different_channel": "different channels"},
+    nulls={
+        "fan_in": "random masks with the same fan-in",
+        "configuration": "random masks that keep every unit's fan-in and every input's fan-out",
+    },
+    families=(
+        Family(
+            name="kurtosis",
+            title="κ beside its controls",
+            lines={
+                "own": "gaussianity.excess_kurtosis",
+                "twin": "gaussianity.excess_kurtosis_twin",
+                "shuffled": "gaussianity.excess_kurtosis_shuffled",
+                "random mask": "gaussianity.excess_kurtosis_random_mask",
+                "within classes": "gaussianity.excess_kurtosis_within_class",
+            },
+            caption="own: the network's weights on its own data. twin: the same weights on Gaussian data "
+            "with equal mean and covariance. shuffled: each unit's weights permuted among its kept inputs. "
+            "random mask: the same weights on randomly drawn inputs. within classes: own, within each class.",
+        ),
+        Family(
+            name="cavity",
+            title="Δκ, kept and pruned",
+            lines={"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
+            caption="Mean of Δκ, the kurtosis κ of a unit with a weight minus κ without it, over the weights "
+            "that pruning keeps after the level, and over those that it removes.",
+        ),
+        Family(
+            name="cavity-matched",
+            title="Δκ at equal |w|, kept and pruned",
+            lines={
+                "kept": "cavity.delta_kurtosis_matched_kept",
+                "pruned": "cavity.delta_kurtosis_matched_pruned",
+            },
+            caption="Δκ of kept and pruned weights of similar size in the same unit, so that size cannot "
+            "explain a difference.",
+        ),
+        Family(
+            name="ipr",
+            title="ipr beside chance",
+            lines={"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
+            caption="Inverse participation ratio of a unit's weights, from 1/n to 1, averaged over units, "
+            "beside that of as many independent Gaussian weights, which also rises as weights are removed.",
+        ),
+    ),
+)  # fmt: skip

@@ -29,8 +29,6 @@ def field_colours(
     ----------
     weight : numpy.ndarray of float or bool, (unit, geometry.num_inputs)
         Weights, 0 where pruned; or a mask, shown from black to white.
-    geometry : Geometry
-        Layout of the inputs.
 
     Returns
     -------
@@ -97,16 +95,12 @@ def plot_receptive_fields(
 
     Parameters
     ----------
-    weight, geometry
-        Weights or mask, and layout of the inputs, as in `field_colours`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
+    weight : numpy.ndarray of float or bool, (unit, geometry.num_inputs)
+        Weights or mask, as in `field_colours`.
     order : numpy.ndarray of int, optional
         Units in the order in which to show them. Default: by falling fan-in.
     num_units : int
         Largest number of units to show, evenly spaced in the order.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------
@@ -147,12 +141,6 @@ def plot_fan_out(
     ----------
     fan_out : numpy.ndarray of float64, (geometry.num_inputs,)
         Number of kept weights on each input.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------

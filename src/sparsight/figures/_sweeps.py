@@ -28,30 +28,9 @@ def plot_two_fields(
 ) -> Axes:
     """Draw a quantity at the last level over two varied fields: each cell is a mean over replicates.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Numbers as `Sweep.frame` returns them.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    x, y : str
-        Varied fields, columns of `frame`. If the sweep varies further fields, cases in one cell are averaged.
-    quantity : str
-        Name from the column ``quantity``; its value for the network, or for the first layer that has one.
-    condition : str
-        Condition to draw.
-    limits : tuple of float, optional
-        Values at the ends of the colour scale. Default: the smallest and largest value drawn.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Values of `y` run down, values of `x` across.
-
-    Raises
-    ------
-    InputError
-        If there is no such field, quantity or condition.
+    Values of `y` run down, values of `x` across. If the sweep varies further fields, cases in one cell are
+    averaged. The quantity is that of the network, or of the first layer that has it. `limits` are the ends
+    of the colour scale, by default the smallest and largest value drawn.
     """
     table = table_over(frame, x, y, quantity, condition)
     if ax is None:
@@ -97,8 +76,10 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
     ----------
     sweep : Sweep
         Sweep with at least one stored level.
-    x, y, quantity : str
-        As in `plot_two_fields`.
+    x, y : str
+        Varied fields, drawn across and down. If there are more, cases in one cell are averaged.
+    quantity : str
+        Name from the column ``quantity``; its value for the network, or for the first layer that has one.
     path : Path
         File to write; the suffix, ``.png``, ``.svg`` or ``.pdf``, chooses the format.
 

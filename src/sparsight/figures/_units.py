@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import add_legend, draw_over_pixels, new_axes, null_line
-from sparsight.figures._palette import BLUE, INK, SIGNED
+from sparsight.figures._palette import BLUE, PALETTE, SIGNED
 from sparsight.geometry import Geometry
 from sparsight.measure import HISTOGRAM_EDGES, gaussian_shares
 
@@ -29,14 +29,8 @@ def plot_preactivations(
     counts : numpy.ndarray, (bin,)
         A row of `sparsight.measure.preactivation_histogram`, or of the quantity
         ``gaussianity.histogram_per_unit``; or a sum over units.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
     log : bool
         Whether the shares are on a log axis, which shows the tails.
-    title : str
-        Heading of the Axes.
-    legend : bool
-        Whether to add a legend below the plot.
 
     Returns
     -------
@@ -56,7 +50,7 @@ def plot_preactivations(
         raise InputError("counts hold no sample: the unit's pre-activation does not vary")
     ax = new_axes(ax)
     ax.stairs(counts / total, HISTOGRAM_EDGES, fill=True, color=BLUE, alpha=0.35, label="pre-activations")
-    ax.stairs(shares, HISTOGRAM_EDGES, color=INK, lw=1.2, label="Gaussian fitted")
+    ax.stairs(shares, HISTOGRAM_EDGES, color=PALETTE.ink, lw=1.2, label="Gaussian fitted")
     if log:
         ax.set_yscale("log")
         ax.set_ylim(0.4 / total, 1.0)
@@ -78,12 +72,6 @@ def plot_cavity_map(
     ----------
     delta : numpy.ndarray of float, (geometry.num_inputs,)
         Δκ, as a row of ``cavity.delta_kurtosis``; 0 where there is no weight, NaN where undefined.
-    geometry : Geometry
-        Layout of the inputs.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw. Default: a new Figure.
-    title : str
-        Heading of the Axes.
 
     Returns
     -------

@@ -20,5 +20,5 @@ _tensorboard_log: Numbers of a run as TensorBoard events.
 
 from sparsight.report._figure_files import write_figures as write_figures
 from sparsight.report._movie import write_movie as write_movie
-from sparsight.report._page import write_page_of as write_page_of, write_report as write_report
+from sparsight.report._page import write_report as write_report
 from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog

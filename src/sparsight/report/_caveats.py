@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sparsight.figures import UNDEFINED, words_of
+from sparsight.figures import CATALOGUE, words_of
 from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES, LevelRecord, Run
 
@@ -112,7 +112,7 @@ def _num_severed(record: LevelRecord) -> int:
 
 def _undefined(summaries: Summaries) -> Iterator[str]:
     frame = summaries.frame
-    for quantity in UNDEFINED:
+    for quantity in CATALOGUE.undefined:
         counts = frame[(frame["quantity"] == quantity) & (frame["value"] > 0)]
         if len(counts):
             most = counts.groupby("condition", sort=False)["value"].max()

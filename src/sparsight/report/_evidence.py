@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sparsight.figures import NULLS, PAIR_KINDS, quantiles_of
+from sparsight.figures import CATALOGUE, quantiles_of
 from sparsight.geometry import Geometry
 from sparsight.instruments import Quantity
 from sparsight.measure import matched_shares
@@ -21,64 +21,33 @@ _MOST_LEVELS = 255  # the explorer stores in one byte up to which level a weight
 class Evidence:
     """Arrays and tables from which the pictures of one condition are drawn.
 
-    Attributes
-    ----------
-    condition : str
-        Name of the subject.
-    geometry : Geometry
-        Layout of the network's inputs.
-    compared_level : int
-        Level at which subjects are compared.
-    replicate : int
-        Replicate whose single units are shown: the first of those with the most levels.
-    shows_fields : bool
-        Whether the layer reads the network's input, so that its rows are receptive fields.
-    shown : dict of int to numpy.ndarray
-        First, middle and last level → weights, (unit, input).
-    order : numpy.ndarray of int
-        Units in the order in which pictures show them.
-    order_words : str
-        Phrase that describes the order.
-    pairs : dict of (kind, level) to numpy.ndarray
-        S(d), summed over replicates; kinds as in `sparsight.figures.PAIR_KINDS`.
-    expected : dict of (kind, null, level) to numpy.ndarray
-        Expectation of S(d), summed over replicates; nulls as in `sparsight.figures.NULLS`.
-    fan_in : numpy.ndarray or None
-        At the compared level, kept inputs of every unit of every replicate.
-    fan_out : numpy.ndarray or None
-        At the compared level, kept weights on every input, summed over replicates.
-    densities : dict of int to float
-        Level → density in the replicate shown.
-    cavity_rows, matched_rows : pandas.DataFrame
-        Distributions of Δκ, as `sparsight.figures.plot_cavity_distributions` takes them: over all weights,
-        and over those compared at equal |w|.
-    sample_unit : int
-        First unit in the order.
-    sample_histogram, sample_cavity : numpy.ndarray or None
-        That unit's histogram of pre-activations, (bin,), and its Δκ, (input,), at the last level.
-    packer : Packer or None
-        All levels for the explorer; None if the layer's rows are not receptive fields.
+    Kinds of pairs and nulls are those of `sparsight.figures.CATALOGUE`.
     """
 
     condition: str
     geometry: Geometry
     compared_level: int
-    replicate: int
-    shows_fields: bool = False
+    replicate: int  # whose single units are shown: the first of those with the most levels
+    shows_fields: bool = False  # whether the layer reads the network's input: its rows are receptive fields
+    # First, middle and last level → weights, (unit, input).
     shown: dict[int, np.ndarray] = field(default_factory=dict)
-    order: np.ndarray = field(default_factory=lambda: np.arange(0))
+    order: np.ndarray = field(default_factory=lambda: np.arange(0))  # units as pictures show them
     order_words: str = ""
+    # (kind, level) → S(d), and (kind, null, level) → its expectation, both summed over replicates.
     pairs: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
     expected: dict[tuple[str, str, int], np.ndarray] = field(default_factory=dict)
+    # At the compared level: kept inputs of every unit of every replicate, kept weights on every input.
     fan_in: np.ndarray | None = None
     fan_out: np.ndarray | None = None
-    densities: dict[int, float] = field(default_factory=dict)
+    densities: dict[int, float] = field(default_factory=dict)  # level → density in the replicate shown
+    # Distributions of Δκ, as `plot_cavity_distributions` takes them: all weights, and those at equal |w|.
     cavity_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
     matched_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    # First unit in the order: its histogram of pre-activations, (bin,), and its Δκ, (input,), at the end.
     sample_unit: int = 0
     sample_histogram: np.ndarray | None = None
     sample_cavity: np.ndarray | None = None
-    packer: Packer | None = None
+    packer: Packer | None = None  # None if the layer's rows are not receptive fields
 
     def levels_with(self, kind: str) -> list[int]:
         """Return the levels at which pairs of a kind were counted."""
@@ -95,17 +64,7 @@ class Evidence:
 
 
 def gather(subject: Subject, layer: str, compared_level: int) -> Evidence:
-    """Return the evidence of one subject, reading each of its levels once.
-
-    Parameters
-    ----------
-    subject : Subject
-        Condition with at least one level.
-    layer : str
-        Layer to show.
-    compared_level : int
-        Level at which subjects are compared.
-    """
+    """Return the evidence of one subject with at least one level, reading each of its levels once."""
     run, condition = subject.run, subject.condition
     num_levels = [run.directory.num_levels(condition, each) for each in range(run.recipe.replicates)]
     replicate = int(np.argmax(num_levels))
@@ -173,9 +132,9 @@ def _read_maps(evidence: Evidence, subject: Subject, layer: str, num_levels: lis
     for replicate, number in enumerate(num_levels):
         for level in range(number):
             quantities = subject.run.measures(subject.condition, replicate, level).get(layer, {})
-            for kind in PAIR_KINDS:
+            for kind in CATALOGUE.pair_kinds:
                 _add(evidence.pairs, (kind, level), quantities.get(f"locality.pairs_{kind}"))
-                for null in NULLS:
+                for null in CATALOGUE.nulls:
                     found = quantities.get(f"locality.pairs_{kind}_{null}")
                     _add(evidence.expected, (kind, null, level), found)
             if level == evidence.compared_level and "locality.fan_in_per_unit" in quantities:

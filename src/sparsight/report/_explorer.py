@@ -55,15 +55,7 @@ class _Level:
 
 
 class Packer:
-    """Levels of one condition, collected one by one and packed once the sizes of all are known.
-
-    Parameters
-    ----------
-    condition : str
-        Name of the subject.
-    replicate : int
-        Replicate that the levels belong to.
-    """
+    """Levels of one condition, collected one by one and packed once the sizes of all are known."""
 
     def __init__(self, condition: str, replicate: int) -> None:
         self.condition, self.replicate = condition, replicate
@@ -150,16 +142,7 @@ class Packer:
 def pack(packers: Sequence[Packer]) -> dict[str, Any]:
     """Return the explorer's data within the budgets, for as many units as fit.
 
-    Parameters
-    ----------
-    packers : sequence of Packer
-        One per condition, with all levels added.
-
-    Returns
-    -------
-    dict
-        ``units`` (indices into the layer), ``numUnits`` of the layer, ``saturation``, ``edges`` of the
-        histograms' bins, ``names`` (key of a number per unit → its words), and ``conditions``.
+    `units` are indices into the layer; `names` maps the key of a number per unit to its words.
     """
     num_units = min((packer.num_units for packer in packers), default=0)
     sizes = [size for packer in packers for size in packer.sizes]

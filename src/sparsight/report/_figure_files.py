@@ -28,11 +28,7 @@ from sparsight.store import Run
 _FORMATS = ("svg", "pdf", "png")
 _DOTS_PER_INCH = 200
 # Without dates, the same run gives the same bytes.
-_METADATA: dict[str, dict[str, None]] = {
-    "svg": {"Date": None},
-    "pdf": {"CreationDate": None},
-    "png": {},
-}
+_METADATA: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
 def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
@@ -45,7 +41,6 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     folder : Path
         Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
-        Formats in which to write every panel.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sparsight.figures import FINDINGS, Words, words_of
+from sparsight.figures import CATALOGUE, Words, words_of
 from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
 from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES
@@ -14,64 +14,30 @@ from sparsight.store import FEW_REPLICATES
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One number of the comparison: the value of a subject, or its difference to its reference.
-
-    Attributes
-    ----------
-    condition : str
-        Name of the subject.
-    interval : Interval
-        Mean and 95 % interval over replicates.
-    text : str
-        The interval as `sparsight.measure.describe` writes it.
-    words : str
-        The conclusion.
-    reference : str or None
-        Subject that was subtracted; None if the cell is not a difference.
-    is_paired : bool
-        Whether replicates of equal seeds were subtracted from each other.
-    """
+    """One number of the comparison: the value of a subject, or its difference to its reference."""
 
     condition: str
     interval: Interval
-    text: str
-    words: str
-    reference: str | None = None
-    is_paired: bool = False
+    text: str  # the interval as `sparsight.measure.describe` writes it
+    words: str  # the conclusion
+    reference: str | None = None  # subject that was subtracted, if any
+    is_paired: bool = False  # whether replicates of equal seeds were subtracted from each other
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One quantity at the lowest density that all subjects reached.
-
-    Attributes
-    ----------
-    quantity : Words
-        Catalogue entry of the quantity.
-    conditions : list of Cell
-        Value of each subject.
-    differences : list of Cell
-        Each subject that has a reference, minus that reference.
-    """
+    """One quantity at the lowest density that all subjects reached."""
 
     quantity: Words
     conditions: list[Cell]
-    differences: list[Cell]
+    differences: list[Cell]  # each subject that has a reference, minus that reference
 
 
 def findings(summaries: Summaries, layer: str) -> list[Finding]:
-    """Return a finding for each quantity of `FINDINGS` that was measured.
-
-    Parameters
-    ----------
-    summaries : Summaries
-        Summaries of the runs to compare.
-    layer : str
-        Layer whose quantities are compared.
-    """
+    """Return a finding for each quantity of `CATALOGUE.findings` that was measured."""
     levels = summaries.compared_levels()
     found = []
-    for quantity in FINDINGS:
+    for quantity in CATALOGUE.findings:
         words = words_of(quantity)
         where = words.layer(layer)
         if not summaries.has(quantity, where):
@@ -92,17 +58,7 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
 
 
 def verdict(interval: Interval, null: float, above: str, below: str) -> str:
-    """Return the conclusion that an interval allows.
-
-    Parameters
-    ----------
-    interval : Interval
-        Mean and interval over replicates.
-    null : float
-        Value without the effect.
-    above, below : str
-        Conclusions if the interval lies wholly above, or wholly below, `null`.
-    """
+    """Return the conclusion that an interval allows: `above` or `below` if it is wholly on that side."""
     if interval.num_replicates == 0:
         return "no value"
     if interval.num_replicates == 1:

@@ -11,28 +11,14 @@ from sparsight.store import Run
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LevelView:
-    """One level of one layer, as the report and the movies show it.
-
-    Attributes
-    ----------
-    index : int
-        Number of the level; 0 is dense.
-    density, accuracy : float
-        Share of weights kept, and test accuracy after training.
-    weight : numpy.ndarray of float32, (unit, input)
-        Weights after training, 0 where pruned.
-    mask, next_mask : numpy.ndarray of bool, (unit, input)
-        Weights kept during the level, and after its pruning.
-    quantities : dict of str to Quantity
-        Everything the instruments measured in the layer.
-    """
+    """One level of one layer, as the report and the movies show it; arrays are (unit, input)."""
 
     index: int
     density: float
-    accuracy: float
-    weight: np.ndarray
-    mask: np.ndarray
-    next_mask: np.ndarray
+    accuracy: float  # on the test samples, after training
+    weight: np.ndarray  # float32, after training, 0 where pruned
+    mask: np.ndarray  # bool: kept during the level
+    next_mask: np.ndarray  # bool: kept after its pruning
     quantities: dict[str, Quantity]
 
 

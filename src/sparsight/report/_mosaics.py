@@ -18,39 +18,20 @@ _GAP = 3  # pixels between S(d), null and ratio
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An image inside the page.
-
-    Attributes
-    ----------
-    condition : str
-        Name of the subject.
-    words : str
-        Level or levels that the image shows.
-    source : str
-        Data URI.
-    width, height : int
-        Size in pixels.
-    is_line : bool
-        Whether the inputs are one-dimensional, so that units or levels are heat rows.
-    """
+    """An image inside the page, as a data URI; sizes in pixels."""
 
     condition: str
-    words: str
+    words: str  # level or levels that the image shows
     source: str
     width: int
     height: int
-    is_line: bool
+    is_line: bool  # whether the inputs are one-dimensional: units or levels are heat rows
 
 
 def field_mosaics(evidence: Evidence, density_of: Callable[[int], float]) -> Iterator[Picture]:
     """Yield the receptive fields at the first, middle and last level, units in the evidence's order.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        Evidence of one subject.
-    density_of : callable
-        Level → mean density over replicates.
+    `density_of` maps a level to its mean density over replicates.
     """
     is_line = len(evidence.geometry.size) == 1
     order = evidence.order
@@ -63,18 +44,8 @@ def field_mosaics(evidence: Evidence, density_of: Callable[[int], float]) -> Ite
 def level_maps(evidence: Evidence, kind: str) -> list[Picture]:
     """Return S(d) of every level beside its nulls: one image per level, or a single one in one dimension.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        Evidence of one subject.
-    kind : {"same_channel", "different_channel"}
-        Kind of pair.
-
-    Returns
-    -------
-    list of Picture
-        From the top: S(d), its expectation under ``fan_in``, their ratio, and the ratio to the expectation
-        under ``configuration`` if there is one.
+    From the top: S(d), its expectation under ``fan_in``, their ratio, and the ratio to the expectation under
+    ``configuration`` if there is one.
     """
     levels = evidence.levels_with(kind)
     if not levels:

@@ -33,11 +33,6 @@ _ROW = 4  # height of a heat row, in pixels
 _BAND = 44  # height of the words above the pictures, in pixels
 _BACKGROUND, _INK, _MUTED, _BAR = (255, 255, 255), (31, 35, 40), (208, 212, 218), (0, 114, 178)
 _REST = 4  # frames for which the last level stands still
-_WORDS: dict[What, str] = {
-    "weights": "weights",
-    "masks": "masks",
-    "cavity": "cavity effect Δκ of each weight",
-}
 
 
 def write_movie(
@@ -131,9 +126,10 @@ def frames(
         geometry = Geometry(1, (views[0][1].shape[1],))
     order, _ = order_of_units(views[-1][0])
     units = order[evenly_spaced(len(order), num_units)]
+    shown = "cavity effect Δκ of each weight" if what == "cavity" else what
     for view, values in views:
         words = [
-            f"{run.recipe.name}, {condition}, replicate {replicate}, {layer}: {_WORDS[what]}",
+            f"{run.recipe.name}, {condition}, replicate {replicate}, {layer}: {shown}",
             f"level {view.index}, density {100 * view.density:.3g} %, test accuracy {view.accuracy:.3f}",
         ]
         yield _frame(mosaic(field_colours(values[units], geometry)), words, view.density)

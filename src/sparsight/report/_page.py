@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import (
-    CONDITION_COLOURS,
-    CURVES,
-    FAMILIES,
-    NULLS,
-    PAIR_KINDS,
-    SATURATION,
-    SUMMARY,
-    SUMMARY_CAPTION,
-    looks,
-    signed_table,
-    words_of,
-)
+from sparsight.figures import CATALOGUE, PALETTE, SATURATION, looks, signed_table, words_of
 from sparsight.report._caveats import caveats
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
@@ -43,54 +31,39 @@ from sparsight.report._subjects import Summaries
 from sparsight.store import NETWORK, Run
 
 
-def write_report(run: Run) -> Path:
-    """Write the report of a run into its directory.
-
-    Parameters
-    ----------
-    run : Run
-        Run to report; unfinished runs and failed replicates are named in the report.
-
-    Returns
-    -------
-    Path
-        ``run.directory.report``; an older report is replaced in one step.
-
-    Raises
-    ------
-    InputError
-        If a stored level is damaged.
-    OSError
-        If the run directory cannot be written; an older report is intact.
-    """
-    return write_page_of([run], run.directory.report)
-
-
-def write_page_of(runs: Sequence[Run], path: Path) -> Path:
+def write_report(*runs: Run, path: Path | None = None) -> Path:
     """Write the report of one run, or of several side by side.
 
     Parameters
     ----------
-    runs : sequence of Run
-        Runs in the order of the report; the others are compared with the first.
-    path : Path
-        File to write; an older file is replaced in one step.
+    *runs : Run
+        Runs in the order of the report; the others are compared with the first. Unfinished runs and failed
+        replicates are named in the report.
+    path : Path, optional
+        File to write; an older file is replaced in one step. Default: ``run.directory.report``, for one run.
 
     Returns
     -------
     Path
-        `path`.
+        The file written.
 
     Raises
     ------
     InputError
-        If there is no run, one is given twice, a stored level is damaged, or `path` cannot be written.
+        If there is no run, one is given twice, several have no `path`, a stored level is damaged, or the
+        folder does not exist.
+    OSError
+        If the file cannot be written; an older report is intact.
     """
     if not runs:
         raise InputError("no run is given; name at least one run directory")
     places = [run.path.resolve() for run in runs]
     if len(set(places)) < len(places):
         raise InputError("a run is given twice; name each run once")
+    if path is None:
+        if len(runs) > 1:
+            raise InputError("a report of several runs needs a path; give path")
+        path = runs[0].directory.report
     text = render(*runs).encode()
     try:
         write_atomically(path, text)
@@ -126,15 +99,15 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "subjects": summaries.subjects,
         "conditions": summaries.conditions,
         "looks": looks(summaries.conditions),
-        "num_colours": len(CONDITION_COLOURS),
+        "num_colours": len(PALETTE.conditions),
         "has_intervals": any(run.recipe.replicates > 1 for run in summaries.runs.values()),
         "layer": first_layer,
         "levels": levels,
         "densities": {name: summaries.density(name, level) for name, level in levels.items()},
         "findings": found,
         "pairing": _pairing(found),
-        "columns": [words_of(quantity) for quantity in SUMMARY],
-        "summary_caption": SUMMARY_CAPTION,
+        "columns": [words_of(quantity) for quantity in CATALOGUE.summary],
+        "summary_caption": CATALOGUE.summary_caption,
         "rows": _rows(summaries, first_layer),
         "caveats": caveats(summaries),
         "differences": difference_panels(found, summaries.conditions),
@@ -148,7 +121,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "explorer": _explorer(gathered),
         "profiles": [panel for each in gathered for panel in locality_panels(each)],
         "level_maps": _level_maps(gathered),
-        "nulls": NULLS,
+        "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
         "cavity": cavity_panels(gathered),
         "numbers": _numbers(summaries),
@@ -168,28 +141,19 @@ def _pairing(found: Sequence[Finding]) -> str:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """Row of the table by level: one cell per quantity of `SUMMARY`, None where it was not measured."""
-
-    condition: str
-    level: int
-    density: float
-    cells: list[Any]
-
-
-def _rows(summaries: Summaries, layer: str) -> list[_Row]:
+def _rows(summaries: Summaries, layer: str) -> list[dict[str, Any]]:
+    """Return the table by level: one cell per quantity of the summary, None where it was not measured."""
     tables = []
-    for quantity in SUMMARY:
+    for quantity in CATALOGUE.summary:
         table = summaries.intervals(quantity, words_of(quantity).layer(layer))
         tables.append({(row["condition"], row["level"]): row for row in table.to_dict("records")})
     return [
-        _Row(
-            condition=condition,
-            level=level,
-            density=summaries.density(condition, level),
-            cells=[table.get((condition, level)) for table in tables],
-        )
+        {
+            "condition": condition,
+            "level": level,
+            "density": summaries.density(condition, level),
+            "cells": [table.get((condition, level)) for table in tables],
+        }
         for condition in summaries.conditions
         for level in range(summaries.last_level(condition) + 1)
     ]
@@ -197,8 +161,8 @@ def _rows(summaries: Summaries, layer: str) -> list[_Row]:
 
 def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
     """Return every interval that the curves show as plain rows, fit for JSON; NaN becomes None."""
-    scopes = {quantity: words_of(quantity).scope for quantity in CURVES}
-    scopes |= {quantity: "layer" for family in FAMILIES for quantity in family.lines.values()}
+    scopes = {quantity: words_of(quantity).scope for quantity in CATALOGUE.curves}
+    scopes |= {quantity: "layer" for family in CATALOGUE.families for quantity in family.lines.values()}
     rows: list[dict[str, Any]] = []
     for quantity, scope in scopes.items():
         for layer in (NETWORK,) if scope == "network" else summaries.layers:
@@ -241,7 +205,7 @@ def _level_maps(gathered: list[Evidence]) -> list[dict[str, Any]]:
             "is_open": kind == "same_channel",
         }
         for each in gathered
-        for kind, words in PAIR_KINDS.items()
+        for kind, words in CATALOGUE.pair_kinds.items()
         if (maps := level_maps(each, kind))
     ]
 

@@ -1,6 +1,6 @@
 """Panels: plots with their headings and captions, which the report shows and `write_figures` saves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from sparsight.figures import (
-    CURVES,
-    FAMILIES,
-    NULLS,
-    PAIR_KINDS,
-    Family,
+    CATALOGUE,
     plot_cavity_distributions,
     plot_cavity_map,
     plot_controls,
@@ -38,24 +34,12 @@ _MAPS = (("same_channel", "fan_in"), ("same_channel", "configuration"), ("differ
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A plot with its heading and caption.
+    """A plot with its heading and caption."""
 
-    Attributes
-    ----------
-    name : str
-        Distinct among the panels of a report.
-    title : str
-        Heading.
-    ax : matplotlib.axes.Axes
-        The only Axes of its Figure, apart from colour bars.
-    caption : str
-        One or more full sentences.
-    """
-
-    name: str
+    name: str  # distinct among the panels of a report
     title: str
-    ax: Axes
-    caption: str
+    ax: Axes  # the only one of its Figure, apart from colour bars
+    caption: str  # one or more full sentences
 
     @property
     def identifier(self) -> str:
@@ -74,19 +58,11 @@ def curve_panels(
 ) -> list[Panel]:
     """Return the curve over density of every quantity that was measured in a layer.
 
-    Parameters
-    ----------
-    summaries : Summaries
-        Summaries of the runs to draw.
-    layer : str
-        Layer whose quantities are drawn.
-    with_network : bool
-        Whether to include quantities of the whole network.
-    legend : bool
-        Whether each panel names its conditions; the report has one legend for all.
+    `with_network` includes quantities of the whole network. The report has one legend for all panels, so
+    that they need none of their own.
     """
     panels = []
-    for quantity in CURVES:
+    for quantity in CATALOGUE.curves:
         words = words_of(quantity)
         where = words.layer(layer)
         if (words.scope == "network" and not with_network) or not summaries.has(quantity, where):
@@ -104,32 +80,41 @@ def curve_panels(
 
 def control_panels(summaries: Summaries, layer: str) -> list[list[Panel]]:
     """Return, for each measured family, one panel per condition beside its controls, all on one scale."""
-    return [panels for family in FAMILIES if (panels := _family_panels(summaries, layer, family))]
+    groups = []
+    for family in CATALOGUE.families:
+        words = family.words
+        drawn: dict[str, Axes] = {}
+        for condition in summaries.conditions:
+            tables = _defined_lines(summaries, layer, family.lines, condition)
+            if tables:
+                drawn[condition] = plot_controls(
+                    tables, ylabel=words.label, null=words.null, null_label=words.null_label
+                )
+        # One scale for all conditions: they are read side by side.
+        limits = [ax.get_ylim() for ax in drawn.values()]
+        for ax in drawn.values():
+            ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        if drawn:
+            groups.append(
+                [
+                    Panel(f"{layer}-{family.name}-{name}", f"{family.title}: {name}", ax, family.caption)
+                    for name, ax in drawn.items()
+                ]
+            )
+    return groups
 
 
-def _family_panels(summaries: Summaries, layer: str, family: Family) -> list[Panel]:
-    present = {line: quantity for line, quantity in family.lines.items() if summaries.has(quantity, layer)}
-    words = family.words
-    drawn: dict[str, Axes] = {}
-    for condition in summaries.conditions if present else ():
-        tables = {}
-        for line, quantity in present.items():
+def _defined_lines(
+    summaries: Summaries, layer: str, lines: Mapping[str, str], condition: str
+) -> dict[str, pd.DataFrame]:
+    tables = {}
+    for line, quantity in lines.items():
+        if summaries.has(quantity, layer):
             table = summaries.intervals(quantity, layer)
             of_condition = table[table["condition"] == condition]
             if of_condition["mean"].notna().any():
                 tables[line] = of_condition
-        if tables:
-            drawn[condition] = plot_controls(
-                tables, ylabel=words.label, null=words.null, null_label=words.null_label
-            )
-    # One scale for all conditions: they are read side by side.
-    limits = [ax.get_ylim() for ax in drawn.values()]
-    for ax in drawn.values():
-        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-    return [
-        Panel(f"{layer}-{family.name}-{condition}", f"{family.title}: {condition}", ax, family.caption)
-        for condition, ax in drawn.items()
-    ]
+    return tables
 
 
 def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> list[Panel]:
@@ -216,19 +201,20 @@ def locality_panels(evidence: Evidence) -> list[Panel]:
             f"profile-{name}",
             f"S(d) over distance: {name}",
             profile,
-            f"Pairs in the same channel, all units and replicates, relative to {NULLS['fan_in']}. One line "
-            "per level, from dark to light with pruning.",
+            "Pairs in the same channel, all units and replicates, relative to "
+            f"{CATALOGUE.nulls['fan_in']}. One line per level, from dark to light with pruning.",
         )
     ]
     for kind, null in _MAPS:
         if (kind, last) in evidence.pairs and (kind, null, last) in evidence.expected:
             counts, expected = evidence.pairs[kind, last], evidence.expected[kind, null, last]
+            words, chance = CATALOGUE.pair_kinds[kind], CATALOGUE.nulls[null]
             panels.append(
                 Panel(
                     f"map-{kind}-{null}-{name}",
-                    f"S(d), {PAIR_KINDS[kind]}, {null.replace('_', '-')} null: {name}",
+                    f"S(d), {words}, {null.replace('_', '-')} null: {name}",
                     plot_locality_map(counts, expected, evidence.geometry),
-                    f"Pairs at displacement d, {PAIR_KINDS[kind]}, level {last}, relative to {NULLS[null]}. "
+                    f"Pairs at displacement d, {words}, level {last}, relative to {chance}. "
                     "On the log₂ scale, 0 is chance and 1 is twice as often; blank where fewer than 5 pairs "
                     "are expected.",
                 )
@@ -243,33 +229,30 @@ def level_panels(evidence: Evidence) -> list[Panel]:
             f"levels-{kind}-{evidence.condition}",
             f"S(d) and its null over levels, {words}: {evidence.condition}",
             plot_locality_levels(*evidence.pair_counts(kind, levels), evidence.geometry),
-            f"S(d) and its expectation for {NULLS['fan_in']}, on one scale, and log₂ of their ratio: blue "
-            "where pairs are rarer than expected, vermilion where they are more frequent.",
+            f"S(d) and its expectation for {CATALOGUE.nulls['fan_in']}, on one scale, and log₂ of their "
+            "ratio: blue where pairs are rarer than expected, vermilion where they are more frequent.",
         )
-        for kind, words in PAIR_KINDS.items()
+        for kind, words in CATALOGUE.pair_kinds.items()
         if (levels := evidence.levels_with(kind))
     ]
 
 
 def connection_panels(gathered: Sequence[Evidence]) -> list[Panel]:
     """Return the fan-in of all conditions, one panel per number of inputs, and the fan-out of each."""
-    fan_in = {each.condition: each.fan_in for each in gathered if each.fan_in is not None}
-    panels = []
-    for num_inputs in dict.fromkeys(
-        each.geometry.num_inputs for each in gathered if each.condition in fan_in
-    ):
-        alike = [
-            each for each in gathered if each.condition in fan_in and each.geometry.num_inputs == num_inputs
-        ]
-        panels.append(
-            Panel(
-                f"fan-in-{num_inputs}",
-                "Fan-in",
-                plot_fan_in({each.condition: fan_in[each.condition] for each in alike}, num_inputs),
-                f"Inputs that each unit keeps, out of {num_inputs}, {_levels_of(alike)}, in all replicates, "
-                "beside the binomial distribution of random pruning.",
-            )
+    by_size: dict[int, list[Evidence]] = {}
+    for each in gathered:
+        if each.fan_in is not None:
+            by_size.setdefault(each.geometry.num_inputs, []).append(each)
+    panels = [
+        Panel(
+            f"fan-in-{num_inputs}",
+            "Fan-in",
+            plot_fan_in({e.condition: e.fan_in for e in alike if e.fan_in is not None}, num_inputs),
+            f"Inputs that each unit keeps, out of {num_inputs}, {_levels_of(alike)}, in all replicates, "
+            "beside the binomial distribution of random pruning.",
         )
+        for num_inputs, alike in by_size.items()
+    ]
     panels += [
         Panel(
             f"fan-out-{each.condition}",

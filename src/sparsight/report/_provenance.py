@@ -10,57 +10,19 @@ from sparsight.store import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Origin of the numbers of one run.
+    """Origin of the numbers of one run."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the run in the report.
-    recipe_name, digest, toml : str
-        Name, SHA-256 and full text of the resolved recipe.
-    question : list of str
-        Lines of the question that the recipe states; may be empty.
-    replicates : int
-        Number of replicates that the recipe asks for.
-    conditions : list of str
-        Conditions that the recipe asks for.
-    is_shipped : bool
-        Whether the recipe ships with sparsight and is unchanged.
-    cards : list of (str, dict)
-        Names of conditions that share their data, and the facts recorded about these data.
-    environment : dict
-        Versions, device and machine, as recorded when the run began.
-    seconds : dict of str to float
-        Time spent on ``train`` and ``measure``, summed over processes.
-    """
-
-    name: str
+    name: str  # of the run in the report
     recipe_name: str
-    digest: str
-    toml: str
-    question: list[str]
-    replicates: int
+    digest: str  # SHA-256 of the resolved recipe
+    toml: str  # full text of the resolved recipe
+    question: list[str]  # lines; may be empty
+    replicates: int  # as many as the recipe asks for
     conditions: list[str]
-    is_shipped: bool
-    cards: list[tuple[str, dict[str, Any]]]
-    environment: dict[str, Any]
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Field of the recipe in which runs differ.
-
-    Attributes
-    ----------
-    key : str
-        Dotted name, as ``--set`` takes it.
-    values : list of str
-        One value per run; "–" where a run has no such field.
-    """
-
-    key: str
-    values: list[str]
+    is_shipped: bool  # whether the recipe ships with sparsight and is unchanged
+    cards: list[tuple[str, dict[str, Any]]]  # names of conditions that share their data, facts about the data
+    environment: dict[str, Any]  # versions, device and machine, as recorded when the run began
+    seconds: dict[str, float]  # spent on ``train`` and ``measure``, summed over processes
 
 
 def provenance(name: str, run: Run) -> Provenance:
@@ -87,15 +49,18 @@ def provenance(name: str, run: Run) -> Provenance:
     )
 
 
-def differing_settings(runs: Mapping[str, Run]) -> list[Setting]:
-    """Return the fields in which the recipes of the runs differ, except for the question."""
+def differing_settings(runs: Mapping[str, Run]) -> dict[str, list[str]]:
+    """Return the fields in which the recipes differ, except for the question: dotted name → value by run.
+
+    The value is "–" where a run has no such field.
+    """
     flat = [dict(_flattened(run.recipe.resolved())) for run in runs.values()]
     keys = dict.fromkeys(key for fields in flat for key in fields if key != "question")
-    return [
-        Setting(key, [fields.get(key, "–") for fields in flat])
+    return {
+        key: [fields.get(key, "–") for fields in flat]
         for key in keys
         if len({fields.get(key) for fields in flat}) > 1
-    ]
+    }
 
 
 def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -15,48 +15,20 @@ _TINY = 1e-12  # a network that is pruned to nothing has density 0, which has no
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One condition of one run, under its name in the report.
+    """One condition of one run, under its name in the report."""
 
-    Attributes
-    ----------
-    name : str
-        The condition; with several runs, ``run: condition``.
-    run : Run
-        Run that the condition belongs to.
-    condition : str
-        Name within the run.
-    reference : str or None
-        Name of the subject that is subtracted from this one; None for the first subject of all.
-    """
-
-    name: str
+    name: str  # the condition; with several runs, ``run: condition``
     run: Run
-    condition: str
-    reference: str | None
+    condition: str  # name within the run
+    reference: str | None  # name of the subject that is subtracted; None for the first subject of all
 
 
 class Summaries:
     """Summaries of one or several runs, one layer at a time; every interval is computed once.
 
-    Parameters
-    ----------
-    *runs : Run
-        Runs in the order of the report; the first is the one that others are compared with.
-
-    Attributes
-    ----------
-    runs : dict of str to Run
-        Name in the report → run.
-    frame : pandas.DataFrame
-        Frames of all runs, with the subjects' names in the column ``condition``, and a column ``seed``.
-    layers : list of str
-        Measured layers of all runs.
-    subjects : dict of str to Subject
-        Name → subject, for subjects with at least one level, in the order of the recipes.
-    conditions : list of str
-        Names of the subjects.
-    intervals : callable
-        Quantity, layer → table of `sparsight.store.intervals_by_level` for all subjects.
+    `subjects` maps names to the subjects with at least one level, in the order of the recipes. `frame` joins
+    the frames of all runs, with the subjects' names in the column ``condition`` and a column ``seed``.
+    ``intervals(quantity, layer)`` returns the table of `sparsight.store.intervals_by_level` for all subjects.
     """
 
     def __init__(self, *runs: Run) -> None:

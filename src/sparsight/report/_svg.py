@@ -12,13 +12,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from sparsight.figures import BELOW_AXIS, CONDITION_COLOURS, INK, MUTED, RULE
+from sparsight.figures import BELOW_AXIS, PALETTE
 
 _PAGE_COLOURS: Mapping[str, str] = {
-    INK: "currentColor",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    **{colour: f"var(--c{place})" for place, colour in enumerate(CONDITION_COLOURS)},
+    PALETTE.ink: "currentColor",
+    PALETTE.muted: "var(--muted)",
+    PALETTE.rule: "var(--rule)",
+    **{colour: f"var(--c{place})" for place, colour in enumerate(PALETTE.conditions)},
 }
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
@@ -29,22 +29,11 @@ _VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
 
 
 def inline_svg(ax: Axes, name: str, description: str) -> str:
-    """Return the figure of an Axes as an ``<svg>`` element for an HTML page.
+    """Return the figure of an Axes as an ``<svg>`` element, as wide as its container.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes whose Figure is drawn.
-    name : str
-        Prefix of every id; distinct within the page, made of letters, digits and hyphens.
-    description : str
-        Text for readers who cannot see the figure.
-
-    Returns
-    -------
-    str
-        Element as wide as its container. Text stays text, in the page's font; the palette's colours become
-        CSS variables ``--c0`` …, ``--muted``, ``--rule``, so that the dark page recolours them.
+    `name`, of letters, digits and hyphens, is the prefix of every id. `description` is for readers who cannot
+    see the figure. Text stays text, in the page's font; the palette's colours become CSS variables ``--c0``
+    …, ``--muted``, ``--rule``, so that the dark page recolours them.
     """
     figure = ax.get_figure()
     assert isinstance(figure, Figure)

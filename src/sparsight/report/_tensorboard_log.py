@@ -17,11 +17,6 @@ class TensorBoardLog:
 
     Use it as a context manager, and call it for every stored level. Needs the extra ``tensorboard``.
 
-    Parameters
-    ----------
-    run : Path
-        The run directory.
-
     Raises
     ------
     InputError

@@ -21,7 +21,6 @@ _document, _figures: the page on the claims, made from these files alone.
 """
 
 from sparsight.reproduce._claim import Claim as Claim
-from sparsight.reproduce._registry import all_claims as all_claims, claims_named as claims_named
+from sparsight.reproduce._registry import select_claims as select_claims
 from sparsight.reproduce._reproduction import Outcome as Outcome, Studies as Studies, reproduce as reproduce
-from sparsight.reproduce._study import scale_named as scale_named
 from sparsight.reproduce._tables import write_table as write_table

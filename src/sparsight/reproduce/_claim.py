@@ -16,38 +16,18 @@ Statistic = Callable[[xr.Dataset], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One effect that a claim predicts.
-
-    Attributes
-    ----------
-    statement : str
-        The definition of the number, and its value without an effect.
-    study : str
-        Name of the study whose runs it is computed from.
-    statistic : callable
-        Results of the study → one number per replicate. Effects between conditions are differences within a
-        seed, so that influences of the seed cancel.
-    rule : Rule
-        How the interval over replicates decides.
-    control : callable or None
-        The same kind of statistic in a case where the claim predicts no effect.
-    control_statement : str
-        The definition of the control.
-    decisive : bool
-        Whether the claim's verdict depends on it. Other predictions are only reported.
-    robust : bool
-        Whether it is repeated on the variants of the study.
-    """
+    """One effect that a claim predicts."""
 
     name: str
-    statement: str
-    study: str
+    statement: str  # definition of the number, and its value without an effect
+    study: str  # name of the study whose runs it is computed from
+    # Effects between conditions are differences within a seed, so that influences of the seed cancel.
     statistic: Statistic
-    rule: Rule
-    control: Statistic | None = None
+    rule: Rule  # how the interval over replicates decides
+    control: Statistic | None = None  # the same in a case where the claim predicts no effect
     control_statement: str = ""
-    decisive: bool = True
-    robust: bool = False
+    decisive: bool = True  # whether the claim's verdict depends on it; others are only reported
+    robust: bool = False  # whether it is repeated on the variants of the study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,50 +60,21 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The result of a prediction in one study, or in one variant of it.
-
-    Attributes
-    ----------
-    variant : str
-        Empty for the study itself.
-    values : tuple of float
-        One per replicate; NaN where the replicate has no value.
-    effect : Interval
-        Student's 95 % interval over the values.
-    control : Interval or None
-        The same interval of the control, if the prediction has one.
-    detectable : float
-        The smallest true effect beyond the margin that as many replicates, with the same spread, would detect
-        in 80 of 100 repetitions; NaN with fewer than two.
-    verdict : {"supported", "contradicted", "undecided"}
-        By the prediction's rule.
-    """
+    """The result of a prediction in one study, or in one variant of it."""
 
     prediction: Prediction
-    variant: str
-    values: tuple[float, ...]
-    effect: Interval
+    variant: str  # empty for the study itself
+    values: tuple[float, ...]  # one per replicate; NaN where it has none
+    effect: Interval  # Student's 95 % interval over the values
     control: Interval | None
+    # Smallest true effect beyond the margin that as many replicates, with the same spread, would detect in 80
+    # of 100 repetitions; NaN with fewer than two.
     detectable: float
     verdict: Verdict
 
 
 def find(prediction: Prediction, results: xr.Dataset, variant: str = "") -> Finding:
-    """Evaluate a prediction on the results of its study, and return the finding.
-
-    Parameters
-    ----------
-    prediction : Prediction
-    results : xarray.Dataset
-        From `sparsight.reproduce._study.results_of`.
-    variant : str
-        The variant of the study that the results are of; empty for the study itself.
-
-    Raises
-    ------
-    InputError
-        If the statistic does not give one number per replicate.
-    """
+    """Evaluate a prediction on the `results_of` its study, or of a variant; return the finding."""
     values = _one_per_replicate(prediction.statistic, results, prediction.name)
     effect = student_interval(values)
     control = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.reproduce._registry import all_claims
+from sparsight.reproduce._registry import select_claims
 
 _HEAD = """# The claims
 
@@ -42,16 +42,10 @@ number of predictions.
 
 
 def claims_page(tables: Sequence[Mapping[str, Any]], missing: Sequence[str], folder: str, page: str) -> str:
-    """Return the page as Markdown.
+    """Return the page as Markdown, from the tables that `write_table` wrote.
 
-    Parameters
-    ----------
-    tables : sequence of mapping
-        The tables that `write_table` writes, read back.
-    missing : sequence of str
-        Names of claims without a table.
-    folder, page : str
-        Paths of the tables and of the page, for links and for the command that generates the page.
+    `missing` names the claims without a table; `folder` and `page` are the paths for links and for the
+    command that generates the page.
     """
     parts = [_HEAD.format(tables=folder, page=page), "## Verdicts\n", _overview(tables, missing), ""]
     if missing:
@@ -62,22 +56,16 @@ def claims_page(tables: Sequence[Mapping[str, Any]], missing: Sequence[str], fol
 
 
 def write_claims_page(folder: Path, page: Path) -> None:
-    """Write the page, and a figure for every claim that has a table in the folder.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no result table, or a damaged one.
-    """
+    """Write the page, and a figure for every claim that has a table in the folder."""
     from sparsight.reproduce._figures import draw_claim
 
-    tables = [_read(folder / f"{name}.json") for name in all_claims() if (folder / f"{name}.json").is_file()]
+    paths = {name: folder / f"{name}.json" for name in select_claims()}
+    tables = [_read(path) for path in paths.values() if path.is_file()]
     if not tables:
         raise InputError(f"{folder} holds no result table; write some with sparsight reproduce --results")
     for table in tables:
         draw_claim(table).savefig(folder / f"{table['claim']}.png", dpi=110, metadata={"Software": None})
-    there = {table["claim"] for table in tables}
-    missing = [name for name in all_claims() if name not in there]
+    missing = [name for name, path in paths.items() if not path.is_file()]
     write_atomically(page, claims_page(tables, missing, str(folder), str(page)).encode())
 
 
@@ -90,7 +78,7 @@ def _overview(tables: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> st
         rows.append(
             [link, table["statement"], f"**{table['verdict']}**", why or "all decisive predictions supported"]
         )
-    rows += [[name, all_claims()[name].statement, "not run", ""] for name in missing]
+    rows += [[name, select_claims()[name].statement, "not run", ""] for name in missing]
     return _table(rows)
 
 
@@ -106,7 +94,7 @@ def _section(table: Mapping[str, Any], folder: str) -> str:
     ]
     if any(row["variant"] for row in table["findings"]):
         parts += ["With one setting halved or doubled:\n", _robustness(table), ""]
-    elif any(prediction.robust for prediction in all_claims()[name].predictions):
+    elif any(prediction.robust for prediction in select_claims()[name].predictions):
         command = f"sparsight reproduce {name} --scale laptop --results {folder}"
         parts.append(f"Not yet repeated with settings halved and doubled. To do so: `{command}`.\n")
     parts += [_notes(table), ""]

@@ -18,18 +18,9 @@ def predicts_gain(
 
     It is Spearman's correlation over the units of one replicate between `cause` at level t and the change of
     `gain_in` from t to t + 1, averaged over t. Units with fewer than two kept inputs have no locality and are
-    left out.
-
-    Parameters
-    ----------
-    cause, gain_in : str
-        Quantities per unit.
-    condition : str
-    given : sequence of str
-        Quantities per unit at level t that the correlation is conditioned on (a partial correlation). A unit
-        that is local by chance at t is less local at t + 1, whatever the cause (regression to the mean).
-    shuffled : bool
-        Shuffle the cause over units first. This is the null: its mean is 0.
+    left out. `given` makes it partial to further quantities per unit at level t: a unit that is local by
+    chance at t is less local at t + 1, whatever the cause (regression to the mean). `shuffled` shuffles the
+    cause over units first: this is the null, with mean 0.
     """
 
     def statistic(results: xr.Dataset) -> np.ndarray:

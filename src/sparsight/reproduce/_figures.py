@@ -7,29 +7,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsight.figures import INK, MUTED, looks, words_of
+from sparsight.figures import PALETTE, looks, words_of
 from sparsight.measure import student_interval
 
-_VERDICT_LOOKS = {"supported": ("#009e73", "o"), "contradicted": ("#d55e00", "X"), "undecided": (MUTED, "s")}
+_VERDICT_LOOKS = {
+    "supported": ("#009e73", "o"),
+    "contradicted": ("#d55e00", "X"),
+    "undecided": (PALETTE.muted, "s"),
+}
 
 
-def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
     """Draw the replicates and the interval of each prediction, in units of its own largest number.
 
     Effects of different kinds share no unit, so each row is divided by its largest absolute number
     (replicate, end of the interval, margin). What can be compared is the position of an interval relative to
     0 and to its margin.
-
-    Parameters
-    ----------
-    table : mapping
-        A table that `write_table` writes, read back.
-    ax : matplotlib.axes.Axes, optional
-        Default: new axes.
     """
     rows = [row for row in table["findings"] if not row["variant"]]
-    if ax is None:
-        ax = Figure(figsize=(7, 0.5 * len(rows) + 1), layout="constrained").add_subplot()
     for place, row in enumerate(reversed(rows)):
         colour, marker = _VERDICT_LOOKS[row["verdict"]]
         values = np.array([value for value in row["values"] if value is not None])
@@ -43,8 +38,8 @@ def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
             ax.plot(effect["mean"] / scale, place, marker, color=colour, ms=6)
         bounds = (-margin, margin) if row["rule"]["expects"] == "within" else (margin,)
         for bound in bounds:
-            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=INK, lw=1, ls=":")
-    ax.axvline(0, color=INK, lw=0.6)
+            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=PALETTE.ink, lw=1, ls=":")
+    ax.axvline(0, color=PALETTE.ink, lw=0.6)
     names = [row["prediction"] if row["decisive"] else f"({row['prediction']})" for row in reversed(rows)]
     ax.set_yticks(range(len(rows)), [name.replace("_", " ") for name in names], fontsize=8)
     ax.set_xlabel("effect, each in units of its own largest number (dotted: margin of the rule)", fontsize=8)
@@ -54,28 +49,16 @@ def plot_findings(table: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) -> Axes:
+def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes) -> None:
     """Draw a quantity over density for each condition: mean and Student's 95 % interval over replicates.
 
+    `curve` maps conditions to ``{"density": [...], "values": [[...], ...]}``, values over (replicate, level).
     The conditions of a study without pruning are drawn side by side instead.
-
-    Parameters
-    ----------
-    curve : mapping
-        Condition → ``{"density": [...], "values": [[...], ...]}``, values over (replicate, level).
-    quantity : str
-        Labels the axis.
-    ax : matplotlib.axes.Axes, optional
-        Default: new axes.
     """
-    if ax is None:
-        ax = Figure(figsize=(4, 3), layout="constrained").add_subplot()
     pruned = any(len(found["density"]) > 1 for found in curve.values())
     look_of = looks(list(curve))
     for place, (condition, found) in enumerate(curve.items()):
-        values = np.array(
-            [[np.nan if v is None else v for v in row] for row in found["values"]], dtype=float
-        )  # (replicate, level)
+        values = np.array(found["values"], np.float64)  # (replicate, level); None becomes NaN
         intervals = [student_interval(column) for column in values.T]
         means = np.array([interval.mean for interval in intervals])
         ends = np.array([[i.low, i.high] for i in intervals])
@@ -83,14 +66,8 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
         # One level means a study without pruning: no density to draw over.
         at = np.array(found["density"]) if pruned else np.array([place])
         errors = np.abs(ends - means[:, None]).T
-        style: dict[str, Any] = {
-            "color": look.colour,
-            "marker": look.marker,
-            "ls": look.dashes,
-            "ms": 3,
-            "lw": 1.2,
-        }
-        ax.errorbar(at, means, errors, label=condition, **style)
+        style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ls": look.dashes}
+        ax.errorbar(at, means, errors, label=condition, ms=3, lw=1.2, **style)
     if pruned:
         ax.set_xscale("log")
         ax.invert_xaxis()
@@ -102,18 +79,16 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes | None = None) 
     words = words_of(quantity)
     ax.set_ylabel(words.short_label or words.label, fontsize=8)
     ax.tick_params(labelsize=8)
-    return ax
 
 
 def draw_claim(table: Mapping[str, Any]) -> Figure:
     """Return the figure of a claim: its predictions on the left, its curves on the right."""
     curves = list(table["curves"].items())
     num_rows = sum(not row["variant"] for row in table["findings"])
-    columns = 1 + len(curves)
     widths = [1.7, *[1.0] * len(curves)]
     size = (6.5 + 3.4 * len(curves), max(3.2, 0.36 * num_rows + 1))
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, columns, width_ratios=widths, squeeze=False)
+    axes = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)
     plot_findings(table, axes[0, 0])
     for ax, (name, curve) in zip(axes[0, 1:], curves, strict=True):
         study, _, quantity = name.partition("/")

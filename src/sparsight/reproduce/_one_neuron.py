@@ -21,31 +21,18 @@ GAINS = tuple(float(gain) for gain in np.logspace(-2, 2, 10))
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronSettings:
-    """Settings of one training, repeated for every gain.
-
-    Attributes
-    ----------
-    batch_size : int
-        Fresh samples per step, half of them of each class.
-    length : int
-        Number of pixels D of a ring.
-    correlation_lengths : tuple of float
-        ξ of the classes with labels 0 and 1, in pixels: covariance exp(−(d/ξ)²).
-    init_scale : float
-        Factor on the Xavier initialisation, N(0, 2/(D + 1)).
-    gains : tuple of float
-        In the ancestors' convention.
-    """
+    """Settings of one training, repeated for every gain."""
 
     num_replicates: int
     num_steps: int = 1000
-    batch_size: int = 1000
-    length: int = 40
+    batch_size: int = 1000  # fresh samples per step, half of them of each class
+    length: int = 40  # pixels of a ring
+    # ξ of the classes with labels 0 and 1, in pixels: covariance exp(−(d/ξ)²).
     correlation_lengths: tuple[float, float] = (0.3, 0.7)
     learning_rate: float = 0.1
-    init_scale: float = math.sqrt(0.001)
+    init_scale: float = math.sqrt(0.001)  # factor on the Xavier initialisation, N(0, 2/(D + 1))
     seed: int = 0
-    gains: tuple[float, ...] = GAINS
+    gains: tuple[float, ...] = GAINS  # in the ancestors' convention
 
     def digest(self) -> str:
         """Return the SHA-256 of all settings, in hexadecimal."""
@@ -73,10 +60,7 @@ def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np
 
     .. math:: w \leftarrow w - \eta \, \frac{2}{B} \sum_b (\mathrm{relu}(w x_b) - y_b) 1[w x_b > 0] x_b
 
-    Parameters
-    ----------
-    gain : float
-        In the ancestors' convention.
+    `gain` is in the ancestors' convention.
     """
     samplers = [  # √2 converts the ancestors' gain to ours
         nlgp_sampler(product_covariance((settings.length,), xi, 2, True), math.sqrt(2) * gain)
@@ -95,27 +79,21 @@ def train_neuron(gain: float, settings: NeuronSettings, seed: int) -> Float64[np
 
 
 def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dataset]:
-    """Return the ipr of every gain and replicate; train if the folder does not hold it yet.
+    """Return the settings, and the ipr of every gain and replicate; train if the folder does not hold it yet.
 
-    Parameters
-    ----------
-    scale : {"smoke", "laptop", "paper"}
-    folder : Path
-        Holds the numbers in one small file, named by the hash of the settings.
-
-    Returns
-    -------
-    NeuronSettings
-    xarray.Dataset
-        ``one_neuron.ipr`` over condition (the gain, see `gain_name`), replicate and level (only one), and as
-        in other studies ``density`` and ``test_accuracy`` (NaN, because this is a regression).
+    The folder holds the numbers in one small file, named by the hash of the settings. ``one_neuron.ipr`` is
+    over condition (the gain, see `gain_name`), replicate and level (only one); as in other studies, there are
+    ``density`` and ``test_accuracy`` (NaN, because this is a regression).
     """
     settings = SETTINGS[scale]
     path = folder / f"one-neuron-{scale}-{settings.digest()[:8]}.json"
     try:
         values = np.array(json.loads(path.read_text(encoding="utf-8"))["ipr"])
     except FileNotFoundError:
-        values = np.array([_of_gain(gain, settings) for gain in settings.gains])
+        seeds = [settings.replicate_seed(replicate) for replicate in range(settings.num_replicates)]
+        values = np.array(
+            [ipr(np.stack([train_neuron(gain, settings, seed) for seed in seeds])) for gain in settings.gains]
+        )
         folder.mkdir(parents=True, exist_ok=True)
         content = {"settings": asdict(settings), "ipr": values.tolist()}
         write_atomically(path, json.dumps(content, indent=1).encode())
@@ -135,11 +113,3 @@ def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dat
         attrs={"seeds": [settings.replicate_seed(r) for r in range(settings.num_replicates)]},
     )
     return settings, results
-
-
-def _of_gain(gain: float, settings: NeuronSettings) -> list[float]:
-    weights = [
-        train_neuron(gain, settings, settings.replicate_seed(replicate))
-        for replicate in range(settings.num_replicates)
-    ]
-    return [float(value) for value in ipr(np.stack(weights))]

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sparsight.errors import InputError
 from sparsight.reproduce._claim import Claim, Finding, find, verdict_of
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._study import (
+    SCALES,
     Scale,
     load_study,
     outside_accuracy_band,
     results_of,
-    run_path,
     variants_of,
 )
 from sparsight.reproduce._verdict import Verdict
-from sparsight.run import OnLevel, run_recipe
+from sparsight.run import run_recipe
 from sparsight.store import Run, environment
 
 _NO_RECIPE = "one-neuron"
@@ -29,32 +30,16 @@ _NO_RECIPE = "one-neuron"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFacts:
-    """Facts about the runs of a study, for the result table.
-
-    Attributes
-    ----------
-    variant : str
-        Empty for the study itself.
-    seeds : tuple of int
-        One per replicate.
-    accuracy : dict
-        Condition → mean test accuracy of the dense network.
-    out_of_band : dict
-        The entries of `accuracy` outside 0.8 … 0.99.
-    failures : dict
-        ``condition/replicate`` → why its training ended early.
-    environment : dict
-        Versions and machine, recorded when the run began.
-    """
+    """Facts about the runs of a study, for the result table."""
 
     name: str
-    variant: str
+    variant: str  # empty for the study itself
     recipe_hash: str
-    seeds: tuple[int, ...]
-    accuracy: dict[str, float]
-    out_of_band: dict[str, float]
-    failures: dict[str, str]
-    environment: dict[str, Any]
+    seeds: tuple[int, ...]  # one per replicate
+    accuracy: dict[str, float]  # condition → mean test accuracy of the dense network
+    out_of_band: dict[str, float]  # the entries of `accuracy` outside 0.8 … 0.99
+    failures: dict[str, str]  # ``condition/replicate`` → why its training ended early
+    environment: dict[str, Any]  # versions and machine, recorded when the run began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,34 +74,33 @@ class Studies:
     scale : {"smoke", "laptop", "paper"}
     folder : Path
         Holds the runs, each in a directory named by its recipe and the recipe's hash.
-    jobs, on_level : optional
+    jobs : int, optional
         As for `sparsight.run_recipe`.
     on_study : callable, optional
         Called as ``on_study(name, path)`` before a study is run.
+
+    Raises
+    ------
+    InputError
+        If the scale is unknown.
     """
 
     def __init__(
         self,
-        scale: Scale,
+        scale: str,
         folder: Path,
         *,
         jobs: int | None = None,
-        on_level: OnLevel | None = None,
         on_study: Callable[[str, Path], None] | None = None,
     ) -> None:
-        self.scale = scale
-        self._folder, self._jobs = folder, jobs
-        self._on_level, self._on_study = on_level, on_study
+        if scale not in SCALES:
+            raise InputError(f"scale is {scale!r}; {', '.join(SCALES)} are allowed")
+        self.scale: Scale = scale
+        self._folder, self._jobs, self._on_study = folder, jobs, on_study
         self._read: dict[tuple[str, str], tuple[StudyFacts, xr.Dataset]] = {}
 
     def get(self, name: str, variant: str = "") -> tuple[StudyFacts, xr.Dataset]:
-        """Return the facts and results of a study; run what is missing of it first.
-
-        Raises
-        ------
-        InputError
-            If the study cannot be run here.
-        """
+        """Return the facts and results of a study; run what is missing of it first."""
         key = (name, variant)
         if key not in self._read:
             self._read[key] = self._simulated() if name == _NO_RECIPE else self._run(name, variant)
@@ -124,10 +108,11 @@ class Studies:
 
     def _run(self, name: str, variant: str) -> tuple[StudyFacts, xr.Dataset]:
         recipe = load_study(name, self.scale, variant)
-        path = run_path(recipe, self._folder)
+        # Claims that share the recipe share the directory.
+        path = self._folder / f"{recipe.name}-{recipe.digest()[:8]}"
         if self._on_study is not None:
             self._on_study(recipe.name, path)
-        directory = run_recipe(recipe, path, jobs=self._jobs, on_level=self._on_level)
+        directory = run_recipe(recipe, path, jobs=self._jobs)
         results = results_of(Run(directory))
         dense = results.test_accuracy.isel(level=0).mean("replicate")
         facts = StudyFacts(
@@ -164,7 +149,6 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
 
     Parameters
     ----------
-    claim : Claim
     studies : Studies
         Runs each study that is missing.
     robustness : bool

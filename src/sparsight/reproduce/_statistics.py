@@ -78,14 +78,7 @@ def rank_correlation_with_level(quantity: str, condition: str) -> Statistic:
 
 
 def slope(over: Sequence[float], statistics: Sequence[Statistic]) -> Statistic:
-    """Return a statistic: the least-squares slope of several statistics over given numbers.
-
-    Parameters
-    ----------
-    over : sequence of float
-        One number per statistic, such as log₁₀ of a gain.
-    statistics : sequence of Statistic
-    """
+    """Return a statistic: the least-squares slope of several statistics over given numbers, one for each."""
     doses = np.asarray(over, np.float64)
     centred = doses - doses.mean()
 
@@ -113,17 +106,10 @@ def beyond_chance(statistic: Statistic, chance: float = 1.0) -> Statistic:
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray, given: Sequence[np.ndarray] = ()) -> float:
-    """Return Spearman's correlation of two vectors, optionally partial to others.
+    """Return Spearman's correlation of two vectors without NaN, optionally partial to others.
 
     Ranks (ties at their mean) are regressed on the ranks of the vectors in `given`. The result is Pearson's
     correlation of the residuals, or NaN if one of them does not vary or there are too few entries.
-
-    Parameters
-    ----------
-    a, b : numpy.ndarray, (n,)
-        The vectors to correlate, without NaN.
-    given : sequence of numpy.ndarray, (n,)
-        Vectors whose influence on both is removed.
     """
     from scipy.stats import rankdata
 

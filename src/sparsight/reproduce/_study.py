@@ -2,7 +2,6 @@
 
 import tomllib
 from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,20 +23,6 @@ by dense accuracy alone"). Conditions outside the band are named with the result
 _TABLES = ("scales", "variants", "every_variant")
 
 
-def scale_named(name: str) -> Scale:
-    """Return the scale with this name.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown.
-    """
-    for scale in SCALES:
-        if scale == name:
-            return scale
-    raise InputError(f"scale is {name!r}; {', '.join(SCALES)} are allowed")
-
-
 def study_names() -> list[str]:
     """Return the names of the shipped studies."""
     folder = resources.files("sparsight.reproduce") / "studies"
@@ -45,23 +30,10 @@ def study_names() -> list[str]:
 
 
 def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
-    """Return the recipe of a study at a scale.
+    """Return the recipe of a study at a scale; `variant` is empty for the study itself.
 
     A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]``, and for the repetitions with
     one setting changed ``[every_variant]`` and ``[variants.<variant>]``.
-
-    Parameters
-    ----------
-    name : str
-        File name in ``studies/``, without its ending.
-    scale : {"smoke", "laptop", "paper"}
-    variant : str
-        Empty for the study itself.
-
-    Raises
-    ------
-    InputError
-        If there is no such study, scale or variant.
     """
     raw = _read(name)
     if scale not in raw["scales"]:
@@ -86,13 +58,10 @@ def variants_of(name: str, scale: Scale) -> list[str]:
 
 
 def results_of(run: Run) -> xr.Dataset:
-    """Return the measures of a run's first layer, with test accuracy and density.
+    """Return the ``Run.dataset`` of the first layer, with ``test_accuracy`` and ``density``.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``Run.dataset`` of the first layer, and ``test_accuracy`` and ``density`` over condition, replicate
-        and level (NaN where a level does not exist). The attribute ``seeds`` holds one seed per replicate.
+    Both are over condition, replicate and level, NaN where a level does not exist. The attribute ``seeds``
+    holds one seed per replicate.
     """
     dataset = run.dataset()
     shape = tuple(dataset.sizes[dim] for dim in ("condition", "replicate", "level"))
@@ -126,8 +95,3 @@ def _read(name: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"no study is called {name!r}; there are {', '.join(study_names())}") from None
     return {"scales": {}, "variants": {}, "every_variant": {}} | raw
-
-
-def run_path(recipe: Recipe, folder: Path) -> Path:
-    """Return the run directory of a study; claims that share the recipe share the directory."""
-    return folder / f"{recipe.name}-{recipe.digest()[:8]}"

@@ -16,12 +16,7 @@ Expectation = Literal["above", "below", "within"]
 class Rule:
     """The size of an effect that a claim predicts.
 
-    Attributes
-    ----------
-    expects : {"above", "below", "within"}
-        The effect is above `margin`; below `margin`; or within ±`margin` (practically no effect).
-    margin : float
-        In units of the effect. Must be positive for "within".
+    It is above `margin`; below `margin`; or within ±`margin` (practically no effect), in units of the effect.
     """
 
     expects: Expectation
@@ -39,26 +34,17 @@ class Rule:
 
 
 def judge(interval: Interval, rule: Rule) -> Verdict:
-    """Return the verdict on one effect, from the position of its whole interval.
+    """Return the verdict on one effect, from the position of its whole 95 % interval over replicates.
 
-    Parameters
-    ----------
-    interval : Interval
-        The 95 % interval over replicates.
-    rule : Rule
+    ========  ===================  =======================================
+    expects   supported            contradicted
+    ========  ===================  =======================================
+    above m   low > m              high < m
+    below m   high < m             low > m
+    within m  −m < low, high < m   low > m or high < −m
+    ========  ===================  =======================================
 
-    Returns
-    -------
-    {"supported", "contradicted", "undecided"}
-        ========  ===================  =======================================
-        expects   supported            contradicted
-        ========  ===================  =======================================
-        above m   low > m              high < m
-        below m   high < m             low > m
-        within m  −m < low, high < m   low > m or high < −m
-        ========  ===================  =======================================
-
-        Undecided otherwise, and without an interval.
+    Undecided otherwise, and without an interval.
     """
     low, high, margin = interval.low, interval.high, rule.margin
     if math.isnan(low) or math.isnan(high):

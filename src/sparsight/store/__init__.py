@@ -58,7 +58,6 @@ from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
-    unused_path as unused_path,
 )
 from sparsight.store._run_state import (
     ReplicateState as ReplicateState,

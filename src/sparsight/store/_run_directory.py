@@ -290,14 +290,5 @@ def default_path(recipe: Recipe) -> Path:
     return Path("runs") / f"{recipe.name}-{recipe.digest()[:8]}"
 
 
-def unused_path(path: Path) -> Path:
-    """Return the path if it is free, else the first free one of ``<path>-2``, ``<path>-3`` and so on."""
-    number, candidate = 1, path
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
-
-
 def _is_of_a_run_being_made(entry: Path) -> bool:
     return entry.name == ENVIRONMENT or is_temporary(entry)

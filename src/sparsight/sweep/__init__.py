@@ -11,16 +11,11 @@ _local          On this machine, side by side in processes.
 _slurm          On Slurm: submit job arrays, ask the queue, cancel.
 _slurm_options  What is asked of Slurm for each job.
 _slurm_job      What a job does, and how it survives its time limit.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used: torch takes two seconds, and
+``sparsight sweep --help`` needs `SlurmOptions` alone.
 """
 
-from sparsight.sweep._directory import CaseReplicate as CaseReplicate
-from sparsight.sweep._local import plan_sweep as plan_sweep, run_sweep as run_sweep
-from sparsight.sweep._replicate import Outcome as Outcome
-from sparsight.sweep._results import Sweep as Sweep, open_sweep as open_sweep
-from sparsight.sweep._settings import folder_of as folder_of
-from sparsight.sweep._slurm import (
-    cancel_jobs as cancel_jobs,
-    queued_replicates as queued_replicates,
-    submit_jobs as submit_jobs,
-)
-from sparsight.sweep._slurm_options import SlurmOptions as SlurmOptions
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -20,21 +20,9 @@ def availability_table() -> Table:
 
 
 def description_table(source: str, overrides: Sequence[str] = (), seed: int = 0) -> Table:
-    """Return a table that describes the data of one source.
+    """Return a table that describes the data of one source; `overrides` are options, each ``key=value``.
 
-    Parameters
-    ----------
-    source : str
-        Name of the source.
-    overrides : sequence of str
-        Options of the source, each ``key=value``; the others have their defaults.
-    seed : int
-        Seed of sources that are drawn at random.
-
-    Raises
-    ------
-    InputError
-        If there is no such source, files are missing, or an option is wrong.
+    `seed` is that of sources that are drawn at random.
     """
     raw: dict[str, Any] = {"source": source}
     for override in overrides:

@@ -8,11 +8,7 @@ from sparsight.store import ReplicateHealth
 def health_lines(problems: Sequence[str], replicates: Sequence[ReplicateHealth]) -> Iterator[str]:
     """Yield a line for every damaged file, one for every replicate, and a summary.
 
-    Parameters
-    ----------
-    problems : sequence of str
-        Damage in files that belong to the run as a whole.
-    replicates : sequence of ReplicateHealth
+    `problems` are those of files that belong to the run as a whole.
     """
     damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
     yield from damaged

@@ -40,11 +40,7 @@ class LiveView:
 def run_view(state: RunState, width: int) -> Group:
     """Return a line for every replicate that is training, and one for the whole run.
 
-    Parameters
-    ----------
-    state : RunState
-    width : int
-        Width of the terminal in characters.
+    `width` is that of the terminal in characters.
     """
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for heading in ("condition", "replicate", "level", "step"):
@@ -62,8 +58,7 @@ def run_view(state: RunState, width: int) -> Group:
 def status_table(states: Iterable[RunState]) -> Table:
     """Return one row per run: state, progress, last accuracy, age, time left and writer."""
     table = Table(box=None, padding=(0, 1), pad_edge=False)
-    headings = ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer")
-    for heading in headings:
+    for heading in ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer"):
         table.add_column(heading, justify="left" if heading in ("run", "state", "writer") else "right")
     for state in states:
         table.add_row(*map(Text, _status_cells(state)))

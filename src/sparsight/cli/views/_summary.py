@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from sparsight.figures import SUMMARY, SUMMARY_CAPTION, words_of
+from sparsight.figures import CATALOGUE, words_of
 from sparsight.store import FEW_REPLICATES, NETWORK, Run, RunDirectory, intervals_by_level, read_record
 
 _WIDE = 140
@@ -22,22 +22,15 @@ def announce_level(directory: RunDirectory, condition: str, replicate: int, inde
 
 
 def summary_table(run: Run, width: int = _WIDE) -> Table:
-    """Return the summary of a run as a table.
-
-    Parameters
-    ----------
-    run : Run
-    width : int
-        Of the terminal, in characters.
-    """
+    """Return the summary of a run as a table, for a terminal of `width` characters."""
     is_wide = width >= _WIDE
     frame, recipe = run.frame(), run.recipe
     table = Table(
         title=f"{recipe.name}: {recipe.replicates} replicate{'s' * (recipe.replicates > 1)}",
-        caption=f"{_shown(recipe.replicates, is_wide)}. {SUMMARY_CAPTION}",
+        caption=f"{_shown(recipe.replicates, is_wide)}. {CATALOGUE.summary_caption}",
         padding=(0, 1) if is_wide else 0,
     )
-    columns = [words_of(quantity) for quantity in SUMMARY]
+    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
     for heading in ("condition", "level", "density %", *(column.short for column in columns)):
         table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
     first_layer = next(iter(run.layers()), NETWORK)

@@ -13,11 +13,7 @@ _STATES = ("finished", "failed", "running", "waiting", "begun", "new")
 def sweep_table(sweep: Sweep, queue: Mapping[CaseReplicate, str] | None = None) -> Table:
     """Return a table of how far a sweep is: for every case its values, and its replicates counted by state.
 
-    Parameters
-    ----------
-    sweep : Sweep
-    queue : mapping of CaseReplicate to str, optional
-        Replicates that Slurm has: ``running`` or ``waiting``.
+    `queue` maps the replicates that Slurm has to ``running`` or ``waiting``.
     """
     states: dict[CaseReplicate, str] = {**sweep.directory.states()}
     for replicate, state in (queue or {}).items():

@@ -5,10 +5,18 @@ from sparsight.reproduce._statistics import beyond_chance, difference, final
 from sparsight.reproduce._verdict import Rule
 
 _NEAR, _ACCURACY = "locality.near", "test_accuracy"
-_RANDOM = "near − 1 under random pruning"
 
 
-def _beyond(name: str, criterion: str, other: str, words: str, rule: Rule, *, decisive: bool) -> Prediction:
+_SCORES = {
+    "cavity": "cavity score",
+    "cavity_matched": "cavity score at equal |w|",
+    "cavity_reverse": "the reverse of cavity score",
+}
+_OTHERS = {"random": "random pruning", "cavity_reverse": "by its reverse", "magnitude": "by magnitude"}
+
+
+def _beyond(name: str, criterion: str, other: str, rule: Rule, *, decisive: bool = True) -> Prediction:
+    words = f"pruning by {_SCORES[criterion]} minus {_OTHERS[other]}"
     return Prediction(
         name=name,
         statement=f"near at the last level, {words}, same seeds, same density",
@@ -16,7 +24,7 @@ def _beyond(name: str, criterion: str, other: str, words: str, rule: Rule, *, de
         statistic=difference(final(_NEAR, criterion), final(_NEAR, other)),
         rule=rule,
         control=beyond_chance(final(_NEAR, "random")),
-        control_statement=_RANDOM,
+        control_statement="near − 1 under random pruning",
         decisive=decisive,
     )
 
@@ -33,30 +41,9 @@ CLAIM = Claim(
         "cavity-matched ranks it among weights of similar size, so that it does not select for size."
     ),
     predictions=(
-        _beyond(
-            "cavity_beyond_random",
-            "cavity",
-            "random",
-            "pruning by cavity score minus random pruning",
-            Rule("above", 0.1),
-            decisive=True,
-        ),
-        _beyond(
-            "cavity_beyond_reverse",
-            "cavity",
-            "cavity_reverse",
-            "pruning by cavity score minus by its reverse",
-            Rule("above", 0.0),
-            decisive=True,
-        ),
-        _beyond(
-            "matched_beyond_random",
-            "cavity_matched",
-            "random",
-            "pruning by cavity score at equal |w| minus random pruning",
-            Rule("above", 0.1),
-            decisive=True,
-        ),
+        _beyond("cavity_beyond_random", "cavity", "random", Rule("above", 0.1)),
+        _beyond("cavity_beyond_reverse", "cavity", "cavity_reverse", Rule("above", 0.0)),
+        _beyond("matched_beyond_random", "cavity_matched", "random", Rule("above", 0.1)),
         Prediction(
             name="accuracy_holds",
             statement="test accuracy at the last level, by cavity score minus by magnitude, same seeds",
@@ -66,22 +53,8 @@ CLAIM = Claim(
             control=difference(final(_ACCURACY, "random"), final(_ACCURACY, "magnitude")),
             control_statement="random pruning minus magnitude",
         ),
-        _beyond(
-            "cavity_beyond_magnitude",
-            "cavity",
-            "magnitude",
-            "pruning by cavity score minus by magnitude",
-            Rule("above", 0.0),
-            decisive=False,
-        ),
-        _beyond(
-            "reverse_gives_none",
-            "cavity_reverse",
-            "random",
-            "pruning by the reverse of cavity score minus random pruning",
-            Rule("within", 0.1),
-            decisive=False,
-        ),
+        _beyond("cavity_beyond_magnitude", "cavity", "magnitude", Rule("above", 0.0), decisive=False),
+        _beyond("reverse_gives_none", "cavity_reverse", "random", Rule("within", 0.1), decisive=False),
     ),
     curves=(("criteria", _NEAR), ("criteria", _ACCURACY)),
 )

@@ -4,7 +4,20 @@ from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._statistics import beyond_chance, difference, final, pruned_mean
 from sparsight.reproduce._verdict import Rule
 
-_RANDOM = "the same under random pruning"
+
+def _at_the_end(name: str, null: str, rule: Rule) -> Prediction:
+    quantity = f"locality.{name}"
+    return Prediction(
+        name=name,
+        statement=f"{name.partition('_')[0]} − 1 at the last level, against random masks {null}",
+        study="ring",
+        statistic=beyond_chance(final(quantity, "imp")),
+        rule=rule,
+        control=beyond_chance(final(quantity, "random")),
+        control_statement="the same under random pruning",
+        robust=True,
+    )
+
 
 CLAIM = Claim(
     name="locality",
@@ -15,36 +28,9 @@ CLAIM = Claim(
     source="arXiv 2412.06545",
     scope="A nonlinear Gaussian process on a ring, one hidden layer; the last level.",
     predictions=(
-        Prediction(
-            name="near",
-            statement="near − 1 at the last level, against random masks of each unit's fan-in",
-            study="ring",
-            statistic=beyond_chance(final("locality.near", "imp")),
-            rule=Rule("above", 0.1),
-            control=beyond_chance(final("locality.near", "random")),
-            control_statement=_RANDOM,
-            robust=True,
-        ),
-        Prediction(
-            name="near_configuration",
-            statement="near − 1 at the last level, against random masks that keep each pixel's count too",
-            study="ring",
-            statistic=beyond_chance(final("locality.near_configuration", "imp")),
-            rule=Rule("above", 0.1),
-            control=beyond_chance(final("locality.near_configuration", "random")),
-            control_statement=_RANDOM,
-            robust=True,
-        ),
-        Prediction(
-            name="far",
-            statement="far − 1 at the last level, against random masks of each unit's fan-in",
-            study="ring",
-            statistic=beyond_chance(final("locality.far", "imp")),
-            rule=Rule("below", -0.1),
-            control=beyond_chance(final("locality.far", "random")),
-            control_statement=_RANDOM,
-            robust=True,
-        ),
+        _at_the_end("near", "of each unit's fan-in", Rule("above", 0.1)),
+        _at_the_end("near_configuration", "that keep each pixel's count too", Rule("above", 0.1)),
+        _at_the_end("far", "of each unit's fan-in", Rule("below", -0.1)),
         Prediction(
             name="iterative_beyond_one_shot",
             statement="near of iterative minus near of one-shot pruning, same seeds, same final density",

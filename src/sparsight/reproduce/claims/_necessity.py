@@ -6,6 +6,20 @@ from sparsight.reproduce._verdict import Rule
 
 _NEAR = "locality.near"
 
+
+def _no_locality(study: str, original: str, twin: str, where: str, *, robust: bool = False) -> Prediction:
+    return Prediction(
+        name=f"{study}_twin",
+        statement=f"near − 1 at the last level on {twin}",
+        study=study,
+        statistic=beyond_chance(final(_NEAR, "twin")),
+        rule=Rule("within", 0.1),
+        control=beyond_chance(final(_NEAR, original)),
+        control_statement=f"the same on {where}",
+        robust=robust,
+    )
+
+
 CLAIM = Claim(
     name="necessity",
     statement=(
@@ -17,34 +31,9 @@ CLAIM = Claim(
         "Fashion-MNIST and photographs."
     ),
     predictions=(
-        Prediction(
-            name="ring_twin",
-            statement="near − 1 at the last level on the exact twin of the ring",
-            study="ring",
-            statistic=beyond_chance(final(_NEAR, "twin")),
-            rule=Rule("within", 0.1),
-            control=beyond_chance(final(_NEAR, "imp")),
-            control_statement="the same on the non-Gaussian ring",
-            robust=True,
-        ),
-        Prediction(
-            name="fashion_twin",
-            statement="near − 1 at the last level on the per-class twin of Fashion-MNIST",
-            study="fashion",
-            statistic=beyond_chance(final(_NEAR, "twin")),
-            rule=Rule("within", 0.1),
-            control=beyond_chance(final(_NEAR, "images")),
-            control_statement="the same on the images",
-        ),
-        Prediction(
-            name="photographs_twin",
-            statement="near − 1 at the last level on the per-class twin of photographs",
-            study="photographs",
-            statistic=beyond_chance(final(_NEAR, "twin")),
-            rule=Rule("within", 0.1),
-            control=beyond_chance(final(_NEAR, "images")),
-            control_statement="the same on the photographs",
-        ),
+        _no_locality("ring", "imp", "the exact twin of the ring", "the non-Gaussian ring", robust=True),
+        _no_locality("fashion", "images", "the per-class twin of Fashion-MNIST", "the images"),
+        _no_locality("photographs", "images", "the per-class twin of photographs", "the photographs"),
         Prediction(
             name="share_of_locality_on_the_twin",
             statement="(near − 1 on the ring's twin)/(near − 1 on the ring)",
