@@ -100,19 +100,9 @@ def _contrasts(
 def difference_per_unit(
     delta: Float[np.ndarray, "out in"], kept: Bool[np.ndarray, "out in"], pruned: Bool[np.ndarray, "out in"]
 ) -> Float[np.ndarray, " out"]:
-    """Return, for each unit, mean Δ of its kept weights minus mean Δ of its pruned ones.
+    """Return, for each unit, mean Δ of its kept weights minus mean Δ of its pruned ones: float64, (out,).
 
-    Parameters
-    ----------
-    delta : numpy.ndarray, (out, in)
-        NaN entries are ignored.
-    kept, pruned : numpy.ndarray of bool, (out, in)
-        Disjoint groups of weights.
-
-    Returns
-    -------
-    numpy.ndarray of float64, (out,)
-        NaN for a unit that has no value in one of the groups.
+    NaN entries of `delta` are ignored; NaN for a unit that has no value in one of the groups.
     """
     of_kept, of_pruned = (mean_of_defined(np.where(group, delta, np.nan), axis=1) for group in (kept, pruned))
     difference: np.ndarray = of_kept - of_pruned

@@ -52,10 +52,6 @@ def imp(
     acceleration : Acceleration, optional
         Faster ways to compute the levels: sparse layers below given densities, a CUDA graph.
 
-    Yields
-    ------
-    Level
-
     Raises
     ------
     InputError

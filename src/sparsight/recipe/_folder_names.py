@@ -22,15 +22,7 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "
 
 
 def folder_name(name: str) -> str:
-    """Return the name unchanged if it can name a folder on every system.
-
-    Raises
-    ------
-    ValueError
-        If the name is longer than 64 characters, contains anything but ASCII letters, digits and ``_ . -``,
-        begins or ends with a character that some system treats specially, ends like a file of a run, or
-        names a device on Windows.
-    """
+    """Return the name unchanged if it can name a folder on every system; a ValueError says why not."""
     if not _PLAIN.fullmatch(name):
         raise ValueError(
             "a name has up to 64 ASCII letters, digits, '_', '-' and '.', begins with a letter or digit, and "
@@ -44,13 +36,7 @@ def folder_name(name: str) -> str:
 
 
 def distinct_folders(names: Iterable[str]) -> None:
-    """Refuse names that differ only in upper and lower case: some file systems make one folder of them.
-
-    Raises
-    ------
-    ValueError
-        If two names collide; the message gives both.
-    """
+    """Refuse names that differ only in upper and lower case: some file systems make one folder of them."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(name.lower(), name)

@@ -112,7 +112,6 @@ class Recipe(Condition):
 
         Parameters
         ----------
-        values : mapping
         origin : str
             Where the values come from, for messages.
 

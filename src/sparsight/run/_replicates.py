@@ -56,8 +56,6 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     ----------
     path : Path
         The run directory. The caller holds the right to write to it, or to these replicates.
-    group : Group
-    execution : Execution
 
     Raises
     ------
@@ -75,11 +73,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     with explaining_storage(directory.replicate(group.name, group.replicates[0])):
         prepared = [_prepare(directory, group, number) for number in group.replicates]
         watch = StepWatch([each.folder for each in prepared], execution)
-        facts = {
-            "threads": execution.threads,
-            "together": len(prepared),
-            "cuda_graph": execution.cuda_graph,
-        }
+        facts = {"threads": execution.threads, "together": len(prepared), "cuda_graph": execution.cuda_graph}
         try:
             levels = _levels(directory.path, group, prepared, watch, execution.cuda_graph)
             _store_levels(directory, group, prepared, levels, facts)
@@ -184,10 +178,7 @@ def _store_levels(
 def explaining_storage(folder: Path) -> Iterator[None]:
     """Turn an error of the file system into an `InputError` that names the file and how to resume.
 
-    Parameters
-    ----------
-    folder : Path
-        Named where the system does not say which file it was.
+    The folder is named where the system does not say which file it was.
     """
     try:
         yield

@@ -60,7 +60,6 @@ class Size:
         ----------
         num_weights : int
             Parameters of the network.
-        task : Task
         num_clones : int
             Data sets of the same size beside the task, such as its Gaussian twin.
         num_activations : int

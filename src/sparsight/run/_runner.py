@@ -29,7 +29,6 @@ def run_recipe(
 
     Parameters
     ----------
-    recipe : Recipe
     out : Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional

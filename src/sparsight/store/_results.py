@@ -34,14 +34,7 @@ class _StoredCavity:
 
 
 class Run:
-    """A run on disk, for reading.
-
-    Attributes
-    ----------
-    path : Path
-    recipe : Recipe
-    directory : RunDirectory
-    """
+    """A run on disk, for reading."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
@@ -190,7 +183,6 @@ class Run:
 
         Parameters
         ----------
-        condition : str
         replicate, index : int
             Levels `index` and `index` + 1 are compared: later minus earlier, for the same units and weights,
             on the same held-out samples.
@@ -262,10 +254,6 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """Open a run directory for reading.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Raises
     ------

@@ -35,11 +35,6 @@ class RunDirectory:
         <path>/<condition>/replicate_000/task.json     origin of the data, counts, rejected samples
         <path>/<condition>/replicate_000/failed.json   if its training diverged
         <path>/<condition>/replicate_000/level_000/    see `sparsight.store._level_files`
-
-    Parameters
-    ----------
-    path : Path
-    recipe : Recipe
     """
 
     def __init__(self, path: Path, recipe: Recipe) -> None:

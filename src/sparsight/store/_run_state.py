@@ -21,20 +21,16 @@ class ReplicateState:
 
     Attributes
     ----------
-    condition : str
-    replicate : int
     num_levels : int
         Levels that are stored.
     levels_expected : int or None
         Levels that it will have at its end; None as long as that is unknown.
-    is_finished : bool
     failure : str or None
         Why it could not be finished, if its training diverged.
     last_density, last_accuracy : float or None
         Density and test accuracy of the last stored level.
     progress : TrainingProgress or None
         Of the level that is being trained now.
-    time : ReplicateTime
     """
 
     condition: str
@@ -55,7 +51,6 @@ class RunState:
 
     Attributes
     ----------
-    path : Path
     state : {"running", "finished", "stopped", "damaged", "newer"}
         ``damaged``: a record cannot be read, and ``sparsight check`` says more. ``newer``: a newer version of
         sparsight wrote it.
@@ -157,12 +152,7 @@ def _replicate(
         last_density=records[-1].density if records else None,
         last_accuracy=records[-1].test_accuracy if records else None,
         progress=progress,
-        time=ReplicateTime(
-            done,
-            to_come,
-            progress.seconds if progress else 0.0,
-            progress is not None,
-        ),
+        time=ReplicateTime(done, to_come, progress.seconds if progress else 0.0, progress is not None),
     )
 
 

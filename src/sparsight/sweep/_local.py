@@ -20,14 +20,7 @@ _OnReplicate = Callable[[Outcome], None]
 class SweepPlan:
     """A sweep that was checked and has its folder.
 
-    Attributes
-    ----------
-    directory : SweepDirectory
-    cases : list of Case
-    size : Size
-        Size of the largest replicate.
-    devices : list of str
-        Devices of all conditions of all cases.
+    `size` is that of its largest replicate; `devices` are those of all conditions of all cases.
     """
 
     directory: SweepDirectory
@@ -88,7 +81,6 @@ def run_sweep(
 
     Parameters
     ----------
-    plan : SweepPlan
     jobs, plugins, checkpoint_seconds
         As for `sparsight.run.run_recipe`.
     on_replicate : callable, optional

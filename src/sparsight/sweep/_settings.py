@@ -131,14 +131,7 @@ class SweepSettings(Settings):
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a sweep.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    values : dict
-        Value of every varied field of the sweep, by the field's dotted name.
-    """
+    """One case of a sweep: its recipe, and the value of every varied field by dotted name."""
 
     recipe: Recipe
     values: dict[str, Any]
@@ -147,16 +140,8 @@ class Case:
 def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
     """Read a sweep file, make its cases, and validate the recipe of each of them.
 
-    Parameters
-    ----------
-    path : Path
-        A TOML file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, one of its fields is wrong, or a case does not make a valid recipe; the
-        message names file, case and field.
+    Raises `InputError` if the file cannot be read, one of its fields is wrong, or a case does not make a
+    valid recipe; the message names file, case and field.
     """
     settings = _read_settings(path)
     return settings, _make_cases(settings, path)
@@ -195,16 +180,7 @@ def _read_settings(path: Path) -> SweepSettings:
 def _make_cases(settings: SweepSettings, path: Path) -> list[Case]:
     """Return the cases of a sweep, without those whose recipe equals that of an earlier one.
 
-    Parameters
-    ----------
-    settings : SweepSettings
-    path : Path
-        The sweep file. The path of the recipe is relative to it, and messages name it.
-
-    Raises
-    ------
-    InputError
-        If the recipe or a case is wrong.
+    The path of the recipe is relative to `path`, the sweep file, which messages name.
     """
     is_shipped = settings.recipe in shipped_recipes()
     base, _ = recipe_values(settings.recipe if is_shipped else path.parent / settings.recipe)

@@ -30,11 +30,7 @@ _IDS_A_CALL = 500
 
 
 def submit_jobs(
-    plan: SweepPlan,
-    options: SlurmOptions,
-    *,
-    plugins: Sequence[Path] = (),
-    checkpoint_seconds: float = 600.0,
+    plan: SweepPlan, options: SlurmOptions, *, plugins: Sequence[Path] = (), checkpoint_seconds: float = 600.0
 ) -> dict[str, list[CaseReplicate]]:
     """Submit the replicates of a sweep that have not ended and are not in the queue, and return at once.
 
@@ -43,8 +39,6 @@ def submit_jobs(
 
     Parameters
     ----------
-    plan : SweepPlan
-    options : SlurmOptions
     plugins, checkpoint_seconds
         As for `sparsight.run.run_recipe`.
 

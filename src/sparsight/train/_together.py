@@ -86,13 +86,7 @@ def train_together(
 
 
 class StackedNetworks(nn.Module):
-    """Networks of one architecture as one module: inputs (R, n, in), outputs (R, n, out).
-
-    Parameters
-    ----------
-    networks : sequence of torch.nn.Module
-        R networks; their parameters and buffers are copied.
-    """
+    """R networks of one architecture, copied into one module: inputs (R, n, in), outputs (R, n, out)."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()

@@ -35,8 +35,6 @@ class Trainer:
     ----------
     network : torch.nn.Module
         Trained in place, on the device where it is.
-    task : Task
-    settings : TrainingSettings
     masks : dict of str to Tensor of bool
         By parameter name. Weights outside are set to 0 here.
     seed : int
