@@ -16,8 +16,6 @@ from sparsight.errors import InputError
 from sparsight.settings import Settings
 from sparsight.streams import generator
 
-_Activation = Literal["relu", "tanh", "erf", "sigmoid", "linear"]
-_BatchNorm = Literal["none", "hidden", "input"]
 _Initialisation = Literal["torch", "xavier", "he", "normal"]
 
 # The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
@@ -47,8 +45,8 @@ class NetworkSettings(Settings):
     """
 
     widths: tuple[Annotated[int, Field(gt=0)], ...] = (256,)
-    activation: _Activation = "relu"
-    batch_norm: _BatchNorm = "none"
+    activation: Literal["relu", "tanh", "erf", "sigmoid", "linear"] = "relu"
+    batch_norm: Literal["none", "hidden", "input"] = "none"
     batch_norm_eps: float = Field(1e-5, gt=0)
     bias: bool = True
     init: _Initialisation = "torch"
@@ -184,17 +182,13 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    return {name: _whole(name, pieces, len(inputs)) for name, pieces in received.items()}
-
-
-def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
-    found = sum(len(piece) for piece in pieces)
-    if found != num_samples:
-        raise InputError(
-            f"layer {layer!r} received {found} rows for {num_samples} samples; a layer must be called once "
-            "per batch, with the samples along the first axis: name other layers"
-        )
-    return torch.cat(pieces)
+    for name, pieces in received.items():
+        if (found := sum(map(len, pieces))) != len(inputs):
+            raise InputError(
+                f"layer {name!r} received {found} rows for {len(inputs)} samples; a layer must be called "
+                "once per batch, with the samples along the first axis: name other layers"
+            )
+    return {name: torch.cat(pieces) for name, pieces in received.items()}
 
 
 def initialise_(

@@ -121,17 +121,12 @@ def _pooled_quantities(
     for control in (name for name in pooled if name != "own"):
         values, what = getattr(pooled[control], statistic), _CONTROL[control]
         beyond = float(mean_of_defined(own - values, axis=-1))
-        yield (
-            f"{statistic}_{control}",
-            Quantity(
-                float(mean_of_defined(values, axis=-1)), (), f"mean over units of {meaning}; control: {what}"
-            ),
-        )
-        yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), f"{meaning}; control: {what}")
-        yield (
-            f"{statistic}_beyond_{control}",
-            Quantity(beyond, (), f"mean over units of {meaning}, minus the same with {what} (none: 0)"),
-        )
+        of_control = f"{meaning}; control: {what}"
+        mean = Quantity(float(mean_of_defined(values, axis=-1)), (), f"mean over units of {of_control}")
+        yield f"{statistic}_{control}", mean
+        yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), of_control)
+        words = f"mean over units of {meaning}, minus the same with {what} (none: 0)"
+        yield f"{statistic}_beyond_{control}", Quantity(beyond, (), words)
 
 
 def _class_quantities(
@@ -155,7 +150,5 @@ def _class_quantities(
 def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:
     by_class = mean_of_defined(by_class_unit, axis=-1)  # (class,)
     yield f"{name}_per_class", Quantity(by_class, ("class",), meaning)
-    yield (
-        f"{name}_within_class",
-        Quantity(float(mean_of_defined(by_class, axis=-1)), (), f"mean over classes of the {meaning}"),
-    )
+    mean = float(mean_of_defined(by_class, axis=-1))
+    yield f"{name}_within_class", Quantity(mean, (), f"mean over classes of the {meaning}")

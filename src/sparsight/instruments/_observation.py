@@ -85,8 +85,8 @@ class MaskedNetwork:
     network: nn.Module
     masks: Masks
     next_masks: Masks
-    index: int
     seed: int
+    index: int = 0
 
 
 def observe(

@@ -25,11 +25,6 @@ class Connectivity:
     has_path: bool
 
     @property
-    def num_severed(self) -> int:
-        """Hidden units on no path from an input to an output."""
-        return self.num_units - self.num_connected
-
-    @property
     def connected_fraction(self) -> float:
         """Connected / all hidden units; without a hidden layer, 1 if there is a path and 0 if not."""
         return self.num_connected / self.num_units if self.num_units else float(self.has_path)

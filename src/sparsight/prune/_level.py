@@ -68,8 +68,6 @@ class Progress:
 
     Attributes
     ----------
-    level : int
-        Index of the level that is being trained.
     trainer : Trainer
         Its trainer, which knows the step.
     rewind : dict of str to Tensor or None
@@ -94,8 +92,6 @@ class Checkpoint:
 
     Attributes
     ----------
-    level : int
-        Index of the level.
     tensors, facts
         Both parts of ``Trainer.state``.
     rewind : dict of str to Tensor or None
@@ -116,8 +112,6 @@ class Replicate:
     ----------
     network : torch.nn.Module
         Its present weights are the initialisation. Left unchanged: pruning works on a copy.
-    task : Task
-        The data it is trained on.
     seed : int
         Seeds the batches and any criterion that samples.
     start : Level or None

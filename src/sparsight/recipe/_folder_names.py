@@ -6,18 +6,7 @@ from collections.abc import Iterable
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9_-])?", re.ASCII)
 
 # Folders of conditions stand beside the files of a run, which other code finds by these endings.
-_FILES_OF_A_RUN = (
-    ".toml",
-    ".json",
-    ".html",
-    ".safetensors",
-    ".csv",
-    ".png",
-    ".svg",
-    ".lock",
-    ".tmp",
-    ".damaged",
-)
+_RUN_FILES = (".toml", ".json", ".html", ".safetensors", ".csv", ".png", ".svg", ".lock", ".tmp", ".damaged")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
@@ -28,8 +17,8 @@ def folder_name(name: str) -> str:
             "a name has up to 64 ASCII letters, digits, '_', '-' and '.', begins with a letter or digit, and "
             "does not end with '.'"
         )
-    if name.lower().endswith(_FILES_OF_A_RUN):
-        raise ValueError(f"a name must not end like a file of a run ({', '.join(_FILES_OF_A_RUN)})")
+    if name.lower().endswith(_RUN_FILES):
+        raise ValueError(f"a name must not end like a file of a run ({', '.join(_RUN_FILES)})")
     if name.lower().partition(".")[0] in _DEVICES:
         raise ValueError("Windows reserves this name for a device; choose another")
     return name

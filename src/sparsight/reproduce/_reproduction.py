@@ -20,8 +20,8 @@ from sparsight.reproduce._study import (
     variants_of,
 )
 from sparsight.reproduce._verdict import Verdict
-from sparsight.run import OnLevel, run_recipe
-from sparsight.store import Run, environment
+from sparsight.run import run_recipe
+from sparsight.store import Run, RunDirectory, environment
 
 _NO_RECIPE = "one-neuron"
 """The one study that is not a run of a recipe: it prunes nothing."""
@@ -101,7 +101,7 @@ class Studies:
         folder: Path,
         *,
         jobs: int | None = None,
-        on_level: OnLevel | None = None,
+        on_level: Callable[[RunDirectory, str, int, int], None] | None = None,
         on_study: Callable[[str, Path], None] | None = None,
     ) -> None:
         self.scale = scale

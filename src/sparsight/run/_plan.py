@@ -22,15 +22,7 @@ from sparsight.train import check_device
 
 @dataclass(frozen=True)
 class Group:
-    """Replicates of one condition that one process trains, as one program if there are several.
-
-    Attributes
-    ----------
-    name : str
-        Name of the condition.
-    condition : Condition
-        The condition, resolved.
-    """
+    """Replicates of one condition that one process trains, as one program if there are several."""
 
     name: str
     condition: Condition
@@ -56,8 +48,6 @@ class Execution:
 
     Attributes
     ----------
-    threads : int
-        Threads of the process.
     plugins : tuple of Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float

@@ -51,8 +51,6 @@ class LevelRecord(BaseModel):
         Number of the level; 0 is dense.
     is_last : bool
         Whether pruning ends with this level.
-    seed : int
-        Seed of the replicate.
     density : float
         Kept weights / prunable weights.
     mask_shapes : dict of str to list of int

@@ -21,8 +21,6 @@ class ReplicateState:
 
     Attributes
     ----------
-    num_levels : int
-        Levels that are stored.
     levels_expected : int or None
         Levels that it will have at its end; None as long as that is unknown.
     failure : str or None

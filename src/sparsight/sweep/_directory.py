@@ -21,17 +21,7 @@ _State = Literal["finished", "failed", "begun", "new"]
 
 @dataclass(frozen=True)
 class CaseReplicate:
-    """One replicate of one condition of one case: what a process takes on at a time.
-
-    Attributes
-    ----------
-    case : str
-        Name of the case's folder under ``cases``.
-    condition : str
-        Name of the condition.
-    replicate : int
-        Counted from 0.
-    """
+    """One replicate of a case, which `case` names by its folder: what a process takes on at a time."""
 
     case: str
     condition: str

@@ -28,14 +28,11 @@ from sparsight.train._trainer import Trainer, autocast, tf32_if
 # draw a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
 _STEPS_AHEAD = 64
 
-OnLockstep = Callable[[list[int]], None]
-"""Called after every step with the slots of the trainers that took it."""
-
 
 def train_together(
     trainers: Mapping[int, Trainer],
     until: int | None = None,
-    on_step: OnLockstep | None = None,
+    on_step: Callable[[list[int]], None] | None = None,
     *,
     num_slots: int | None = None,
 ) -> dict[int, DivergenceError]:
