@@ -69,21 +69,15 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     }
     own, own_by_class = pooled["own"], by_class["own"]
     undefined_by_class = np.isnan(own_by_class.excess_kurtosis).sum(axis=1)
+    histogram = preactivation_histogram(lambdas["own"]).astype(np.uint32)
+    bins = "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open"
+    undefined = "units without a kurtosis"
     quantities = {
         "mean_per_unit": Quantity(own.mean, ("unit",), "mean of the pre-activation"),
         "variance_per_unit": Quantity(own.variance, ("unit",), "variance (ddof 0) of the pre-activation"),
-        "histogram_per_unit": Quantity(
-            preactivation_histogram(lambdas["own"]).astype(np.uint32),
-            ("unit", "bin"),
-            "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open",
-            "sample",
-        ),
-        "num_undefined": Quantity(
-            float(own.num_undefined), (), "units without a kurtosis: no kept input that varies"
-        ),
-        "num_undefined_per_class": Quantity(
-            undefined_by_class, ("class",), "units without a kurtosis within the class"
-        ),
+        "histogram_per_unit": Quantity(histogram, ("unit", "bin"), bins, "sample"),
+        "num_undefined": Quantity(float(own.num_undefined), (), f"{undefined}: no kept input that varies"),
+        "num_undefined_per_class": Quantity(undefined_by_class, ("class",), f"{undefined} within the class"),
     }
     for statistic, meaning in _MEANING.items():
         quantities |= dict(_pooled_quantities(statistic, meaning, pooled))
