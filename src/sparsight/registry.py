@@ -79,6 +79,9 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def import_modules_of(name: str, path: Iterable[str]) -> None:
-    """Import every module of a package, by its ``__name__`` and ``__path__``: its functions register."""
+    """Import every module of a package, so that its criteria, instruments or sources are registered.
+
+    `name` and `path` are the ``__name__`` and the ``__path__`` of the package.
+    """
     for module in pkgutil.iter_modules(path, name + "."):
         importlib.import_module(module.name)

@@ -36,9 +36,11 @@ def remove_lowest(
             )
     # torch.cat copies, so writing to flat_mask below leaves the caller's masks unchanged.
     flat_mask = torch.cat([mask.reshape(-1) for mask in masks.values()]).cpu().numpy()
-    flat_scores = _on_cpu(torch.cat([scores[name].reshape(-1) for name in masks]))
+    flat_scores = torch.cat([scores[name].reshape(-1) for name in masks]).detach().cpu()
+    if flat_scores.dtype == torch.bfloat16:
+        flat_scores = flat_scores.float()  # numpy has no bfloat16; float32 holds each of its values exactly
     kept = np.flatnonzero(flat_mask)
-    kept_scores = flat_scores[kept]
+    kept_scores = flat_scores.numpy()[kept]
     if np.isnan(kept_scores).any():
         raise InputError("scores are NaN for kept weights; a criterion must rank every kept weight")
     if not 0 <= num_to_remove <= len(kept):
@@ -49,12 +51,6 @@ def remove_lowest(
         name: piece.view(mask.shape).to(mask.device)
         for (name, mask), piece in zip(masks.items(), pieces, strict=True)
     }
-
-
-def _on_cpu(scores: Tensor) -> np.ndarray:
-    scores = scores.detach().cpu()
-    # numpy has no bfloat16; float32 holds each of its values exactly, so the order is the same.
-    return (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy()
 
 
 def _is_among_lowest(scores: np.ndarray, number: int) -> np.ndarray:

@@ -30,7 +30,7 @@ class _RecordedConnectivity(BaseModel, extra="allow", frozen=True):
 
 
 class RecordedQuantity(BaseModel, extra="forbid", frozen=True):
-    """A quantity that an instrument found, with the names of its axes: none for a number.
+    """A quantity that an instrument found, with the names of its axes; a number has none.
 
     Arrays are in ``measures.safetensors``. `value` is for numbers; it is None for NaN, which JSON cannot
     hold.

@@ -11,7 +11,7 @@ import tomli_w
 from sparsight.atomic import is_temporary, remove_temporaries, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, read_toml
-from sparsight.store._containment import refuse_links
+from sparsight.store._containment import refuse_link, refuse_links
 from sparsight.store._environment import environment
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
 from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
@@ -157,10 +157,7 @@ class RunDirectory:
         """
         folder = self.replicate(condition, replicate)
         for each in (folder.parent, folder, *folder.glob("level_*")):
-            if each.is_symlink():
-                raise InputError(
-                    f"{each} is a link, which could lead out of the run: replace it with what it points to"
-                )
+            refuse_link(each)
         refuse_newer(folder / FAILURE)  # removed below; the other files refuse by themselves
         # One by one and not with their parents: a run that was moved away must not be made again.
         folder.parent.mkdir(exist_ok=True)
@@ -240,11 +237,8 @@ class RunDirectory:
             If another process holds it, or that of the whole run.
         """
         folder = self.replicate(condition, replicate)
-        if folder.parent.is_symlink() or folder.is_symlink():
-            raise InputError(
-                f"{folder} is a link or inside one, which could lead out of the run: replace it with what it "
-                "points to"
-            )
+        refuse_link(folder.parent)
+        refuse_link(folder)
         refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive_writing(folder, on_lost):

@@ -30,8 +30,8 @@ def check_device(device: torch.device) -> None:
 def recorded(network: nn.Module, inputs: Tensor) -> Forward:
     """Record a network's training pass, and return a function that replays it.
 
-    The network is in training mode, on a GPU, without hooks. Recording runs it several times on the given
-    inputs, (n, num_inputs), which have the shape of all later ones; their values do not matter. Its
+    The network must be in training mode, on a GPU, without hooks. Recording runs it several times on the
+    given inputs, (n, num_inputs), which have the shape of all later ones; their values do not matter. Its
     parameters, buffers (the running statistics of BatchNorm among them), gradients and its own ``forward``
     are unchanged afterwards. Each call of the function overwrites the outputs of the previous one.
     """

@@ -11,7 +11,7 @@ from sparsight.train._settings import TrainingSettings
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return a fresh optimizer for the parameters; momentum is for ``sgd`` only."""
+    """Return a fresh optimizer for the parameters; `InputError` if momentum is set without ``sgd``."""
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)

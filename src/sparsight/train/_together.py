@@ -205,7 +205,9 @@ class _Stack:
         losses = self._losses(outputs.to(self._dtype), labels)  # (R,)
         finite = losses.detach().isfinite()
         if not finite.all():
-            self._note_divergence(losses.tolist(), finite.tolist())
+            for slot, trainer in self._trainers.items():
+                if not finite[slot]:
+                    self.failed[slot] = trainer.divergence(losses[slot].item())
         # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its
         # slot.
         losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -214,11 +216,6 @@ class _Stack:
                 parameter.grad.mul_(kept)
         self._optimizer.step()
         return losses.detach().unbind()
-
-    def _note_divergence(self, losses: list[float], finite: list[bool]) -> None:
-        for slot, trainer in self._trainers.items():
-            if not finite[slot]:
-                self.failed[slot] = trainer.divergence(losses[slot])
 
     def _next_batches(self) -> tuple[Tensor, Tensor]:
         batches = {slot: each.next() for slot, each in self._batches.items()}
