@@ -34,8 +34,6 @@ def measure_level(
         Its network is evaluated in evaluation mode.
     task : Task
         The network is measured on its first `num_samples` test samples.
-    twin : Task or None
-        The Gaussian twin of the same data.
     geometries : mapping of str to Geometry, optional
         Geometry of a layer's own inputs, by layer. Other layers are measured in the geometry of the task if
         the network is a chain of linear layers, and without one if it is not.

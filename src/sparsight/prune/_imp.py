@@ -30,10 +30,6 @@ def imp(
     ----------
     network : torch.nn.Module
         Its present weights are the initialisation. It is left unchanged: the loop works on a copy.
-    task : Task
-        The data to train on.
-    training : TrainingSettings
-        How each level is trained.
     pruning : PruningSettings
         What is pruned, by which criterion, and when the loop ends.
     seed : int

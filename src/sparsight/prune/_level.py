@@ -38,8 +38,6 @@ class Level:
         level's index, so no other random state needs to be stored.
     network : torch.nn.Module
         In evaluation mode, with the state `final`. The loop reuses it: it changes with the next level.
-    is_last : bool
-        Whether pruning ends with this level.
     kernels : dict of str to str
         For every layer with a mask, how training multiplied it: ``csr`` or ``dense``.
     """

@@ -38,8 +38,6 @@ def imp_together(
         As for `imp`; the same for all replicates.
     on_step : callable, optional
         Called after every step with the `Progress` of each replicate that took it, by position.
-    cuda_graph : bool
-        Whether to train through a CUDA graph.
 
     Yields
     ------

@@ -49,8 +49,6 @@ class LevelRecord(BaseModel):
     ----------
     index : int
         Number of the level; 0 is dense.
-    is_last : bool
-        Whether pruning ends with this level.
     density : float
         Kept weights / prunable weights.
     mask_shapes : dict of str to list of int

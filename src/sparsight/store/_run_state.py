@@ -58,8 +58,6 @@ class RunState:
         The process that writes to the run, or that did when it died.
     age_seconds : float or None
         Since a level was last stored.
-    problem : str or None
-        Why the run cannot be read.
     """
 
     path: Path

@@ -41,8 +41,6 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
 
     Parameters
     ----------
-    path : Path
-        The sweep file.
     out : Path, optional
         The folder. Default ``sweeps/<name>``.
     runs_here : bool
