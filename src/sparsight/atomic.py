@@ -53,7 +53,7 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_temporaries(folder: Path, prefix: str = "") -> None:
-    """Remove unfinished files that killed writers left of files named `prefix`…; nobody else may write these."""
+    """Remove what killed writers left of files named `prefix`…; nobody else may be writing them."""
     for path in folder.glob(f".{prefix}*.tmp"):
         path.unlink(missing_ok=True)
 

@@ -16,9 +16,7 @@ from sparsight.errors import InputError
 from sparsight.settings import Settings
 from sparsight.streams import generator
 
-Activation = Literal["relu", "tanh", "erf", "sigmoid", "linear"]
-BatchNorm = Literal["none", "hidden", "input"]
-Initialisation = Literal["torch", "xavier", "he", "normal"]
+_Initialisation = Literal["torch", "xavier", "he", "normal"]
 
 # The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
@@ -47,11 +45,11 @@ class NetworkSettings(Settings):
     """
 
     widths: tuple[Annotated[int, Field(gt=0)], ...] = (256,)
-    activation: Activation = "relu"
-    batch_norm: BatchNorm = "none"
+    activation: Literal["relu", "tanh", "erf", "sigmoid", "linear"] = "relu"
+    batch_norm: Literal["none", "hidden", "input"] = "none"
     batch_norm_eps: float = Field(1e-5, gt=0)
     bias: bool = True
-    init: Initialisation = "torch"
+    init: _Initialisation = "torch"
     init_std: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
@@ -99,7 +97,6 @@ class FullyConnected(nn.Sequential):
         Features of a sample.
     num_classes : int
         Units of the output layer.
-    settings : NetworkSettings
 
     Raises
     ------
@@ -154,7 +151,6 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
 
     Parameters
     ----------
-    network : torch.nn.Module
     layers : sequence of str
         Names, as in `linear_layers`.
     inputs : Tensor of float32, (n, num_inputs)
@@ -186,21 +182,17 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    return {name: _whole(name, pieces, len(inputs)) for name, pieces in received.items()}
-
-
-def _whole(layer: str, pieces: list[Tensor], num_samples: int) -> Tensor:
-    found = sum(len(piece) for piece in pieces)
-    if found != num_samples:
-        raise InputError(
-            f"layer {layer!r} received {found} rows for {num_samples} samples; a layer must be called once "
-            "per batch, with the samples along the first axis: name other layers"
-        )
-    return torch.cat(pieces)
+    for name, pieces in received.items():
+        if (found := sum(map(len, pieces))) != len(inputs):
+            raise InputError(
+                f"layer {name!r} received {found} rows for {len(inputs)} samples; a layer must be called "
+                "once per batch, with the samples along the first axis: name other layers"
+            )
+    return {name: torch.cat(pieces) for name, pieces in received.items()}
 
 
 def initialise_(
-    network: nn.Module, init: Initialisation, seed: int, init_std: float | None = None
+    network: nn.Module, init: _Initialisation, seed: int, init_std: float | None = None
 ) -> nn.Module:
     """Draw the weights of every linear layer from its own seeded stream.
 
@@ -227,8 +219,8 @@ def initialise_(
     init_std : float, optional
         Used with ``normal`` only.
     """
-    if init not in get_args(Initialisation):
-        raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(Initialisation))}")
+    if init not in get_args(_Initialisation):
+        raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(_Initialisation))}")
     for name, layer in linear_layers(network).items():
         stream = generator(seed, "init", name)
         fan_out, fan_in = layer.weight.shape

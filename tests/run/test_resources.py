@@ -30,7 +30,7 @@ SMALL, MIDDLE, LARGE = Size(5_000, GIB), Size(2_000_000, GIB), Size(500_000_000,
 def test_place_shares_out_cores_and_memory(size, num_units, devices, asked, jobs, threads):
     placement = place(size, num_units, devices, asked, num_cores=8, memory=64 * GIB)
     assert (placement.jobs, placement.threads) == (jobs, threads)
-    assert placement.facts()["reason"]
+    assert placement.reason
 
 
 def test_place_never_takes_more_threads_than_cores():

@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from sparsight.errors import DivergenceError
-from sparsight.network import Activation
+from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, dense_masks
 from sparsight.train import Trainer, TrainingSettings, train_together
 from tests.toy import in_precision, linear_task, small_network
@@ -111,7 +112,7 @@ def test_together_ends_where_alone_ends(optimizer, batch_norm, schedule, activat
 
 
 def test_every_activation_and_the_squared_loss():
-    for activation in Activation.__args__:
+    for activation in get_args(NetworkSettings.model_fields["activation"].annotation):
         settings = settings_of(loss="mse", learning_rate=0.1)
         alone = trainers_of(settings, torch.float64, activation=activation)
         together = trainers_of(settings, torch.float64, activation=activation)

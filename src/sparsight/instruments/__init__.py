@@ -16,10 +16,7 @@ The instruments
   _cavity_within_class: the same, free of the mixture of classes.
 """
 
-from sparsight.instruments._network import (
-    measure_level as measure_level,
-    measure_network as measure_network,
-)
+from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network
 from sparsight.instruments._observation import Observation as Observation
 from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,

@@ -17,6 +17,10 @@ from sparsight.measure import (
     rank_correlations,
 )
 
+MATCHED_RATIO = (
+    "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)"
+)
+AT_EQUAL_SIZE = ", at equal |w| within units"
 SMALLEST_CLASS = 20
 """Samples; in a smaller class the bias of sample kurtosis, −6/(n + 1) for a Gaussian, exceeds any effect."""
 _MAPS = {
@@ -79,43 +83,34 @@ def measure_cavity(observation: Observation) -> Mapping[str, Quantity]:
 
 def _contrasts(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
     kept, pruned, magnitude = observation.next_mask, observation.pruned, np.abs(observation.weight)
-    yield (
-        "num_undefined",
-        Quantity(float(found.num_undefined), (), "weights without which their unit has (almost) no variance"),
-    )
-    yield (
-        "excess_kurtosis_per_unit",
-        Quantity(found.excess_kurtosis, ("unit",), "E[(λ−μ)⁴]/Var² − 3 of the unit with all its weights"),
-    )
+    undefined = "weights without which their unit has (almost) no variance"
+    yield "num_undefined", Quantity(float(found.num_undefined), (), undefined)
+    of_unit = "E[(λ−μ)⁴]/Var² − 3 of the unit with all its weights"
+    yield "excess_kurtosis_per_unit", Quantity(found.excess_kurtosis, ("unit",), of_unit)
     for name, meaning in _MAPS.items():
         delta = getattr(found, name)
         if name in _STORED_MAPS:
             yield name, Quantity(delta.astype(np.float32), ("unit", "input"), meaning)
         plain = contrast(delta, kept, pruned)
         matched = matched_contrast(delta, magnitude, kept, pruned)
-        for prefix, result, where in (
-            (name, plain, ""),
-            (f"{name}_matched", matched, ", at equal |w| within units"),
-        ):
+        for prefix, result, where in ((name, plain, ""), (f"{name}_matched", matched, AT_EQUAL_SIZE)):
             for group in ("kept", "pruned"):
                 definition = f"mean over the weights {group} after the level{where}: {meaning}"
                 yield f"{prefix}_{group}", Quantity(getattr(result, group), (), definition)
-            yield (
-                f"{prefix}_difference",
-                Quantity(result.difference, (), f"kept minus pruned{where} (no effect: 0): {meaning}"),
-            )
-            chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
-            yield f"{prefix}_auc", Quantity(result.auc, (), f"{chance}: {meaning}")
+            yield from difference_and_auc(prefix, result.difference, result.auc, where, meaning)
     # The same entries are undefined in all maps, so the last `matched` stands for every one of them.
     yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
-    yield (
-        "matched_magnitude_ratio",
-        Quantity(
-            matched.magnitude_ratio,
-            (),
-            "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)",
-        ),
-    )
+    yield "matched_magnitude_ratio", Quantity(matched.magnitude_ratio, (), MATCHED_RATIO)
+
+
+def difference_and_auc(
+    prefix: str, difference: float, auc: float, where: str, meaning: str, suffix: str = ""
+) -> Iterator[tuple[str, Quantity]]:
+    """Yield a difference and an AUC as quantities; `where` says among which weights they are taken."""
+    kept_minus_pruned = f"kept minus pruned{where} (no effect: 0): {meaning}"
+    chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½): {meaning}"
+    yield f"{prefix}_difference{suffix}", Quantity(difference, (), kept_minus_pruned)
+    yield f"{prefix}_auc{suffix}", Quantity(auc, (), chance)
 
 
 def _group_means(found: Cavity | None, observation: Observation) -> dict[str, float]:
@@ -133,23 +128,16 @@ def _group_means(found: Cavity | None, observation: Observation) -> dict[str, fl
 
 def _classes(per_class: list[dict[str, float]]) -> Iterator[tuple[str, Quantity]]:
     undefined = np.array([means["num_undefined"] for means in per_class])
-    yield (
-        "num_undefined_per_class",
-        Quantity(
-            undefined, ("class",), "weights without which their unit has (almost) no variance in the class"
-        ),
-    )
+    words = "weights without which their unit has (almost) no variance in the class"
+    yield "num_undefined_per_class", Quantity(undefined, ("class",), words)
     for name, meaning in _MAPS.items():
         for group in ("kept", "pruned"):
             values = np.array([means[f"{name}_{group}"] for means in per_class])
-            where = (
-                f"over the weights {group} after the level, within a class (20 samples or more): {meaning}"
-            )
-            yield f"{name}_{group}_per_class", Quantity(values, ("class",), f"mean {where}")
-            yield (
-                f"{name}_{group}_within_class",
-                Quantity(mean_of_defined(values), (), f"mean over classes of the mean {where}"),
-            )
+            of_class = f"over the weights {group} after the level, within a class (20 samples or more)"
+            mean = f"mean {of_class}: {meaning}"
+            yield f"{name}_{group}_per_class", Quantity(values, ("class",), mean)
+            of_all = Quantity(mean_of_defined(values), (), f"mean over classes of the {mean}")
+            yield f"{name}_{group}_within_class", of_all
 
 
 def _joint(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
@@ -167,12 +155,8 @@ def _joint(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quant
         yield f"{name}_first_order_per_unit", Quantity(added, ("unit",), of_each)
         units = "mean over the units that lose weights:"
         yield f"{name}_joint", Quantity(mean_of_defined(together[both]), (), f"{units} {of_all}")
-        yield (
-            f"{name}_first_order",
-            Quantity(
-                mean_of_defined(added[both]), (), f"{units} {of_each} (equal to joint if effects add up)"
-            ),
-        )
+        summed = f"{units} {of_each} (equal to joint if effects add up)"
+        yield f"{name}_first_order", Quantity(mean_of_defined(added[both]), (), summed)
 
 
 def _correlations(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:

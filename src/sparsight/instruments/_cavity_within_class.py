@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sparsight.instruments._cavity import SMALLEST_CLASS
+from sparsight.instruments._cavity import AT_EQUAL_SIZE, MATCHED_RATIO, SMALLEST_CLASS, difference_and_auc
 from sparsight.instruments._observation import Observation
 from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import contrast, each_class_then_all, matched_contrast, mean_of_defined
@@ -40,13 +40,7 @@ def measure_cavity_within_class(observation: Observation) -> Mapping[str, Quanti
     # The ratio compares |w| only, so any Δ gives the same; zeros have no NaN that would leave weights out.
     nothing = np.zeros(observation.mask.shape)
     matched = matched_contrast(nothing, np.abs(observation.weight), observation.next_mask, observation.pruned)
-    return quantities | {
-        "matched_magnitude_ratio": Quantity(
-            matched.magnitude_ratio,
-            (),
-            "mean |w| of the kept weights over that of the pruned ones they are compared with (matched: 1)",
-        )
-    }
+    return quantities | {"matched_magnitude_ratio": Quantity(matched.magnitude_ratio, (), MATCHED_RATIO)}
 
 
 def _class_mean_maps(observation: Observation, inputs: Tensor) -> dict[str, np.ndarray]:
@@ -79,40 +73,23 @@ def _contrasts(
         for group in ("kept", "pruned"):
             definition = f"mean over the weights {group} after the level: {meaning}"
             yield f"{name}_{group}{suffix}", Quantity(getattr(plain, group), (), definition)
-        for prefix, result, where in (
-            (name, plain, ""),
-            (f"{name}_matched", matched, ", at equal |w| within units"),
-        ):
-            difference = f"kept minus pruned{where} (no effect: 0): {meaning}"
-            chance = f"probability that a kept weight's value exceeds a pruned one's{where} (no effect: ½)"
-            yield f"{prefix}_difference{suffix}", Quantity(result.difference, (), difference)
-            yield f"{prefix}_auc{suffix}", Quantity(result.auc, (), f"{chance}: {meaning}")
+        yield from difference_and_auc(name, plain.difference, plain.auc, "", meaning, suffix)
+        yield from difference_and_auc(
+            f"{name}_matched", matched.difference, matched.auc, AT_EQUAL_SIZE, meaning, suffix
+        )
+        per_unit, words = difference_per_unit(maps[name], kept, pruned), "kept minus pruned within the unit"
         yield (
             f"{name}_difference_per_unit{suffix}",
-            Quantity(
-                difference_per_unit(maps[name], kept, pruned),
-                ("unit",),
-                f"kept minus pruned within the unit (no effect: 0): {meaning}",
-            ),
+            Quantity(per_unit, ("unit",), f"{words} (no effect: 0): {meaning}"),
         )
 
 
 def difference_per_unit(
     delta: Float[np.ndarray, "out in"], kept: Bool[np.ndarray, "out in"], pruned: Bool[np.ndarray, "out in"]
 ) -> Float[np.ndarray, " out"]:
-    """Return, for each unit, mean Δ of its kept weights minus mean Δ of its pruned ones.
+    """Return, for each unit, mean Δ of its kept weights minus mean Δ of its pruned ones: float64, (out,).
 
-    Parameters
-    ----------
-    delta : numpy.ndarray, (out, in)
-        NaN entries are ignored.
-    kept, pruned : numpy.ndarray of bool, (out, in)
-        Disjoint groups of weights.
-
-    Returns
-    -------
-    numpy.ndarray of float64, (out,)
-        NaN for a unit that has no value in one of the groups.
+    NaN entries of `delta` are ignored; NaN for a unit that has no value in one of the groups.
     """
     of_kept, of_pruned = (mean_of_defined(np.where(group, delta, np.nan), axis=1) for group in (kept, pruned))
     difference: np.ndarray = of_kept - of_pruned

@@ -19,19 +19,11 @@ _NUM_FAN_IN_CLASSES = 4
 def concentration(weight: np.ndarray) -> dict[str, Quantity]:
     """Return participation ratio and entropy of each unit's squared weights, (out, in), and their means."""
     quantities = {}
+    how_many = "(Σw²)²/Σw⁴ of the unit's weights: how many carry it (k equal weights: k)"
+    spread = "−Σ p ln p, p = w²/Σw², of the unit's weights (k equal weights: ln k)"
     for name, values, meaning, unit in (
-        (
-            "participation_ratio",
-            participation_ratio(weight),
-            "(Σw²)²/Σw⁴ of the unit's weights: how many carry it (k equal weights: k)",
-            "1",
-        ),
-        (
-            "entropy",
-            entropy(weight),
-            "−Σ p ln p, p = w²/Σw², of the unit's weights (k equal weights: ln k)",
-            "nat",
-        ),
+        ("participation_ratio", participation_ratio(weight), how_many, "1"),
+        ("entropy", entropy(weight), spread, "nat"),
     ):
         quantities[f"{name}_per_unit"] = Quantity(values, ("unit",), meaning, unit)
         quantities[name] = Quantity(mean_of_defined(values), (), f"mean over units of {meaning}", unit)
@@ -41,25 +33,14 @@ def concentration(weight: np.ndarray) -> dict[str, Quantity]:
 def places(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
     """Return centre, covariance ellipse and radius of each unit's kept inputs."""
     found = envelope(mask, geometry)
+    centre = "mean position of a unit's inputs (y, x; on a torus the circular mean)"
+    covariance = "covariance of the positions of a unit's inputs around their centre"
+    radius = "root mean squared distance of a unit's inputs from their centre"
+    axes = ("unit", "axis", "other_axis")
     return {
-        "centre_per_unit": Quantity(
-            found.centre,
-            ("unit", "axis"),
-            "mean position of a unit's inputs (y, x; on a torus the circular mean)",
-            "pixel",
-        ),
-        "covariance_per_unit": Quantity(
-            found.covariance,
-            ("unit", "axis", "other_axis"),
-            "covariance of the positions of a unit's inputs around their centre",
-            "pixel²",
-        ),
-        "radius_per_unit": Quantity(
-            found.radius_of_gyration,
-            ("unit",),
-            "root mean squared distance of a unit's inputs from their centre",
-            "pixel",
-        ),
+        "centre_per_unit": Quantity(found.centre, ("unit", "axis"), centre, "pixel"),
+        "covariance_per_unit": Quantity(found.covariance, axes, covariance, "pixel²"),
+        "radius_per_unit": Quantity(found.radius_of_gyration, ("unit",), radius, "pixel"),
     }
 
 
@@ -67,16 +48,11 @@ def fan_in_spread(mask: np.ndarray) -> dict[str, Quantity]:
     """Return the histogram of fan-in, and its expectation if inputs were kept independently."""
     # Bins up to a full row, whatever the fan-in is: arrays of all levels then have one shape.
     counts, expected = fan_in_histogram(mask, num_bins=mask.shape[1] + 1)
+    found = "units that keep 0, 1, … inputs"
+    chance = f"{found}, if each is kept independently: out · Binomial(in, density)"
     return {
-        "fan_in_histogram": Quantity(
-            counts.astype(np.float64), ("fan_in",), "units that keep 0, 1, … inputs", "unit"
-        ),
-        "fan_in_histogram_binomial": Quantity(
-            expected,
-            ("fan_in",),
-            "units that keep 0, 1, … inputs, if each is kept independently: out · Binomial(in, density)",
-            "unit",
-        ),
+        "fan_in_histogram": Quantity(counts.astype(np.float64), ("fan_in",), found, "unit"),
+        "fan_in_histogram_binomial": Quantity(expected, ("fan_in",), chance, "unit"),
     }
 
 
@@ -99,27 +75,19 @@ def by_fan_in(mask: np.ndarray, geometry: Geometry) -> dict[str, Quantity]:
 
     quantities = {}
     for name, meaning in (("lowest", "smallest"), ("highest", "largest")):
-        quantities[f"{name}_fan_in_by_fan_in"] = Quantity(
-            stacked([np.array(getattr(each, name)) for each in classes]),
-            ("fan_in_class",),
-            f"{meaning} fan-in {quarter}",
-        )
+        values = stacked([np.array(getattr(each, name)) for each in classes])
+        words = f"{meaning} fan-in {quarter}"
+        quantities[f"{name}_fan_in_by_fan_in"] = Quantity(values, ("fan_in_class",), words)
     for name, meaning in (("near", "|d| ≤ 1.5 pixels"), ("far", "|d| ≥ D/4")):
-        quantities[f"{name}_by_fan_in"] = Quantity(
-            stacked([np.array(getattr(each.locality, name)) for each in classes]),
-            ("fan_in_class",),
-            f"pairs at {meaning}, same channel, over their expectation {null} (chance: 1), {quarter}",
-        )
+        values = stacked([np.array(getattr(each.locality, name)) for each in classes])
+        words = f"pairs at {meaning}, same channel, over their expectation {null} (chance: 1), {quarter}"
+        quantities[f"{name}_by_fan_in"] = Quantity(values, ("fan_in_class",), words)
     for kind in ("same_channel", "different_channel")[: min(geometry.channels, 2)]:
+        counts = stacked([getattr(each.locality, kind) for each in classes], grid)
+        expected = stacked([getattr(each.locality, f"{kind}_expected") for each in classes], grid)
         words = kind.replace("_", " ")
-        quantities[f"pairs_{kind}_by_fan_in"] = Quantity(
-            stacked([getattr(each.locality, kind) for each in classes], grid),
-            dims,
-            f"S(d), {words}, {quarter}",
-        )
+        quantities[f"pairs_{kind}_by_fan_in"] = Quantity(counts, dims, f"S(d), {words}, {quarter}")
         quantities[f"pairs_{kind}_by_fan_in_expected"] = Quantity(
-            stacked([getattr(each.locality, f"{kind}_expected") for each in classes], grid),
-            dims,
-            f"expectation of S(d), {words}, {null}, {quarter}",
+            expected, dims, f"expectation of S(d), {words}, {null}, {quarter}"
         )
     return quantities

@@ -69,21 +69,15 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     }
     own, own_by_class = pooled["own"], by_class["own"]
     undefined_by_class = np.isnan(own_by_class.excess_kurtosis).sum(axis=1)
+    histogram = preactivation_histogram(lambdas["own"]).astype(np.uint32)
+    bins = "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open"
+    undefined = "units without a kurtosis"
     quantities = {
         "mean_per_unit": Quantity(own.mean, ("unit",), "mean of the pre-activation"),
         "variance_per_unit": Quantity(own.variance, ("unit",), "variance (ddof 0) of the pre-activation"),
-        "histogram_per_unit": Quantity(
-            preactivation_histogram(lambdas["own"]).astype(np.uint32),
-            ("unit", "bin"),
-            "samples whose (pre-activation − mean)/sd lies in each quarter of −5 … 5, outermost bins open",
-            "sample",
-        ),
-        "num_undefined": Quantity(
-            float(own.num_undefined), (), "units without a kurtosis: no kept input that varies"
-        ),
-        "num_undefined_per_class": Quantity(
-            undefined_by_class, ("class",), "units without a kurtosis within the class"
-        ),
+        "histogram_per_unit": Quantity(histogram, ("unit", "bin"), bins, "sample"),
+        "num_undefined": Quantity(float(own.num_undefined), (), f"{undefined}: no kept input that varies"),
+        "num_undefined_per_class": Quantity(undefined_by_class, ("class",), f"{undefined} within the class"),
     }
     for statistic, meaning in _MEANING.items():
         quantities |= dict(_pooled_quantities(statistic, meaning, pooled))
@@ -121,17 +115,12 @@ def _pooled_quantities(
     for control in (name for name in pooled if name != "own"):
         values, what = getattr(pooled[control], statistic), _CONTROL[control]
         beyond = float(mean_of_defined(own - values, axis=-1))
-        yield (
-            f"{statistic}_{control}",
-            Quantity(
-                float(mean_of_defined(values, axis=-1)), (), f"mean over units of {meaning}; control: {what}"
-            ),
-        )
-        yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), f"{meaning}; control: {what}")
-        yield (
-            f"{statistic}_beyond_{control}",
-            Quantity(beyond, (), f"mean over units of {meaning}, minus the same with {what} (none: 0)"),
-        )
+        of_control = f"{meaning}; control: {what}"
+        mean = Quantity(float(mean_of_defined(values, axis=-1)), (), f"mean over units of {of_control}")
+        yield f"{statistic}_{control}", mean
+        yield f"{statistic}_{control}_per_unit", Quantity(values, ("unit",), of_control)
+        words = f"mean over units of {meaning}, minus the same with {what} (none: 0)"
+        yield f"{statistic}_beyond_{control}", Quantity(beyond, (), words)
 
 
 def _class_quantities(
@@ -155,7 +144,5 @@ def _class_quantities(
 def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:
     by_class = mean_of_defined(by_class_unit, axis=-1)  # (class,)
     yield f"{name}_per_class", Quantity(by_class, ("class",), meaning)
-    yield (
-        f"{name}_within_class",
-        Quantity(float(mean_of_defined(by_class, axis=-1)), (), f"mean over classes of the {meaning}"),
-    )
+    mean = float(mean_of_defined(by_class, axis=-1))
+    yield f"{name}_within_class", Quantity(mean, (), f"mean over classes of the {meaning}")

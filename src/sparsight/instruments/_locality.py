@@ -82,18 +82,14 @@ def _ratios(found: Locality, with_z: bool) -> dict[str, Quantity]:
     null = f"null: random masks with {_NULLS[found.null]}"
     quantities = {}
     for name in SUMMARIES:
-        quantities[f"{name}{suffix}"] = Quantity(
-            getattr(found, name), (), f"{_MEANINGS[name]} (chance: 1; {null})"
-        )
+        meaning = f"{_MEANINGS[name]} (chance: 1; {null})"
+        quantities[f"{name}{suffix}"] = Quantity(getattr(found, name), (), meaning)
         if with_z:
-            quantities[f"{name}_z{suffix}"] = Quantity(
-                found.z[name], (), f"({name} − 1) over its sd under the null (chance: 0 ± 1; {null})"
-            )
-            quantities[f"{name}_interval{suffix}"] = Quantity(
-                np.array(found.interval[name]),
-                ("bound",),
-                f"where {name} lies with probability 95 % under the null (lower, upper; {null})",
-            )
+            z = f"({name} − 1) over its sd under the null (chance: 0 ± 1; {null})"
+            bounds = f"where {name} lies with probability 95 % under the null (lower, upper; {null})"
+            interval = Quantity(np.array(found.interval[name]), ("bound",), bounds)
+            quantities[f"{name}_z{suffix}"] = Quantity(found.z[name], (), z)
+            quantities[f"{name}_interval{suffix}"] = interval
     return quantities
 
 
@@ -104,13 +100,10 @@ def _weighted(observation: Observation, geometry: Geometry, paths: np.ndarray) -
     else:
         values, words, name = paths, "numbers of kept paths", "paths"
     found = locality(values, geometry)
+    counted = f"a pair counting as the product of its {words}"
+    null = "(chance: 1; null: each unit's values on random inputs)"
     return {
-        f"{where}_{name}": Quantity(
-            getattr(found, where),
-            (),
-            f"{_MEANINGS[where]}, a pair counting as the product of its {words} "
-            "(chance: 1; null: each unit's values on random inputs)",
-        )
+        f"{where}_{name}": Quantity(getattr(found, where), (), f"{_MEANINGS[where]}, {counted} {null}")
         for where in ("near", "far")
     }
 
@@ -121,63 +114,44 @@ def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
     for kind in ("same_channel", "different_channel")[: min(geometry.channels, 2)]:  # one channel: no others
         words = kind.replace("_", " ")
         if found.null == "fan_in":
-            quantities[f"pairs_{kind}"] = Quantity(
-                getattr(found, kind),
-                dims,
-                f"S(d): pairs of inputs of one unit at displacement d, {words}, all units",
-            )
-        quantities[f"pairs_{kind}_{found.null}"] = Quantity(
-            getattr(found, f"{kind}_expected"),
-            dims,
-            f"expectation of S(d), {words}, under the null {found.null}",
-        )
+            pairs = f"S(d): pairs of inputs of one unit at displacement d, {words}, all units"
+            quantities[f"pairs_{kind}"] = Quantity(getattr(found, kind), dims, pairs)
+        expectation = f"expectation of S(d), {words}, under the null {found.null}"
+        expected = getattr(found, f"{kind}_expected")
+        quantities[f"pairs_{kind}_{found.null}"] = Quantity(expected, dims, expectation)
     return quantities
 
 
 def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quantity]:
     connected = mask.any(axis=1)
     (random,) = sample_masks(mask, "fan_in", 1, seed)
-    pieces = num_components(mask, geometry)
+    pieces, by_chance = num_components(mask, geometry), num_components(random, geometry)
     meaning = "connected pieces of a unit's kept pixels (touching by side or corner, channels collapsed)"
+    mean = f"mean over connected units of {meaning}"
+    control = "the same for one random mask that keeps each unit's number of inputs"
     return {
         "num_pieces_per_unit": Quantity(pieces.astype(np.float64), ("unit",), meaning),
-        "num_pieces": Quantity(
-            mean_of_defined(pieces[connected]), (), f"mean over connected units of {meaning}"
-        ),
-        "num_pieces_fan_in": Quantity(
-            mean_of_defined(num_components(random, geometry)[connected]),
-            (),
-            "the same for one random mask that keeps each unit's number of inputs",
-        ),
+        "num_pieces": Quantity(mean_of_defined(pieces[connected]), (), mean),
+        "num_pieces_fan_in": Quantity(mean_of_defined(by_chance[connected]), (), control),
     }
 
 
 def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> dict[str, Quantity]:
     fan_in = mask.sum(axis=1)
-    connected = fan_in > 0
-    own_fan_in = observation.mask.sum(axis=1)
-    concentration, by_chance = ipr(observation.weight), ipr_of_fan_in(own_fan_in)
+    concentration, by_chance = ipr(observation.weight), ipr_of_fan_in(observation.mask.sum(axis=1))
+    undefined = "units with fewer than two inputs: near, far NaN"
+    by_unit = "of each unit, under fan_in (chance: 1)"
     meaning = "Σw⁴/(Σw²)² of the unit's weights (1/n … 1)"
+    null = "mean over units of 3/(k + 2): the ipr of k independent Gaussian weights, k the unit's fan-in"
+    field, readers = "inputs in the unit's receptive field", "units whose receptive field holds the input"
     return {
-        "connected_units": Quantity(float(connected.sum()), (), "units with at least one kept input"),
-        "num_undefined": Quantity(
-            float(found.num_undefined), (), "units with fewer than two inputs: near, far NaN"
-        ),
-        "fan_in_per_unit": Quantity(
-            fan_in.astype(np.float64), ("unit",), "inputs in the unit's receptive field"
-        ),
-        "near_per_unit": Quantity(
-            found.near_per_unit, ("unit",), "near of each unit, under fan_in (chance: 1)"
-        ),
-        "far_per_unit": Quantity(found.far_per_unit, ("unit",), "far of each unit, under fan_in (chance: 1)"),
+        "connected_units": Quantity(float((fan_in > 0).sum()), (), "units with at least one kept input"),
+        "num_undefined": Quantity(float(found.num_undefined), (), undefined),
+        "fan_in_per_unit": Quantity(fan_in.astype(np.float64), ("unit",), field),
+        "near_per_unit": Quantity(found.near_per_unit, ("unit",), f"near {by_unit}"),
+        "far_per_unit": Quantity(found.far_per_unit, ("unit",), f"far {by_unit}"),
         "ipr_per_unit": Quantity(concentration, ("unit",), meaning),
         "ipr": Quantity(mean_of_defined(concentration), (), f"mean over units of {meaning}"),
-        "ipr_null": Quantity(
-            mean_of_defined(by_chance),
-            (),
-            "mean over units of 3/(k + 2): the ipr of k independent Gaussian weights, k the unit's fan-in",
-        ),
-        "fan_out_per_input": Quantity(
-            fan_out(mask).astype(np.float64), ("input",), "units whose receptive field holds the input"
-        ),
+        "ipr_null": Quantity(mean_of_defined(by_chance), (), null),
+        "fan_out_per_input": Quantity(fan_out(mask).astype(np.float64), ("input",), readers),
     }

@@ -34,12 +34,6 @@ def measure_level(
         Its network is evaluated in evaluation mode.
     task : Task
         The network is measured on its first `num_samples` test samples.
-    twin : Task or None
-        The Gaussian twin of the same data.
-    instruments : sequence of str
-        Names of registered instruments.
-    num_samples : int
-        Largest number of test samples to use.
     geometries : mapping of str to Geometry, optional
         Geometry of a layer's own inputs, by layer. Other layers are measured in the geometry of the task if
         the network is a chain of linear layers, and without one if it is not.
@@ -70,7 +64,6 @@ def measure_network(
     geometries: Mapping[str, Geometry] | None = None,
     twin: Task | None = None,
     num_samples: int = 2000,
-    level: int = 0,
     seed: int = 0,
 ) -> dict[str, xr.Dataset]:
     """Apply instruments to linear layers of any network, as a run does to its own.
@@ -99,8 +92,8 @@ def measure_network(
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
         Largest number of test samples to use.
-    level, seed : int
-        They name the random streams of controls, which repeat with the same numbers.
+    seed : int
+        Seeds the controls, which repeat with the same number.
 
     Returns
     -------
@@ -134,7 +127,6 @@ def measure_network(
         network=network,
         masks=masks,
         next_masks=masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
-        index=level,
         seed=seed,
     )
     found = measure_level(subject, task, twin, instruments, num_samples=num_samples, geometries=geometries)

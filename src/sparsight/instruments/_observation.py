@@ -79,21 +79,14 @@ class Observation:
 class MaskedNetwork:
     """A network to measure that did not come out of the pruning loop: the part of a `Level` that is needed.
 
-    Attributes
-    ----------
-    network : torch.nn.Module
-        Its weights are 0 outside `masks`.
-    masks, next_masks : dict of str to Tensor of bool
-        Kept weights, and those that pruning keeps of them, by parameter name.
-    index, seed : int
-        Level and seed that name the random streams of controls.
+    Its weights are 0 outside `masks`. `index` and `seed` name the random streams of controls.
     """
 
     network: nn.Module
     masks: Masks
     next_masks: Masks
-    index: int
     seed: int
+    index: int = 0
 
 
 def observe(

@@ -33,22 +33,14 @@ def measure_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
             whose = "weights shuffled over the unit's kept inputs" if suffix else "weights"
             per_unit = np.full(len(weight), np.nan)
             per_unit[found.units] = found.r_squared
+            mean = f"mean r² of the {shape} fits to {whose}, over an eighth of the units"
+            fit_of_unit = f"r² of the {shape} fit to {whose}; NaN: not fitted"
+            failed = f"{shape} fits to {whose} that did not converge"
+            undefined = f"units with no more kept pixels than the {shape} has parameters"
             quantities |= {
-                f"{shape}_r_squared{suffix}": Quantity(
-                    mean_of_defined(found.r_squared),
-                    (),
-                    f"mean r² of the {shape} fits to {whose}, over an eighth of the units",
-                ),
-                f"{shape}_r_squared_per_unit{suffix}": Quantity(
-                    per_unit, ("unit",), f"r² of the {shape} fit to {whose}; NaN: not fitted"
-                ),
-                f"{shape}_num_failed{suffix}": Quantity(
-                    float(found.num_failed), (), f"{shape} fits to {whose} that did not converge"
-                ),
-                f"{shape}_num_undefined{suffix}": Quantity(
-                    float(found.num_undefined),
-                    (),
-                    f"units with no more kept pixels than the {shape} has parameters",
-                ),
+                f"{shape}_r_squared{suffix}": Quantity(mean_of_defined(found.r_squared), (), mean),
+                f"{shape}_r_squared_per_unit{suffix}": Quantity(per_unit, ("unit",), fit_of_unit),
+                f"{shape}_num_failed{suffix}": Quantity(float(found.num_failed), (), failed),
+                f"{shape}_num_undefined{suffix}": Quantity(float(found.num_undefined), (), undefined),
             }
     return quantities

@@ -14,27 +14,15 @@ from sparsight.prune._schedule import layer_of
 class Connectivity:
     """The hidden units and layers of a chain that its masks leave connected.
 
-    Attributes
-    ----------
-    num_units : int
-        Hidden units in all.
-    num_connected : int
-        Hidden units on at least one kept path from an input to an output.
-    severed_layers : tuple of str
-        Layers without a single kept weight.
-    has_path : bool
-        Whether any kept path runs from an input to an output.
+    `num_units` counts all hidden units, `num_connected` those on at least one kept path from an input to an
+    output. `severed_layers` are those without a single kept weight, and `has_path` says whether any kept path
+    runs from an input to an output.
     """
 
     num_units: int
     num_connected: int
     severed_layers: tuple[str, ...]
     has_path: bool
-
-    @property
-    def num_severed(self) -> int:
-        """Hidden units on no path from an input to an output."""
-        return self.num_units - self.num_connected
 
     @property
     def connected_fraction(self) -> float:

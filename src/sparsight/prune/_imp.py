@@ -30,10 +30,6 @@ def imp(
     ----------
     network : torch.nn.Module
         Its present weights are the initialisation. It is left unchanged: the loop works on a copy.
-    task : Task
-        The data to train on.
-    training : TrainingSettings
-        How each level is trained.
     pruning : PruningSettings
         What is pruned, by which criterion, and when the loop ends.
     seed : int
@@ -51,10 +47,6 @@ def imp(
         Called with a `Progress` after every training step.
     acceleration : Acceleration, optional
         Faster ways to compute the levels: sparse layers below given densities, a CUDA graph.
-
-    Yields
-    ------
-    Level
 
     Raises
     ------

@@ -38,8 +38,6 @@ class Level:
         level's index, so no other random state needs to be stored.
     network : torch.nn.Module
         In evaluation mode, with the state `final`. The loop reuses it: it changes with the next level.
-    is_last : bool
-        Whether pruning ends with this level.
     kernels : dict of str to str
         For every layer with a mask, how training multiplied it: ``csr`` or ``dense``.
     """
@@ -68,8 +66,6 @@ class Progress:
 
     Attributes
     ----------
-    level : int
-        Index of the level that is being trained.
     trainer : Trainer
         Its trainer, which knows the step.
     rewind : dict of str to Tensor or None
@@ -94,8 +90,6 @@ class Checkpoint:
 
     Attributes
     ----------
-    level : int
-        Index of the level.
     tensors, facts
         Both parts of ``Trainer.state``.
     rewind : dict of str to Tensor or None
@@ -116,8 +110,6 @@ class Replicate:
     ----------
     network : torch.nn.Module
         Its present weights are the initialisation. Left unchanged: pruning works on a copy.
-    task : Task
-        The data it is trained on.
     seed : int
         Seeds the batches and any criterion that samples.
     start : Level or None

@@ -15,27 +15,14 @@ from sparsight.prune._settings import Scope
 def remove_lowest(
     scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_to_remove: int
 ) -> dict[str, Tensor]:
-    """Remove exactly the `num_to_remove` kept entries with the lowest scores, ranked together.
+    """Return masks without exactly the `num_to_remove` kept entries of lowest score, ranked together.
 
-    Parameters
-    ----------
-    scores : mapping of str to Tensor, any real dtype
-        Names and shapes of `masks`. Scores of entries that are already removed are ignored, even NaN.
-    masks : mapping of str to Tensor of bool
-        The entries kept now. Left unchanged.
-    num_to_remove : int
-        From 0 to the number of kept entries.
+    Scores, of any real dtype, have the names and shapes of `masks`, which are left unchanged. Scores of
+    entries that are already removed are ignored, even NaN. Among equal scores the entry that comes first (in
+    the order of `masks`, then in C order) is removed first.
 
-    Returns
-    -------
-    dict of str to Tensor of bool
-        New masks, subsets of the old ones. Among equal scores the entry that comes first (in the order of
-        `masks`, then in C order) is removed first.
-
-    Raises
-    ------
-    InputError
-        If names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of range.
+    Raises `InputError` if names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of
+    range.
     """
     if scores.keys() != masks.keys():
         raise InputError(f"scores are for {sorted(scores)}, masks for {sorted(masks)}; give one of each")
@@ -49,9 +36,11 @@ def remove_lowest(
             )
     # torch.cat copies, so writing to flat_mask below leaves the caller's masks unchanged.
     flat_mask = torch.cat([mask.reshape(-1) for mask in masks.values()]).cpu().numpy()
-    flat_scores = _on_cpu(torch.cat([scores[name].reshape(-1) for name in masks]))
+    flat_scores = torch.cat([scores[name].reshape(-1) for name in masks]).detach().cpu()
+    if flat_scores.dtype == torch.bfloat16:
+        flat_scores = flat_scores.float()  # numpy has no bfloat16; float32 holds each of its values exactly
     kept = np.flatnonzero(flat_mask)
-    kept_scores = flat_scores[kept]
+    kept_scores = flat_scores.numpy()[kept]
     if np.isnan(kept_scores).any():
         raise InputError("scores are NaN for kept weights; a criterion must rank every kept weight")
     if not 0 <= num_to_remove <= len(kept):
@@ -62,12 +51,6 @@ def remove_lowest(
         name: piece.view(mask.shape).to(mask.device)
         for (name, mask), piece in zip(masks.items(), pieces, strict=True)
     }
-
-
-def _on_cpu(scores: Tensor) -> np.ndarray:
-    scores = scores.detach().cpu()
-    # numpy has no bfloat16; float32 holds each of its values exactly, so the order is the same.
-    return (scores.float() if scores.dtype == torch.bfloat16 else scores).numpy()
 
 
 def _is_among_lowest(scores: np.ndarray, number: int) -> np.ndarray:
@@ -89,16 +72,8 @@ def prune(
 ) -> dict[str, Tensor]:
     """Remove ⌊rate · kept⌋ of the kept weights, over the whole network or in each layer.
 
-    Parameters
-    ----------
-    scores, masks
-        As in `remove_lowest`.
-    rate : float
-        Share to remove, between 0 and 1, both excluded.
-    scope : {"global", "layer"}
-        Whether all prunable parameters are ranked together, or those of each layer separately.
-    rounds : int
-        Number of rounds to make at once: one-shot pruning removes as many weights as all rounds together.
+    Scores and masks are as in `remove_lowest`, and 0 < rate < 1. One-shot pruning makes several `rounds` at
+    once: it removes as many weights as all of them together.
     """
     for name, mask in masks.items():
         check_mask(name, mask)

@@ -20,24 +20,9 @@ from sparsight.train import Masks, Trainer, TrainingSettings
 class Rounds:
     """The rounds of one network: `begin` a round, train its trainer, `finish` it, until they `are_over`.
 
-    Parameters
-    ----------
-    replicate : Replicate
-        The network with its task and seed, and where to resume.
-    training, pruning, layers
-        As for `sparsight.prune.imp`.
-
-    Attributes
-    ----------
-    index : int
-        Index of the level that begins next or is being trained.
-    trainer : Trainer
-        The trainer of the level that has begun.
-
-    Raises
-    ------
-    InputError
-        If settings, task and network do not fit together (see `check_settings`).
+    Settings and layers are as for `sparsight.prune.imp`. `index` is the level that begins next or is being
+    trained, and `trainer` that of the level that has begun. Raises `InputError` if settings, task and network
+    do not fit together (see `check_settings`).
     """
 
     def __init__(

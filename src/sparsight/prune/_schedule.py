@@ -97,10 +97,6 @@ class Schedule:
         is_one_shot = self.pruning.schedule == "one_shot" and len(iterative) > 1
         return [iterative[0], iterative[-1]] if is_one_shot else iterative
 
-    def densities(self) -> list[float]:
-        """Return kept weights / all prunable weights at level 0, 1, … and the last."""
-        return [kept / self.num_weights for kept in self.num_kept()]
-
     def is_last(self, level: int, num_kept: int) -> bool:
         """Return whether a level that keeps this many weights is the last."""
         return self._has_pruned_enough(level, num_kept) or (

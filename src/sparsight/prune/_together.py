@@ -9,7 +9,7 @@ from sparsight.errors import DivergenceError, InputError
 from sparsight.prune._level import Acceleration, Level, Progress, Replicate
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
-from sparsight.train import OnLockstep, TrainingSettings, train_together
+from sparsight.train import TrainingSettings, train_together
 
 OnSteps = Callable[[dict[int, Progress]], None]
 """Called after every step with the `Progress` of each replicate that took it, by position."""
@@ -38,8 +38,6 @@ def imp_together(
         As for `imp`; the same for all replicates.
     on_step : callable, optional
         Called after every step with the `Progress` of each replicate that took it, by position.
-    cuda_graph : bool
-        Whether to train through a CUDA graph.
 
     Yields
     ------
@@ -110,14 +108,13 @@ def _run(
     members: dict[int, Rounds], until: int | None, on_step: OnSteps | None, num_slots: int
 ) -> dict[int, DivergenceError]:
     trainers = {position: rounds.trainer for position, rounds in members.items()}
-    return train_together(trainers, until, _reporter(members, on_step), num_slots=num_slots)
-
-
-def _reporter(members: dict[int, Rounds], on_step: OnSteps | None) -> OnLockstep | None:
-    if on_step is None:
-        return None
     progress = {position: rounds.progress() for position, rounds in members.items()}
-    return lambda positions: on_step({position: progress[position] for position in positions})
+
+    def report(positions: list[int]) -> None:
+        if on_step is not None:
+            on_step({position: progress[position] for position in positions})
+
+    return train_together(trainers, until, report, num_slots=num_slots)
 
 
 def _without_sparse_checkpoint(replicate: Replicate) -> Replicate:

@@ -27,5 +27,5 @@ from sparsight.recipe._recipe import (
     Recipe as Recipe,
     merged as merged,
 )
-from sparsight.recipe._toml_text import MAX_TOML_BYTES as MAX_TOML_BYTES, parse_toml as parse_toml
+from sparsight.recipe._toml_text import read_toml as read_toml
 from sparsight.recipe._validation import validated as validated

@@ -8,7 +8,7 @@ from typing import Any
 
 from sparsight.errors import InputError
 from sparsight.recipe._recipe import Recipe, merged
-from sparsight.recipe._toml_text import MAX_DEPTH, MAX_TOML_BYTES, parse_toml
+from sparsight.recipe._toml_text import MAX_DEPTH, parse_toml, read_toml
 from sparsight.registry import suggest
 
 
@@ -52,9 +52,17 @@ def recipe_values(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
     InputError
         If there is no such recipe, or it is not valid TOML.
     """
-    content, origin = _recipe_content(name_or_path)
-    raw = parse_toml(content, origin)
-    raw.setdefault("name", Path(name_or_path).stem)
+    name, path, shipped = str(name_or_path), Path(name_or_path), shipped_recipes()
+    origin = f"recipe {name}" if name in shipped else str(path)
+    try:
+        raw = parse_toml(shipped[name].encode(), origin) if name in shipped else read_toml(path, origin)
+    except FileNotFoundError:
+        raise InputError(
+            f"no recipe or file is called {name!r}{suggest(name, shipped)} (shipped: {', '.join(shipped)})"
+        ) from None
+    except OSError as error:
+        raise InputError(f"recipe {str(path)!r} cannot be read: {error.strerror}") from None
+    raw.setdefault("name", path.stem)
     return raw, origin
 
 
@@ -79,22 +87,3 @@ def parse_override(override: str) -> dict[str, Any]:
     for part in reversed(parts):
         value = {part: value}
     return dict(value)
-
-
-def _recipe_content(name_or_path: str | Path) -> tuple[bytes, str]:
-    shipped = shipped_recipes()
-    if str(name_or_path) in shipped:
-        return shipped[str(name_or_path)].encode(), f"recipe {name_or_path}"
-    path = Path(name_or_path)
-    try:
-        with path.open("rb") as file:
-            # One byte more than allowed, so that parse_toml refuses a huge file that was never read whole.
-            return file.read(MAX_TOML_BYTES + 1), str(path)
-    except FileNotFoundError:
-        raise InputError(
-            f"no recipe or file is called {str(name_or_path)!r}{suggest(str(name_or_path), shipped)} "
-            f"(shipped: {', '.join(shipped)})"
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"recipe {str(path)!r} cannot be read: {reason}") from None

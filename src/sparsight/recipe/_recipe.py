@@ -112,7 +112,6 @@ class Recipe(Condition):
 
         Parameters
         ----------
-        values : mapping
         origin : str
             Where the values come from, for messages.
 
@@ -158,9 +157,8 @@ class Recipe(Condition):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Recipe":
         """Return a copy with some fields replaced, whose conditions are resolved afresh."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop(
-            "_resolved", None
-        )  # pydantic copies it, and a new field may change every condition
+        # pydantic copies it, and a new field may change every condition
+        copied.__dict__.pop("_resolved", None)
         return copied
 
     def replicate_seed(self, replicate: int) -> int:

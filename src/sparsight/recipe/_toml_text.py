@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
@@ -17,20 +18,31 @@ _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_DEP
 _INT64 = 2**63
 
 
-def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
-    """Return the values of a TOML text, if it is small and shallow.
-
-    Parameters
-    ----------
-    content : bytes
-        UTF-8, at most `MAX_TOML_BYTES` bytes.
-    origin : str
-        Where the text comes from, for messages.
+def read_toml(path: Path, origin: str) -> dict[str, Any]:
+    """Return the values of a TOML file, which messages call `origin`.
 
     Raises
     ------
     InputError
-        If the text is not valid TOML, is too large or too deep, or holds an integer of more than 64 bits.
+        If the file is not valid TOML, is too large or too deep, or holds an integer of more than 64 bits.
+    OSError
+        If the file cannot be opened or read.
+    """
+    try:
+        file = path.open("rb")
+    except ValueError as error:
+        raise InputError(f"{origin!r} cannot be read: {error}") from None  # a NUL in its name
+    with file:
+        # One byte more than allowed, so that a huge file is refused without having been read whole.
+        content = file.read(MAX_TOML_BYTES + 1)
+    return parse_toml(content, origin)
+
+
+def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
+    """Return the values of a TOML text in UTF-8, which messages call `origin`.
+
+    Raises `InputError` if the text is not valid TOML, has more than `MAX_TOML_BYTES` bytes, is too deep, or
+    holds an integer of more than 64 bits.
     """
     if len(content) > MAX_TOML_BYTES:
         raise InputError(f"{origin} has more than {MAX_TOML_BYTES} bytes; a recipe never needs as many")

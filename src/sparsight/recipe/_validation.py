@@ -27,8 +27,6 @@ def validated(
 
     Parameters
     ----------
-    model : type
-    raw : mapping
     origin : str
         Where the values come from, for messages.
     kind : str

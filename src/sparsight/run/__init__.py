@@ -27,7 +27,6 @@ from sparsight.run._preflight import check_conditions as check_conditions
 from sparsight.run._replicates import run_replicates as run_replicates
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe
-from sparsight.run._step_watch import OnLevel as OnLevel
 from sparsight.run._stopping import (
     Interrupted as Interrupted,
     request_stop as request_stop,

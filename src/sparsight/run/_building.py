@@ -11,15 +11,9 @@ from sparsight.recipe import Condition
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """One replicate in memory.
+    """One replicate in memory: its network at initialisation, on the condition's device, and its data.
 
-    Attributes
-    ----------
-    network : torch.nn.Module
-        At initialisation, on the condition's device.
-    task : Task
-    twin : Task or None
-        Gaussian twin of the task. None if the task is itself a clone, or nothing is measured.
+    `twin` is the Gaussian twin of the task; None if the task is itself a clone, or nothing is measured.
     """
 
     network: nn.Module
@@ -28,14 +22,7 @@ class Built:
 
 
 def build(condition: Condition, seed: int) -> Built:
-    """Return the data and the initialised network of one replicate.
-
-    Parameters
-    ----------
-    condition : Condition
-    seed : int
-        Seed of the replicate.
-    """
+    """Return the data and the initialised network of the replicate with this seed."""
     task = condition.data.build(seed)
     # The twin costs as much memory as the data: without instruments nobody looks at it.
     twin = condition.data.twin() if condition.measure.instruments else None

@@ -24,7 +24,6 @@ def measure_again(
 
     Parameters
     ----------
-    directory : RunDirectory
     instruments : sequence of str, optional
         Names of registered instruments. Default: the recipe's. What other instruments measured before stays.
     plugins, on_level
@@ -56,17 +55,9 @@ def measure_again(
 def measure_stored(
     folder: Path, built: Built, condition: Condition, before: dict[str, dict[str, Quantity]]
 ) -> None:
-    """Measure one stored level, and store the result beside what was measured before.
+    """Measure one stored level; what was measured `before`, by layer and name, stays unless measured now.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the level. Its measures may be missing or damaged.
-    built : Built
-        The network is overwritten with the level's weights.
-    condition : Condition
-    before : dict
-        Quantities to keep, by layer and name, unless they are measured now.
+    The level's own measures may be missing or damaged. The network is overwritten with the level's weights.
     """
     stored = read_level(folder)
     built.network.load_state_dict(stored.final)

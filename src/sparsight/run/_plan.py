@@ -22,16 +22,7 @@ from sparsight.train import check_device
 
 @dataclass(frozen=True)
 class Group:
-    """Replicates of one condition that one process trains, as one program if there are several.
-
-    Attributes
-    ----------
-    name : str
-        Name of the condition.
-    condition : Condition
-        The condition, resolved.
-    replicates : tuple of int
-    """
+    """Replicates of one condition that one process trains, as one program if there are several."""
 
     name: str
     condition: Condition
@@ -40,17 +31,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """A run that was checked and can be carried out.
+    """A run that was checked and can be carried out; its directory need not exist yet.
 
-    Attributes
-    ----------
-    recipe : Recipe
-    path : Path
-        The run directory, which need not exist yet.
-    groups : tuple of Group
-        All replicates of all conditions, in the order in which they are begun.
-    placement : Placement
-        How many groups run side by side, and with how many threads each.
+    `groups` holds all replicates of all conditions, in the order in which they are begun.
     """
 
     recipe: Recipe
@@ -65,8 +48,6 @@ class Execution:
 
     Attributes
     ----------
-    threads : int
-        Threads of the process.
     plugins : tuple of Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float
@@ -96,17 +77,9 @@ def plan_run(
     together: int | None = None,
     cuda_graph: bool = False,
 ) -> RunPlan:
-    """Resolve every condition of a recipe, and decide what runs where.
+    """Resolve every condition of a recipe, and decide what runs where; arguments as for `run_recipe`.
 
-    Parameters
-    ----------
-    recipe, out, jobs, together, cuda_graph
-        As for `run_recipe`.
-
-    Raises
-    ------
-    InputError
-        If the recipe cannot be run on this machine, or these options do not go with it.
+    Raises `InputError` if the recipe cannot be run on this machine, or these options do not go with it.
     """
     conditions = {name: recipe.condition(name) for name in recipe.condition_names()}
     _check_options(conditions, together, cuda_graph)
@@ -136,15 +109,7 @@ def num_together(
     On a GPU: as many as fit into half of its memory, and with their data into half of the machine's. On a CPU
     one, and one where the recipe asks for the sparse step: replicates differ in their masks, so stacked
     weights are dense. See docs/decisions.md, "Replicates of one condition are trained as one program on
-    stacked weights".
-
-    Parameters
-    ----------
-    condition : Condition
-    size : Size
-        Size of the largest replicate.
-    memory, device_memory : int, optional
-        Bytes of memory of the machine and of its GPU. Default: what is there.
+    stacked weights". `size` is that of the largest replicate; memory is in bytes, by default what is there.
     """
     if condition.device == "cpu" or condition.training.effective_kernel == "csr":
         return 1
@@ -157,16 +122,9 @@ def grouped(
 ) -> tuple[Group, ...]:
     """Return the groups of all replicates in the order in which they are begun: the first replicates first.
 
-    So that the conditions of a run that is looked at early can be compared, pair by pair.
-
-    Parameters
-    ----------
-    conditions : mapping of str to Condition
-    numbers : mapping of str to int
-        Replicates in one group, by condition. With 5 replicates and ``{"imp": 2}`` the groups are (0, 1),
-        (2, 3) and (4,).
-    num_replicates : int
-        Replicates of every condition.
+    So that the conditions of a run that is looked at early can be compared, pair by pair. `numbers` gives the
+    replicates in one group, by condition: with 5 replicates and ``{"imp": 2}`` the groups are (0, 1), (2, 3)
+    and (4,).
     """
     groups = [
         Group(name, condition, tuple(range(first, min(first + numbers[name], num_replicates))))

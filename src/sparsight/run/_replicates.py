@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from sparsight.store import (
     check_replicate,
     forget_progress,
     read_checkpoint,
+    read_level,
     recorded_crossovers,
     set_aside_damaged,
     write_level,
@@ -56,8 +57,6 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     ----------
     path : Path
         The run directory. The caller holds the right to write to it, or to these replicates.
-    group : Group
-    execution : Execution
 
     Raises
     ------
@@ -75,11 +74,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     with explaining_storage(directory.replicate(group.name, group.replicates[0])):
         prepared = [_prepare(directory, group, number) for number in group.replicates]
         watch = StepWatch([each.folder for each in prepared], execution)
-        facts = {
-            "threads": execution.threads,
-            "together": len(prepared),
-            "cuda_graph": execution.cuda_graph,
-        }
+        facts = {"threads": execution.threads, "together": len(prepared), "cuda_graph": execution.cuda_graph}
         try:
             levels = _levels(directory.path, group, prepared, watch, execution.cuda_graph)
             _store_levels(directory, group, prepared, levels, facts)
@@ -113,8 +108,9 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
         measure_stored(directory.level(group.name, number, index), built, group.condition, before={})
     if health.last_good is None:
         return None
-    rewind = directory.read(group.name, number, 0).rewind  # only level 0 stores it
-    return directory.read(group.name, number, health.last_good).as_level(built.network, rewind)
+    rewind = read_level(directory.level(group.name, number, 0)).rewind  # only level 0 stores it
+    last = read_level(directory.level(group.name, number, health.last_good))
+    return last.as_level(built.network, rewind)
 
 
 def _levels(
@@ -184,10 +180,7 @@ def _store_levels(
 def explaining_storage(folder: Path) -> Iterator[None]:
     """Turn an error of the file system into an `InputError` that names the file and how to resume.
 
-    Parameters
-    ----------
-    folder : Path
-        Named where the system does not say which file it was.
+    The folder is named where the system does not say which file it was.
     """
     try:
         yield
@@ -202,26 +195,13 @@ def _facts(level: Level) -> dict[str, Any]:
     shapes = {
         name: (layer.out_features, layer.in_features) for name, layer in linear_layers(level.network).items()
     }
-    connected = connectivity(level.masks, shapes)
-    return {
-        "connectivity": {
-            "num_units": connected.num_units,
-            "num_connected": connected.num_connected,
-            "severed_layers": list(connected.severed_layers),
-            "has_path": connected.has_path,
-        },
-        "kernels": level.kernels,
-    }
+    return {"connectivity": asdict(connectivity(level.masks, shapes)), "kernels": level.kernels}
 
 
 def _task_facts(task: Task) -> dict[str, Any]:
     return {
         "name": task.name,
-        "geometry": {
-            "channels": task.geometry.channels,
-            "size": list(task.geometry.size),
-            "wraps": task.geometry.wraps,
-        },
+        "geometry": asdict(task.geometry),
         "num_classes": task.num_classes,
         "num_train": len(task.train_labels),
         "num_test": len(task.test_labels),

@@ -6,8 +6,7 @@ memory".
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -40,8 +39,6 @@ class Size:
 
     Attributes
     ----------
-    num_weights : int
-        Parameters of the network.
     num_bytes : int
         Memory of its process.
     num_device_bytes : int
@@ -58,9 +55,6 @@ class Size:
 
         Parameters
         ----------
-        num_weights : int
-            Parameters of the network.
-        task : Task
         num_clones : int
             Data sets of the same size beside the task, such as its Gaussian twin.
         num_activations : int
@@ -108,8 +102,6 @@ class Placement:
     ----------
     jobs : int
         Processes side by side.
-    threads : int
-        Threads of each process.
     num_cores : int
         Cores of the machine that this process may use.
     reason : str
@@ -126,10 +118,6 @@ class Placement:
     reason: str
     together: Mapping[str, int] = field(default_factory=dict)
     cuda_graph: bool = False
-
-    def facts(self) -> dict[str, Any]:
-        """Return the placement as plain values, for files."""
-        return asdict(self)
 
 
 def place(

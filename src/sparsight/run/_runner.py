@@ -1,6 +1,7 @@
 """The main job: plan a recipe, then carry the plan out, groups of replicates side by side."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -29,7 +30,6 @@ def run_recipe(
 
     Parameters
     ----------
-    recipe : Recipe
     out : Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
@@ -83,7 +83,7 @@ def run_recipe(
         announcing(directory, on_level, on_look),
         stopping_on_signals(directory.path),
     ):
-        directory.note_placement(plan.placement.facts())
+        directory.note_placement(asdict(plan.placement))
         Parallel(n_jobs=plan.placement.jobs)(
             delayed(run_replicates)(directory.path, group, execution) for group in plan.groups
         )

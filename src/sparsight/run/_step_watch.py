@@ -27,14 +27,7 @@ class Stop(Exception):  # noqa: N818 - a request, not an error
 
 
 class StepWatch:
-    """What a worker does after every step: look whether it should stop, and save where its replicates are.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        Folders of the replicates, which receive their checkpoints.
-    execution : Execution
-    """
+    """What a worker does after every step: look whether it should stop, and save where its replicates are."""
 
     def __init__(self, folders: Sequence[Path], execution: Execution) -> None:
         self._folders = folders
@@ -45,10 +38,7 @@ class StepWatch:
     def __call__(self, progress: Mapping[int, Progress]) -> None:
         """Save what is due, and raise `Stop` if the run is to stop.
 
-        Parameters
-        ----------
-        progress : mapping of int to Progress
-            By position in `folders`: those replicates that took the step.
+        `progress` holds the replicates that took the step, by position in `folders`.
         """
         how = self._execution
         # Without an owner nobody renews the lock, and the next command takes it over. A worker that stayed

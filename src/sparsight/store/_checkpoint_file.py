@@ -21,14 +21,7 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def write_checkpoint(folder: Path, progress: Progress) -> None:
-    """Save the progress of a replicate, replacing the previous checkpoint.
-
-    Parameters
-    ----------
-    folder : Path
-        The replicate's folder.
-    progress : Progress
-    """
+    """Save the progress of a replicate in its folder, replacing the previous checkpoint."""
     tensors, facts = progress.trainer.state()
     arrays = {f"trainer/{name}": _array(value) for name, value in tensors.items()}
     # Within level 0, once the rewind step has passed, these weights exist nowhere else.

@@ -6,22 +6,21 @@ from pathlib import Path
 from sparsight.errors import InputError
 
 
+def refuse_link(path: Path) -> None:
+    """Raise `InputError` if a path is a symbolic link."""
+    if path.is_symlink():
+        raise InputError(
+            f"{path} is a link, which could lead out of the run: replace it with what it points to"
+        )
+
+
 def refuse_links(folder: Path) -> None:
-    """Refuse to write to a folder that contains a symbolic link at any depth.
+    """Refuse to write to a folder that contains a symbolic link at any depth; the error names the first.
 
     Reading through links is allowed: what they point to is checked like any file, and only the reader sees
     it. The folder itself may be a link, since the user named it. See docs/decisions.md, "Links in a run are
     read through, and never written through".
-
-    Raises
-    ------
-    InputError
-        If there is a link; the message names the first.
     """
     for parent, folders, files in os.walk(folder):  # lists links to folders, and does not follow them
         for name in sorted((*folders, *files)):
-            path = Path(parent, name)
-            if path.is_symlink():
-                raise InputError(
-                    f"{path} is a link, which could lead out of the run: replace it with what it points to"
-                )
+            refuse_link(Path(parent, name))

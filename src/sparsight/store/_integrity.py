@@ -22,8 +22,6 @@ class ReplicateHealth:
 
     Attributes
     ----------
-    condition : str
-    replicate : int
     num_stored : int
         Levels, counted from 0 up to the first gap.
     last_good : int or None
@@ -131,18 +129,7 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
 
 
 def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[Path]:
-    """Rename levels that are not whole, and those computed from them, to ``….damaged``.
-
-    Parameters
-    ----------
-    directory : RunDirectory
-    health : ReplicateHealth
-
-    Returns
-    -------
-    list of Path
-        The new names of the folders.
-    """
+    """Rename levels that are not whole, and those computed from them, to ``….damaged``; return the paths."""
     # The last level first: levels are counted up to the first gap, so that a process that is killed in
     # between leaves a shorter run, and never whole levels beyond a gap that would be taken for its end.
     stored = range(health.first_bad, health.num_stored)

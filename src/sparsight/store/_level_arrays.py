@@ -64,13 +64,7 @@ def mask_shapes(masks: Masks) -> dict[str, str]:
 
 
 def unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
-    """Return the masks of a kind, ``masks`` or ``next_masks``.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit its bits.
-    """
+    """Return ``masks`` or ``next_masks``, named by `kind`; ValueError if a shape does not fit its bits."""
     masks: Masks = {}
     for name, shape in shapes.items():
         packed_bits, num_weights = packed[f"{kind}/{name}"], math.prod(shape)

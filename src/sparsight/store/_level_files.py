@@ -45,19 +45,11 @@ WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredLevel:
-    """One level as it was stored.
+    """One level as it was stored; `record` is the content of its ``level.json``.
 
-    Attributes
-    ----------
-    index : int
-    masks, next_masks : dict of str to Tensor of bool
-        The masks that the level trained with, and those that its pruning left.
-    final : dict of str to Tensor
-        State after training; dense, exactly 0 outside the masks.
-    initial, rewind : dict of str to Tensor or None
-        State before training, and the state that surviving weights go back to. Stored with level 0 only.
-    record : LevelRecord
-        The content of ``level.json``.
+    The level trained with `masks`, and its pruning left `next_masks`. `final` is the state after training:
+    dense, exactly 0 outside the masks. The state before training, and the one that surviving weights go back
+    to (`rewind`), are stored with level 0 only.
     """
 
     index: int
@@ -91,8 +83,6 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     ----------
     folder : Path
         Created if missing; its parent, the replicate's folder, must exist.
-    level : Level
-    measures : mapping
     facts : mapping
         Plain values for ``level.json`` in addition to those of the level itself: see `LevelRecord`.
     """
@@ -113,8 +103,6 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
         The level's folder, with the weights and masks that `record` belongs to.
     record : LevelRecord
         The facts that stay; its measures and digests are replaced.
-    masks : dict of str to Tensor of bool
-    measures : mapping
     """
     # Unset fields stay out: a record of an older version must not claim what nobody recorded.
     _write_measures_and_record(folder, record.model_dump(exclude_unset=True), masks, measures)
@@ -123,10 +111,7 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
 def check_level(folder: Path) -> dict[str, str]:
     """Return the problems with a level's files, by file name; empty if all are whole.
 
-    Raises
-    ------
-    NewerFormatError
-        If a newer version wrote the level: it is not damaged.
+    A level that a newer version wrote is not damaged: it raises `NewerFormatError`.
     """
     try:
         record = read_record(folder)

@@ -30,15 +30,10 @@ class _RecordedConnectivity(BaseModel, extra="allow", frozen=True):
 
 
 class RecordedQuantity(BaseModel, extra="forbid", frozen=True):
-    """A quantity that an instrument found. Arrays are in ``measures.safetensors``; `value` is for numbers.
+    """A quantity that an instrument found, with the names of its axes; a number has none.
 
-    Attributes
-    ----------
-    dims : list of str
-        Names of the array's axes; empty for a number.
-    definition, unit : str
-    value : float or None
-        None for an array, and for a number that is NaN, which JSON cannot hold.
+    Arrays are in ``measures.safetensors``. `value` is for numbers; it is None for NaN, which JSON cannot
+    hold.
     """
 
     dims: list[str]
@@ -54,13 +49,8 @@ class LevelRecord(BaseModel):
     ----------
     index : int
         Number of the level; 0 is dense.
-    is_last : bool
-        Whether pruning ends with this level.
-    seed : int
-        Seed of the replicate.
     density : float
         Kept weights / prunable weights.
-    num_kept, num_prunable : int
     mask_shapes : dict of str to list of int
         By name of the masked parameter.
     curve
@@ -73,12 +63,10 @@ class LevelRecord(BaseModel):
         Wall-clock time.
     threads, together : int
         Threads of the process, and replicates trained as one program.
-    cuda_graph : bool
     measures : dict
         Layer name → quantity name → quantity.
     files : dict of str to str
         SHA-256 of the other files of the level, by name.
-    format_version : int
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -36,15 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that may write.
-
-    Attributes
-    ----------
-    host : str
-    pid : int
-    since : str
-        ISO 8601, UTC.
-    """
+    """The process that may write; `since` is in ISO 8601, UTC."""
 
     host: str
     pid: int
@@ -70,7 +62,6 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
 
     Parameters
     ----------
-    folder : Path
     on_lost : callable
         Called from another thread if another process took the lock over, because this one had not been able
         to renew its heartbeat for a minute (suspended, or cut off from the disk).

@@ -17,10 +17,8 @@ class TrainingProgress:
 
     Attributes
     ----------
-    level : int
     step, num_steps : int
         Counted from the start of a training of the dense network; a rewound level starts at a later step.
-    density : float
     test_accuracy : float or None
         At the last evaluation of this level.
     seconds : float
@@ -63,13 +61,7 @@ def forget_progress(folder: Path) -> None:
 
 
 class ProgressClock:
-    """Says when to renew the progress file, and how long the present level has taken.
-
-    Attributes
-    ----------
-    level : int or None
-        The level of the last call of `is_due`.
-    """
+    """Says when to renew the progress file, and how long the present level has taken."""
 
     def __init__(self) -> None:
         self.level: int | None = None

@@ -3,7 +3,7 @@
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from sparsight.geometry import Geometry
 from sparsight.instruments import Quantity
 from sparsight.measure import CavityChange, cavity_change
 from sparsight.recipe import Recipe
-from sparsight.store._level_files import StoredLevel, read_measures
+from sparsight.store._level_files import StoredLevel, read_level, read_measures
 from sparsight.store._level_record import LevelRecord, read_record
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state
@@ -34,14 +34,7 @@ class _StoredCavity:
 
 
 class Run:
-    """A run on disk, for reading.
-
-    Attributes
-    ----------
-    path : Path
-    recipe : Recipe
-    directory : RunDirectory
-    """
+    """A run on disk, for reading."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
@@ -60,24 +53,19 @@ class Run:
     def _repr_html_(self) -> str:
         """Return HTML for a notebook: the question, and a row for every replicate of every condition."""
         state = run_state(self.directory)
-        rows = pd.DataFrame(
-            {
-                "condition": [each.condition for each in state.replicates],
-                "replicate": [each.replicate for each in state.replicates],
-                "levels": [
-                    f"{each.num_levels} of {each.levels_expected or '?'}" for each in state.replicates
-                ],
-                "density": [
-                    np.nan if each.last_density is None else 100 * each.last_density
-                    for each in state.replicates
-                ],
-                "test accuracy": [
-                    np.nan if each.last_accuracy is None else each.last_accuracy for each in state.replicates
-                ],
-                "": [each.failure or ("finished" if each.is_finished else "") for each in state.replicates],
-            }
-        )
-        table = rows.to_html(
+        rows = [
+            (
+                each.condition,
+                each.replicate,
+                f"{each.num_levels} of {each.levels_expected or '?'}",
+                np.nan if each.last_density is None else 100 * each.last_density,
+                np.nan if each.last_accuracy is None else each.last_accuracy,
+                each.failure or ("finished" if each.is_finished else ""),
+            )
+            for each in state.replicates
+        ]
+        columns = ["condition", "replicate", "levels", "density", "test accuracy", ""]
+        table = pd.DataFrame(rows, columns=columns).to_html(
             index=False,
             border=0,
             na_rep="–",
@@ -100,16 +88,12 @@ class Run:
             ``layer`` (``network`` for the whole network), ``quantity`` (``test_accuracy``,
             ``<instrument>.<quantity>``, …) and ``value`` (float64).
         """
-        rows: list[dict[str, Any]] = []
-        for condition, replicate in self.directory.replicates():
-            for record in self.directory.records(condition, replicate):
-                common = {
-                    "condition": condition,
-                    "replicate": replicate,
-                    "level": record.index,
-                    "density": record.density,
-                }
-                rows += [common | row for row in _numbers(record)]
+        rows = [
+            (*each, record.index, record.density, *number)
+            for each in self.directory.replicates()
+            for record in self.directory.records(*each)
+            for number in _numbers(record)
+        ]
         columns = ["condition", "replicate", "level", "density", "layer", "quantity", "value"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -177,7 +161,7 @@ class Run:
         InputError
             If it does not exist or is damaged.
         """
-        return self.directory.read(condition, replicate, index)
+        return read_level(self.directory.level(condition, replicate, index))
 
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
         """Read everything that the instruments found at one level, by layer and quantity."""
@@ -190,7 +174,6 @@ class Run:
 
         Parameters
         ----------
-        condition : str
         replicate, index : int
             Levels `index` and `index` + 1 are compared: later minus earlier, for the same units and weights,
             on the same held-out samples.
@@ -263,10 +246,6 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """Open a run directory for reading.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Raises
     ------
     InputError
@@ -275,17 +254,17 @@ def open_run(path: str | Path) -> Run:
     return Run(RunDirectory.open(path))
 
 
-def _numbers(record: LevelRecord) -> list[dict[str, Any]]:
+def _numbers(record: LevelRecord) -> list[tuple[str, str, float]]:
+    """Return the layer, quantity and value of every number in a record."""
     whole = {
         "test_accuracy": record.test_accuracy,
         "best_test_accuracy": max(record.curve.test_accuracy),
         "test_loss": record.curve.test_loss[-1],
         "connected_units": record.connectivity.num_connected,
     }
-    rows = [{"layer": NETWORK, "quantity": name, "value": float(value)} for name, value in whole.items()]
-    for layer, quantities in record.measures.items():
-        for name, entry in quantities.items():
-            if not entry.dims:
-                value = np.nan if entry.value is None else entry.value
-                rows.append({"layer": layer, "quantity": name, "value": value})
-    return rows
+    return [(NETWORK, name, float(value)) for name, value in whole.items()] + [
+        (layer, name, np.nan if entry.value is None else entry.value)
+        for layer, quantities in record.measures.items()
+        for name, entry in quantities.items()
+        if not entry.dims
+    ]

@@ -8,12 +8,11 @@ from typing import Any
 
 import tomli_w
 
-from sparsight.atomic import is_temporary, remove_temporaries, write_atomically
+from sparsight.atomic import is_temporary, remove_temporaries, sha256_of, write_atomically
 from sparsight.errors import InputError
-from sparsight.recipe import MAX_TOML_BYTES, Recipe, parse_toml
-from sparsight.store._containment import refuse_links
+from sparsight.recipe import Recipe, read_toml
+from sparsight.store._containment import refuse_link, refuse_links
 from sparsight.store._environment import environment
-from sparsight.store._level_files import StoredLevel, read_level
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
 from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
 from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
@@ -35,11 +34,6 @@ class RunDirectory:
         <path>/<condition>/replicate_000/task.json     origin of the data, counts, rejected samples
         <path>/<condition>/replicate_000/failed.json   if its training diverged
         <path>/<condition>/replicate_000/level_000/    see `sparsight.store._level_files`
-
-    Parameters
-    ----------
-    path : Path
-    recipe : Recipe
     """
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
@@ -68,14 +62,16 @@ class RunDirectory:
             return existing
         # The recipe is written last. A folder without it, but with what is written before it, belongs to a
         # process that was killed in between.
-        if path.is_dir() and not all(_is_of_a_run_being_made(entry) for entry in path.iterdir()):
+        if path.is_dir() and not all(
+            entry.name == ENVIRONMENT or is_temporary(entry) for entry in path.iterdir()
+        ):
             raise InputError(f"{path} is not empty and holds no run: choose another --out")
         directory = cls(path, recipe)
         content = tomli_w.dumps(recipe.resolved()).encode()
         try:
             path.mkdir(parents=True, exist_ok=True)
             remove_temporaries(path)
-            directory._record_environment(content)
+            directory._record_environment(hashlib.sha256(content).hexdigest())
             write_atomically(path / RECIPE, content)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
@@ -95,13 +91,11 @@ class RunDirectory:
         path = Path(path)
         source = path / RECIPE
         try:
-            with source.open("rb") as file:
-                content = file.read(MAX_TOML_BYTES + 1)
+            raw = read_toml(source, str(source))
         except OSError as error:
             raise InputError(f"{path} holds no run: {source} cannot be read ({error.strerror})") from None
-        raw = parse_toml(content, str(source))
         directory = cls(path, Recipe.from_values(raw, str(source)))
-        if not directory._was_made_by(content):
+        if not directory._was_made_by(sha256_of(source)):
             raise InputError(
                 f"{source} is not the recipe that made this run: put the original back, or run the changed "
                 "one with another --out"
@@ -151,10 +145,6 @@ class RunDirectory:
             for index in range(self.num_levels(condition, replicate))
         ]
 
-    def read(self, condition: str, replicate: int, index: int) -> StoredLevel:
-        """Read one level."""
-        return read_level(self.level(condition, replicate, index))
-
     def begin(self, condition: str, replicate: int, facts: dict[str, Any]) -> None:
         """Record where a replicate's data came from, and forget an earlier failure.
 
@@ -167,10 +157,7 @@ class RunDirectory:
         """
         folder = self.replicate(condition, replicate)
         for each in (folder.parent, folder, *folder.glob("level_*")):
-            if each.is_symlink():
-                raise InputError(
-                    f"{each} is a link, which could lead out of the run: replace it with what it points to"
-                )
+            refuse_link(each)
         refuse_newer(folder / FAILURE)  # removed below; the other files refuse by themselves
         # One by one and not with their parents: a run that was moved away must not be made again.
         folder.parent.mkdir(exist_ok=True)
@@ -250,20 +237,16 @@ class RunDirectory:
             If another process holds it, or that of the whole run.
         """
         folder = self.replicate(condition, replicate)
-        if folder.parent.is_symlink() or folder.is_symlink():
-            raise InputError(
-                f"{folder} is a link or inside one, which could lead out of the run: replace it with what it "
-                "points to"
-            )
+        refuse_link(folder.parent)
+        refuse_link(folder)
         refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive_writing(folder, on_lost):
             refuse_if_written(self.path)
             yield
 
-    def _record_environment(self, recipe: bytes) -> None:
-        digest = hashlib.sha256(recipe).hexdigest()
-        write_sealed(self.path / ENVIRONMENT, environment() | {"recipe_sha256": digest})
+    def _record_environment(self, recipe_sha256: str) -> None:
+        write_sealed(self.path / ENVIRONMENT, environment() | {"recipe_sha256": recipe_sha256})
 
     def _set_damaged_environment_aside(self) -> None:
         try:
@@ -271,24 +254,17 @@ class RunDirectory:
         except InputError:
             damaged = self.path / ENVIRONMENT
             damaged.replace(damaged.with_name(f"{ENVIRONMENT}.damaged"))
-            self._record_environment((self.path / RECIPE).read_bytes())
+            self._record_environment(sha256_of(self.path / RECIPE))
 
-    def _was_made_by(self, recipe: bytes) -> bool:
+    def _was_made_by(self, recipe_sha256: str) -> bool:
         try:
             facts = self.environment()
         except InputError:
             return True  # nobody can tell, and `check` reports the damaged file
         recorded = facts.get("recipe_sha256")  # version 1 of the format records none
-        return recorded is None or hashlib.sha256(recipe).hexdigest() in (
-            recorded,
-            facts.get("next_recipe_sha256"),
-        )
+        return recorded is None or recipe_sha256 in (recorded, facts.get("next_recipe_sha256"))
 
 
 def default_path(recipe: Recipe) -> Path:
     """Return ``runs/<recipe>-<first 8 digits of its hash>``."""
     return Path("runs") / f"{recipe.name}-{recipe.digest()[:8]}"
-
-
-def _is_of_a_run_being_made(entry: Path) -> bool:
-    return entry.name == ENVIRONMENT or is_temporary(entry)

@@ -21,20 +21,14 @@ class ReplicateState:
 
     Attributes
     ----------
-    condition : str
-    replicate : int
-    num_levels : int
-        Levels that are stored.
     levels_expected : int or None
         Levels that it will have at its end; None as long as that is unknown.
-    is_finished : bool
     failure : str or None
         Why it could not be finished, if its training diverged.
     last_density, last_accuracy : float or None
         Density and test accuracy of the last stored level.
     progress : TrainingProgress or None
         Of the level that is being trained now.
-    time : ReplicateTime
     """
 
     condition: str
@@ -55,7 +49,6 @@ class RunState:
 
     Attributes
     ----------
-    path : Path
     state : {"running", "finished", "stopped", "damaged", "newer"}
         ``damaged``: a record cannot be read, and ``sparsight check`` says more. ``newer``: a newer version of
         sparsight wrote it.
@@ -65,8 +58,6 @@ class RunState:
         The process that writes to the run, or that did when it died.
     age_seconds : float or None
         Since a level was last stored.
-    problem : str or None
-        Why the run cannot be read.
     """
 
     path: Path
@@ -157,12 +148,7 @@ def _replicate(
         last_density=records[-1].density if records else None,
         last_accuracy=records[-1].test_accuracy if records else None,
         progress=progress,
-        time=ReplicateTime(
-            done,
-            to_come,
-            progress.seconds if progress else 0.0,
-            progress is not None,
-        ),
+        time=ReplicateTime(done, to_come, progress.seconds if progress else 0.0, progress is not None),
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,8 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 def refuse_newer(path: Path) -> None:
     """Raise `NewerFormatError` if a newer version wrote a file; a missing or damaged file may be replaced."""
-    try:
+    with suppress(InputError):
         read_sealed(path)
-    except InputError:
-        return
 
 
 def _digest(content: Mapping[str, Any]) -> str:

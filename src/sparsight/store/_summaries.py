@@ -28,17 +28,9 @@ def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.Dat
     rows = []
     for (condition, level), group in chosen.groupby(["condition", "level"], sort=False):
         interval = mean_interval(group["value"].to_numpy())
+        density = group["density"].mean()
         rows.append(
-            {
-                "condition": condition,
-                "level": level,
-                "density": group["density"].mean(),
-                "mean": interval.mean,
-                "low": interval.low,
-                "high": interval.high,
-                "num_replicates": interval.num_replicates,
-            }
+            (condition, level, density, interval.mean, interval.low, interval.high, interval.num_replicates)
         )
-    return pd.DataFrame(
-        rows, columns=["condition", "level", "density", "mean", "low", "high", "num_replicates"]
-    )
+    columns = ["condition", "level", "density", "mean", "low", "high", "num_replicates"]
+    return pd.DataFrame(rows, columns=columns)

@@ -14,15 +14,7 @@ from sparsight.recipe import Condition
 
 @dataclass(frozen=True)
 class LevelTime:
-    """The time that one stored level took.
-
-    Attributes
-    ----------
-    num_steps : int
-        Training steps; fewer in levels whose weights were rewound to a later step.
-    train_seconds, measure_seconds : float
-        Seconds of training, and of measuring with the recipe's instruments.
-    """
+    """The time that one stored level took; a level rewound to a later step has fewer training steps."""
 
     num_steps: int
     train_seconds: float
@@ -33,16 +25,9 @@ class LevelTime:
 class ReplicateTime:
     """The levels of one replicate of one condition: times of the stored ones, steps of the others.
 
-    Attributes
-    ----------
-    done : tuple of LevelTime
-        Stored levels: level 0, 1, …
-    to_come : tuple of int
-        Training steps of every level that is not stored yet, in order; the first is the present level.
-    seconds_into_level : float
-        Seconds spent on the present level so far.
-    is_running : bool
-        Whether a process is training it now.
+    `to_come` holds the training steps of every level that is not stored yet, in order. The first is the
+    present level, on which `seconds_into_level` have been spent so far; `is_running` if a process is training
+    it now.
     """
 
     done: tuple[LevelTime, ...]
@@ -56,19 +41,8 @@ def expected_schedule(
 ) -> Schedule | None:
     """Return how many weights the levels of a replicate will keep, unless units lose their connections.
 
-    Parameters
-    ----------
-    condition : Condition
-        Its network and pruning settings are used.
-    mask_shapes : mapping or None
-        Shapes of the masks by name, from the record of any level of the condition; None before one is stored.
-    task_facts : mapping
-        Facts about the data that are stored before level 0. With the recipe they give the same shapes.
-
-    Returns
-    -------
-    Schedule or None
-        None if neither is known yet.
+    The shapes of the masks come from the record of any level of the condition or, before one is stored,
+    follow from the recipe and the facts about the data. None if neither is known yet.
     """
     if mask_shapes:
         return Schedule.of(mask_shapes, condition.pruning)
@@ -86,20 +60,9 @@ def seconds_left(replicates: Sequence[ReplicateTime], jobs: int) -> float | None
 
     A level is expected to take, for each training step and for measuring, the mean of what the replicates
     that have stored this level took. A level that no replicate has stored is expected to take as long as the
-    deepest one that is: sparser levels are usually faster, so the estimate is rather too long than too
-    short until the first replicate ends. Waiting replicates go, in order, to the process that is free first.
-
-    Parameters
-    ----------
-    replicates : sequence of ReplicateTime
-        In the order in which they start.
-    jobs : int
-        Number of processes that train replicates side by side.
-
-    Returns
-    -------
-    float or None
-        Seconds.
+    deepest one that is: sparser levels are usually faster, so the estimate is rather too long than too short
+    until the first replicate ends. Waiting replicates go, in the order given, to the one of `jobs` processes
+    that is free first.
     """
     per_level = _mean_times(replicates)
     if not per_level:

@@ -21,17 +21,7 @@ _State = Literal["finished", "failed", "begun", "new"]
 
 @dataclass(frozen=True)
 class CaseReplicate:
-    """One replicate of one condition of one case: what a process takes on at a time.
-
-    Attributes
-    ----------
-    case : str
-        Name of the case's folder under ``cases``.
-    condition : str
-        Name of the condition.
-    replicate : int
-        Counted from 0.
-    """
+    """One replicate of a case, which `case` names by its folder: what a process takes on at a time."""
 
     case: str
     condition: str
@@ -40,16 +30,7 @@ class CaseReplicate:
 
 @dataclass(frozen=True)
 class StoredCase:
-    """One case on disk.
-
-    Attributes
-    ----------
-    name : str
-        Name of its folder under ``cases``.
-    values : dict
-        Value of every varied field, by the field's dotted name.
-    directory : RunDirectory
-    """
+    """A case on disk: name of its folder under ``cases``, and value of every varied field by dotted name."""
 
     name: str
     values: dict[str, Any]
@@ -77,21 +58,8 @@ class SweepDirectory:
         """Make the folder of a sweep with its cases, or bring an existing one up to date.
 
         Cases that are no longer in the sweep leave its list. Their results stay on the disk, and count again
-        if the cases return.
-
-        Parameters
-        ----------
-        path : Path
-        name : str
-            Name of the sweep.
-        fields : sequence of str
-            Dotted names of the varied fields.
-        cases : sequence of Case
-
-        Raises
-        ------
-        InputError
-            If the folder holds something else, or cannot be written.
+        if the cases return. `fields` are the dotted names of the varied fields. Raises `InputError` if the
+        folder holds something else, or cannot be written.
         """
         if path.is_dir() and any(path.iterdir()) and not (path / _MANIFEST).is_file():
             raise InputError(f"{path} is not empty and holds no sweep: choose another --out")
@@ -108,13 +76,7 @@ class SweepDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> "SweepDirectory":
-        """Open an existing sweep.
-
-        Raises
-        ------
-        InputError
-            If there is no sweep at that path, or its list of cases is damaged.
-        """
+        """Open an existing sweep; `InputError` if there is none, or its list of cases is damaged."""
         sweep = cls(Path(path))
         sweep.manifest()
         return sweep

@@ -1,7 +1,7 @@
 """A sweep on this machine: its replicates that have not ended, side by side in processes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,22 +12,12 @@ from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._replicate import Outcome, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
-_OnReplicate = Callable[[Outcome], None]
-"""Called when the work on a replicate has ended."""
-
 
 @dataclass(frozen=True)
 class SweepPlan:
     """A sweep that was checked and has its folder.
 
-    Attributes
-    ----------
-    directory : SweepDirectory
-    cases : list of Case
-    size : Size
-        Size of the largest replicate.
-    devices : list of str
-        Devices of all conditions of all cases.
+    `size` is that of its largest replicate; `devices` are those of all conditions of all cases.
     """
 
     directory: SweepDirectory
@@ -43,7 +33,7 @@ class SweepPlan:
     def note_placement(self, placement: Placement) -> None:
         """Record in the run directory of every case how a machine is shared out."""
         for case in self.directory.cases():
-            case.directory.note_placement(placement.facts())
+            case.directory.note_placement(asdict(placement))
 
 
 def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> SweepPlan:
@@ -51,8 +41,6 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
 
     Parameters
     ----------
-    path : Path
-        The sweep file.
     out : Path, optional
         The folder. Default ``sweeps/<name>``.
     runs_here : bool
@@ -82,13 +70,12 @@ def run_sweep(
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
-    on_replicate: _OnReplicate | None = None,
+    on_replicate: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Run the replicates of a sweep that have not ended, on this machine.
 
     Parameters
     ----------
-    plan : SweepPlan
     jobs, plugins, checkpoint_seconds
         As for `sparsight.run.run_recipe`.
     on_replicate : callable, optional

@@ -19,7 +19,6 @@ class Outcome:
 
     Attributes
     ----------
-    replicate : CaseReplicate
     end : {"finished", "failed", "stopped", "busy", "error"}
         ``failed``: its training diverged, and would again. ``stopped``: on request, saved. ``busy``: another
         process is working on it. ``error``: anything else; see the message.
@@ -35,17 +34,7 @@ class Outcome:
 def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -> Outcome:
     """Run one replicate from where it was left; skip it if it has ended, or if another process has it.
 
-    Parameters
-    ----------
-    sweep : Path
-        Folder of the sweep.
-    replicate : CaseReplicate
-    execution : Execution
-
-    Returns
-    -------
-    Outcome
-        An error ends this replicate only: it is reported here and in the replicate's folder.
+    An error ends this replicate only: it is reported in the outcome and in the replicate's folder.
     """
     load_plugins(execution.plugins)
     directory = SweepDirectory(sweep).case(replicate.case)

@@ -19,8 +19,6 @@ class Sweep:
 
     Attributes
     ----------
-    path : Path
-    directory : SweepDirectory
     fields : list of str
         Dotted names of the varied fields, such as ``pruning.rate``.
     """

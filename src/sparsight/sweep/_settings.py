@@ -13,16 +13,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from sparsight.errors import InputError
-from sparsight.recipe import (
-    MAX_TOML_BYTES,
-    Name,
-    Recipe,
-    merged,
-    parse_toml,
-    recipe_values,
-    shipped_recipes,
-    validated,
-)
+from sparsight.recipe import Name, Recipe, merged, read_toml, recipe_values, shipped_recipes, validated
 from sparsight.settings import Settings
 
 _NOT_VARIED = ("name", "question", "replicates", "schema_version")
@@ -131,14 +122,7 @@ class SweepSettings(Settings):
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a sweep.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    values : dict
-        Value of every varied field of the sweep, by the field's dotted name.
-    """
+    """One case of a sweep: its recipe, and the value of every varied field by dotted name."""
 
     recipe: Recipe
     values: dict[str, Any]
@@ -147,19 +131,26 @@ class Case:
 def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
     """Read a sweep file, make its cases, and validate the recipe of each of them.
 
-    Parameters
-    ----------
-    path : Path
-        A TOML file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, one of its fields is wrong, or a case does not make a valid recipe; the
-        message names file, case and field.
+    The path of the recipe is relative to the sweep file. A case whose recipe equals that of an earlier one is
+    left out. Raises `InputError` if the file cannot be read, one of its fields is wrong, or a case does not
+    make a valid recipe; the message names file, case and field.
     """
     settings = _read_settings(path)
-    return settings, _make_cases(settings, path)
+    is_shipped = settings.recipe in shipped_recipes()
+    base, _ = recipe_values(settings.recipe if is_shipped else path.parent / settings.recipe)
+    base = merged(base, _table(settings.fixed))
+    if settings.replicates is not None:
+        base["replicates"] = settings.replicates
+    cases: dict[str, Case] = {}
+    for point in settings.points():
+        shown = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
+        values = merged(base, _table(point)) | {"name": _label(settings.name, point)}
+        recipe = Recipe.from_values(values, f"{path}, case {shown}")
+        # Not only the values of this point: a field that only other cases vary has the recipe's value here.
+        coordinates = {field: _resolved_value(recipe, field) for field in settings.fields()}
+        # A case may come twice (0.2 and 0.20, or a point of the grid under cases): it is trained once.
+        cases.setdefault(recipe.identity(), Case(recipe, coordinates))
+    return settings, list(cases.values())
 
 
 def folder_of(path: Path) -> Path:
@@ -183,44 +174,10 @@ def default_folder(settings: SweepSettings) -> Path:
 
 def _read_settings(path: Path) -> SweepSettings:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_TOML_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"sweep {str(path)!r} cannot be read: {reason}") from None
-    raw = parse_toml(content, str(path))
+        raw = read_toml(path, str(path))
+    except OSError as error:
+        raise InputError(f"sweep {str(path)!r} cannot be read: {error.strerror}") from None
     return validated(SweepSettings, {"name": path.stem} | raw, str(path), "sweep")
-
-
-def _make_cases(settings: SweepSettings, path: Path) -> list[Case]:
-    """Return the cases of a sweep, without those whose recipe equals that of an earlier one.
-
-    Parameters
-    ----------
-    settings : SweepSettings
-    path : Path
-        The sweep file. The path of the recipe is relative to it, and messages name it.
-
-    Raises
-    ------
-    InputError
-        If the recipe or a case is wrong.
-    """
-    is_shipped = settings.recipe in shipped_recipes()
-    base, _ = recipe_values(settings.recipe if is_shipped else path.parent / settings.recipe)
-    base = merged(base, _table(settings.fixed))
-    if settings.replicates is not None:
-        base["replicates"] = settings.replicates
-    cases: dict[str, Case] = {}
-    for point in settings.points():
-        shown = ", ".join(f"{field} = {json.dumps(value)}" for field, value in point.items())
-        values = merged(base, _table(point)) | {"name": _label(settings.name, point)}
-        recipe = Recipe.from_values(values, f"{path}, case {shown}")
-        # Not only the values of this point: a field that only other cases vary has the recipe's value here.
-        coordinates = {field: _resolved_value(recipe, field) for field in settings.fields()}
-        # A case may come twice (0.2 and 0.20, or a point of the grid under cases): it is trained once.
-        cases.setdefault(recipe.identity(), Case(recipe, coordinates))
-    return list(cases.values())
 
 
 def _by_dotted_key(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

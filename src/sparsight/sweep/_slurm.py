@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from sparsight.sweep._slurm_job import work_on
 from sparsight.sweep._slurm_options import SlurmOptions, minutes_of
 
 _Item = TypeVar("_Item")
-_JOBS = "jobs.json"
+_FOLDER, _JOBS = "slurm", "jobs.json"
 _SECONDS_TO_SAVE = 120
 """Before its time limit, when a job receives SIGUSR1, saves where it is and queues again. A checkpoint takes
 seconds, but a step of a large network may be under way, and a shared file system may be slow."""
@@ -30,11 +31,7 @@ _IDS_A_CALL = 500
 
 
 def submit_jobs(
-    plan: SweepPlan,
-    options: SlurmOptions,
-    *,
-    plugins: Sequence[Path] = (),
-    checkpoint_seconds: float = 600.0,
+    plan: SweepPlan, options: SlurmOptions, *, plugins: Sequence[Path] = (), checkpoint_seconds: float = 600.0
 ) -> dict[str, list[CaseReplicate]]:
     """Submit the replicates of a sweep that have not ended and are not in the queue, and return at once.
 
@@ -43,8 +40,6 @@ def submit_jobs(
 
     Parameters
     ----------
-    plan : SweepPlan
-    options : SlurmOptions
     plugins, checkpoint_seconds
         As for `sparsight.run.run_recipe`.
 
@@ -121,7 +116,7 @@ def cancel_jobs(directory: SweepDirectory) -> list[str]:
 
 def submitted_jobs(directory: SweepDirectory) -> dict[str, list[CaseReplicate]]:
     """Return every job that was ever submitted for a sweep, with its replicates."""
-    path = _folder(directory) / _JOBS
+    path = directory.path / _FOLDER / _JOBS
     if not path.is_file():
         return {}
     return {job: [CaseReplicate(*key) for key in keys] for job, keys in read_sealed(path)["jobs"].items()}
@@ -131,16 +126,12 @@ def _cut(items: Sequence[_Item], length: int) -> list[Sequence[_Item]]:
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
-def _folder(directory: SweepDirectory) -> Path:
-    return directory.path / "slurm"
-
-
 def _record(directory: SweepDirectory, jobs: dict[str, list[CaseReplicate]]) -> None:
     content = {
-        job: [[each.case, each.condition, each.replicate] for each in replicates]
+        job: [astuple(each) for each in replicates]
         for job, replicates in (submitted_jobs(directory) | jobs).items()
     }
-    write_sealed(_folder(directory) / _JOBS, {"jobs": content})
+    write_sealed(directory.path / _FOLDER / _JOBS, {"jobs": content})
 
 
 def _submit_array(
@@ -153,7 +144,7 @@ def _submit_array(
 
     # submitit pickles `work` and the replicates into this folder: names, numbers and paths only, so that a
     # job that starts a week later needs nothing but the sweep's folder.
-    executor = submitit.SlurmExecutor(folder=sweep / "slurm" / "jobs")
+    executor = submitit.SlurmExecutor(folder=sweep / _FOLDER / "jobs")
     executor.update_parameters(**parameters)
     try:
         with executor.batch():

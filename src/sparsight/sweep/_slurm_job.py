@@ -24,25 +24,9 @@ def work_on(
     plugins: Sequence[Path],
     checkpoint_seconds: float,
 ) -> list[str]:
-    """Run replicates one after the other, each from where it was left.
+    """Run replicates one after the other, each from where it was left, and return how each ended.
 
-    Parameters
-    ----------
-    replicates : sequence of CaseReplicate
-    sweep : Path
-        Folder of the sweep.
-    threads, plugins, checkpoint_seconds
-        As for `sparsight.run.Execution`.
-
-    Returns
-    -------
-    list of str
-        How each replicate ended.
-
-    Raises
-    ------
-    SystemExit
-        With the signal's number + 128, if one came; with 1 if a replicate ended with an error.
+    The job exits with the signal's number + 128 if one came, and with 1 if a replicate ended with an error.
     """
     load_plugins(plugins)
     before = _traces(sweep, replicates)

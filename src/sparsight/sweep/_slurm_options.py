@@ -59,16 +59,8 @@ class SlurmOptions:
 def minutes_of(time: str) -> int:
     """Return a time limit of Slurm in whole minutes, rounded up.
 
-    Parameters
-    ----------
-    time : str
-        ``MINUTES``, ``MM:SS``, ``HH:MM:SS``, ``D-HH``, ``D-HH:MM`` or ``D-HH:MM:SS``, as ``sbatch --time``
-        takes it.
-
-    Raises
-    ------
-    InputError
-        If it has none of these forms, or is 0.
+    It is ``MINUTES``, ``MM:SS``, ``HH:MM:SS``, ``D-HH``, ``D-HH:MM`` or ``D-HH:MM:SS``, as ``sbatch --time``
+    takes it; another form, or 0, is an `InputError`.
     """
     match = _TIME.fullmatch(time)
     if not match:

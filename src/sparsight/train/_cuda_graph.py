@@ -30,25 +30,10 @@ def check_device(device: torch.device) -> None:
 def recorded(network: nn.Module, inputs: Tensor) -> Forward:
     """Record a network's training pass, and return a function that replays it.
 
-    Recording runs the network several times on the given inputs. Its parameters, buffers (the running
-    statistics of BatchNorm among them), gradients and its own ``forward`` are unchanged afterwards.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In training mode, on a GPU, without hooks.
-    inputs : Tensor, (n, num_inputs)
-        A batch with the shape of all later ones. Its values do not matter.
-
-    Returns
-    -------
-    callable
-        ``forward(inputs) -> outputs``. Each call overwrites the outputs of the previous one.
-
-    Raises
-    ------
-    InputError
-        If the inputs are not on a GPU.
+    The network must be in training mode, on a GPU, without hooks. Recording runs it several times on the
+    given inputs, (n, num_inputs), which have the shape of all later ones; their values do not matter. Its
+    parameters, buffers (the running statistics of BatchNorm among them), gradients and its own ``forward``
+    are unchanged afterwards. Each call of the function overwrites the outputs of the previous one.
     """
     check_device(inputs.device)
     before = [buffer.detach().clone() for buffer in network.buffers()]

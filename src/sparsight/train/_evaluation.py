@@ -23,7 +23,6 @@ class Curve:
         Steps taken so far.
     train_loss : list of float
         Mean over the batches since the previous row.
-    test_loss, test_accuracy, learning_rate : list of float
     """
 
     step: list[int] = field(default_factory=list)
@@ -47,20 +46,11 @@ def batch_loss(outputs: Tensor, labels: Tensor, loss: Loss) -> Tensor:
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module,
-    task: Task,
-    loss: Loss,
-    forward: Callable[[Tensor], Tensor] | None = None,
+    network: nn.Module, task: Task, loss: Loss, forward: Callable[[Tensor], Tensor] | None = None
 ) -> tuple[float, float]:
     """Return mean loss and accuracy on the whole test split, in evaluation mode.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-    task : Task
-    loss : {"cross_entropy", "mse"}
-    forward : callable, optional
-        Another way to compute the network's outputs from inputs. Default: call the network.
+    `forward` is another way to compute the network's outputs from inputs.
     """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()

@@ -11,13 +11,7 @@ from sparsight.train._settings import TrainingSettings
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return a fresh optimizer for the parameters.
-
-    Raises
-    ------
-    InputError
-        If momentum is set for an optimizer other than ``sgd``.
-    """
+    """Return a fresh optimizer for the parameters; `InputError` if momentum is set without ``sgd``."""
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)

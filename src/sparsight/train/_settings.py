@@ -96,16 +96,10 @@ class TrainingSettings(Settings):
 
 
 def learning_rate(settings: TrainingSettings, step: int, num_steps: int) -> float:
-    """Return the learning rate of a step.
+    """Return the learning rate of step t of T in total, 0 ≤ t < T.
 
-    With peak η, u warm-up steps and T steps in total: (t + 1)/u · η while t < u; then η (``constant``),
-    η · decay^(number of milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
-
-    Parameters
-    ----------
-    settings : TrainingSettings
-    step, num_steps : int
-        t and T, with 0 ≤ t < T.
+    With peak η and u warm-up steps: (t + 1)/u · η while t < u; then η (``constant``), η · decay^(number of
+    milestones ≤ t) (``step``), or η/2 · (1 + cos(π (t − u)/(T − u))) (``cosine``).
     """
     peak = settings.learning_rate
     warmup = settings.warmup_steps

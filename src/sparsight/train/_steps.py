@@ -20,12 +20,7 @@ from sparsight.train._cuda_graph import Forward, recorded
 
 
 class DenseStep:
-    """Outputs from the network's own modules; pruned weights are multiplied as zeros.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-    """
+    """Outputs from the network's own modules; pruned weights are multiplied as zeros."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -66,13 +61,7 @@ class DenseStep:
 
 
 class RecordedStep(DenseStep):
-    """Outputs from a CUDA graph of the network, recorded at the first batch of every run.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        On a GPU.
-    """
+    """Outputs from a CUDA graph of the network, recorded at the first batch of every run."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
@@ -92,15 +81,7 @@ class RecordedStep(DenseStep):
 class SparseStep(DenseStep):
     """Outputs from products with kept weights; gradients and optimizer state exist for these only.
 
-    Parameters
-    ----------
-    network : torch.nn.Sequential
-    masks : mapping of str to Tensor of bool
-        By parameter name.
-    layers : collection of str
-        The layers that take products with kept weights.
-    task : Task
-        Its training inputs are read in place, without copying batches, if they are in memory on the CPU.
+    The task's training inputs are read in place, without copying batches, if they are in memory on the CPU.
     """
 
     def __init__(

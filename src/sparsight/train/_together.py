@@ -28,14 +28,11 @@ from sparsight.train._trainer import Trainer, autocast, tf32_if
 # draw a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
 _STEPS_AHEAD = 64
 
-OnLockstep = Callable[[list[int]], None]
-"""Called after every step with the slots of the trainers that took it."""
-
 
 def train_together(
     trainers: Mapping[int, Trainer],
     until: int | None = None,
-    on_step: OnLockstep | None = None,
+    on_step: Callable[[list[int]], None] | None = None,
     *,
     num_slots: int | None = None,
 ) -> dict[int, DivergenceError]:
@@ -86,13 +83,7 @@ def train_together(
 
 
 class StackedNetworks(nn.Module):
-    """Networks of one architecture as one module: inputs (R, n, in), outputs (R, n, out).
-
-    Parameters
-    ----------
-    networks : sequence of torch.nn.Module
-        R networks; their parameters and buffers are copied.
-    """
+    """R networks of one architecture, copied into one module: inputs (R, n, in), outputs (R, n, out)."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -214,7 +205,9 @@ class _Stack:
         losses = self._losses(outputs.to(self._dtype), labels)  # (R,)
         finite = losses.detach().isfinite()
         if not finite.all():
-            self._note_divergence(losses.tolist(), finite.tolist())
+            for slot, trainer in self._trainers.items():
+                if not finite[slot]:
+                    self.failed[slot] = trainer.divergence(losses[slot].item())
         # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its
         # slot.
         losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -223,11 +216,6 @@ class _Stack:
                 parameter.grad.mul_(kept)
         self._optimizer.step()
         return losses.detach().unbind()
-
-    def _note_divergence(self, losses: list[float], finite: list[bool]) -> None:
-        for slot, trainer in self._trainers.items():
-            if not finite[slot]:
-                self.failed[slot] = trainer.divergence(losses[slot])
 
     def _next_batches(self) -> tuple[Tensor, Tensor]:
         batches = {slot: each.next() for slot, each in self._batches.items()}

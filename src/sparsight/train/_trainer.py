@@ -35,8 +35,6 @@ class Trainer:
     ----------
     network : torch.nn.Module
         Trained in place, on the device where it is.
-    task : Task
-    settings : TrainingSettings
     masks : dict of str to Tensor of bool
         By parameter name. Weights outside are set to 0 here.
     seed : int
@@ -220,13 +218,6 @@ class Trainer:
         self._steps.parameters_moved()
         self.end_step(loss)
 
-    def _is_evaluation_due(self) -> bool:
-        # Evaluation i comes after step ⌈i · total / evaluations⌉: a step at which the count of those due
-        # rises.
-        done, total = self.step - self._first_step, self.num_steps - self._first_step
-        evaluations = self.settings.evaluations
-        return done * evaluations // total > (done - 1) * evaluations // total
-
     def evaluate_if_due(self) -> None:
         """Add a row to the curve if an evaluation follows the step just taken.
 
@@ -235,7 +226,11 @@ class Trainer:
         DivergenceError
             If the test loss is NaN or infinite.
         """
-        if not self._is_evaluation_due():
+        # Evaluation i comes after step ⌈i · total / evaluations⌉: a step at which the count of those due
+        # rises.
+        done, total = self.step - self._first_step, self.num_steps - self._first_step
+        evaluations = self.settings.evaluations
+        if done * evaluations // total == (done - 1) * evaluations // total:
             return
         test_loss, test_accuracy = evaluate(self._network, self.task, self.settings.loss, self._steps.outputs)
         rate = self.optimizer.param_groups[0]["lr"]

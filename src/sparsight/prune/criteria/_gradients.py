@@ -15,22 +15,9 @@ _SAMPLES = 2048
 def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[dict[str, Tensor], Tensor]:
     """Return the prunable parameters with which a level began, and the loss as a function of them.
 
-    BatchNorm normalises with the statistics of the batch, as in training: at an initialisation its running
-    statistics do not describe the data yet.
-
-    Parameters
-    ----------
-    trained : Trained
-        The loss is the mean over the first 2048 training samples of its task.
-    temperature : float
-        Divides the network's outputs.
-
-    Returns
-    -------
-    parameters : dict of str to Tensor
-        The parameters by name; they require a gradient.
-    loss : Tensor, scalar
-        Differentiable with respect to these parameters.
+    The parameters, by name, require a gradient. The loss is the mean over the first 2048 training samples,
+    with the network's outputs divided by `temperature`. BatchNorm normalises with the statistics of the
+    batch, as in training: at an initialisation its running statistics do not describe the data yet.
     """
     device = next(trained.network.parameters()).device
     # Copies: in training mode BatchNorm moves its running statistics in place.

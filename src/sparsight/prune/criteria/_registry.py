@@ -20,14 +20,10 @@ class Trained:
         The trained network in evaluation mode. A criterion must leave it unchanged.
     masks : mapping of str to Tensor of bool
         The level's masks, by parameter name.
-    task : Task
-        The data the level was trained on.
     initial : mapping of str to Tensor
         State dict at the start of the level's training, on the CPU; at level 0 this is the initialisation.
-    loss : {"cross_entropy", "mse"}
-        The loss the level was trained with.
     level : int
-        Index of the level; 0 is dense.
+        0 is dense.
     seed : int
         Seed of the replicate. A criterion that samples uses
         ``streams.generator(seed, "<criterion>", level)``, so that its draws can be repeated.
