@@ -15,7 +15,8 @@ CLAIM = Claim(
     source="arXiv 2412.06545 (the feedback between non-Gaussianity and locality; the test is ours)",
     scope=(
         "Rank correlations over the units of one replicate, averaged over levels. A unit that is local by "
-        "chance is less so next, so the correlation given its present locality and fan-in is decisive, too."
+        "chance is usually less local at the next level, so the correlation given its present locality and "
+        "fan-in is also decisive."
     ),
     predictions=(
         Prediction(

@@ -38,8 +38,9 @@ CLAIM = Claim(
     ),
     source="Lufkin et al. and Ingrosso & Goldt (arXiv 2202.00565), published sweep",
     scope=(
-        "Gains as they write them, erf(g z). Ours, as their protocol was not at hand: class 1 is that of the "
-        "longer correlations, and the gradient of the squared error has its factor 2."
+        "Gains are written as theirs, erf(g z). Their full protocol was not available, so two choices are "
+        "ours: class 1 is that of the longer correlations, and the gradient of the squared error keeps its "
+        "factor 2."
     ),
     predictions=(
         *(_as_published(index) for index in _PUBLISHED),

@@ -23,9 +23,9 @@ def _kind(name: str, twin: str, words: str, rule: Rule, *, decisive: bool = True
 CLAIM = Claim(
     name="sign-and-kind",
     statement=(
-        "Under pruning, too, it takes negative excess kurtosis, and not of a scale alone: sub-Gaussian "
-        "fields make receptive fields more local than their Gaussian twins; heavy-tailed "
-        "and elliptical ones do not."
+        "Locality under pruning also needs negative excess kurtosis that is not merely a random scale: "
+        "sub-Gaussian fields make receptive fields more local than their Gaussian twins; heavy-tailed "
+        "and elliptical fields do not."
     ),
     source="Lufkin et al., of a single ReLU neuron without pruning; extended here to pruning",
     scope="Fields on a ring, one hidden layer, the last level; near under the fan-in null.",
