@@ -50,11 +50,6 @@ class Source:
         """Lines of the file, blank ones and docstrings included."""
         return len(self.text.splitlines())
 
-    @property
-    def is_private(self) -> bool:
-        """Whether a part of its path begins with one underscore."""
-        return any(part.startswith("_") and not part.startswith("__") for part in self.path.parts)
-
 
 def read_sources(folder: Path) -> list[Source]:
     """Return every Python file below `folder`, parsed."""
@@ -78,38 +73,38 @@ def num_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return sum(argument.arg not in ("self", "cls") for argument in named)
 
 
-def public_names(sources: list[Source]) -> set[tuple[str, str]]:
-    """Return the names that can be imported by a path without an underscore, each where it is defined.
+def public_names(folder: Path) -> set[tuple[str, str]]:
+    """Return the names that can be imported by a path without an underscore, each with its room.
 
     A public module counts with the functions, classes and constants that it defines, a package also with the
-    names that its ``__init__`` imports under their own name.
+    names that its ``__init__`` imports under their own name, or its stub if it loads them lazily. A name that
+    the top level takes from a room counts once.
     """
     names: set[tuple[str, str]] = set()
-    for source in sources:
-        if source.is_private:
+    for path in sorted([*folder.rglob("*.py"), *folder.rglob("__init__.pyi")]):
+        parts = path.relative_to(folder).with_suffix("").parts
+        if any(part.startswith("_") and not part.startswith("__") for part in parts):
             continue
-        module = ".".join(source.path.with_suffix("").parts)
-        for name, home in _module_level(source.tree, module, with_exports=source.path.name == "__init__.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for name, home in _module_level(tree, with_exports=path.stem == "__init__"):
+            room = home.lstrip(".").split(".")[0] if path.suffix == ".pyi" and len(parts) == 1 else parts[0]
             if not name.startswith("_"):
-                names.add((home, name))
+                names.add((room, name))
     return names
 
 
-def _module_level(tree: ast.Module, module: str, *, with_exports: bool) -> Iterator[tuple[str, str]]:
+def _module_level(tree: ast.Module, *, with_exports: bool) -> Iterator[tuple[str, str]]:
+    """Yield the names that a module binds, each with the module it was imported from, empty if defined."""
     for node in tree.body:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            yield node.name, module
+            yield node.name, ""
         elif isinstance(node, ast.Assign):
             for target in node.targets:
-                for name in ast.walk(target):
-                    if isinstance(name, ast.Name):
-                        yield name.id, module
+                yield from ((name.id, "") for name in ast.walk(target) if isinstance(name, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, module
+            yield node.target.id, ""
         elif isinstance(node, ast.ImportFrom) and with_exports:
-            for alias in node.names:
-                if alias.asname == alias.name:
-                    yield alias.name, str(node.module)
+            yield from ((alias.name, str(node.module)) for alias in node.names if alias.asname == alias.name)
 
 
 def comment_share(sources: list[Source]) -> float:
@@ -166,7 +161,7 @@ def counts(folder: Path) -> dict[str, str]:
         f"functions with ≥ {MANY_PARAMETERS} parameters (most)": (
             f"{sum(number >= MANY_PARAMETERS for number in parameters)} ({max(parameters)})"
         ),
-        "public module-level names": str(len(public_names(sources))),
+        "public module-level names": str(len(public_names(folder))),
         "comments per 100 code lines": f"{comment_share(sources):.1f}",
         f"calls with ≥ {MANY_POSITIONAL} positional arguments": str(
             sum(number >= MANY_POSITIONAL for number in positional)
