@@ -105,7 +105,13 @@ def store_replicate(directory, condition, replicate, geometry, levels):
 def level_of(network: nn.Module, index, masks, next_masks, seed, is_last):
     state = {name: value.detach().clone() for name, value in network.state_dict().items()}
     accuracy = 0.9 - 0.1 * index + (seed % 7) / 100
-    curve = Curve([5, 10], [1.0, 0.5], [1.1, 0.6], [accuracy - 0.1, accuracy], [0.1, 0.1])
+    curve = Curve(
+        step=[5, 10],
+        train_loss=[1.0, 0.5],
+        test_loss=[1.1, 0.6],
+        test_accuracy=[accuracy - 0.1, accuracy],
+        learning_rate=[0.1, 0.1],
+    )
     return Level(
         index=index, masks=masks, next_masks=next_masks, initial=state, final=state, rewind=state,
         curve=curve, seed=seed, network=network, is_last=is_last,

@@ -154,6 +154,7 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
     layers : sequence of str
         Names, as in `linear_layers`.
     inputs : Tensor of float32, (n, num_inputs)
+        Inputs of the network.
 
     Returns
     -------

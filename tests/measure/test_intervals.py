@@ -138,7 +138,16 @@ def test_difference_equals_scipy_and_flips_its_sign(sizes):
         (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=30_000, rng=2
     ).confidence_interval
     width = np.ptp(reference)
-    for side in (result, Interval(-reversed_.mean, -reversed_.high, -reversed_.low, 0.95, min(sizes))):
+    for side in (
+        result,
+        Interval(
+            mean=-reversed_.mean,
+            low=-reversed_.high,
+            high=-reversed_.low,
+            confidence=0.95,
+            num_replicates=min(sizes),
+        ),
+    ):
         assert side.mean == pytest.approx(result.mean)
         assert side.low == pytest.approx(reference.low, abs=0.06 * width)
         assert side.high == pytest.approx(reference.high, abs=0.06 * width)
@@ -215,12 +224,17 @@ def test_cliffs_delta_runs_from_minus_one_to_one():
 )
 def test_describe_shows_two_digits_of_the_width(ends, text):
     low, mean, high = map(float, ends)
-    assert describe(Interval(mean, low, high, 0.95, 5)) == text
+    assert describe(Interval(mean=mean, low=low, high=high, confidence=0.95, num_replicates=5)) == text
 
 
 def test_excludes_zero_needs_both_ends_on_one_side():
     for ends, expected in (((1, 2), True), ((-2, -1), True), ((-1, 1), False), ((0, 1), False)):
-        assert Interval(0.0, float(ends[0]), float(ends[1]), 0.95, 5).excludes_zero is expected
+        assert (
+            Interval(
+                mean=0.0, low=float(ends[0]), high=float(ends[1]), confidence=0.95, num_replicates=5
+            ).excludes_zero
+            is expected
+        )
 
 
 @pytest.mark.parametrize(

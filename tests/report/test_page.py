@@ -119,21 +119,33 @@ def test_findings_are_the_paired_differences_at_the_last_common_level(pages, sto
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
-        (Interval(2.0, 1.5, 2.5, 0.95, 20), "above"),
-        (Interval(0.0, -0.5, 0.5, 0.95, 20), "below"),
-        (Interval(2.0, 1.5, 2.5, 0.95, 3), "above (only a hint, from 3 replicates)"),
-        (Interval(2.0, 0.5, 2.5, 0.95, 20), "undecided: the interval contains 1"),
-        (Interval(1.0, 1.0, 1.0, 0.95, 3), "exactly 1 in every replicate"),
+        (Interval(mean=2.0, low=1.5, high=2.5, confidence=0.95, num_replicates=20), "above"),
+        (Interval(mean=0.0, low=-0.5, high=0.5, confidence=0.95, num_replicates=20), "below"),
         (
-            Interval(2.0, math.nan, math.nan, 0.95, 1),
+            Interval(mean=2.0, low=1.5, high=2.5, confidence=0.95, num_replicates=3),
+            "above (only a hint, from 3 replicates)",
+        ),
+        (
+            Interval(mean=2.0, low=0.5, high=2.5, confidence=0.95, num_replicates=20),
+            "undecided: the interval contains 1",
+        ),
+        (
+            Interval(mean=1.0, low=1.0, high=1.0, confidence=0.95, num_replicates=3),
+            "exactly 1 in every replicate",
+        ),
+        (
+            Interval(mean=2.0, low=math.nan, high=math.nan, confidence=0.95, num_replicates=1),
             "in the one replicate: above",
         ),
         (
-            Interval(0.0, math.nan, math.nan, 0.95, 1),
+            Interval(mean=0.0, low=math.nan, high=math.nan, confidence=0.95, num_replicates=1),
             "in the one replicate: below",
         ),
-        (Interval(1.0, math.nan, math.nan, 0.95, 1), "exactly 1 in the one replicate"),
-        (Interval(math.nan, math.nan, math.nan, 0.95, 0), "no value"),
+        (
+            Interval(mean=1.0, low=math.nan, high=math.nan, confidence=0.95, num_replicates=1),
+            "exactly 1 in the one replicate",
+        ),
+        (Interval(mean=math.nan, low=math.nan, high=math.nan, confidence=0.95, num_replicates=0), "no value"),
     ],
 )
 def test_verdict_follows_the_interval(interval, words):
@@ -142,8 +154,9 @@ def test_verdict_follows_the_interval(interval, words):
 
 def test_verdict_flips_with_the_sign_of_the_effect():
     for sign, words in ((1, "above"), (-1, "below")):
-        ends = sorted((sign * 0.5, sign * 1.5))
-        assert verdict(Interval(float(sign), *ends, 0.95, 20), 0.0, "above", "below") == words
+        low, high = sorted((sign * 0.5, sign * 1.5))
+        interval = Interval(mean=float(sign), low=low, high=high, confidence=0.95, num_replicates=20)
+        assert verdict(interval, 0.0, "above", "below") == words
 
 
 def test_one_replicate_has_no_interval_and_the_page_says_so(pages):

@@ -12,7 +12,7 @@ NUMBERS = st.floats(-10, 10, allow_nan=False)
 
 
 def _interval(low, high):
-    return Interval((low + high) / 2, low, high, 0.95, 10)
+    return Interval(mean=(low + high) / 2, low=low, high=high, confidence=0.95, num_replicates=10)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sparsight.errors import InputError
 from sparsight.measure._bca import bca
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """A mean over replicates with its confidence interval.
 

@@ -41,6 +41,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     folder : Path
         Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
+        File types to write of every panel.
 
     Returns
     -------

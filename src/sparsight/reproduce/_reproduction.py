@@ -72,6 +72,7 @@ class Studies:
     Parameters
     ----------
     scale : {"smoke", "laptop", "paper"}
+        Size of the studies; only "laptop" and "paper" are large enough for conclusions.
     folder : Path
         Holds the runs, each in a directory named by its recipe and the recipe's hash.
     jobs : int, optional

@@ -164,7 +164,7 @@ def _product(mask: Tensor, inputs: Tensor, bias: Tensor) -> Callable[[], Tensor]
     from sparsight.sparse._block import Block
     from sparsight.sparse._live_part import LivePart
 
-    block = Block(LivePart(pattern))
+    block = Block(LivePart(pattern=pattern))
     batch, tiling = Batch(Table(inputs.numpy()), np.arange(len(inputs))), Tiling.of(len(inputs))
     return lambda: block(values, bias, batch, tiling).tiles
 

@@ -33,7 +33,7 @@ class Constants:
     inputs: Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LivePart:
     """The live units and live inputs of a layer, and how the others are treated; None where all are live.
 
@@ -64,7 +64,7 @@ class LivePart:
         if leaves_units_out and _FEWEST_CONSTANT * len(mask) <= num_constant < len(mask):
             constant_units = (~has_input).nonzero().squeeze(1)
         if is_constant is None and constant_units is None:
-            return cls(Pattern.of(mask))
+            return cls(pattern=Pattern.of(mask))
         whole, constants, values = Pattern.of(mask), None, None
         if is_constant is not None:
             is_on_constant = is_constant[whole.inputs]
@@ -72,13 +72,13 @@ class LivePart:
             constants = _constants(whole, is_on_constant.nonzero().squeeze(1), is_constant)
             live = live[:, ~is_constant]
         return cls(
-            Pattern.of(live if constant_units is None else live[has_input]),
-            values if constants is not None else None,
-            None if constant_units is None else has_input.nonzero().squeeze(1),
-            constant_units,
-            None if is_constant is None else (~is_constant).nonzero().squeeze(1),
-            None if is_constant is None else is_constant.nonzero().squeeze(1),
-            constants,
+            pattern=Pattern.of(live if constant_units is None else live[has_input]),
+            values=values if constants is not None else None,
+            units=None if constant_units is None else has_input.nonzero().squeeze(1),
+            constant_units=constant_units,
+            inputs=None if is_constant is None else (~is_constant).nonzero().squeeze(1),
+            constant_inputs=None if is_constant is None else is_constant.nonzero().squeeze(1),
+            constants=constants,
         )
 
 

@@ -68,12 +68,19 @@ def tile_product(
     gamma, beta = norm or (None, None)
     needs_moments = next_relu is not None and torch.is_grad_enabled()
     filled = np.empty((2, tiling.num_tiles, len(bias)) if needs_moments else (2, 0, 0))
-    call = _Call(source, pattern, before, tiling, next_relu or NO_RELU, filled)
+    call = _Call(
+        source=source,
+        pattern=pattern,
+        before=before,
+        tiling=tiling,
+        next_relu=next_relu or NO_RELU,
+        moments=filled,
+    )
     outputs = _TileProduct.apply(values, bias, tiles, gamma, beta, call)  # type: ignore[no-untyped-call]
     return Activations(cast(Tensor, outputs), filled if needs_moments else None)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Call:
     """The arguments of one product that autograd does not look at; `moments` is filled."""
 

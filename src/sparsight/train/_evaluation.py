@@ -13,7 +13,7 @@ from sparsight.train._settings import Loss
 _EVALUATION_BATCH = 2048
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Curve:
     """The evaluations of one training, one row each.
 

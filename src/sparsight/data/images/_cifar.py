@@ -41,6 +41,7 @@ def cifar10(
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all.
     seed : int
+        Seeds the choice of images for a subset; unused for the complete set.
 
     Raises
     ------

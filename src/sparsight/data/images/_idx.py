@@ -52,6 +52,7 @@ def fashion_mnist(
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all 60 000 and 10 000.
     seed : int
+        Seeds the choice of images for a subset; unused for the complete set.
 
     Raises
     ------
@@ -89,6 +90,7 @@ def idx(
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all.
     seed : int
+        Seeds the choice of images for a subset; unused for the complete set.
 
     Raises
     ------

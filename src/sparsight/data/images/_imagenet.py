@@ -57,6 +57,7 @@ def imagenet32(
     num_train, num_test : int, optional
         A random subset, drawn from the seed, held in memory. Default: all, memory-mapped.
     seed : int
+        Seeds the choice of images for a subset; unused for the complete set.
 
     Raises
     ------

@@ -48,6 +48,7 @@ def npz(
         Limit on the unpacked size of all arrays together; a file that declares more is refused before it
         is unpacked.
     seed : int
+        Seeds the choice of samples for a subset; unused for the complete set.
 
     Raises
     ------

@@ -69,6 +69,7 @@ def photographs(
     num_train, num_test : int
         Total numbers of patches, spread over the four classes as evenly as possible.
     seed : int
+        Seeds the choice of patches.
 
     Returns
     -------
