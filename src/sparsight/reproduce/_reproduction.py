@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sparsight.errors import InputError
+from sparsight.measure import mean_of_defined
 from sparsight.reproduce._claim import Claim, Finding, find, verdict_of
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._study import (
@@ -200,7 +201,7 @@ def _curve(results: xr.Dataset, quantity: str) -> dict[str, dict[str, Any]]:
         density = here.density.transpose("replicate", "level").to_numpy()
         exists = ~np.isnan(density).all(axis=0)
         found[str(condition)] = {
-            "density": [round(float(d), 6) for d in np.nanmean(density[:, exists], axis=0)],
+            "density": [round(float(d), 6) for d in mean_of_defined(density[:, exists], axis=0)],
             "values": [_plain(row[exists]) for row in values],
         }
     return found
