@@ -22,6 +22,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from torch.nn.utils import prune as torch_prune
 
 from sparsight.data import Task, photographs
 from sparsight.geometry import Geometry
-from sparsight.network import BatchNorm, FullyConnected, NetworkSettings, initialise_, linear_layers
+from sparsight.network import FullyConnected, NetworkSettings, initialise_, linear_layers
 from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
 from sparsight.sparse import crossover_measurements, sparse_layers
 from sparsight.streams import generator
@@ -42,6 +43,7 @@ WIDTHS, BATCH_SIZE, RATE, NUM_ROUNDS = (1024, 1024), 1000, 0.3, 20
 LEARNING_RATE = 0.05
 STEPS_AT_A_TIME = 4
 
+BatchNorm = Literal["none", "hidden", "input"]
 Clock = Callable[[], float]
 
 
