@@ -184,6 +184,18 @@ _ENTRIES = (
           short_label="the same at equal |w|"),
     Words(name="cavity.num_undefined",
           meaning="cavity effect of weights without which their unit does not vary"),
+    # Initialisation: how much of the mask it decides.
+    Words(name="initialisation.rank_correlation", title="Size of weights before and after training",
+          label="Spearman's ρ of |w| before and after", short="ρ(init)",
+          meaning="rank correlation of a weight's size before and after the level's training",
+          remark="At 1, training changes no rank, and the mask follows the initialisation.", null=0.0,
+          null_label="unrelated"),
+    Words(name="initialisation.foretold_share", title="Pruning foretold by the initialisation",
+          label="share of pruned weights", short="foretold",
+          meaning="share of the pruned weights that pruning by size before training would also remove"),
+    Words(name="initialisation.foretold_share_chance", title="The same by chance"),
+    Words(name="initialisation.same_sign_share", title="Signs kept", label="share of kept weights",
+          meaning="share of the weights kept after the level with the sign they began with", null=0.5),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
@@ -307,6 +319,16 @@ CATALOGUE = Catalogue(
             },
             caption="Δκ of kept and pruned weights of similar size in the same unit, so that size cannot "
             "explain a difference.",
+        ),
+        Family(
+            name="initialisation",
+            title="Pruning foretold by the initialisation, beside chance",
+            lines={
+                "pruned": "initialisation.foretold_share",
+                "chance": "initialisation.foretold_share_chance",
+            },
+            caption="Share of the weights that a level prunes that pruning by size before its training would "
+            "also remove, beside the same for weights drawn at random.",
         ),
         Family(
             name="ipr",

@@ -14,6 +14,7 @@ The instruments
   _gaussianity: how far pre-activations are from Gaussian.
   _cavity: the effect of removing each weight, kept against pruned.
   _cavity_within_class: the same, free of the mixture of classes.
+  _initialisation: how much of a mask the weights decide that training began with.
 """
 
 from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network

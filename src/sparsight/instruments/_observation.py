@@ -31,6 +31,8 @@ class Observation:
         samples.
     weight : numpy.ndarray of float32, (out, in)
         After training; exactly 0 where `mask` is False.
+    weight_before : numpy.ndarray of float32, (out, in), or None
+        Before training: the initialisation at level 0, the rewound weights later. None if it is unknown.
     bias : numpy.ndarray of float32, (out,), or None
         After training.
     mask : numpy.ndarray of bool, (out, in)
@@ -67,6 +69,7 @@ class Observation:
     geometry: Geometry | None
     paths: np.ndarray | None
     num_classes: int
+    weight_before: np.ndarray | None = None
 
     @property
     def pruned(self) -> np.ndarray:
@@ -127,7 +130,14 @@ def observe(
             geometry=geometry,
             paths=None if product is None else product.numpy(),
             num_classes=task.num_classes,
+            weight_before=_weight_before(level, weight_name),
         )
+
+
+def _weight_before(level: Level | MaskedNetwork, name: str) -> np.ndarray | None:
+    if isinstance(level, MaskedNetwork) or name not in level.initial:
+        return None
+    return level.initial[name].numpy().copy()
 
 
 class _Places:

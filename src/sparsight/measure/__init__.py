@@ -12,6 +12,8 @@ Locality (how close together a unit's inputs are): `_locality`, compared with `_
 counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Single receptive fields:
 `_receptive_field`, `_shape_fits`.
 
+Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
+
 Replicates (error bars): `_intervals`, `_bca`, `_cliffs_delta`, `_detectable_effect`. Means of defined values:
 `_means`.
 """
@@ -33,6 +35,10 @@ from sparsight.measure._gaussianity_controls import (
     random_mask_weight as random_mask_weight,
     shuffled_weight as shuffled_weight,
     varying_inputs as varying_inputs,
+)
+from sparsight.measure._initialisation import (
+    InitialisationTrace as InitialisationTrace,
+    initialisation_trace as initialisation_trace,
 )
 from sparsight.measure._intervals import (
     Interval as Interval,

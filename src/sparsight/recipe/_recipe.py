@@ -38,7 +38,7 @@ class MeasureSettings(Settings):
         Upper bound on the number of test samples that the instruments see.
     """
 
-    instruments: tuple[str, ...] = ("locality", "gaussianity", "cavity")
+    instruments: tuple[str, ...] = ("locality", "gaussianity", "cavity", "initialisation")
     num_samples: int = Field(2000, ge=2)
 
     @field_validator("instruments")

@@ -7,6 +7,9 @@ from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES, LevelRecord, Run
 
 _INSTRUMENTS = ("locality", "gaussianity", "cavity")
+_RANK_CORRELATION = "initialisation.rank_correlation"
+FOLLOWS_INITIALISATION = 0.5
+"""Spearman's correlation of |w| before and after dense training, above which masks follow the former."""
 
 
 def caveats(summaries: Summaries) -> list[str]:
@@ -21,6 +24,7 @@ def caveats(summaries: Summaries) -> list[str]:
         *_instruments(summaries),
         *_connectivity(summaries),
         *_undefined(summaries),
+        *_initialisation(summaries),
     ]
 
 
@@ -120,4 +124,21 @@ def _undefined(summaries: Summaries) -> Iterator[str]:
             yield (
                 f"Undefined and left out of means, from level {counts['level'].min()} on: "
                 f"{words_of(quantity).meaning} (largest number in one layer and level: {which})."
+            )
+
+
+def _initialisation(summaries: Summaries) -> Iterator[str]:
+    """Say in which layers and conditions dense training hardly changed the ranks of |w|."""
+    frame = summaries.frame
+    measured = frame[(frame["quantity"] == _RANK_CORRELATION) & (frame["level"] == 0)]
+    for layer, of_layer in measured.groupby("layer", sort=False):
+        means = of_layer.groupby("condition", sort=False)["value"].mean()
+        high = means[means > FOLLOWS_INITIALISATION]
+        if len(high):
+            which = ", ".join(f"{name} {value:.2f}" for name, value in high.items())
+            yield (
+                f"The mask follows the initialisation in layer {layer}: dense training hardly changed which "
+                f"weights are large (Spearman's correlation of |w| before and after: {which}; weights have "
+                f"left the initialisation at {FOLLOWS_INITIALISATION:g} or less). What pruning keeps there "
+                "says more about the initial weights than about the data."
             )

@@ -1,16 +1,24 @@
 """Instruments applied to levels: to one that was just trained, or again to those that are stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sparsight.data import Task
 from sparsight.instruments import Quantity, measure_level
-from sparsight.prune import Level
+from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import OnLevel
-from sparsight.store import RunDirectory, read_level, read_measures, write_record
+from sparsight.store import (
+    RunDirectory,
+    StoredLevel,
+    level_name,
+    read_level,
+    read_measures,
+    write_record,
+)
 
 
 def measure_again(
@@ -62,9 +70,24 @@ def measure_stored(
     stored = read_level(folder)
     built.network.load_state_dict(stored.final)
     level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
+    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
     measured = measure(level, built.task, built.twin, condition)
     measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
     write_record(folder, stored.record, stored.masks, measures)
+
+
+def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> State:
+    """Return the state before the training of a level other than 0, which is not stored with it.
+
+    Raises `InputError` if the level that holds it is damaged.
+    """
+    keeps_trained = condition.pruning.rewind_step is None
+    source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
+    before = source.final if keeps_trained else source.rewind or {}
+    return {
+        name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
+        for name, value in before.items()
+    }
 
 
 def measure(

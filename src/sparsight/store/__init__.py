@@ -40,6 +40,7 @@ from sparsight.store._integrity import (
     set_aside_damaged as set_aside_damaged,
 )
 from sparsight.store._level_files import (
+    StoredLevel as StoredLevel,
     read_level as read_level,
     read_measures as read_measures,
     write_level as write_level,
@@ -58,6 +59,7 @@ from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
+    level_name as level_name,
 )
 from sparsight.store._run_state import (
     ReplicateState as ReplicateState,

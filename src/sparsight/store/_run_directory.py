@@ -113,7 +113,7 @@ class RunDirectory:
 
     def level(self, condition: str, replicate: int, index: int) -> Path:
         """Return the folder of one level."""
-        return self.replicate(condition, replicate) / f"level_{index:03d}"
+        return self.replicate(condition, replicate) / level_name(index)
 
     def replicates(self) -> list[tuple[str, int]]:
         """Return every (condition, replicate) of the recipe, sorted by replicate first."""
@@ -263,6 +263,11 @@ class RunDirectory:
             return True  # nobody can tell, and `check` reports the damaged file
         recorded = facts.get("recipe_sha256")  # version 1 of the format records none
         return recorded is None or recipe_sha256 in (recorded, facts.get("next_recipe_sha256"))
+
+
+def level_name(index: int) -> str:
+    """Return the name of a level's folder."""
+    return f"level_{index:03d}"
 
 
 def default_path(recipe: Recipe) -> Path:
