@@ -36,6 +36,7 @@ def test_availability_says_what_is_missing():
     finally:
         del SOURCES["needs a folder"], SOURCES["needs a path"]
     assert status["photographs"].available
+    assert status["patches"].available  # its folder may be left out
     assert not status["needs a folder"].available
     assert "/nowhere/at/all" in status["needs a folder"].what
     assert "Needs data.path" in status["needs a path"].what

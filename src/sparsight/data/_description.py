@@ -71,6 +71,8 @@ def _status(name: str) -> SourceStatus:
             continue
         if parameter.default is inspect.Parameter.empty:
             return SourceStatus(name, False, f"{what} Needs data.{parameter.name}.")
+        if parameter.default is None:  # it may be left out
+            continue
         default = str(parameter.default)
         if not folder_or_downloaded(default, default, name).exists():
             return SourceStatus(

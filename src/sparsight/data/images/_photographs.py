@@ -1,21 +1,23 @@
 """Colour patches of the photographs that ship inside scikit-image."""
 
 import functools
-import hashlib
 from collections.abc import Callable
-from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import skimage.data
-from jaxtyping import Float
 from pydantic import Field
-from skimage.transform import rescale
 
 from sparsight.data._sources import data_source
 from sparsight.data._task import Task
-from sparsight.data.images._cache import kept_array
-from sparsight.errors import InputError
+from sparsight.data.images._regions import (
+    TRAIN_SHARE,
+    Split,
+    draw_patches,
+    kept_region,
+    pixel_digest,
+    windows_of,
+)
 from sparsight.geometry import Geometry
 from sparsight.streams import generator
 
@@ -34,14 +36,6 @@ _LICENCES = {
     "rocket": "public domain (SpaceX)",
 }
 SCALES = (1.0, 0.5, 0.25)
-_TRAIN_SHARE = 0.6
-"""Share of a photograph's width, from the left, for training patches."""
-FLAT_SD = 0.02
-"""Patches with a smaller standard deviation over pixels and channels (in units of full scale) are flat."""
-
-_MOST_DRAWS_PER_PATCH = 50
-
-Split = Literal["train", "test"]
 
 
 @data_source("photographs")
@@ -98,7 +92,7 @@ def photographs(
             "licence": dict(_LICENCES),
             "classes": list(PHOTOGRAPHS),
             "scales": list(SCALES),
-            "split": f"left {_TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
+            "split": f"left {TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
             "rejected_flat_patches": {"train": train_rejected, "test": test_rejected},
             "channel_mean": mean.ravel().tolist(),
             "channel_sd": sd.ravel().tolist(),
@@ -106,34 +100,11 @@ def photographs(
     )
 
 
-def region(photograph: np.ndarray, split: Split, scale: float) -> Float[np.ndarray, "height width channels"]:
-    """Return one part of a photograph, shrunk by a scale of at most 1: float32 in units of full scale, 0 … 1.
-
-    The training part is the left `_TRAIN_SHARE` of the width, the test part the rest of it.
-    """
-    boundary = int(_TRAIN_SHARE * photograph.shape[1])
-    part = photograph[:, :boundary] if split == "train" else photograph[:, boundary:]
-    part = part.astype(np.float32) / 255
-    if scale == 1:
-        return part
-    return np.asarray(rescale(part, scale, anti_aliasing=True, channel_axis=2), dtype=np.float32)
-
-
 @functools.cache
 def _photograph(name: str) -> tuple[np.ndarray, str]:
     """Return a photograph, decoded once per process, and the digest of its pixels."""
     pixels = np.ascontiguousarray(PHOTOGRAPHS[name]())
-    return pixels, hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-
-
-def _kept_region(name: str, split: Split, scale: float) -> np.ndarray:
-    """Return a `region` of a photograph; a shrunk one is made once and kept in the cache."""
-    photograph, digest = _photograph(name)
-    if scale == 1:
-        return region(photograph, split, scale)
-    # The version is in the key because another one may round differently.
-    key = f"region-{digest}-{split}-{_TRAIN_SHARE:g}-{scale:g}-{version('scikit-image')}"
-    return kept_array(key, lambda: region(photograph, split, scale))
+    return pixels, pixel_digest(pixels)
 
 
 def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -144,29 +115,10 @@ def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarra
         # The first cells take the remainder. Classes vary fastest, so their counts differ by at most one.
         share = number // len(cells) + (index < number % len(cells))
         name = list(PHOTOGRAPHS)[label]
-        windows = np.lib.stride_tricks.sliding_window_view(
-            _kept_region(name, split, scale), (size, size), axis=(0, 1)
-        )  # (rows, columns, channels, size, size)
+        windows = windows_of(kept_region(*_photograph(name), split, scale), size)
         stream = generator(seed, "photographs", split, name, str(scale))
-        found, flat = _draw(windows, share, stream, f"{name} at scale {scale:g}")
+        found, flat = draw_patches(windows, share, stream, f"{name} at scale {scale:g}")
         pieces.append(found)
         labels.append(np.full(share, label, dtype=np.int64))
         rejected += flat
     return np.concatenate(pieces), np.concatenate(labels), rejected
-
-
-def _draw(
-    windows: np.ndarray, number: int, stream: np.random.Generator, where: str
-) -> tuple[np.ndarray, int]:
-    kept = np.empty((0, *windows.shape[2:]), np.float32)
-    drawn = 0
-    while len(kept) < number:
-        missing = number - len(kept)
-        if drawn > _MOST_DRAWS_PER_PATCH * number:
-            raise InputError(f"data.size: almost all patches of {where} are flat; choose a larger size")
-        rows = stream.integers(windows.shape[0], size=missing)
-        columns = stream.integers(windows.shape[1], size=missing)
-        patches = windows[rows, columns]
-        drawn += missing
-        kept = np.concatenate([kept, patches[patches.std(axis=(1, 2, 3)) >= FLAT_SD]])
-    return kept, drawn - number
