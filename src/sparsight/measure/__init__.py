@@ -14,7 +14,8 @@ counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Sin
 
 Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
 
-Replicates (error bars): `_intervals`, `_bca`, `_cliffs_delta`, `_detectable_effect`. Means of defined values:
+Replicates (error bars): `_intervals`, `_bca`, `_fieller` for ratios, `_median_interval`; `_p_values`,
+`_cliffs_delta`, `_detectable_effect`. Means of defined values:
 `_means`.
 """
 
@@ -27,8 +28,12 @@ from sparsight.measure._cavity_contrast import (
 )
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._cliffs_delta import cliffs_delta as cliffs_delta
-from sparsight.measure._detectable_effect import smallest_detectable_effect as smallest_detectable_effect
+from sparsight.measure._detectable_effect import (
+    num_replicates_needed as num_replicates_needed,
+    smallest_detectable_effect as smallest_detectable_effect,
+)
 from sparsight.measure._expected_locality import SUMMARIES as SUMMARIES
+from sparsight.measure._fieller import fieller_interval as fieller_interval
 from sparsight.measure._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
 from sparsight.measure._gaussianity_controls import (
     preactivations as preactivations,
@@ -56,7 +61,9 @@ from sparsight.measure._locality import (
     locality_by_fan_in as locality_by_fan_in,
 )
 from sparsight.measure._means import mean_of_defined as mean_of_defined
+from sparsight.measure._median_interval import median_interval as median_interval
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
+from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES as HISTOGRAM_EDGES,
     gaussian_shares as gaussian_shares,

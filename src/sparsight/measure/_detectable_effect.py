@@ -1,4 +1,4 @@
-"""The smallest effect that a number of replicates can be expected to find."""
+"""The smallest effect that a number of replicates can be expected to find, and the number for an effect."""
 
 import math
 
@@ -57,3 +57,49 @@ def smallest_detectable_effect(
     while shortfall(upper) < 0:
         upper *= 2
     return float(optimize.brentq(shortfall, 0.0, upper)) * sd / math.sqrt(num_replicates)
+
+
+def num_replicates_needed(
+    sd: float, effect: float, *, power: float = 0.8, confidence: float = 0.95, most: int = 1000
+) -> int | None:
+    """Return the least number of replicates whose `smallest_detectable_effect` is at most an effect.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation between replicates; not negative.
+    effect : float
+        True mean to be found; above 0.
+    power, confidence : float
+        As in `smallest_detectable_effect`.
+    most : int
+        Where to stop.
+
+    Returns
+    -------
+    int or None
+        At least 2; None if more than `most` are needed.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> num_replicates_needed(1.0, 1.0)
+    10
+    """
+    if not effect > 0:
+        raise InputError(f"effect is {effect}; an effect above 0 is needed")
+
+    def suffices(n: int) -> bool:
+        return smallest_detectable_effect(sd, n, power=power, confidence=confidence) <= effect
+
+    if not suffices(most):
+        return None
+    few, enough = 1, most  # more replicates always detect smaller effects, so halving finds the least
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if suffices(middle) else (middle, enough)
+    return enough

@@ -22,7 +22,8 @@ class Interval:
     mean : float
         The estimate; NaN without replicates.
     low, high : float
-        Ends of the interval; NaN if there is none, and `statement` says why.
+        Ends of the interval; NaN if there is none, and infinite if it is unbounded (of a ratio whose
+        denominator may be 0). `statement` says which.
     confidence : float
         Nominal probability that the interval contains the true mean.
     num_replicates : int
@@ -47,6 +48,8 @@ class Interval:
             return f"no replicates: no estimate{missing}"
         if self.num_replicates == 1:
             return f"one replicate: no interval{missing}"
+        if math.isinf(self.high - self.low):
+            return f"unbounded interval over {self.num_replicates} replicates{missing}"
         return f"{self.confidence:.3g} interval over {self.num_replicates} replicates{missing}"
 
     @property
@@ -209,7 +212,7 @@ def student_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interva
     (-0.48, 4.48)
     """
     replicates = replicate_values("values", values)
-    _check_confidence(confidence)
+    check_confidence(confidence)
     present = replicates[~np.isnan(replicates)]
     n = len(present)
     mean = float(present.mean()) if n else math.nan
@@ -235,7 +238,7 @@ def describe(interval: Interval) -> str:
     if interval.num_replicates == 0:
         return interval.statement
     width = interval.high - interval.low
-    if math.isnan(width):
+    if not math.isfinite(width):
         return f"{interval.mean:.3g} ({interval.statement})"
     if width == 0:
         return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
@@ -251,7 +254,7 @@ def _interval(
     *,
     num_missing: int,
 ) -> Interval:
-    _check_confidence(confidence)
+    check_confidence(confidence)
     num_replicates = min(map(len, groups))
     estimate = float(statistic(*groups)) if num_replicates else math.nan
     low = high = math.nan
@@ -275,7 +278,8 @@ def _difference_of_means(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.nda
     return np.asarray(a.mean(axis=axis) - b.mean(axis=axis))
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Raise InputError unless the confidence is strictly between 0 and 1."""
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}; a number strictly between 0 and 1 is needed")
 

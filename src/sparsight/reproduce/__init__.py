@@ -4,7 +4,9 @@ Asking the question:
 
 claims: one file per claim; any module there with a `CLAIM` is found.
 _claim: a claim, its predictions, and the findings on them.
+_estimate: from one number per replicate to an interval and p-values: of a mean, a median, a ratio of means.
 _verdict: from an interval to a verdict, by a rule that is data.
+_holm: the correction for the number of predictions.
 _registry: the claims by name.
 
 Getting the answer:

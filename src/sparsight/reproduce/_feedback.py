@@ -1,53 +1,94 @@
-"""The statistic of the feedback claim: how well a quantity of a unit predicts its gain at the next level."""
+"""The statistic of the feedback claim: how well a quantity of a unit predicts its later gain."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from sparsight.measure import mean_of_defined
+from sparsight.errors import InputError
 from sparsight.reproduce._claim import Statistic
-from sparsight.reproduce._statistics import rank_correlation
+from sparsight.reproduce._statistics import levels_in_window, mean_at_levels, rank_correlation
 from sparsight.streams import generator
 
 
 def predicts_gain(
-    cause: str, gain_in: str, condition: str, *, given: Sequence[str] = (), shuffled: bool = False
+    cause: str,
+    gain_in: str,
+    condition: str,
+    *,
+    lag: int = 1,
+    window: tuple[float, float] = (0.0, np.inf),
+    given: Sequence[str] = (),
+    shuffled: bool = False,
 ) -> Statistic:
     """Return a statistic: the rank correlation, over units, of a cause with a later gain.
 
     It is Spearman's correlation over the units of one replicate between `cause` at level t and the change of
-    `gain_in` from t to t + 1, averaged over t. Units with fewer than two kept inputs have no locality and are
-    left out. `given` makes it partial to further quantities per unit at level t: a unit that is local by
-    chance at t is less local at t + 1, whatever the cause (regression to the mean). `shuffled` shuffles the
-    cause over units first: this is the null, with mean 0.
+    `gain_in` from t + lag to t + lag + 1, averaged over t. Units with fewer than two kept inputs have no
+    locality and are left out.
+
+    Parameters
+    ----------
+    cause, gain_in : str
+        Quantities per unit.
+    lag : int
+        1 or more for a prediction. A comparison of the weights that level t keeps with those it prunes is a
+        function of the mask of level t + 1, and so is the gain from t to t + 1. At lag 0 the two are
+        therefore related by construction.
+    window : (float, float)
+        Bounds of the density at level t, as in `in_window`.
+    given : sequence of str
+        Quantities per unit at level t + lag, where the gain begins. The correlation is partial to them: a
+        unit that is local by chance there is less local at the next level, whatever the cause (regression to
+        the mean).
+    shuffled : bool
+        Whether to shuffle the cause over units first: this is the null, with mean 0.
+
+    Raises
+    ------
+    InputError
+        If the lag is negative.
     """
-
-    def statistic(results: xr.Dataset) -> np.ndarray:
-        names = (cause, gain_in, *given)
-        arrays = [
-            results[name].sel(condition=condition).transpose("replicate", "level", "unit").to_numpy()
-            for name in names
-        ]
-        found = np.full(results.sizes["replicate"], np.nan)
-        for replicate in range(len(found)):
-            by_level = [
-                _at_level([array[replicate] for array in arrays], level, replicate, shuffled)
-                for level in range(results.sizes["level"] - 1)
-            ]
-            found[replicate] = mean_of_defined(np.array(by_level))
-        return found
-
-    return statistic
+    if lag < 0:
+        raise InputError(f"lag is {lag}; a gain cannot be predicted from what comes later, so give 0 or more")
+    return lambda results: _predicts_gain(
+        results, (cause, gain_in, *given), condition, lag=lag, window=window, shuffled=shuffled
+    )
 
 
-def _at_level(arrays: list[np.ndarray], level: int, replicate: int, shuffled: bool) -> float:
+def _predicts_gain(
+    results: xr.Dataset,
+    names: Sequence[str],
+    condition: str,
+    *,
+    lag: int,
+    window: tuple[float, float],
+    shuffled: bool,
+) -> np.ndarray:
+    arrays = [
+        results[name].sel(condition=condition).transpose("replicate", "level", "unit").to_numpy()
+        for name in names
+    ]
+    num_levels = results.sizes["level"]
+    correlations = np.full((results.sizes["replicate"], num_levels), np.nan)
+    for replicate in range(len(correlations)):
+        for level in range(num_levels - lag - 1):
+            columns = _columns([array[replicate] for array in arrays], level, level + lag)
+            if shuffled:
+                columns[0] = generator(replicate, "feedback null", level).permutation(columns[0])
+            correlations[replicate, level] = rank_correlation(columns[0], columns[1], columns[2:])
+    # At the last levels of a replicate there is no later gain.
+    density = np.array(results.density.sel(condition=condition).transpose("replicate", "level"))
+    chosen = levels_in_window(results, condition, *window, without_last=True)
+    chosen[:, -lag - 1 :] = False
+    chosen[:, : -lag - 1] &= ~np.isnan(density[:, lag + 1 :])
+    return mean_at_levels(correlations, chosen)
+
+
+def _columns(arrays: list[np.ndarray], at: int, start: int) -> list[np.ndarray]:
+    """Return cause, gain and given quantities of the units that have them all."""
     cause, place, *given = arrays  # (level, unit)
-    gain = place[level + 1] - place[level]
-    columns = [cause[level], gain, *(values[level] for values in given)]
+    columns = [cause[at], place[start + 1] - place[start], *(values[start] for values in given)]
     # A unit counts only where it has all values at both levels; ranks of different sets do not compare.
     defined = ~np.isnan(np.stack(columns)).any(axis=0)
-    causes, gains, *others = (column[defined] for column in columns)
-    if shuffled:
-        causes = generator(replicate, "feedback null", level).permutation(causes)
-    return rank_correlation(causes, gains, others)
+    return [column[defined] for column in columns]

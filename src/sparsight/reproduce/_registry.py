@@ -10,8 +10,8 @@ from sparsight.registry import suggest
 from sparsight.reproduce._claim import Claim
 
 _ORDER = (
-    "locality", "necessity", "more-than-twin", "non-gaussianity", "cavity", "feedback", "causal",
-    "sign-and-kind", "data-and-labels", "one-neuron",
+    "locality", "task-locality", "necessity", "envelope-equivalence", "more-than-twin", "mask-transfer",
+    "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
 )  # fmt: skip
 
 

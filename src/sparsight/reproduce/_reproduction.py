@@ -11,17 +11,20 @@ import xarray as xr
 
 from sparsight.errors import InputError
 from sparsight.measure import mean_of_defined
-from sparsight.reproduce._claim import Claim, Finding, find, verdict_of
+from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._study import (
     SCALES,
+    DataSets,
     Scale,
+    cost_of,
+    data_sets_of,
     load_study,
     outside_accuracy_band,
     results_of,
     variants_of,
 )
-from sparsight.reproduce._verdict import Verdict
+from sparsight.reproduce._verdict import ClaimVerdict
 from sparsight.run import run_recipe
 from sparsight.store import Run, environment
 
@@ -41,6 +44,8 @@ class StudyFacts:
     out_of_band: dict[str, float]  # the entries of `accuracy` outside 0.8 … 0.99
     failures: dict[str, str]  # ``condition/replicate`` → why its training ended early
     environment: dict[str, Any]  # versions and machine, recorded when the run began
+    data_sets: DataSets  # whether the replicates share one data set
+    cost: dict[str, float]  # ``train_seconds`` and ``measure_seconds`` of the runs; empty if not recorded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,8 @@ class Outcome:
     ----------
     findings : list of Finding
         One per prediction and variant.
-    verdict : {"supported", "contradicted", "undecided"}
+        Verdicts are corrected for the number of decisive predictions.
+    verdict : {"supported", "contradicted", "equivalent", "mixed", "undecided"}
         Follows from the decisive predictions.
     studies : list of StudyFacts
         One per study and variant.
@@ -62,7 +68,7 @@ class Outcome:
     claim: Claim
     scale: Scale
     findings: list[Finding]
-    verdict: Verdict
+    verdict: ClaimVerdict
     studies: list[StudyFacts]
     curves: dict[str, dict[str, dict[str, Any]]]
 
@@ -115,7 +121,8 @@ class Studies:
         if self._on_study is not None:
             self._on_study(recipe.name, path)
         directory = run_recipe(recipe, path, jobs=self._jobs)
-        results = results_of(Run(directory))
+        run = Run(directory)
+        results = results_of(run)
         dense = results.test_accuracy.isel(level=0).mean("replicate")
         facts = StudyFacts(
             name=name,
@@ -126,6 +133,8 @@ class Studies:
             out_of_band=outside_accuracy_band(results),
             failures={f"{c}/{r}": reason for (c, r), reason in directory.failures().items()},
             environment=json.loads((path / "environment.json").read_text(encoding="utf-8")),
+            data_sets=data_sets_of(recipe),
+            cost=cost_of(run),
         )
         return facts, results
 
@@ -142,6 +151,8 @@ class Studies:
             out_of_band={},
             failures={},
             environment=environment(),
+            data_sets="fresh each replicate",
+            cost={},
         )
         return facts, results
 
@@ -178,7 +189,7 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
     return Outcome(
         claim=claim,
         scale=studies.scale,
-        findings=findings,
+        findings=corrected(findings),
         verdict=verdict_of(findings),
         studies=facts,
         curves=curves,

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
+from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, merged
 from sparsight.store import Run
@@ -20,6 +21,9 @@ LEAST_ACCURACY, GREATEST_ACCURACY = 0.8, 0.99
 In a trivial or unlearned task nothing differs (docs/decisions.md, "Laptop settings of the claims were chosen
 by dense accuracy alone"). Conditions outside the band are named with the results, not left out."""
 
+DataSets = Literal["one", "fresh each replicate"]
+"""Whether intervals are over seeds given one data set, or over fresh draws of the data as well."""
+
 _TABLES = ("scales", "variants", "every_variant")
 
 
@@ -32,8 +36,10 @@ def study_names() -> list[str]:
 def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
     """Return the recipe of a study at a scale; `variant` is empty for the study itself.
 
-    A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]``, and for the repetitions with
-    one setting changed ``[every_variant]`` and ``[variants.<variant>]``.
+    A study is a recipe in TOML with tables of overrides: ``[scales.<scale>]`` (also of ``replicates``), and
+    for the repetitions with one setting changed ``[every_variant]`` and ``[variants.<variant>]``, which go on
+    top of scale laptop. ``only`` in ``[every_variant]`` lists the conditions that variants repeat, instead of
+    all.
     """
     raw = _read(name)
     if scale not in raw["scales"]:
@@ -44,10 +50,11 @@ def load_study(name: str, scale: Scale, variant: str = "") -> Recipe:
             f"study {name!r} has no variant {variant!r} at scale {scale}; at laptop there are {there}"
         )
     values = {key: value for key, value in raw.items() if key not in _TABLES}
+    values = merged(values, raw["scales"][scale])
     if variant:
-        values = merged(merged(values, raw["every_variant"]), raw["variants"][variant])
-    else:
-        values = merged(values, raw["scales"][scale])
+        every = dict(raw["every_variant"])
+        values["conditions"] = _only(values["conditions"], every.pop("only", None), name)
+        values = merged(merged(values, every), raw["variants"][variant])
     values["name"] = "-".join(filter(None, (name, variant, scale)))
     return Recipe.from_values(values, f"study {name}")
 
@@ -88,10 +95,48 @@ def outside_accuracy_band(results: xr.Dataset) -> dict[str, float]:
     }
 
 
+def data_sets_of(recipe: Recipe) -> DataSets:
+    """Return whether replicates share one data set; they do unless every condition draws random fields."""
+    sources = {recipe.condition(name).data.source for name in recipe.condition_names()}
+    are_fields = all(
+        SOURCES.look_up(name).__module__.startswith("sparsight.data.fields.") for name in sources
+    )
+    return "fresh each replicate" if are_fields else "one"
+
+
+def cost_of(run: Run) -> dict[str, float]:
+    """Return the seconds of training and of measuring, summed over all levels of all replicates.
+
+    They are wall-clock seconds of the process that trained a replicate.
+    """
+    records = [
+        record
+        for condition in run.recipe.condition_names()
+        for replicate in range(run.recipe.replicates)
+        for record in run.directory.records(condition, replicate)
+    ]
+    return {
+        "train_seconds": round(sum(record.train_seconds for record in records), 1),
+        "measure_seconds": round(sum(record.measure_seconds for record in records), 1),
+    }
+
+
+def _only(conditions: dict[str, Any], names: list[str] | None, study: str) -> dict[str, Any]:
+    if names is None:
+        return conditions
+    unknown = [name for name in names if name not in conditions]
+    if unknown:
+        raise InputError(
+            f"every_variant.only of study {study!r} names {unknown[0]!r}; its conditions are "
+            f"{', '.join(conditions)}"
+        )
+    return {name: conditions[name] for name in names}
+
+
 def _read(name: str) -> dict[str, Any]:
     file = resources.files("sparsight.reproduce") / "studies" / f"{name}.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no study is called {name!r}; there are {', '.join(study_names())}") from None
-    return {"scales": {}, "variants": {}, "every_variant": {}} | raw
+    return {"scales": {}, "variants": {}, "every_variant": {}, "conditions": {}} | raw

@@ -7,16 +7,18 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.measure import Interval
-from sparsight.reproduce._claim import Finding
+from sparsight.reproduce._claim import Finding, Ratio
 from sparsight.reproduce._reproduction import Outcome
 
 
 def outcome_table(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as plain values: statement, rules, values of every replicate, intervals, verdicts.
 
-    NaN becomes None. Software versions and the seeds of the replicates are included.
+    NaN becomes None, and so do the ends of an unbounded interval, which says so. Software
+    versions and the seeds of the replicates are included.
     """
     claim = outcome.claim
+    data_sets = {facts.name: facts.data_sets for facts in outcome.studies}
     return {
         "claim": claim.name,
         "scale": outcome.scale,
@@ -24,7 +26,10 @@ def outcome_table(outcome: Outcome) -> dict[str, Any]:
         "source": claim.source,
         "scope": claim.scope,
         "verdict": outcome.verdict,
-        "findings": [_finding_row(finding) for finding in outcome.findings],
+        "findings": [
+            _finding_row(finding) | {"data_sets": data_sets[finding.prediction.study]}
+            for finding in outcome.findings
+        ],
         "studies": [
             {
                 "name": facts.name,
@@ -36,6 +41,8 @@ def outcome_table(outcome: Outcome) -> dict[str, Any]:
                 "failures": facts.failures,
                 "versions": facts.environment["packages"],
                 "started": facts.environment["created"],
+                "data_sets": facts.data_sets,
+                "cost": facts.cost,
             }
             for facts in outcome.studies
         ],
@@ -66,12 +73,21 @@ def _finding_row(finding: Finding) -> dict[str, Any]:
         "study": prediction.study,
         "variant": finding.variant,
         "decisive": prediction.decisive,
-        "rule": {"expects": prediction.rule.expects, "margin": prediction.rule.margin},
+        "rule": {
+            "expects": prediction.rule.expects,
+            "margin": prediction.rule.margin,
+            "equivalence": prediction.rule.none,
+        },
+        "summary": "ratio of means" if isinstance(prediction.statistic, Ratio) else prediction.summary,
         "values": [_number(value) for value in finding.values],
         "effect": _interval_row(finding.effect),
         "control": None if finding.control is None else _interval_row(finding.control),
         "control_statement": prediction.control_statement,
         "smallest_detectable_effect": _number(finding.detectable),
+        "num_replicates_needed": _number_needed(finding.num_replicates_needed),
+        "p": _number(finding.p),
+        "p_adjusted": _number(finding.p_adjusted),
+        "verdict_alone": finding.verdict_alone,
         "verdict": finding.verdict,
     }
 
@@ -83,7 +99,12 @@ def _interval_row(interval: Interval) -> dict[str, Any]:
         "high": _number(interval.high),
         "num_replicates": interval.num_replicates,
         "num_missing": interval.num_missing,
+        "is_unbounded": math.isinf(interval.high - interval.low),
     }
+
+
+def _number_needed(number: float | None) -> int | str | None:
+    return None if number is None else int(number) if math.isfinite(number) else "more than 1000"
 
 
 def _number(value: float) -> float | None:

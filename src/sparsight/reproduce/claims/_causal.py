@@ -1,60 +1,141 @@
 """Claim 6: pruning by each weight's effect on non-Gaussianity suffices to make receptive fields local."""
 
 from sparsight.reproduce._claim import Claim, Prediction
-from sparsight.reproduce._statistics import beyond_chance, difference, final
+from sparsight.reproduce._localisation import (
+    FAR,
+    FINAL_DENSITY,
+    SHARE,
+    accuracy_difference,
+    at_final_density,
+    beyond_random_masks,
+    is_localised,
+    is_not_localised,
+    localises_more,
+)
+from sparsight.reproduce._statistics import beyond_chance
 from sparsight.reproduce._verdict import Rule
 
-_NEAR, _ACCURACY = "locality.near", "test_accuracy"
-
-
-_SCORES = {
-    "cavity": "cavity score",
+_STUDY = "criteria"
+_CRITERIA = {
+    "cavity": "cavity score over all classes",
+    "cavity_reverse": "the reverse of it",
     "cavity_matched": "cavity score at equal |w|",
-    "cavity_reverse": "the reverse of cavity score",
+    "cavity_matched_reverse": "the reverse of it, at equal |w|",
+    "within": "cavity score within classes",
+    "within_reverse": "the reverse of it",
+    "within_matched": "cavity score within classes at equal |w|",
+    "within_matched_reverse": "the reverse of it",
+    "class_variance": "the second-order score: differences of class variances",
+    "class_variance_matched": "the second-order score at equal |w|",
+    "random_matched": "random pruning at equal |w|",
+    "random": "random pruning",
 }
-_OTHERS = {"random": "random pruning", "cavity_reverse": "by its reverse", "magnitude": "by magnitude"}
+_RANDOM = (beyond_random_masks(SHARE, "random_matched"), "attained share under random pruning at equal |w|")
 
 
-def _beyond(name: str, criterion: str, other: str, rule: Rule, *, decisive: bool = True) -> Prediction:
-    words = f"pruning by {_SCORES[criterion]} minus {_OTHERS[other]}"
+def _accuracy(condition: str, words: str, *, decisive: bool = False) -> Prediction:
     return Prediction(
-        name=name,
-        statement=f"near at the last level, {words}, same seeds, same density",
-        study="criteria",
-        statistic=difference(final(_NEAR, criterion), final(_NEAR, other)),
-        rule=rule,
-        control=beyond_chance(final(_NEAR, "random")),
-        control_statement="near − 1 under random pruning",
+        name=f"{condition}_accuracy",
+        statement=f"test accuracy at density {FINAL_DENSITY:.1%}, {words} minus magnitude, same seeds",
+        study=_STUDY,
+        statistic=accuracy_difference(condition, "magnitude"),
+        rule=Rule("above", -0.02),
+        control=accuracy_difference("random", "magnitude"),
+        control_statement="random pruning minus magnitude",
         decisive=decisive,
+    )
+
+
+def _share(condition: str, words: str) -> Prediction:
+    return is_localised(
+        SHARE, _STUDY, condition, f"pruning by {words}", control=("random", "random pruning"), decisive=False
+    )
+
+
+def _far(condition: str, words: str) -> Prediction:
+    return is_localised(
+        FAR, _STUDY, condition, f"pruning by {words}", control=("random", "random pruning"), decisive=False
     )
 
 
 CLAIM = Claim(
     name="causal",
     statement=(
-        "Keeping the weights that raise their unit's non-Gaussianity, instead of the large ones, makes "
-        "receptive fields local, more than keeping the others, and accuracy holds."
+        "Keeping the weights that raise their unit's non-Gaussianity makes receptive fields local because of "
+        "non-Gaussianity: within classes and at equal |w|, more than the reverse and more than random, more "
+        "than a score without a fourth moment, more than on the Gaussian twin, and accuracy holds."
     ),
     source="beyond the papers: the causal reading of arXiv 2412.06545",
     scope=(
-        "Criterion cavity: Δ|κ| of each weight over all classes together, which are a mixture; "
-        "cavity-matched ranks it among weights of similar size, so that it does not select for size."
+        "Kurtosis over all classes together is, for classes of different variance, a score of their "
+        "separation; it exists on the Gaussian twin as well. Criteria at equal |w| do not select for size."
     ),
     predictions=(
-        _beyond("cavity_beyond_random", "cavity", "random", Rule("above", 0.1)),
-        _beyond("cavity_beyond_reverse", "cavity", "cavity_reverse", Rule("above", 0.0)),
-        _beyond("matched_beyond_random", "cavity_matched", "random", Rule("above", 0.1)),
-        Prediction(
-            name="accuracy_holds",
-            statement="test accuracy at the last level, by cavity score minus by magnitude, same seeds",
-            study="criteria",
-            statistic=difference(final(_ACCURACY, "cavity"), final(_ACCURACY, "magnitude")),
-            rule=Rule("above", -0.02),
-            control=difference(final(_ACCURACY, "random"), final(_ACCURACY, "magnitude")),
-            control_statement="random pruning minus magnitude",
+        localises_more(
+            SHARE, _STUDY, ("within_matched", "random_matched"),
+            "cavity score within classes at equal |w| minus random pruning at equal |w|",
+            control=_RANDOM, name="within_matched_beyond_random",
         ),
-        _beyond("cavity_beyond_magnitude", "cavity", "magnitude", Rule("above", 0.0), decisive=False),
-        _beyond("reverse_gives_none", "cavity_reverse", "random", Rule("within", 0.1), decisive=False),
+        localises_more(
+            SHARE, _STUDY, ("within_matched", "within_matched_reverse"),
+            "cavity score within classes at equal |w| minus its reverse",
+            control=_RANDOM, name="within_matched_beyond_reverse",
+        ),
+        localises_more(
+            SHARE, _STUDY, ("cavity", "class_variance"),
+            "cavity score over all classes minus the second-order score", by_margin=False,
+            control=(beyond_random_masks(SHARE, "class_variance"), "attained share by the second-order "
+            "score"),
+            name="cavity_beyond_second_order",
+        ),
+        localises_more(
+            SHARE, _STUDY, ("cavity", "cavity_twin"),
+            "cavity score over all classes on the ring minus the same on its Gaussian twin", by_margin=False,
+            control=(beyond_random_masks(SHARE, "cavity_twin"), "attained share on the twin"),
+            name="cavity_beyond_twin",
+        ),
+        _accuracy("within_matched", _CRITERIA["within_matched"], decisive=True),
+        localises_more(
+            FAR, _STUDY, ("within_matched", "within_matched_reverse"),
+            "cavity score within classes at equal |w| minus its reverse",
+            name="within_matched_far", decisive=False,
+        ),
+        localises_more(
+            SHARE, _STUDY, ("cavity_matched", "cavity_matched_twin"),
+            "cavity score at equal |w| on the ring minus the same on its Gaussian twin", by_margin=False,
+            name="cavity_matched_beyond_twin", decisive=False,
+        ),
+        localises_more(
+            SHARE, _STUDY, ("cavity_matched", "class_variance_matched"),
+            "cavity score minus the second-order score, both at equal |w|", by_margin=False,
+            name="cavity_matched_beyond_second_order", decisive=False,
+        ),
+        is_not_localised(
+            SHARE, _STUDY, "cavity_untrained", "pruning an untrained network by cavity score",
+            control=("cavity", "the same with training"), decisive=False,
+        ),
+        is_not_localised(
+            SHARE, _STUDY, "cavity_matched_untrained",
+            "pruning an untrained network by cavity score at equal |w|",
+            control=("cavity_matched", "the same with training"), decisive=False,
+        ),
+        Prediction(
+            name="near_cavity",
+            statement=f"near − 1 at density {FINAL_DENSITY:.1%}, pruning by cavity score: what earlier "
+            "versions "
+            "called local",
+            study=_STUDY,
+            statistic=beyond_chance(at_final_density("locality.near", "cavity")),
+            rule=Rule("above", 0.1),
+            control=beyond_chance(at_final_density("locality.near", "cavity_twin")),
+            control_statement="on the Gaussian twin",
+            decisive=False,
+        ),
+        *(_share(condition, words) for condition, words in _CRITERIA.items() if condition != "random"),
+        _share("magnitude", "magnitude"),
+        *(_far(condition, words) for condition, words in _CRITERIA.items() if condition != "random"),
+        _far("magnitude", "magnitude"),
+        *(_accuracy(name, words) for name, words in _CRITERIA.items() if name != "within_matched"),
     ),
-    curves=(("criteria", _NEAR), ("criteria", _ACCURACY)),
-)
+    curves=((_STUDY, SHARE), (_STUDY, FAR), (_STUDY, "test_accuracy")),
+)  # fmt: skip

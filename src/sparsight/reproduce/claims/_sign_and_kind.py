@@ -1,40 +1,68 @@
 """Claim 7: which kinds of non-Gaussian inputs make receptive fields more local than Gaussian inputs do."""
 
 from sparsight.reproduce._claim import Claim, Prediction
-from sparsight.reproduce._statistics import beyond_chance, difference, final
-from sparsight.reproduce._verdict import Rule
+from sparsight.reproduce._localisation import (
+    FAR,
+    SHARE,
+    beyond_random_masks,
+    localises_equally,
+    localises_more,
+)
 
-_NEAR = "locality.near"
+_STUDY = "kinds"
+_KINDS = {
+    "nlgp": ("nlgp_twin", "the NLGP (pixel κ = −1.76)"),
+    "ising": ("ising_twin", "Ising spins (pixel κ = −2)"),
+    "elliptical": ("nlgp_twin", "elliptical t fields (pixel κ = 3)"),
+    "laplace": ("laplace_twin", "fields of Laplace pixels (κ = 3)"),
+    "pulses": ("pulses_twin", "sums of pulses (κ > 0)"),
+}
 
 
-def _kind(name: str, twin: str, words: str, rule: Rule, *, decisive: bool = True) -> Prediction:
-    return Prediction(
-        name=name,
-        statement=f"near on {words} minus near on Gaussian fields of equal covariance, same seeds",
-        study="kinds",
-        statistic=difference(final(_NEAR, name), final(_NEAR, twin)),
-        rule=rule,
-        control=beyond_chance(final(_NEAR, twin)),
-        control_statement="near − 1 on those Gaussian fields",
-        decisive=decisive,
-    )
+def _pair(kind: str, suffix: str) -> tuple[str, str]:
+    return f"{kind}{suffix}", f"{_KINDS[kind][0]}{suffix}"
+
+
+def _words(kind: str, suffix: str) -> str:
+    norm = ", all samples of one norm" if suffix else ""
+    return f"{_KINDS[kind][1]} minus Gaussian fields of equal covariance{norm}"
+
+
+def _more(kind: str, suffix: str, *, quantity: str = SHARE, decisive: bool = True) -> Prediction:
+    pair = _pair(kind, suffix)
+    return localises_more(
+        quantity, _STUDY, pair, _words(kind, suffix), by_margin=False,
+        control=(beyond_random_masks(quantity, pair[1]), "on those Gaussian fields"),
+        name=f"{kind}{suffix}{'_far' if quantity == FAR else ''}", decisive=decisive,
+    )  # fmt: skip
 
 
 CLAIM = Claim(
     name="sign-and-kind",
     statement=(
-        "Locality under pruning also needs negative excess kurtosis that is not merely a random scale: "
-        "sub-Gaussian fields make receptive fields more local than their Gaussian twins; heavy-tailed "
-        "and elliptical fields do not."
+        "Localisation under pruning depends on the sign of the excess kurtosis, not on the scale of samples: "
+        "with all samples of one norm, sub-Gaussian fields make receptive fields more local than their "
+        "Gaussian "
+        "twins; heavy-tailed and elliptical fields do not."
     ),
-    source="Lufkin et al., of a single ReLU neuron without pruning; extended here to pruning",
-    scope="Fields on a ring, one hidden layer, the last level; near under the fan-in null.",
+    source="Lufkin et al., arXiv 2501.17284, of a single ReLU neuron without pruning; extended here to "
+    "pruning",
+    scope=(
+        "Fields on a ring, one hidden layer; attained share. Samples are divided by their norm: a random "
+        "scale "
+        "changes κ and is a nuisance. At one norm, elliptical fields are their Gaussian twin, so that "
+        "this pair "
+        "checks the comparison itself."
+    ),
     predictions=(
-        _kind("nlgp", "nlgp_twin", "the NLGP (pixel κ = −1.76)", Rule("above", 0.0)),
-        _kind("ising", "ising_twin", "Ising spins (pixel κ = −2)", Rule("above", 0.0)),
-        _kind("elliptical", "nlgp_twin", "elliptical t fields (pixel κ = 3)", Rule("below", 0.1)),
-        _kind("laplace", "laplace_twin", "fields of Laplace pixels (κ = 3)", Rule("below", 0.1)),
-        _kind("pulses", "pulses_twin", "sums of pulses (κ > 0)", Rule("below", 0.1)),
+        _more("nlgp", "_unit"),
+        _more("ising", "_unit"),
+        *(
+            localises_equally(SHARE, _STUDY, _pair(kind, "_unit"), _words(kind, "_unit"), name=f"{kind}_unit")
+            for kind in ("elliptical", "laplace", "pulses")
+        ),
+        *(_more(kind, "", decisive=False) for kind in _KINDS),
+        *(_more(kind, "_unit", quantity=FAR, decisive=False) for kind in _KINDS),
     ),
-    curves=(("kinds", _NEAR),),
+    curves=((_STUDY, SHARE), (_STUDY, FAR)),
 )
