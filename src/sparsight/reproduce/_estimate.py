@@ -40,7 +40,7 @@ class Ratio:
     def __call__(self, results: xr.Dataset) -> np.ndarray:
         """Return the ratio within each replicate; NaN where the denominator is 0."""
         a, b = (np.asarray(part(results), np.float64) for part in (self.numerator, self.denominator))
-        return np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b != 0)
+        return np.where(b == 0, np.nan, a / np.where(b == 0, 1.0, b))
 
 
 @dataclass(frozen=True, kw_only=True)
