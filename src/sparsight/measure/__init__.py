@@ -50,6 +50,7 @@ from sparsight.measure._locality import (
     locality_by_fan_in as locality_by_fan_in,
 )
 from sparsight.measure._means import mean_of_defined as mean_of_defined
+from sparsight.measure._most_near_pairs import most_near_pairs as most_near_pairs
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES as HISTOGRAM_EDGES,
