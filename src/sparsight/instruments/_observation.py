@@ -1,5 +1,6 @@
 """Observations: one layer of a trained network, with the data it is measured on."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ class Observation:
         of this mask and those of the layers below further up. None without `geometry`.
     num_classes : int
         Labels are 0 … num_classes − 1.
+    outgoing : numpy.ndarray of float32, (out of the next layer, out), or None
+        Weight of the next linear layer, which reads this layer's units; 0 where pruned. None for the last
+        layer, and in networks that are not a chain of linear layers.
+    outputs : Tensor of float32, (n, out), or None
+        What the next layer receives from this layer's units on those samples, after nonlinearity and any
+        BatchNorm. None where `outgoing` is.
     """
 
     layer: str
@@ -67,6 +74,8 @@ class Observation:
     geometry: Geometry | None
     paths: np.ndarray | None
     num_classes: int
+    outgoing: np.ndarray | None = None
+    outputs: Tensor | None = None
 
     @property
     def pruned(self) -> np.ndarray:
@@ -102,7 +111,9 @@ def observe(
     layers = linear_layers(network)
     pruned = [name for name in layers if f"{name}.weight" in masks]
     inputs, labels = task.samples("test", 0, num_samples)
-    seen = layer_inputs(network, pruned, inputs)
+    following = _following_layers(network)
+    wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
+    seen = layer_inputs(network, list(wanted), inputs)
     seen_on_twin = layer_inputs(network, pruned, twin.samples("test", 0, num_samples)[0]) if twin else {}
     places = _Places(network, masks, task.geometry, geometries or {})
     for name in pruned:
@@ -110,6 +121,7 @@ def observe(
         depth, geometry, product = places.of(name)
         samples = seen[name].reshape(-1, layer.in_features)
         on_twin = seen_on_twin.get(name)
+        after = following.get(name)
         yield Observation(
             layer=name,
             depth=depth,
@@ -127,7 +139,24 @@ def observe(
             geometry=geometry,
             paths=None if product is None else product.numpy(),
             num_classes=task.num_classes,
+            outgoing=None if after is None else _masked_weight(layers[after], masks.get(f"{after}.weight")),
+            outputs=None if after is None else seen[after],
         )
+
+
+def _following_layers(network: nn.Module) -> dict[str, str]:
+    """Return, for each linear layer of a chain, the one that reads its units; empty if it is not a chain."""
+    names = list(linear_layers(network))
+    # A flattening between two layers would leave several numbers for each unit.
+    layers = linear_layers(network).values()
+    fits = all(a.out_features == b.in_features for a, b in itertools.pairwise(layers))
+    return dict(itertools.pairwise(names)) if is_chain(network) and fits else {}
+
+
+def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
+    weight = layer.weight.detach().cpu()
+    masked: np.ndarray = (weight if mask is None else weight * mask.cpu()).numpy().copy()
+    return masked
 
 
 class _Places:

@@ -15,7 +15,7 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
 _MOST_TABLED = 4096
-"""Pixels up to which channels share k inputs in the best way; the table of all k takes 0.3 s there."""
+"""Pixels up to which channels share k inputs in the best way; the table of all k is made once."""
 
 
 @checked()
@@ -25,9 +25,9 @@ def most_near_pairs(fan_in: Int[np.ndarray, " out"], geometry: Geometry) -> Floa
     With n pixels in one channel,
 
     * on a line 2 (k − 1); on a ring of three or more pixels also 2 (k − 1), but 2 n for k = n;
-    * on an open plane :math:`2 (4k - \min (3a + 3b - 2 - s))` over boxes of a × b ≥ k pixels that fit into the
-      image, where s is the largest sum of the cuts of the four corners (a cut c removes c (c + 1)/2 pixels)
-      that leaves k pixels. Far from the borders it is :math:`2 \lfloor 4k - \sqrt{28k - 12} \rfloor`;
+    * on an open plane :math:`2 (4k - \min (3a + 3b - 2 - s))` over boxes of a × b ≥ k pixels that fit into
+      the image, where s is the largest sum of the cuts of the four corners (a cut c removes c (c + 1)/2
+      pixels) that leaves k pixels. Far from the borders it is :math:`2 \lfloor 4k - \sqrt{28k - 12} \rfloor`;
     * on a torus the better of such an octagon, of its complement, and of a band around the torus.
 
     All are exact: tests compare them with every possible mask of small images, and with a dynamic programme
@@ -71,9 +71,7 @@ def most_near_pairs(fan_in: Int[np.ndarray, " out"], geometry: Geometry) -> Floa
         most = _edges_over_channels(geometry)[kept]
     else:
         full, rest = np.divmod(kept, pixels)
-        of_full, of_rest = (
-            _most_edges(k, geometry.size, geometry.wraps) for k in (np.array([pixels]), rest)
-        )
+        of_full, of_rest = (_most_edges(k, geometry.size, geometry.wraps) for k in (np.array([pixels]), rest))
         most = full * of_full[0] + of_rest
     return (2.0 * most)[place]
 
