@@ -46,8 +46,8 @@ def share_and_radius(observation: Observation, found: Locality) -> dict[str, Qua
         "contribution_per_unit": Quantity(
             contribution,
             ("unit",),
-            "Σ|v| over the unit's outgoing weights times the sd of its output over samples, as a share of the "
-            "layer's sum",
+            "Σ|v| over the unit's outgoing weights times the sd of its output over samples, as a share of "
+            "the layer's sum",
         ),
         "attained_share_by_contribution": Quantity(
             weighted_mean_of_defined(found.attained_share_per_unit, contribution),
