@@ -5,7 +5,14 @@ from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.measure import SUMMARIES, localities, locality, locality_by_fan_in, sample_masks
+from sparsight.measure import (
+    SUMMARIES,
+    localities,
+    locality,
+    locality_by_fan_in,
+    most_near_pairs,
+    sample_masks,
+)
 from sparsight.measure._pair_counts import (
     available_pairs,
     far_displacements,
@@ -312,3 +319,97 @@ def test_available_pairs_count_all_ordered_pairs():
 def test_what_does_not_fit_is_refused(mask, arguments, message):
     with pytest.raises(InputError, match=message):
         locality(mask, Geometry(1, (3, 3)), **arguments)
+
+
+SHARED = [Geometry(2, (6, 7)), Geometry(1, (24,), wraps=True), Geometry(3, (4, 4), wraps=True)]
+
+
+@pytest.mark.parametrize("geometry", SHARED, ids=str)
+def test_attained_share_and_radius_are_those_of_brute_force(geometry):
+    stream = np.random.default_rng(2)
+    numbers = np.linspace(2, 0.7 * geometry.num_inputs, 8).astype(int)
+    mask = stream.permuted(np.arange(geometry.num_inputs) < numbers[:, None], axis=1)
+    mask[0] = np.isin(np.arange(geometry.num_inputs), [0, 2])
+    found = locality(mask, geometry)
+    near, distances = near_displacements(geometry), geometry.distances()
+    everything = brute_force(np.ones((1, geometry.num_inputs), bool), geometry)[0]
+    of_all = np.sqrt((distances**2 * everything).sum() / everything.sum())
+    shares, radii = [], []
+    for row in mask:
+        counts, k, n = brute_force(row[None], geometry)[0], row.sum(), geometry.num_inputs
+        null = k * (k - 1) / (n * (n - 1)) * everything[near].sum()
+        most = most_near_pairs(np.array([k]), geometry)[0]
+        shares.append((counts[near].sum() - null) / (most - null))
+        radii.append(np.sqrt((distances**2 * counts).sum() / counts.sum()) / of_all)
+    np.testing.assert_allclose(found.attained_share_per_unit, shares)
+    np.testing.assert_allclose(found.radius_of_gyration_per_unit, radii)
+    assert found.attained_share == pytest.approx(np.mean(shares))
+    assert found.mean_radius_of_gyration == pytest.approx(np.mean(radii))
+
+
+@pytest.mark.parametrize("geometry", SHARED, ids=str)
+def test_attained_share_of_random_masks_is_zero(geometry):
+    mask = np.random.default_rng(3).random((4000, geometry.num_inputs)) < 0.25
+    shares = locality(mask, geometry).attained_share_per_unit
+    shares = shares[~np.isnan(shares)]
+    assert abs(shares.mean()) < 4 * shares.std() / np.sqrt(len(shares))
+
+
+def test_attained_share_does_not_depend_on_how_weights_are_divided_between_units():
+    """Windows that are as compact as can be have share 1; their near is between 3 and 21."""
+    geometry = Geometry(1, (96,), wraps=True)
+    divided = {
+        "equal": np.repeat([5, 4], [31, 33]),
+        "geometric": np.maximum(1, np.round(41 * 0.87 ** np.arange(64))).astype(int),
+        "few": np.repeat([29, 28, 0], [7, 3, 54]),
+    }
+    near = {}
+    for name, fan_in in divided.items():
+        mask = np.arange(96) < fan_in[:, None]
+        found = locality(mask, geometry)
+        assert found.attained_share == pytest.approx(1)
+        assert found.near == pytest.approx(found.near_ceiling)
+        near[name] = found.near
+    assert near["equal"] > 4 * near["geometric"] > 4 * near["few"]
+
+
+def test_units_count_by_their_weights():
+    geometry = Geometry(1, (40,))
+    mask = np.zeros((3, 40), bool)
+    mask[0, 10:16] = True
+    mask[1, ::7] = True  # spread over the whole line
+    even = locality(mask, geometry)
+    tilted = locality(mask, geometry, unit_weights=np.array([3.0, 1.0, 7.0]))
+    shares, radii = even.attained_share_per_unit, even.radius_of_gyration_per_unit
+    assert np.isnan([shares[2], radii[2]]).all()
+    assert even.attained_share == pytest.approx(shares[:2].mean())
+    assert tilted.attained_share == pytest.approx((3 * shares[0] + shares[1]) / 4)
+    assert tilted.mean_radius_of_gyration == pytest.approx((3 * radii[0] + radii[1]) / 4)
+    assert (tilted.near, tilted.radius_of_gyration) == (even.near, even.radius_of_gyration)
+    assert np.isnan(locality(mask, geometry, unit_weights=np.array([0, 0, 1])).attained_share)
+    for bad, message in (
+        (np.ones(2), r"unit_weights is float64\(2,\); one number for each of 3 units"),
+        (np.array([1.0, -1, 0]), "unit_weights holds negative"),
+        (np.array([1.0, np.nan, 0]), "NaN or infinite"),
+    ):
+        with pytest.raises(InputError, match=message):
+            locality(mask, geometry, unit_weights=bad)
+
+
+def test_units_without_room_and_maps_have_no_attained_share():
+    geometry = Geometry(1, (6,))
+    mask = np.array([[1, 1, 1, 1, 1, 1], [0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0]], bool)
+    found = locality(mask, geometry)
+    assert np.isnan(found.attained_share_per_unit).tolist() == [True, True, True, False]
+    assert found.attained_share == 1
+    of_map = locality(mask * 0.3, geometry)
+    assert np.isnan(of_map.attained_share_per_unit).all()
+    assert np.isnan([of_map.attained_share, of_map.near_ceiling]).all()
+    np.testing.assert_allclose(of_map.radius_of_gyration_per_unit, found.radius_of_gyration_per_unit)
+
+
+def test_two_channels_without_a_pair_in_either_have_no_radius():
+    mask = np.array([[0, 1, 0, 0, 1, 0]], bool)
+    found = locality(mask, Geometry(2, (3,)))
+    assert np.isnan(found.radius_of_gyration_per_unit).all()
+    assert found.attained_share < 0

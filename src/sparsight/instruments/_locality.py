@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sparsight.geometry import Geometry
+from sparsight.instruments._attained_locality import activity, share_and_radius
 from sparsight.instruments._field_quantities import by_fan_in, concentration, fan_in_spread, places
 from sparsight.instruments._observation import Observation
 from sparsight.instruments._registry import Quantity, instrument
@@ -14,6 +15,7 @@ from sparsight.measure import (
     Null,
     fan_out,
     ipr,
+    ipr_of_cut_gaussian,
     ipr_of_fan_in,
     localities,
     locality,
@@ -69,6 +71,8 @@ def measure_locality(observation: Observation) -> Mapping[str, Quantity]:
         quantities |= _maps(found, geometry)
     quantities |= _weighted(observation, geometry, paths)
     quantities |= _per_unit(observation, mask, under_nulls[0])
+    quantities |= share_and_radius(observation, under_nulls[0])
+    quantities |= activity(observation)
     quantities |= _pieces(mask, geometry, seed)
     quantities |= concentration(observation.weight)
     quantities |= places(mask, geometry)
@@ -123,16 +127,23 @@ def _maps(found: Locality, geometry: Geometry) -> dict[str, Quantity]:
 
 
 def _pieces(mask: np.ndarray, geometry: Geometry, seed: int) -> dict[str, Quantity]:
-    connected = mask.any(axis=1)
-    (random,) = sample_masks(mask, "fan_in", 1, seed)
-    pieces, by_chance = num_components(mask, geometry), num_components(random, geometry)
+    fan_in = mask.sum(axis=1)
+    connected, several = fan_in > 0, fan_in >= 2
+    pieces = num_components(mask, geometry)
+    # The first draw is the one that `num_pieces_fan_in` has always had.
+    draws = [num_components(random, geometry) for random in sample_masks(mask, "fan_in", _FEW_DRAWS, seed)]
     meaning = "connected pieces of a unit's kept pixels (touching by side or corner, channels collapsed)"
     mean = f"mean over connected units of {meaning}"
     control = "the same for one random mask that keeps each unit's number of inputs"
+    of_several = f"mean over units with two or more inputs of {meaning}"
+    expected = f"the same for random masks that keep each unit's number of inputs, mean of {_FEW_DRAWS} draws"
+    by_chance = mean_of_defined(np.mean(draws, axis=0)[several])
     return {
         "num_pieces_per_unit": Quantity(pieces.astype(np.float64), ("unit",), meaning),
         "num_pieces": Quantity(mean_of_defined(pieces[connected]), (), mean),
-        "num_pieces_fan_in": Quantity(mean_of_defined(by_chance[connected]), (), control),
+        "num_pieces_fan_in": Quantity(mean_of_defined(draws[0][connected]), (), control),
+        "pieces": Quantity(mean_of_defined(pieces[several]), (), of_several),
+        "pieces_expected": Quantity(by_chance, (), expected),
     }
 
 
@@ -143,6 +154,14 @@ def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> di
     by_unit = "of each unit, under fan_in (chance: 1)"
     meaning = "Σw⁴/(Σw²)² of the unit's weights (1/n … 1)"
     null = "mean over units of 3/(k + 2): the ipr of k independent Gaussian weights, k the unit's fan-in"
+    density = float(observation.mask.mean()) if observation.mask.size else 0.0
+    after_cut = np.full(len(fan_in), np.nan)
+    if density > 0:
+        after_cut = ipr_of_cut_gaussian(observation.mask.sum(axis=1), density)
+    truncated = (
+        "mean over units of the ipr of k independent Gaussian weights of which the layer's density was kept "
+        "by |w|, k the unit's fan-in: the null after magnitude pruning"
+    )
     field, readers = "inputs in the unit's receptive field", "units whose receptive field holds the input"
     return {
         "connected_units": Quantity(float((fan_in > 0).sum()), (), "units with at least one kept input"),
@@ -153,5 +172,6 @@ def _per_unit(observation: Observation, mask: np.ndarray, found: Locality) -> di
         "ipr_per_unit": Quantity(concentration, ("unit",), meaning),
         "ipr": Quantity(mean_of_defined(concentration), (), f"mean over units of {meaning}"),
         "ipr_null": Quantity(mean_of_defined(by_chance), (), null),
+        "ipr_null_truncated": Quantity(mean_of_defined(after_cut), (), truncated),
         "fan_out_per_input": Quantity(fan_out(mask).astype(np.float64), ("input",), readers),
     }

@@ -1,5 +1,6 @@
 """Observations: one layer of a trained network, with the data it is measured on."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -53,6 +54,12 @@ class Observation:
         of this mask and those of the layers below further up. None without `geometry`.
     num_classes : int
         Labels are 0 … num_classes − 1.
+    outgoing : numpy.ndarray of float32, (out of the next layer, out), or None
+        Weight of the next linear layer, which reads this layer's units; 0 where pruned. None for the last
+        layer, and in networks that are not a chain of linear layers.
+    outputs : Tensor of float32, (n, out), or None
+        What the next layer receives from this layer's units on those samples, after nonlinearity and any
+        BatchNorm. None where `outgoing` is.
     """
 
     layer: str
@@ -70,6 +77,8 @@ class Observation:
     paths: np.ndarray | None
     num_classes: int
     weight_before: np.ndarray | None = None
+    outgoing: np.ndarray | None = None
+    outputs: Tensor | None = None
 
     @property
     def pruned(self) -> np.ndarray:
@@ -105,7 +114,9 @@ def observe(
     layers = linear_layers(network)
     pruned = [name for name in layers if f"{name}.weight" in masks]
     inputs, labels = task.samples("test", 0, num_samples)
-    seen = layer_inputs(network, pruned, inputs)
+    following = _following_layers(network)
+    wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
+    seen = layer_inputs(network, list(wanted), inputs)
     seen_on_twin = layer_inputs(network, pruned, twin.samples("test", 0, num_samples)[0]) if twin else {}
     places = _Places(network, masks, task.geometry, geometries or {})
     for name in pruned:
@@ -113,6 +124,7 @@ def observe(
         depth, geometry, product = places.of(name)
         samples = seen[name].reshape(-1, layer.in_features)
         on_twin = seen_on_twin.get(name)
+        after = following.get(name)
         yield Observation(
             layer=name,
             depth=depth,
@@ -131,6 +143,8 @@ def observe(
             paths=None if product is None else product.numpy(),
             num_classes=task.num_classes,
             weight_before=_weight_before(level, weight_name),
+            outgoing=None if after is None else _masked_weight(layers[after], masks.get(f"{after}.weight")),
+            outputs=None if after is None else seen[after],
         )
 
 
@@ -138,6 +152,21 @@ def _weight_before(level: Level | MaskedNetwork, name: str) -> np.ndarray | None
     if isinstance(level, MaskedNetwork) or name not in level.initial:
         return None
     return level.initial[name].numpy().copy()
+
+
+def _following_layers(network: nn.Module) -> dict[str, str]:
+    """Return, for each linear layer of a chain, the one that reads its units; empty if it is not a chain."""
+    names = list(linear_layers(network))
+    # A flattening between two layers would leave several numbers for each unit.
+    layers = linear_layers(network).values()
+    fits = all(a.out_features == b.in_features for a, b in itertools.pairwise(layers))
+    return dict(itertools.pairwise(names)) if is_chain(network) and fits else {}
+
+
+def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
+    weight = layer.weight.detach().cpu()
+    masked: np.ndarray = (weight if mask is None else weight * mask.cpu()).numpy().copy()
+    return masked
 
 
 class _Places:

@@ -28,8 +28,10 @@ def measure_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
     weight = observation.weight.astype(np.float64)
     quantities: dict[str, Quantity] = {}
     for shape, fit in (("gaussian", fit_gaussian), ("gabor", fit_gabor)):
+        r_squared = {}
         for suffix, values in (("", weight), ("_shuffled", shuffled_over_kept(weight, seed))):
             found = fit(values, geometry, share=_FITTED_SHARE, seed=seed)
+            r_squared[suffix] = found.r_squared
             whose = "weights shuffled over the unit's kept inputs" if suffix else "weights"
             per_unit = np.full(len(weight), np.nan)
             per_unit[found.units] = found.r_squared
@@ -43,4 +45,10 @@ def measure_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
                 f"{shape}_num_failed{suffix}": Quantity(float(found.num_failed), (), failed),
                 f"{shape}_num_undefined{suffix}": Quantity(float(found.num_undefined), (), undefined),
             }
+        beyond = (
+            f"mean over an eighth of the units of r² of the {shape} fit minus r² of the same fit to the "
+            "unit's weights shuffled over its kept inputs (no envelope: 0)"
+        )
+        difference = mean_of_defined(r_squared[""] - r_squared["_shuffled"])
+        quantities[f"{shape}_r_squared_beyond_shuffled"] = Quantity(difference, (), beyond)
     return quantities

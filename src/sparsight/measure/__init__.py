@@ -8,9 +8,10 @@ moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_p
 Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_preactivation_histogram`, and
 the controls with the same fan-in, `_gaussianity_controls`.
 
-Locality (how close together a unit's inputs are): `_locality`, compared with `_expected_locality`. Pairs are
-counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Single receptive fields:
-`_receptive_field`, `_shape_fits`.
+Locality (how close together a unit's inputs are): `_locality`, compared with `_expected_locality`; of each
+unit, `_unit_locality`, relative to the ceiling in `_most_near_pairs`; the word for it, `_locality_verdict`.
+Pairs are counted in `_pair_counts`; random masks come from `_nulls` and `_curveball`. Single receptive
+fields: `_receptive_field`, `_ipr_null`, `_shape_fits`.
 
 Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
 
@@ -53,6 +54,7 @@ from sparsight.measure._intervals import (
     paired_difference as paired_difference,
     student_interval as student_interval,
 )
+from sparsight.measure._ipr_null import ipr_of_cut_gaussian as ipr_of_cut_gaussian
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
 from sparsight.measure._locality import (
     Locality as Locality,
@@ -62,6 +64,18 @@ from sparsight.measure._locality import (
 )
 from sparsight.measure._means import mean_of_defined as mean_of_defined
 from sparsight.measure._median_interval import median_interval as median_interval
+from sparsight.measure._locality_verdict import (
+    FAR_MARGIN as FAR_MARGIN,
+    RADIUS_MARGIN as RADIUS_MARGIN,
+    SHARE_MARGIN as SHARE_MARGIN,
+    LocalityVerdict as LocalityVerdict,
+    locality_verdict as locality_verdict,
+)
+from sparsight.measure._means import (
+    mean_of_defined as mean_of_defined,
+    weighted_mean_of_defined as weighted_mean_of_defined,
+)
+from sparsight.measure._most_near_pairs import most_near_pairs as most_near_pairs
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from sparsight.measure._preactivation_histogram import (

@@ -1,4 +1,4 @@
-"""Locality: how often two kept inputs of a unit are close together or far apart, against a null."""
+"""Locality: whether the kept inputs of a unit are close together, between chance and the most compact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,10 @@ from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure._expected_locality import SUMMARIES, chance, ratio, summary_values
+from sparsight.measure._means import weighted_mean_of_defined
 from sparsight.measure._nulls import Null
-from sparsight.measure._pair_counts import (
-    available_pairs,
-    far_displacements,
-    near_displacements,
-    pair_counts,
-    unit_pair_sums,
-)
+from sparsight.measure._pair_counts import pair_counts
+from sparsight.measure._unit_locality import unit_locality
 
 _DEFAULT_DRAWS = 20
 
@@ -25,6 +21,11 @@ _DEFAULT_DRAWS = 20
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Locality:
     """Pair counts of a layer's receptive fields beside those expected under a null.
+
+    Three numbers are read together: `attained_share` (are neighbours kept together?), `far` and
+    `radius_of_gyration` (is the field bounded?). `locality_verdict` puts them into a word. `near` alone
+    measures smoothness: it is 2.8 for waves over the whole image, its ceiling depends on how weights are
+    divided between units, and units count by k (k − 1).
 
     Attributes
     ----------
@@ -42,6 +43,25 @@ class Locality:
     radius_of_gyration : float
         √(Σ|d|² S^sc / Σ S^sc), divided by the same root for the expectation: 1 is chance, below 1 is
         compact.
+    attained_share : float
+        Mean of `attained_share_per_unit` over the units that have one, weighted by `unit_weights` if given.
+        NaN if none has.
+    attained_share_per_unit : numpy.ndarray of float64, (out,)
+        (S_near − null) / (max − null) of each unit, whatever the null above. S_near is its number of
+        same-channel pairs at |d| ≤ 1.5, null the expectation for its k inputs in random places, and max the
+        largest number that any k inputs can have (`most_near_pairs`): 0 is chance, 1 the most compact field
+        there is, and below 0 neighbours are avoided. NaN for units with fewer than two inputs, for units
+        that can have no other number of near pairs (all inputs kept), and for every unit of a map, which
+        has no such maximum.
+    near_ceiling : float
+        The largest `near` that units of these fan-ins can have, Σ max / Σ null over units with two or more
+        inputs. NaN for maps.
+    radius_of_gyration_per_unit : numpy.ndarray of float64, (out,)
+        √(Σ|d|² S^sc / Σ S^sc) of each unit, divided by its expectation for random places (the same for all
+        units). NaN for units without a pair in one channel.
+    mean_radius_of_gyration : float
+        Its mean over units, weighted by `unit_weights` if given. A unit counts once here, and by its number
+        of pairs in `radius_of_gyration`.
     z : dict of str to float
         For each of these five (`SUMMARIES`), (value − 1) / sd under the null. For ``uniform`` and ``fan_in``
         the variance is exact (for the radius, to first order). For ``configuration`` it is the variance of
@@ -71,6 +91,11 @@ class Locality:
     interval: dict[str, tuple[float, float]]
     near_per_unit: np.ndarray
     far_per_unit: np.ndarray
+    attained_share: float
+    attained_share_per_unit: np.ndarray
+    near_ceiling: float
+    radius_of_gyration_per_unit: np.ndarray
+    mean_radius_of_gyration: float
     num_undefined: int
 
 
@@ -82,6 +107,7 @@ def locality(
     null: str = "fan_in",
     num_samples: int = _DEFAULT_DRAWS,
     seed: int = 0,
+    unit_weights: Any = None,
 ) -> Locality:
     """Measure how local the receptive fields of a layer are.
 
@@ -102,17 +128,22 @@ def locality(
         Number of draws for ``configuration``, at least 1 (2 for z and interval). The other nulls ignore it.
     seed : int
         Seed of the draws.
+    unit_weights : array-like of float, (out,), optional
+        How much each unit counts in `attained_share` and `mean_radius_of_gyration`, not negative: for
+        example what a unit contributes to the next layer. Default: all units alike. Nothing else depends on
+        it.
 
     Raises
     ------
     InputError
-        If the mask does not fit the geometry, holds negative or non-finite numbers, or `null` or
-        `num_samples` are out of range.
+        If the mask does not fit the geometry, holds negative or non-finite numbers, `null` or `num_samples`
+        are out of range, or `unit_weights` do not fit.
 
     Notes
     -----
-    S(d) follows Pellegrini & Biroli, arXiv 2104.13343; nulls, near and far are ours. Counts are summed over
-    units before they are divided, so a unit counts by its number of pairs.
+    S(d) follows Pellegrini & Biroli, arXiv 2104.13343; nulls, near, far and attained share are ours. Counts
+    are summed over units before they are divided, so a unit counts by its number of pairs in `near`, `far`
+    and `radius_of_gyration`; in `attained_share` every unit counts once.
 
     Every null treats units as independent except for what it preserves. Units of a deeper layer, seen
     through the product of masks, share paths: random pruning still gives 1 on average, but with more spread
@@ -124,21 +155,38 @@ def locality(
     >>> found = locality(rng.random((200, 400)) < 0.05, Geometry(1, (20, 20)))
     >>> abs(found.near - 1) < 0.05
     True
+
+    A square of 4 × 4 inputs is as compact as 16 inputs can be; a third of a stripe is not.
+
+    >>> square = np.zeros((1, 20, 20), dtype=bool)
+    >>> square[0, 3:7, 9:13] = True
+    >>> found = locality(square.reshape(1, 400), Geometry(1, (20, 20)))
+    >>> found.attained_share, found.far
+    (1.0, 0.0)
     """
-    return localities(mask, geometry, (null,), num_samples=num_samples, seed=seed)[0]
+    return localities(mask, geometry, (null,), num_samples=num_samples, seed=seed, unit_weights=unit_weights)[
+        0
+    ]
 
 
 @checked()
 def localities(
-    mask: Any, geometry: Geometry, nulls: Sequence[str], *, num_samples: int = _DEFAULT_DRAWS, seed: int = 0
+    mask: Any,
+    geometry: Geometry,
+    nulls: Sequence[str],
+    *,
+    num_samples: int = _DEFAULT_DRAWS,
+    seed: int = 0,
+    unit_weights: Any = None,
 ) -> list[Locality]:
     """Return `locality` under several nulls; the pairs are counted only once."""
     weights = _weights(mask, geometry)
+    counted = None if unit_weights is None else _unit_weights(unit_weights, len(weights))
     for null in nulls:
         _check_null(null, num_samples)
     counts = pair_counts(weights, geometry)
     observed = summary_values(counts, geometry)
-    near_per_unit, far_per_unit = _unit_locality(weights, geometry)
+    units = unit_locality(weights, geometry)
     found = []
     for null in nulls:
         by_chance = chance(weights, geometry, cast(Null, null), num_samples, seed)
@@ -157,8 +205,13 @@ def localities(
                     name: (max(1 - margin, 0.0), 1 + margin)
                     for name, margin in zip(SUMMARIES, margins, strict=True)
                 },
-                near_per_unit=near_per_unit,
-                far_per_unit=far_per_unit,
+                near_per_unit=units.near,
+                far_per_unit=units.far,
+                attained_share=weighted_mean_of_defined(units.attained_share, counted),
+                attained_share_per_unit=units.attained_share,
+                near_ceiling=units.near_ceiling,
+                radius_of_gyration_per_unit=units.radius_of_gyration,
+                mean_radius_of_gyration=weighted_mean_of_defined(units.radius_of_gyration, counted),
                 num_undefined=int(((weights > 0).sum(axis=1) < 2).sum()),
             )
         )
@@ -217,19 +270,6 @@ def locality_by_fan_in(
     ]
 
 
-def _unit_locality(weights: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
-    """Return near and far of every unit against its own ``fan_in`` expectation."""
-    kernels = np.stack([near_displacements(geometry), far_displacements(geometry)])
-    observed = unit_pair_sums(weights, geometry, kernels)
-    products = weights.sum(axis=1, dtype=np.float64) ** 2 - np.square(weights, dtype=np.float64).sum(axis=1)
-    # E[w_i w_j] of two given inputs, as in `expected_products`, of each unit
-    share = products / max(weights.shape[1] * (weights.shape[1] - 1), 1)
-    share[(weights > 0).sum(axis=1) < 2] = 0  # no pairs; rounding may leave some
-    available = available_pairs(geometry)[0]
-    near, far = ratio(observed, np.outer([available[kernel].sum() for kernel in kernels], share))
-    return near, far
-
-
 def _weights(mask: Any, geometry: Geometry) -> np.ndarray:
     array = np.asarray(mask.detach().cpu() if hasattr(mask, "detach") else mask)
     if array.ndim != 2 or array.shape[1] != geometry.num_inputs or array.dtype.kind not in "biuf":
@@ -244,6 +284,18 @@ def _weights(mask: Any, geometry: Geometry) -> np.ndarray:
         raise InputError(
             "mask holds negative, NaN or infinite numbers; give bool, squared weights or numbers of paths"
         )
+    return values
+
+
+def _unit_weights(unit_weights: Any, num_units: int) -> np.ndarray:
+    given = np.asarray(unit_weights.detach().cpu() if hasattr(unit_weights, "detach") else unit_weights)
+    if given.shape != (num_units,) or given.dtype.kind not in "biuf":
+        raise InputError(
+            f"unit_weights is {given.dtype}{given.shape}; one number for each of {num_units} units is needed"
+        )
+    values = given.astype(np.float64)
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise InputError("unit_weights holds negative, NaN or infinite numbers; 0 leaves a unit out")
     return values
 
 

@@ -75,9 +75,18 @@ def pointwise_sampler(
         spectrum = torus_spectrum(transform(covariance.by_displacement()))
     else:
         spectrum = _embedding_spectrum(covariance, transform)
+    return torus_sampler(spectrum, covariance.size)
+
+
+def torus_sampler(spectrum: np.ndarray, size: Sequence[int]) -> Sampler:
+    """Return a sampler of Gaussian fields of `size`, windows of stationary fields on a torus.
+
+    `spectrum` holds the eigenvalues of their covariance, one for each wave (`torus_spectrum`), in the order
+    of `scipy.fft.fftn`; it is at least as large as `size`. Negative eigenvalues count as 0.
+    """
     grid = spectrum.shape
     amplitude = torch.from_numpy(np.sqrt(np.maximum(spectrum, 0) / math.prod(grid)).astype(np.float32))
-    window = tuple(slice(0, extent) for extent in covariance.size)
+    window = tuple(slice(0, extent) for extent in size)
     axes = tuple(range(1, len(grid) + 1))
     block = max(1, _BLOCK_VALUES // (2 * math.prod(grid)))
 
@@ -85,13 +94,13 @@ def pointwise_sampler(
         # The real and the imaginary part of one complex transform are two independent fields.
         num_pairs = (num_samples + 1) // 2
         white = torch.view_as_complex(white_noise(rng, (num_pairs, *grid, 2)))
-        fields = torch.empty(2, num_pairs, *covariance.size).numpy()
+        fields = torch.empty(2, num_pairs, *size).numpy()
         for start in range(0, num_pairs, block):
             part = slice(start, start + block)
             transformed = torch.fft.ifftn(white[part].mul_(amplitude), dim=axes, norm="forward")
             pairs = transformed.numpy()[(slice(None), *window)]
             fields[0, part], fields[1, part] = pairs.real, pairs.imag
-        return fields.reshape(-1, *covariance.size)[:num_samples]
+        return fields.reshape(-1, *size)[:num_samples]
 
     return sample
 
