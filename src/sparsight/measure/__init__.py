@@ -1,6 +1,7 @@
 """Measurements of receptive fields and pre-activations, as pure functions of arrays.
 
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
+within classes `_class_mean_effects`;
 several weights at once `_joint_cavity`; kept against pruned weights `_cavity_contrast`; between levels
 `_cavity_change`; against other maps `_rank_correlations`. The same for the difference between classes in
 variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint moments:
@@ -25,6 +26,10 @@ from sparsight.measure._cavity_contrast import (
     matched_shares as matched_shares,
 )
 from sparsight.measure._cavity_effects import Cavity as Cavity
+from sparsight.measure._class_mean_effects import (
+    SMALLEST_CLASS as SMALLEST_CLASS,
+    class_mean_effects as class_mean_effects,
+)
 from sparsight.measure._class_variance import (
     class_variance_effect as class_variance_effect,
     class_variance_score as class_variance_score,

@@ -18,7 +18,11 @@ class PruningSettings(Settings):
     ----------
     criterion : str
         Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
-        ``synflow``, ``cavity``, ``cavity-reverse``, ``cavity-matched``, or one that a plugin registers.
+        ``synflow``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of these
+        (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of equal
+        size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
+        ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
+        ``cavity-within-class-matched-reverse``), or one that a plugin registers.
     schedule : {"iterative", "one_shot"}
         ``iterative`` prunes after every level. ``one_shot`` prunes once, after the dense level, to the
         density at which ``iterative`` would end.
