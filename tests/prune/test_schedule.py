@@ -36,7 +36,7 @@ def random_pruning(**settings):
 
 pruning_settings = st.builds(
     random_pruning,
-    schedule=st.sampled_from(["iterative", "one_shot"]),
+    schedule=st.sampled_from(["iterative", "one_shot", "one_shot_equal_compute"]),
     rate=st.integers(5, 95).map(lambda percent: percent / 100),
     max_levels=st.integers(0, 6),
     min_density=st.sampled_from([0.02, 0.1, 0.25, 0.5, 1.0]),

@@ -54,7 +54,7 @@ def assert_equal(ours, theirs):
 
 
 @pytest.mark.parametrize("rewind", ["init", "step:7", "lr", "none"])
-@pytest.mark.parametrize("schedule", ["iterative", "one_shot"])
+@pytest.mark.parametrize("schedule", ["iterative", "one_shot", "one_shot_equal_compute"])
 def test_every_replicate_is_what_imp_makes_of_it_alone(rewind, schedule):
     settings = training(momentum=0.9)
     pruning = PruningSettings(rewind=rewind, schedule=schedule, max_levels=3, prune_biases=True)

@@ -51,11 +51,16 @@ def check_settings(masks: Masks, task: Task, training: TrainingSettings, pruning
     Raises
     ------
     InputError
-        If K of ``step:K`` is not before the end of training, the batch is larger than the training set, or
-        pruning would stop removing weights above ``pruning.min_density``.
+        If K of ``step:K`` is not before the end of training (never, without steps), the batch is larger than
+        the training set, or pruning would stop removing weights above ``pruning.min_density``.
     """
     num_steps = training.num_steps(len(task.train_labels))
-    if (pruning.rewind_step or 0) >= num_steps:
+    if pruning.rewind_step and num_steps == 0:
+        raise InputError(
+            f"pruning.rewind is {pruning.rewind!r}, but training.steps (or epochs) is 0, so that there is no "
+            "such step; choose rewind = 'init' or train"
+        )
+    if pruning.rewind_step and pruning.rewind_step >= num_steps:
         raise InputError(
             f"pruning.rewind is {pruning.rewind!r}, but training has {num_steps} steps; "
             f"choose K below {num_steps} or train longer"

@@ -70,6 +70,7 @@ class Rounds:
             self._seed,
             # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
             first_step=0 if self.index == 0 else self._pruning.rewind_step or 0,
+            stretch=self._schedule.stretch(self.index),
             layers_on_kept_weights=sparse,
             cuda_graph=acceleration.cuda_graph,
         )

@@ -94,22 +94,25 @@ class Schedule:
         Only ``pruning.min_connected_fraction``, which depends on the masks, can end a run earlier.
         """
         iterative = list(self._iterative())
-        is_one_shot = self.pruning.schedule == "one_shot" and len(iterative) > 1
+        is_one_shot = self.pruning.prunes_once and len(iterative) > 1
         return [iterative[0], iterative[-1]] if is_one_shot else iterative
 
     def is_last(self, level: int, num_kept: int) -> bool:
         """Return whether a level that keeps this many weights is the last."""
-        return self._has_pruned_enough(level, num_kept) or (
-            self.pruning.schedule == "one_shot" and level == 1
-        )
+        return self._has_pruned_enough(level, num_kept) or (self.pruning.prunes_once and level == 1)
 
     def rounds_after(self, level: int) -> int:
         """Return how many rounds of pruning are made at once after a level."""
-        if self.pruning.schedule == "iterative" or level > 0:
+        if not self.pruning.prunes_once or level > 0:
             return 1
         # One shot removes as many weights as the rounds of iterative pruning would, each rounded down: a
         # single ⌊…⌋ of their product would end at another density, and the two schedules must be comparable.
         return max(len(list(self._iterative())) - 1, 1)
+
+    def stretch(self, level: int) -> int:
+        """Return how many times as long as a level of iterative pruning a level is trained."""
+        is_stretched = self.pruning.schedule == "one_shot_equal_compute" and level > 0
+        return self.rounds_after(0) if is_stretched else 1
 
     def check_that_it_ends(self) -> None:
         """Refuse a schedule that stops removing weights above ``pruning.min_density``.

@@ -18,10 +18,17 @@ class PruningSettings(Settings):
     ----------
     criterion : str
         Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
-        ``synflow``, ``cavity``, ``cavity-reverse``, ``cavity-matched``, or one that a plugin registers.
-    schedule : {"iterative", "one_shot"}
+        ``synflow``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of these
+        (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of equal
+        size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
+        ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
+        ``cavity-within-class-matched-reverse``), or one that a plugin registers.
+    schedule : {"iterative", "one_shot", "one_shot_equal_compute"}
         ``iterative`` prunes after every level. ``one_shot`` prunes once, after the dense level, to the
-        density at which ``iterative`` would end.
+        density at which ``iterative`` would end. ``one_shot_equal_compute`` then trains for as many steps as
+        all the levels of ``iterative`` after the dense one: with n of them, each of the level's learning
+        rates is held for n steps, and batches go on with the step. (Where ``min_connected_fraction`` would
+        end ``iterative`` earlier, it has fewer steps than these.)
     rate : float
         Share of the kept weights that each round removes, rounded down to a whole number of weights.
     max_levels : int
@@ -44,7 +51,7 @@ class PruningSettings(Settings):
     """
 
     criterion: str = "magnitude"
-    schedule: Literal["iterative", "one_shot"] = "iterative"
+    schedule: Literal["iterative", "one_shot", "one_shot_equal_compute"] = "iterative"
     rate: float = Field(0.3, gt=0, lt=1)
     max_levels: int = Field(20, ge=0)
     min_density: float = Field(0.02, gt=0, le=1)
@@ -68,6 +75,11 @@ class PruningSettings(Settings):
                 f"{rewind!r} is not one of 'init', 'lr', 'none' and 'step:K' with a whole number K above 0"
             )
         return rewind
+
+    @property
+    def prunes_once(self) -> bool:
+        """Whether there is a single round of pruning, after the dense level."""
+        return self.schedule != "iterative"
 
     @property
     def rewind_step(self) -> int | None:

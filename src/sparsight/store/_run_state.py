@@ -132,7 +132,8 @@ def _replicate(
     num_steps = first.curve.step[-1] if first else settings.training.num_steps(facts.get("num_train", 0))
 
     def steps(level: int) -> int:
-        return int(num_steps - (settings.pruning.rewind_step or 0 if level else 0))
+        after_rewind = num_steps - (settings.pruning.rewind_step or 0 if level else 0)
+        return int(after_rewind * (schedule.stretch(level) if schedule else 1))
 
     done = tuple(
         LevelTime(steps(record.index), record.train_seconds, record.measure_seconds) for record in records

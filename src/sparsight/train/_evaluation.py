@@ -22,7 +22,8 @@ class Curve:
     step : list of int
         Steps taken so far.
     train_loss : list of float
-        Mean over the batches since the previous row.
+        Mean over the batches since the previous row. In the one row of a training without steps: on the
+        batch of step 0, in evaluation mode, as for the test losses.
     """
 
     step: list[int] = field(default_factory=list)

@@ -17,7 +17,8 @@ class TrainingSettings(Settings):
     Attributes
     ----------
     steps, epochs : int or None
-        Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps.
+        Length of level 0; give one of the two. An epoch is ⌊n / batch_size⌋ steps. 0: networks are never
+        trained, only pruned, level by level (see "Networks that are never trained" in docs/decisions.md).
     batch_size : int
         Samples of a step; at least 2, because BatchNorm needs a variance.
     optimizer : {"sgd", "adam", "adamw"}
@@ -51,8 +52,8 @@ class TrainingSettings(Settings):
         GPU only; ``bf16`` uses ``torch.autocast`` and keeps all layers dense.
     """
 
-    steps: int | None = Field(None, gt=0)
-    epochs: int | None = Field(None, gt=0)
+    steps: int | None = Field(None, ge=0)
+    epochs: int | None = Field(None, ge=0)
     batch_size: int = Field(128, gt=1)
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(0.05, gt=0, allow_inf_nan=False)

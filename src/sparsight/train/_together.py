@@ -61,7 +61,7 @@ def train_together(
     dict of int to DivergenceError
         The error that training alone would have raised, by slot.
     """
-    failed: dict[int, DivergenceError] = {}
+    failed = _evaluate_untrained(trainers, on_step)
     num_slots = num_slots or max(trainers, default=0) + 1
     while True:
         steps = {
@@ -80,6 +80,22 @@ def train_together(
                 if on_step is not None:
                     on_step([slot for slot in group if slot not in stack.failed])
         failed |= stack.failed
+
+
+def _evaluate_untrained(
+    trainers: Mapping[int, Trainer], on_step: Callable[[list[int]], None] | None
+) -> dict[int, DivergenceError]:
+    """Do for trainings without steps what ``trainer.run`` does, each network on its own."""
+    failed, evaluated = {}, []
+    for slot, trainer in trainers.items():
+        try:
+            if trainer.evaluate_untrained():
+                evaluated.append(slot)
+        except DivergenceError as error:
+            failed[slot] = error
+    if evaluated and on_step is not None:
+        on_step(evaluated)
+    return failed
 
 
 class StackedNetworks(nn.Module):

@@ -41,6 +41,10 @@ class Trainer:
         Seeds the batches: that of step t is ``task.batch(seed, t, batch_size)``.
     first_step : int
         The step of schedule and batches at which this training starts. Rewinding to step K starts at K.
+    stretch : int
+        How many times as long as the settings say this training is: after K = `first_step` it takes
+        `stretch` · (T − K) steps. Batches go on with the step. The learning rates are those of the settings,
+        each held `stretch` times as long: at step t that of step K + ⌊(t − K) / `stretch`⌋.
     layers_on_kept_weights : collection of str, optional
         The layers that take the sparse step. Default: those that ``settings.kernel`` asks for, with the fixed
         crossover.
@@ -63,6 +67,7 @@ class Trainer:
         seed: int,
         *,
         first_step: int = 0,
+        stretch: int = 1,
         layers_on_kept_weights: Collection[str] | None = None,
         cuda_graph: bool = False,
     ) -> None:
@@ -71,14 +76,15 @@ class Trainer:
         self.settings = settings
         self.seed = seed
         self.step = first_step
-        self.num_steps = settings.num_steps(len(task.train_labels))
+        self._num_rates = settings.num_steps(len(task.train_labels))
+        self.num_steps = first_step + stretch * (self._num_rates - first_step)
         self.curve = Curve()
         self.device = next(network.parameters()).device
         self._dtype = next(network.parameters()).dtype
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self.cuda_graph = cuda_graph
-        self._first_step = first_step
+        self._first_step, self._stretch = first_step, stretch
         if settings.precision == "tf32" and self.device.type != "cuda":
             raise InputError("training.precision is 'tf32', which is for device = 'cuda'; choose 'float32'")
         if cuda_graph:
@@ -109,6 +115,8 @@ class Trainer:
     def run(self, until: int | None = None, on_step: Callable[["Trainer"], None] | None = None) -> None:
         """Train up to step `until` (default: to the end), calling `on_step` after every step.
 
+        A training without steps evaluates the network as it is, and calls `on_step` once.
+
         Raises
         ------
         DivergenceError
@@ -124,6 +132,8 @@ class Trainer:
                 self.evaluate_if_due()
                 if on_step is not None:
                     on_step(self)
+            if self.evaluate_untrained() and on_step is not None:
+                on_step(self)
         finally:
             self._steps.update_network()
 
@@ -174,13 +184,14 @@ class Trainer:
 
     def hold_final_rate(self) -> None:
         """Train at the schedule's last learning rate throughout (fine-tuning)."""
-        self._held_rate = learning_rate(self.settings, self.num_steps - 1, self.num_steps)
+        self._held_rate = learning_rate(self.settings, self._num_rates - 1, self._num_rates)
 
     def current_rate(self) -> float:
         """Return the learning rate of the next step."""
         if self._held_rate is not None:
             return self._held_rate
-        return learning_rate(self.settings, self.step, self.num_steps)
+        step = self._first_step + (self.step - self._first_step) // self._stretch
+        return learning_rate(self.settings, step, self._num_rates)
 
     def start_step(self) -> None:
         """Set the learning rate of the next step."""
@@ -248,6 +259,37 @@ class Trainer:
             learning_rate=rate,
         )
         self._losses.clear()
+
+    @torch.no_grad()
+    def evaluate_untrained(self) -> bool:
+        """Add the one row of a training without steps; return whether this call added it.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss is NaN or infinite.
+        """
+        if self.num_steps or self.curve.step:
+            return False
+        inputs, labels = self.task.batch(self.seed, 0, self.settings.batch_size)
+        # In evaluation mode: in training mode BatchNorm would move its running statistics.
+        self._network.eval()
+        outputs = self._steps.outputs(inputs.to(self.device))
+        train_loss = batch_loss(outputs, labels.to(self.device), self.settings.loss).item()
+        test_loss, test_accuracy = evaluate(self._network, self.task, self.settings.loss, self._steps.outputs)
+        if not math.isfinite(train_loss) or not math.isfinite(test_loss):
+            raise DivergenceError(
+                f"the untrained network has the loss {train_loss} on a batch and {test_loss} on the test "
+                "split: lower network.init_std or choose another network.init"
+            )
+        self.curve.append(
+            step=0,
+            train_loss=train_loss,
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+        )
+        return True
 
 
 def autocast(device: torch.device, settings: TrainingSettings, *, cuda_graph: bool) -> torch.autocast:

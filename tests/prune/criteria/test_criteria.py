@@ -8,15 +8,29 @@ import pytest
 import torch
 from scipy.stats import kurtosis, rankdata
 
+from sparsight.errors import InputError
 from sparsight.network import layer_inputs, linear_layers
 from sparsight.prune import PruningSettings, Trained, dense_masks, imp
 from sparsight.prune._level import snapshot
-from sparsight.prune.criteria._cavity import _ranks_at_equal_size
+from sparsight.prune.criteria._combinators import ranks_at_equal_size
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
 from tests.toy import linear_task, small_network
 
-ALL = ("cavity", "cavity-matched", "cavity-reverse", "grasp", "movement", "snip", "synflow")
+REVERSED = {
+    f"{name}-reverse": name
+    for name in (
+        "cavity",
+        "cavity-matched",
+        "cavity-within-class",
+        "cavity-within-class-matched",
+        "magnitude",
+    )
+}
+MATCHED = {
+    f"{name}-matched": name for name in ("cavity", "cavity-within-class", "class-variance", "random")
+} | {f"{name}-matched-reverse": f"{name}-reverse" for name in ("cavity", "cavity-within-class")}
+ALL = ("class-variance", "grasp", "movement", "snip", "synflow", *REVERSED, *REVERSED.values(), *MATCHED)
 
 
 def trained_level(density=1.0, loss="cross_entropy", steps=20, learning_rate=0.1, seed=0, **network_settings):
@@ -161,31 +175,79 @@ def test_movement_is_the_sum_over_steps_that_the_paper_takes():
     torch.testing.assert_close(found, total, rtol=0, atol=float(0.01 * total.abs().max()))
 
 
-def kurtosis_lost(trained, name):
-    """Δ|κ| of every kept weight of a layer by removing it."""
+def abs_kurtosis(samples, _labels):
+    return np.abs(kurtosis(samples))
+
+
+def abs_kurtosis_within_classes(samples, labels):
+    return np.mean([np.abs(kurtosis(samples[labels == label])) for label in range(2)])
+
+
+def difference_of_variances(samples, labels):
+    first, second = (samples[labels == label].var() for label in range(2))
+    return ((first - second) / (first + second)) ** 2
+
+
+def lost(trained, name, statistic):
+    """What a statistic of its unit loses with every kept weight of a layer."""
     layer = name.removesuffix(".weight")
-    inputs, _ = trained.task.samples("train", 0, 2048)
+    inputs, labels = trained.task.samples("train", 0, 2048)
     inputs = layer_inputs(trained.network, [layer], inputs)[layer].double().numpy()
     weight = linear_layers(trained.network)[layer].weight.detach().double().numpy()
-    lost = np.zeros(weight.shape)
+    losses = np.zeros(weight.shape)
     for unit, pixel in np.argwhere(trained.masks[name].numpy()):
         without = weight[unit].copy()
         without[pixel] = 0
-        whole, rest = (np.abs(kurtosis(inputs @ row)) for row in (weight[unit], without))
-        lost[unit, pixel] = whole - rest
-    return lost
+        whole, rest = (statistic(inputs @ row, labels.numpy()) for row in (weight[unit], without))
+        losses[unit, pixel] = whole - rest
+    return losses
+
+
+STATISTICS = {
+    "cavity": abs_kurtosis,
+    "cavity-within-class": abs_kurtosis_within_classes,
+    "class-variance": difference_of_variances,
+}
 
 
 @pytest.mark.parametrize("layer", ["linear_0.weight", "linear_1.weight"])
-def test_cavity_is_what_removing_the_weight_does(layer):
+@pytest.mark.parametrize("name", STATISTICS)
+def test_a_score_is_what_removing_the_weight_does(layer, name):
     trained = trained_level(density=0.3)
     kept = trained.masks[layer].numpy()
-    expected = kurtosis_lost(trained, layer)[kept]
-    scores, reverse = (CRITERIA[name](trained)[layer].numpy()[kept] for name in ("cavity", "cavity-reverse"))
+    expected = lost(trained, layer, STATISTICS[name])[kept]
+    scores = CRITERIA[name](trained)[layer].numpy()[kept]
     defined = np.isfinite(expected) & np.isfinite(scores)
     assert defined.sum() > 0.9 * kept.sum() - 1
     np.testing.assert_allclose(scores[defined], expected[defined], rtol=1e-3, atol=1e-4)
-    np.testing.assert_array_equal(reverse[defined], -scores[defined])
+
+
+@pytest.mark.parametrize("name", ["cavity-reverse", "cavity-within-class-reverse", "magnitude-reverse"])
+def test_the_reverse_is_the_negative_except_for_what_is_undefined(name):
+    trained = trained_level(density=0.3)
+    for layer, mask in trained.masks.items():
+        plain, reverse = (CRITERIA[each](trained)[layer][mask] for each in (REVERSED[name], name))
+        defined = plain.isfinite()
+        assert defined.any()
+        assert torch.equal(reverse[defined], -plain[defined])
+        assert bool((reverse[~defined] == torch.inf).all())
+
+
+@pytest.mark.parametrize("name", MATCHED)
+def test_a_matched_criterion_ranks_in_every_stratum_as_the_criterion_does(name):
+    trained = trained_level(density=0.8, widths=(6,))
+    layer = "linear_0.weight"
+    mask, size = trained.masks[layer].numpy(), trained.parameters()[layer].abs().numpy()
+    found = CRITERIA[name](trained)[layer].numpy()
+    plain = CRITERIA[MATCHED[name]](trained)[layer].numpy()
+    for unit in range(6):
+        members = np.flatnonzero(mask[unit])
+        in_order = members[np.argsort(size[unit, members])]
+        for start in range(0, len(in_order), 10):
+            stratum = in_order[start : start + 10]
+            ranks = rankdata(plain[unit, stratum]) - 1
+            noise = found[unit, stratum] - ranks / len(stratum)  # breaks ties between strata, never within
+            assert ((noise >= 0) & (noise < 0.1)).all()
 
 
 def test_a_weight_that_carries_its_unit_alone_goes_last():
@@ -195,7 +257,9 @@ def test_a_weight_that_carries_its_unit_alone_goes_last():
     trained.masks["linear_0.weight"][3, 5] = True
     with torch.no_grad():
         weight[3] *= trained.masks["linear_0.weight"][3]
-    for name in ("cavity", "cavity-reverse"):
+    for name in ("cavity", "cavity-within-class", "class-variance"):
+        assert CRITERIA[name](trained)["linear_0.weight"][3, 5] == torch.inf
+    for name in ("cavity-reverse", "cavity-within-class-reverse"):
         assert CRITERIA[name](trained)["linear_0.weight"][3, 5] == torch.inf
 
 
@@ -203,7 +267,7 @@ def test_matched_ranks_compete_within_strata_of_ten_weights_of_similar_size():
     stream = np.random.default_rng(0)
     effect, size = stream.normal(size=(2, 5, 64))
     size, mask = np.abs(size), stream.random((5, 64)) < 0.6
-    found = _ranks_at_equal_size(effect, size, mask)
+    found = ranks_at_equal_size(effect, size, mask)
     for unit in range(5):
         members = np.flatnonzero(mask[unit])
         in_order = members[np.argsort(size[unit, members])]
@@ -219,8 +283,62 @@ def test_matched_pruning_does_not_select_by_size():
     name = "linear_0.weight"
     size = trained.parameters()[name].abs()
     ratios = {}
-    for criterion in ("magnitude", "cavity", "cavity-matched"):
+    for criterion in ("magnitude", "magnitude-reverse", *MATCHED):
         scores = CRITERIA[criterion](trained)[name]
         kept = scores >= scores.flatten().kthvalue(int(0.5 * scores.numel())).values
         ratios[criterion] = float(size[kept].mean() / size[~kept].mean())
-    assert abs(ratios["cavity-matched"] - 1) < 0.1 < abs(ratios["magnitude"] - 1)
+    assert all(abs(ratios[criterion] - 1) < 0.1 for criterion in MATCHED), ratios
+    assert ratios["magnitude"] > 1.1
+    assert ratios["magnitude-reverse"] < 1 / 1.1
+
+
+def gaussian_classes(num_separating=6):
+    """Two Gaussian classes that differ only in the variance of the first inputs, as a criterion sees them."""
+    stream = np.random.default_rng(3)
+    task = linear_task(num_train=4000)
+    task.train_labels[:] = np.arange(4000) % 2
+    task.train_inputs[:, 0, :num_separating] *= np.where(task.train_labels == 0, 0.3, 3.0)[:, None]
+    network = small_network(task, widths=(40,))
+    weight = network.get_parameter("linear_0.weight")
+    # (Almost) equal sizes: nothing to select but the effect, and strata that are random.
+    sizes = stream.choice([-1, 1], size=weight.shape) * stream.uniform(1, 1.001, size=weight.shape)
+    with torch.no_grad():
+        weight.copy_(torch.from_numpy(sizes))
+    return Trained(
+        network=network.eval(),
+        masks=dense_masks(network, PruningSettings()),
+        task=task,
+        initial=snapshot(network),
+        loss="cross_entropy",
+        level=0,
+        seed=0,
+    )
+
+
+def share_on_the_separating(trained, name, num_separating=6):
+    """Share of the weights kept by a criterion, a quarter of all, that lie on the first quarter of inputs."""
+    scores = CRITERIA[name](trained)["linear_0.weight"]
+    order = scores.flatten().argsort(stable=True)[-scores.numel() // 4 :]
+    return float((order % scores.shape[1] < num_separating).double().mean())
+
+
+def test_only_scores_free_of_the_mixture_are_blind_to_gaussian_classes_of_different_variance():
+    """The planted case: every class is Gaussian, and κ of both together is class separation alone."""
+    trained = gaussian_classes()
+    shares = {
+        name: share_on_the_separating(trained, name)
+        for name in ("cavity", "cavity-matched", "class-variance", "class-variance-matched",
+                     "cavity-within-class", "cavity-within-class-matched", "random-matched")
+    }  # fmt: skip
+    for name in ("cavity", "cavity-matched", "class-variance", "class-variance-matched"):
+        assert shares[name] > 0.7, shares
+    for name in ("cavity-within-class", "cavity-within-class-matched", "random-matched"):
+        assert shares[name] < 0.4, shares
+    assert share_on_the_separating(trained, "cavity-reverse") < 0.05
+
+
+def test_kurtosis_within_classes_needs_a_class_of_some_samples():
+    task = linear_task(num_train=30)
+    pruning = PruningSettings(criterion="cavity-within-class", max_levels=1)
+    with pytest.raises(InputError, match="the largest class has 1[0-9] samples"):
+        list(imp(small_network(task), task, TrainingSettings(steps=1, batch_size=8), pruning))
