@@ -1,7 +1,8 @@
 """Rearranged masks: permutations that keep some properties of a mask and destroy the others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.prune._mask_sources import MaskSource
+from sparsight.prune._mask_sources import MaskSource, as_source
 from sparsight.prune._schedule import layer_of
 from sparsight.prune._settings import Rearrangement
 from sparsight.streams import generator
@@ -40,8 +41,8 @@ class RearrangedMasks:
 
     Parameters
     ----------
-    source : MaskSource
-        Where the masks come from.
+    source : MaskSource or sequence of dict of str to Tensor of bool
+        Where the masks come from, as for `sparsight.imp`.
     how : str
         A row of the table.
     seed : int
@@ -55,7 +56,7 @@ class RearrangedMasks:
         With ``pixels``, if the first layer does not have an input for every value of the geometry.
     """
 
-    source: MaskSource
+    source: MaskSource | Sequence[Mapping[str, Tensor]]
     how: Rearrangement
     seed: int
     geometry: Geometry
@@ -65,7 +66,7 @@ class RearrangedMasks:
             raise InputError(f"rearranged is {self.how!r}; allowed are none, pixels, {', '.join(_PERMUTE)}")
         if self.how == "pixels":
             check_first_layer(
-                {name: tuple(mask.shape) for name, mask in self.source.masks(0).items()},
+                {name: tuple(mask.shape) for name, mask in self._source.masks(0).items()},
                 self.geometry,
                 "rearranged = 'pixels'",
             )
@@ -73,11 +74,15 @@ class RearrangedMasks:
     @property
     def num_levels(self) -> int:
         """Levels to train."""
-        return self.source.num_levels
+        return self._source.num_levels
+
+    @cached_property
+    def _source(self) -> MaskSource:
+        return as_source(self.source)
 
     def masks(self, level: int) -> Masks:
         """Return the permuted masks of a level."""
-        masks = self.source.masks(level)
+        masks = self._source.masks(level)
         if self.how == "none":
             return masks
         if self.how == "pixels":

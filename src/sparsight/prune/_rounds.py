@@ -168,7 +168,9 @@ class Rounds:
 
 
 def _check_source(replicate: Replicate, pruning: PruningSettings, dense: Masks) -> None:
-    source = replicate.masks
+    source, start = replicate.masks, replicate.start
+    if start is not None and start.is_last:
+        return  # no level follows that would need masks
     if source is None:
         if pruning.masks_from is not None:
             raise InputError(
@@ -188,7 +190,6 @@ def _check_source(replicate: Replicate, pruning: PruningSettings, dense: Masks) 
             "starting_state() returns"
         )
     check_shapes(source.masks(0), {name: mask.shape for name, mask in dense.items()}, "masks of level 0")
-    start = replicate.start
     # Levels that were trained with other masks must not be continued with these.
     if start is not None and not _are_equal(start.next_masks, source.masks(start.index + 1)):
         raise InputError(
