@@ -22,7 +22,13 @@ from .network import (
     NetworkSettings as NetworkSettings,
     initialise_ as initialise_,
 )
-from .prune import Level as Level, PruningSettings as PruningSettings, criterion as criterion, imp as imp
+from .prune import (
+    Level as Level,
+    PruningSettings as PruningSettings,
+    criterion as criterion,
+    imp as imp,
+    train_masked as train_masked,
+)
 from .recipe import load_recipe as load_recipe
 from .report import write_figures as write_figures, write_movie as write_movie, write_report as write_report
 from .run import run_recipe as run_recipe

@@ -13,12 +13,18 @@ The rules
   _masks: masks from scores and counts.
   _connectivity: which units the masks still connect.
 
+Masks that no criterion chose
+  _mask_sources: the masks of every level, given from outside.
+  _windows: planted compact windows.
+  _rearrangement: the masks of a source, permuted.
+  _starting_state: the weights from which such masks are trained.
+
 criteria: one file for each criterion, a function from a trained level to a score for every weight.
 """
 
 from sparsight.prune._checks import check_settings as check_settings, dense_masks as dense_masks
 from sparsight.prune._connectivity import connectivity as connectivity, paths as paths
-from sparsight.prune._imp import imp as imp
+from sparsight.prune._imp import imp as imp, train_masked as train_masked
 from sparsight.prune._level import (
     Acceleration as Acceleration,
     Checkpoint as Checkpoint,
@@ -27,8 +33,16 @@ from sparsight.prune._level import (
     Replicate as Replicate,
     State as State,
 )
+from sparsight.prune._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from sparsight.prune._masks import check_mask as check_mask, num_kept_of as num_kept_of
+from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks
 from sparsight.prune._schedule import Schedule as Schedule
-from sparsight.prune._settings import PruningSettings as PruningSettings
+from sparsight.prune._settings import (
+    WINDOWS as WINDOWS,
+    PruningSettings as PruningSettings,
+    overridden as overridden,
+)
+from sparsight.prune._starting_state import starting_state as starting_state
 from sparsight.prune._together import check_kernel as check_kernel, imp_together as imp_together
+from sparsight.prune._windows import CompactWindows as CompactWindows
 from sparsight.prune.criteria._registry import Trained as Trained, criterion as criterion

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sparsight.data import Task
+from sparsight.prune._mask_sources import MaskSource
 from sparsight.prune._masks import density
 from sparsight.sparse import Crossovers
 from sparsight.train import Curve, Masks, Trainer
@@ -26,7 +27,8 @@ class Level:
     masks : dict of str to Tensor of bool
         Masks during this level's training, by parameter name (``linear_0.weight``), on the CPU.
     next_masks : dict of str to Tensor of bool
-        The part of `masks` that the criterion keeps: the masks of the next level, if there is one.
+        The part of `masks` that the criterion, or the source of masks, keeps: the masks of the next level, if
+        there is one.
     initial, final : dict of str to Tensor
         State dict before and after training, on the CPU. Exactly 0 outside `masks`.
     rewind : dict of str to Tensor or None
@@ -117,6 +119,10 @@ class Replicate:
     checkpoint : Checkpoint or None
         State part-way through the level after `start` (or through level 0). A checkpoint of another level
         is ignored.
+    masks : MaskSource or None
+        Where the masks of every level come from. None: from the criterion and the schedule.
+    starting_state : dict of str to Tensor or None
+        State that kept weights have at the start of level 1, 2, … in place of the rewound one.
     """
 
     network: nn.Module
@@ -124,6 +130,8 @@ class Replicate:
     seed: int
     start: Level | None = None
     checkpoint: Checkpoint | None = None
+    masks: MaskSource | None = None
+    starting_state: State | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 import copy
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import nn
 
+from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune._checks import check_settings, dense_masks
 from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
+from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import density, num_kept_of, prune
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
@@ -36,10 +39,14 @@ class Rounds:
         self._task, self._training, self._pruning = replicate.task, training, pruning
         self._seed = replicate.seed
         masks = dense_masks(self._network, pruning, layers)
-        check_settings(masks, replicate.task, training, pruning)
+        check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)
         self._schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
         self._before = start = replicate.start
         self._checkpoint = replicate.checkpoint
+        self._source, self._starting_state = replicate.masks, replicate.starting_state
+        _check_source(replicate, pruning, masks)
+        if self._source is not None:
+            masks = self._source.masks(0)
         self._masks = start.next_masks if start else masks
         self._rewind = start.rewind if start else None
         self.index = start.index + 1 if start else 0
@@ -54,7 +61,8 @@ class Rounds:
     def begin(self, kernel: Kernel, acceleration: Acceleration) -> None:
         """Rewind the network to the start of the level, or load its checkpoint, and make its trainer."""
         if self._before is not None:
-            _load_masked(self._network, self._before.rewind or self._before.final, self._masks)
+            state = self._starting_state or self._before.rewind or self._before.final
+            _load_masked(self._network, state, self._masks)
         checkpoint = self._checkpoint
         resumed = checkpoint if checkpoint is not None and checkpoint.level == self.index else None
         sparse = sparse_layers(self._network, self._masks, kernel, acceleration.crossovers)
@@ -107,11 +115,31 @@ class Rounds:
 
     def finish(self) -> Level:
         """Prune the trained network and return the level; the next one can begin."""
-        network, masks, pruning, index = self._network, self._masks, self._pruning, self.index
-        network.eval()
+        index = self.index
+        self._network.eval()
+        next_masks, is_last = self._chosen() if self._source is None else self._given(self._source)
+        level = Level(
+            index=index,
+            masks=self._masks,
+            next_masks=next_masks,
+            initial=self._initial,
+            final=snapshot(self._network),
+            rewind=self._rewind,
+            curve=self.trainer.curve,
+            seed=self._seed,
+            network=self._network,
+            is_last=is_last,
+            kernels=_kernels(self._masks, self.trainer.layers_on_kept_weights),
+        )
+        self._before, self._masks, self.index = level, level.next_masks, index + 1
+        return level
+
+    def _chosen(self) -> tuple[Masks, bool]:
+        """Return the masks that the criterion leaves, and whether this level is the last."""
+        masks, pruning, index = self._masks, self._pruning, self.index
         scores = CRITERIA[pruning.criterion](
             Trained(
-                network=network,
+                network=self._network,
                 masks=masks,
                 task=self._task,
                 initial=self._initial,
@@ -120,21 +148,15 @@ class Rounds:
                 seed=self._seed,
             )
         )
-        level = Level(
-            index=index,
-            masks=masks,
-            next_masks=prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index)),
-            initial=self._initial,
-            final=snapshot(network),
-            rewind=self._rewind,
-            curve=self.trainer.curve,
-            seed=self._seed,
-            network=network,
-            is_last=self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units(),
-            kernels=_kernels(masks, self.trainer.layers_on_kept_weights),
-        )
-        self._before, self._masks, self.index = level, level.next_masks, index + 1
-        return level
+        kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
+        return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()
+
+    def _given(self, source: MaskSource) -> tuple[Masks, bool]:
+        """Return the masks that the source has for the next level, and whether this level is the last."""
+        following, origin = source.masks(self.index + 1), f"masks of level {self.index + 1}"
+        check_shapes(following, {name: mask.shape for name, mask in self._masks.items()}, origin)
+        check_nested(self._masks, following, origin)
+        return following, self.index + 1 >= source.num_levels
 
     def _has_lost_units(self) -> bool:
         if self._pruning.min_connected_fraction == 0:
@@ -144,6 +166,41 @@ class Rounds:
         shapes = {name: (layer.out_features, layer.in_features) for name, layer in linear.items()}
         connected = connectivity(self._masks, shapes).connected_fraction
         return connected < self._pruning.min_connected_fraction
+
+
+def _check_source(replicate: Replicate, pruning: PruningSettings, dense: Masks) -> None:
+    source, start = replicate.masks, replicate.start
+    if start is not None and start.is_last:
+        return  # no level follows that would need masks
+    if source is None:
+        if pruning.masks_from is not None:
+            raise InputError(
+                f"pruning.masks_from is {pruning.masks_from!r}, but no masks are given: give masks"
+            )
+        if replicate.starting_state is not None:
+            raise InputError("starting_state is for given masks, but there are none: give masks")
+        return
+    if replicate.starting_state is not None and pruning.rewind != "init":
+        raise InputError(
+            f"starting_state replaces initial values, but pruning.rewind is {pruning.rewind!r}; only 'init' "
+            "goes with it"
+        )
+    if replicate.starting_state is None and pruning.weights != "rewound":
+        raise InputError(
+            f"pruning.weights is {pruning.weights!r}, but no starting_state is given: give what "
+            "starting_state() returns"
+        )
+    check_shapes(source.masks(0), {name: mask.shape for name, mask in dense.items()}, "masks of level 0")
+    # Levels that were trained with other masks must not be continued with these.
+    if start is not None and not _are_equal(start.next_masks, source.masks(start.index + 1)):
+        raise InputError(
+            f"level {start.index} was stored with other masks for the level after it than are given now: the "
+            "source of the masks has changed; put it back, or begin anew"
+        )
+
+
+def _are_equal(some: Masks, others: Masks) -> bool:
+    return some.keys() == others.keys() and all(torch.equal(some[name], others[name]) for name in some)
 
 
 def _load_masked(network: nn.Module, state: State, masks: Masks) -> None:

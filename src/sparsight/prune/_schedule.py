@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import prod
 
 from sparsight.errors import InputError
-from sparsight.prune._settings import PruningSettings, Scope
+from sparsight.prune._settings import WINDOWS, PruningSettings, Scope
 
 
 def num_removed(rate: float, num_kept: int) -> int:
@@ -80,7 +80,8 @@ class Schedule:
     @classmethod
     def of(cls, shapes: Mapping[str, Sequence[int]], pruning: PruningSettings) -> "Schedule":
         """Return the schedule of a network, from the shape of each prunable parameter by name."""
-        groups = groups_of(list(shapes), pruning.scope)
+        # Windows know no scores that would share a number of weights out among the layers.
+        groups = groups_of(list(shapes), "layer" if pruning.masks_from == WINDOWS else pruning.scope)
         return cls(tuple(sum(prod(shapes[name]) for name in group) for group in groups), pruning)
 
     @property
@@ -113,6 +114,10 @@ class Schedule:
         """Return how many times as long as a level of iterative pruning a level is trained."""
         is_stretched = self.pruning.schedule == "one_shot_equal_compute" and level > 0
         return self.rounds_after(0) if is_stretched else 1
+
+    def num_rounds(self, level: int) -> int:
+        """Return how many rounds of pruning lead to a level."""
+        return 0 if level == 0 else self.rounds_after(0) + level - 1
 
     def check_that_it_ends(self) -> None:
         """Refuse a schedule that stops removing weights above ``pruning.min_density``.

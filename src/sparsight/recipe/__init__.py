@@ -10,6 +10,7 @@ The settings:
 
 _recipe         Recipe, its conditions, and the hashes that name a run
 _data_settings  the [data] table: a source by name, with the arguments of that source as fields
+_mask_sources   whose masks a condition takes, and the order of work that follows
 _folder_names   names of recipes and conditions, which become folders
 """
 
@@ -19,6 +20,10 @@ from sparsight.recipe._loading import (
     parse_override as parse_override,
     recipe_values as recipe_values,
     shipped_recipes as shipped_recipes,
+)
+from sparsight.recipe._mask_sources import (
+    MasksOf as MasksOf,
+    masks_of as masks_of,
 )
 from sparsight.recipe._recipe import (
     Condition as Condition,

@@ -12,9 +12,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from sparsight.errors import InputError
 from sparsight.instruments import INSTRUMENTS
 from sparsight.network import NetworkSettings
-from sparsight.prune import PruningSettings
+from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
 from sparsight.recipe._folder_names import distinct_folders, folder_name
+from sparsight.recipe._mask_sources import chain_of_sources
 from sparsight.recipe._validation import validated
 from sparsight.registry import suggest
 from sparsight.settings import Settings
@@ -118,11 +119,12 @@ class Recipe(Condition):
         Raises
         ------
         InputError
-            If a field is unknown, missing or wrong.
+            If a field is unknown, missing or wrong, or a condition cannot take its masks from where it says.
         """
         recipe = validated(cls, values, origin)
         for name in recipe.condition_names():
             recipe.condition(name)
+            recipe._check_masks_of(name)
         return recipe
 
     def condition_names(self) -> list[str]:
@@ -161,6 +163,14 @@ class Recipe(Condition):
         copied.__dict__.pop("_resolved", None)
         return copied
 
+    def chain_of_sources(self, name: str) -> list[str]:
+        """Return a condition, the one of this recipe whose masks it takes, that one's source, and so on.
+
+        All but the first have to be finished before the first begins. The last one finds its own masks,
+        plants windows, or takes masks from another run.
+        """
+        return chain_of_sources(name, {each: self.condition(each).pruning for each in self.condition_names()})
+
     def replicate_seed(self, replicate: int) -> int:
         """Return the seed of a replicate, the same for every condition."""
         return derived_seed(self.seed, "replicate", replicate)
@@ -178,8 +188,29 @@ class Recipe(Condition):
 
         Unlike `digest` it leaves out name, question and the number of replicates.
         """
-        facts = {"schema_version": self.schema_version, "seed": self.seed}
+        facts: dict[str, Any] = {"schema_version": self.schema_version, "seed": self.seed}
+        conditions = map(self.condition, self.condition_names())
+        if any(condition.pruning.masks_replicate_offset for condition in conditions):
+            facts["replicates"] = self.replicates  # whose masks a replicate takes depends on it
         return _sha256(facts | {"conditions": self._condition_values()})
+
+    def _check_masks_of(self, name: str) -> None:
+        condition, chain = self.condition(name), self.chain_of_sources(name)
+        if len(chain) == 1:
+            return
+        offset = condition.pruning.masks_replicate_offset
+        if offset and offset % self.replicates == 0:
+            raise InputError(
+                f"conditions.{name}: pruning.masks_replicate_offset is {offset}, but with {self.replicates} "
+                "replicates that is the replicate itself: choose another, or raise replicates"
+            )
+        wanted = _architecture(self.condition(chain[1]))
+        for field, value in _architecture(condition).items():
+            if value != wanted[field]:
+                raise InputError(
+                    f"conditions.{name}: {field} is {value}, but {wanted[field]} in {chain[1]!r}, whose "
+                    "masks it takes: masks fit one architecture only"
+                )
 
     def _condition_values(self) -> dict[str, Any]:
         return {name: self.condition(name).model_dump(mode="json") for name in self.condition_names()}
@@ -188,9 +219,10 @@ class Recipe(Condition):
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with its fields replaced by those of `override`, table by table.
 
-    Two fields are special. A ``data`` table that names another source replaces the whole table, because the
+    Three fields are special. A ``data`` table that names another source replaces the whole table, because the
     options of one source mean nothing to another. ``steps`` and ``epochs`` replace each other, because a
-    training has one of the two.
+    training has one of the two. A ``pruning`` table with ``masks_from`` replaces the fields that have no
+    effect beside it.
     """
     result = copy.deepcopy(dict(base))
     for key, value in override.items():
@@ -198,12 +230,24 @@ def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, An
             result[key] = copy.deepcopy(value)
         elif key == "data" and value.get("source", result[key].get("source")) != result[key].get("source"):
             result[key] = copy.deepcopy(dict(value))
+        elif key == "pruning":
+            result[key] = merged(overridden(result[key], value), value)
         else:
             result[key] = merged(result[key], value)
     for given, other in (("steps", "epochs"), ("epochs", "steps")):
         if given in override and other not in override:
             result.pop(other, None)
     return result
+
+
+def _architecture(condition: Condition) -> dict[str, Any]:
+    """Return what decides which masks a condition has, apart from its data, by name of the field."""
+    facts = {
+        "network.widths": list(condition.network.widths),
+        "pruning.prune_output": condition.pruning.prune_output,
+        "pruning.prune_biases": condition.pruning.prune_biases,
+    }
+    return facts | ({"network.bias": condition.network.bias} if condition.pruning.prune_biases else {})
 
 
 def _sha256(values: Mapping[str, Any]) -> str:

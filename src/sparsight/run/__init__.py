@@ -16,6 +16,7 @@ What a worker needs:
 
 _plugins     The user's own criteria, instruments and data sources.
 _building    Data and network of a replicate.
+_mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
@@ -23,7 +24,10 @@ _step_watch  What a worker does after every step, and how its owner notices new 
 from sparsight.run._measuring import measure_again as measure_again
 from sparsight.run._plan import Execution as Execution, Group as Group
 from sparsight.run._plugins import load_plugins as load_plugins
-from sparsight.run._preflight import check_conditions as check_conditions
+from sparsight.run._preflight import (
+    check_conditions as check_conditions,
+    check_mask_sources as check_mask_sources,
+)
 from sparsight.run._replicates import run_replicates as run_replicates
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe

@@ -14,7 +14,7 @@ import torch
 from sparsight.errors import InputError
 from sparsight.prune import check_kernel
 from sparsight.recipe import Condition, Recipe
-from sparsight.run._preflight import check_conditions
+from sparsight.run._preflight import check_conditions, check_mask_sources
 from sparsight.run._resources import Placement, Size, physical_memory, place
 from sparsight.store import default_path
 from sparsight.train import check_device
@@ -40,6 +40,17 @@ class RunPlan:
     path: Path
     groups: tuple[Group, ...]
     placement: Placement
+
+    def waves(self) -> list[list[Group]]:
+        """Return the groups in waves: those of a wave need masks of earlier waves only.
+
+        A condition that takes masks of another one of the recipe begins when all of that one's replicates
+        have ended, because a replicate can take the masks of any of them.
+        """
+        waves: dict[int, list[Group]] = {}
+        for group in self.groups:
+            waves.setdefault(len(self.recipe.chain_of_sources(group.name)), []).append(group)
+        return [waves[number] for number in sorted(waves)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +96,7 @@ def plan_run(
     _check_options(conditions, together, cuda_graph)
     seed = recipe.replicate_seed(0)
     size = check_conditions((condition, seed) for condition in conditions.values())
+    check_mask_sources(recipe)
     numbers = {
         name: min(together or num_together(condition, size), recipe.replicates)
         for name, condition in conditions.items()

@@ -7,9 +7,11 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import FullyConnected
-from sparsight.prune import check_settings, dense_masks
-from sparsight.recipe import Condition, DataSettings
+from sparsight.prune import WINDOWS, CompactWindows, check_settings, check_shapes, dense_masks
+from sparsight.recipe import Condition, DataSettings, Recipe, masks_of
+from sparsight.run._mask_sources import stored_masks
 from sparsight.run._resources import Size
+from sparsight.store import RunDirectory
 
 
 def check_conditions(conditions: Iterable[tuple[Condition, int]], *, runs_here: bool = True) -> Size:
@@ -55,13 +57,73 @@ def _original(condition: Condition) -> DataSettings:
 def _size(condition: Condition, task: Task) -> Size:
     with torch.device("meta"):  # shapes are enough; the weights of a mistyped width would fill the memory
         network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
-    check_settings(dense_masks(network, condition.pruning), task, condition.training, condition.pruning)
+    masks, pruning = dense_masks(network, condition.pruning), condition.pruning
+    check_settings(masks, task, condition.training, pruning, has_masks=pruning.masks_from is not None)
+    _check_masks(condition, task, {name: tuple(mask.shape) for name, mask in masks.items()})
     num_weights = sum(parameter.numel() for parameter in network.parameters())
     is_clone = condition.data.clone != "none"
     has_twin = bool(condition.measure.instruments) and not is_clone
     num_units = task.geometry.num_inputs + sum(condition.network.widths) + task.num_classes
     num_activations = condition.training.batch_size * num_units
     return Size.of(num_weights, task, int(is_clone) + int(has_twin), num_activations)
+
+
+def check_mask_sources(recipe: Recipe) -> None:
+    """Refuse conditions that take masks which are not there, or that do not fit their data.
+
+    Raises
+    ------
+    InputError
+        If another run is missing, or one of the replicates wanted from it is missing or not finished; or if
+        two conditions of the recipe, of which one takes the other's masks, have inputs of different sizes.
+    """
+    for name in recipe.condition_names():
+        condition = recipe.condition(name)
+        chain, source = recipe.chain_of_sources(name), masks_of(condition.pruning)
+        if len(chain) > 1:
+            _check_same_inputs(recipe, name, chain[1])
+        elif source is not None and source.run is not None:
+            of = RunDirectory.open(source.run)
+            for number in range(recipe.replicates):
+                stored = stored_masks(of, condition.pruning, number)
+                if stored is not None:
+                    stored.check_finished()
+
+
+def _check_same_inputs(recipe: Recipe, name: str, source: str) -> None:
+    data = {each: _original(recipe.condition(each)) for each in (name, source)}
+    if data[name] == data[source]:
+        return  # making data is slow
+    tasks = [settings.build(recipe.replicate_seed(0)) for settings in data.values()]
+    num_inputs, num_classes = ([read(task) for task in tasks] for read in (_num_inputs, _num_classes))
+    prunes_output = recipe.condition(name).pruning.prune_output or not recipe.condition(name).network.widths
+    if num_inputs[0] != num_inputs[1] or (prunes_output and num_classes[0] != num_classes[1]):
+        raise InputError(
+            f"conditions.{name}: its data have {num_inputs[0]} inputs and {num_classes[0]} classes, those of "
+            f"{source!r}, whose masks it takes, {num_inputs[1]} and {num_classes[1]}: masks fit one "
+            "architecture only"
+        )
+
+
+def _num_inputs(task: Task) -> int:
+    return task.geometry.num_inputs
+
+
+def _num_classes(task: Task) -> int:
+    return task.num_classes
+
+
+def _check_masks(condition: Condition, task: Task, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuse windows that cannot be planted, and masks of another run that do not fit the network."""
+    pruning = condition.pruning
+    if pruning.masks_from == WINDOWS:
+        CompactWindows(shapes=shapes, geometry=task.geometry, pruning=pruning, seed=0)
+    source = masks_of(pruning)
+    if source is not None and source.run is not None:
+        stored = stored_masks(RunDirectory.open(source.run), pruning, 0)
+        if stored is not None:
+            stored.check_finished()
+            check_shapes(stored.masks(0), shapes, f"masks of {stored}")
 
 
 def _check_device(device: str, precision: str) -> None:

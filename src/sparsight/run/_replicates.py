@@ -15,7 +15,15 @@ from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
 from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
+from sparsight.recipe import masks_of
 from sparsight.run._building import Built, build
+from sparsight.run._mask_sources import (
+    RECORDED,
+    check_unchanged,
+    mask_source,
+    starting_state_of,
+    stored_masks,
+)
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
@@ -24,6 +32,7 @@ from sparsight.run._stopping import ignore_terminal, is_stop_requested
 from sparsight.store import (
     CHECKPOINT,
     RunDirectory,
+    StoredMasks,
     check_replicate,
     forget_progress,
     read_checkpoint,
@@ -72,7 +81,9 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     torch.set_num_threads(execution.threads)
     directory = RunDirectory.open(path)
     with explaining_storage(directory.replicate(group.name, group.replicates[0])):
-        prepared = [_prepare(directory, group, number) for number in group.replicates]
+        prepared = list(filter(None, (_prepare(directory, group, number) for number in group.replicates)))
+        if not prepared:
+            return
         watch = StepWatch([each.folder for each in prepared], execution)
         facts = {"threads": execution.threads, "together": len(prepared), "cuda_graph": execution.cuda_graph}
         try:
@@ -85,16 +96,61 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
                 forget_progress(each.folder)
 
 
-def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared:
-    folder = directory.replicate(group.name, number)
+def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | None:
+    """Return a replicate ready to be trained; None if the one whose masks it takes has failed."""
+    folder, pruning = directory.replicate(group.name, number), group.condition.pruning
     seed = directory.recipe.replicate_seed(number)
     built = build(group.condition, seed)
-    directory.begin(group.name, number, _task_facts(built.task))
+    facts = _task_facts(built.task)
+    stored = None
+    if masks_of(pruning) is not None:
+        before = _recorded_source(directory, group.name, number)
+        # A replicate that is finished needs no masks: their run may be gone.
+        if check_replicate(directory, group.name, number).has_end:
+            facts |= {RECORDED: before}
+        else:
+            stored = stored_masks(directory, pruning, number)
+            if stored is not None and stored.failure is not None:
+                directory.begin(group.name, number, facts)
+                reason = f"its masks are those of {stored}, which could not be finished: {stored.failure}"
+                directory.note_failure(group.name, number, reason)
+                return None
+            facts |= {RECORDED: _source_facts(stored, before, folder)}
+    directory.begin(group.name, number, facts)
     start = _mended_start(directory, group, number, built)
+    is_over = start is not None and start.is_last
     replicate = Replicate(
-        network=built.network, task=built.task, seed=seed, start=start, checkpoint=read_checkpoint(folder)
+        network=built.network,
+        task=built.task,
+        seed=seed,
+        start=start,
+        checkpoint=read_checkpoint(folder),
+        masks=None if is_over else mask_source(pruning, stored, built, seed),
+        starting_state=None if is_over else starting_state_of(group.condition, built, seed),
     )
     return _Prepared(number, folder, built.twin, replicate)
+
+
+def _recorded_source(directory: RunDirectory, name: str, number: int) -> dict[str, Any] | None:
+    """Return what was recorded about the origin of a replicate's masks, if anything readable was."""
+    if directory.num_levels(name, number) == 0:
+        return None  # nothing was trained with those masks yet
+    try:
+        return directory.task_facts(name, number).get(RECORDED)
+    except InputError:  # damaged: `begin` writes it again
+        return None
+
+
+def _source_facts(
+    stored: StoredMasks | None, before: Mapping[str, Any] | None, folder: Path
+) -> dict[str, Any] | None:
+    if stored is None:
+        return None
+    stored.check_finished()
+    facts = stored.facts()
+    if before:
+        check_unchanged(before, facts, str(folder))
+    return facts
 
 
 def _mended_start(directory: RunDirectory, group: Group, number: int, built: Built) -> Level | None:
@@ -137,6 +193,8 @@ def _levels(
                 crossovers=recorded_crossovers(run, one.network, training.effective_kernel),
                 cuda_graph=cuda_graph,
             ),
+            masks=one.masks,
+            starting_state=one.starting_state,
         ):
             yield 0, level
     except DivergenceError as error:

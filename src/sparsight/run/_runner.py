@@ -84,7 +84,8 @@ def run_recipe(
         stopping_on_signals(directory.path),
     ):
         directory.note_placement(asdict(plan.placement))
-        Parallel(n_jobs=plan.placement.jobs)(
-            delayed(run_replicates)(directory.path, group, execution) for group in plan.groups
-        )
+        for wave in plan.waves():
+            Parallel(n_jobs=plan.placement.jobs)(
+                delayed(run_replicates)(directory.path, group, execution) for group in wave
+            )
     return directory

@@ -21,6 +21,7 @@ _integrity        which files are damaged, and what to compute again
 Reading it:
 
 _results          Run: tidy frame, labelled arrays, every level
+_stored_masks     the masks of a replicate, for another condition to take
 _summaries        mean and interval over replicates
 _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
@@ -67,6 +68,7 @@ from sparsight.store._run_state import (
     run_state as run_state,
 )
 from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
+from sparsight.store._stored_masks import StoredMasks as StoredMasks
 from sparsight.store._summaries import (
     FEW_REPLICATES as FEW_REPLICATES,
     intervals_by_level as intervals_by_level,

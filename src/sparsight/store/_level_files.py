@@ -149,6 +149,25 @@ def read_level(folder: Path) -> StoredLevel:
         )
 
 
+def read_masks(folder: Path) -> tuple[Masks, Masks]:
+    """Read a level's masks, before and after pruning. Its weights and measures may be damaged.
+
+    Raises
+    ------
+    InputError
+        If the masks or the record are missing or damaged.
+    NewerFormatError
+        If a newer version wrote the level.
+    """
+    record = _verified_record(folder, (MASKS,))
+    packed = _load(folder / MASKS)
+    with _fitting_its_record(folder):
+        return (
+            unpack_masks(packed, record.mask_shapes, "masks"),
+            unpack_masks(packed, record.mask_shapes, "next_masks"),
+        )
+
+
 def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     """Read what the instruments found, layer by layer; per-weight maps are 0 outside the mask.
 

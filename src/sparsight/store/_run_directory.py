@@ -31,7 +31,8 @@ class RunDirectory:
         <path>/placement.json             processes, threads and why, of the last call
         <path>/crossovers.json            densities below which layers train on kept weights (once measured)
         <path>/report.html
-        <path>/<condition>/replicate_000/task.json     origin of the data, counts, rejected samples
+        <path>/<condition>/replicate_000/task.json     origin of the data, counts, rejected samples;
+                                                          origin of masks that come from elsewhere
         <path>/<condition>/replicate_000/failed.json   if its training diverged
         <path>/<condition>/replicate_000/level_000/    see `sparsight.store._level_files`
     """

@@ -1,11 +1,13 @@
 """The state of a run as a whole, read from its files, while it runs or long after."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sparsight.errors import NewerFormatError, SparsightError
+from sparsight.recipe import masks_of
 from sparsight.store._level_record import RECORD, LevelRecord
 from sparsight.store._lock import Owner, owner_of, writer_lives
 from sparsight.store._progress_file import TrainingProgress, read_progress
@@ -127,8 +129,7 @@ def _replicate(
     is_finished = bool(records) and records[-1].is_last
     failure = directory.failure(condition, replicate)
     facts = {} if first else _known_task(directory, condition)
-    schedule = expected_schedule(settings, first.mask_shapes if first else None, facts)
-    num_levels = len(schedule.num_kept()) if schedule else None
+    num_levels = _levels_expected(directory, condition, replicate, first, facts)
     num_steps = first.curve.step[-1] if first else settings.training.num_steps(facts.get("num_train", 0))
 
     def steps(level: int) -> int:
@@ -151,6 +152,23 @@ def _replicate(
         progress=progress,
         time=ReplicateTime(done, to_come, progress.seconds if progress else 0.0, progress is not None),
     )
+
+
+def _levels_expected(
+    directory: RunDirectory,
+    condition: str,
+    replicate: int,
+    first: LevelRecord | None,
+    facts: Mapping[str, Any],
+) -> int | None:
+    """Return how many levels a replicate will have, unless units lose their connections; None if unknown."""
+    # A condition that takes another one's masks has the levels of that one.
+    origin = directory.recipe.condition(directory.recipe.chain_of_sources(condition)[-1])
+    if masks_of(origin.pruning) is not None:  # those of another run, which is noted when the replicate begins
+        noted = directory.task_facts(condition, replicate).get("masks_from") or {}
+        return noted.get("num_levels")
+    schedule = expected_schedule(origin, first.mask_shapes if first else None, facts)
+    return len(schedule.num_kept()) if schedule else None
 
 
 def _known_task(directory: RunDirectory, condition: str) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from tempfile import TemporaryDirectory
 
 from joblib import Parallel, delayed
 
-from sparsight.run import Execution, Placement, Size, check_conditions, place, stopping_on_signals
+from sparsight.run import (
+    Execution,
+    Placement,
+    Size,
+    check_conditions,
+    check_mask_sources,
+    place,
+    stopping_on_signals,
+)
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._replicate import Outcome, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
@@ -58,6 +66,8 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
         for name in case.recipe.condition_names()
     ]
     size = check_conditions(conditions, runs_here=runs_here)
+    for case in cases:
+        check_mask_sources(case.recipe)
     directory = SweepDirectory.create(
         out or default_folder(settings), settings.name, settings.fields(), cases
     )
@@ -104,11 +114,22 @@ def run_sweep(
             checkpoint_seconds=checkpoint_seconds,
             stop_folder=Path(folder),
         )
-        work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
-            delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in replicates
-        )
-        for outcome in work:
-            outcomes.append(outcome)
-            if on_replicate is not None:
-                on_replicate(outcome)
+        for wave in _in_waves(plan.directory, replicates):
+            work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
+                delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in wave
+            )
+            for outcome in work:
+                outcomes.append(outcome)
+                if on_replicate is not None:
+                    on_replicate(outcome)
     return outcomes
+
+
+def _in_waves(directory: SweepDirectory, replicates: Sequence[CaseReplicate]) -> list[list[CaseReplicate]]:
+    """Return replicates in waves: those that take masks of another condition after that condition's."""
+    recipes = {case.name: case.directory.recipe for case in directory.cases()}
+    waves: dict[int, list[CaseReplicate]] = {}
+    for each in replicates:
+        number = len(recipes[each.case].chain_of_sources(each.condition))
+        waves.setdefault(number, []).append(each)
+    return [waves[number] for number in sorted(waves)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparsight.errors import InputError
+from sparsight.recipe import masks_of
 from sparsight.run import Placement, place
 from sparsight.store import exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
@@ -51,9 +52,11 @@ def submit_jobs(
     Raises
     ------
     InputError
-        If Slurm is not installed here or refuses. Jobs that it accepted before that stay in the queue.
+        If Slurm is not installed here or refuses. Jobs that it accepted before that stay in the queue. Or if
+        a condition takes masks of another one of its recipe: jobs run in any order.
     """
     directory = plan.directory
+    _refuse_sources(plan)
     # Locked from asking the queue to recording the jobs: two calls at once would submit everything twice.
     with exclusive_writing(directory.path):
         in_queue = queued_replicates(directory)
@@ -120,6 +123,26 @@ def submitted_jobs(directory: SweepDirectory) -> dict[str, list[CaseReplicate]]:
     if not path.is_file():
         return {}
     return {job: [CaseReplicate(*key) for key in keys] for job, keys in read_sealed(path)["jobs"].items()}
+
+
+def _refuse_sources(plan: SweepPlan) -> None:
+    for case in plan.cases:
+        for name in case.recipe.condition_names():
+            pruning = case.recipe.condition(name).pruning
+            source = masks_of(pruning)
+            if source is None:
+                continue
+            if source.run is None:
+                raise InputError(
+                    f"conditions.{name} takes the masks of {source.condition!r} of the same recipe, but Slurm "
+                    "runs jobs in any order: submit a recipe with the source alone, then one with "
+                    "pruning.masks_from = '/path/to/run:condition'; or run the sweep on one machine"
+                )
+            if not source.run.is_absolute():
+                raise InputError(
+                    f"conditions.{name}: pruning.masks_from is {pruning.masks_from!r}, but jobs start in "
+                    "another folder: give an absolute path"
+                )
 
 
 def _cut(items: Sequence[_Item], length: int) -> list[Sequence[_Item]]:
