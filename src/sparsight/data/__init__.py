@@ -11,9 +11,9 @@ fields: random fields
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
-  _photographs, _patches, _idx, _cifar, _imagenet, _npz: the sources
+  _photographs, _patches, _images, _idx, _cifar, _imagenet, _npz: the sources
   _files, _batches, _standardise: shared steps of the published sets
-  _picture_file, _picture_folders, _collection, _regions: picture files, and patches of their regions
+  _picture_file, _picture_folders, _collection: picture files; _regions: patches; _resized: whole pictures
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
 """
 
@@ -29,6 +29,7 @@ from sparsight.data._sources import SOURCES as SOURCES, data_source as data_sour
 from sparsight.data._task import Task as Task
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
+from sparsight.data.images._images import image_folder as image_folder
 from sparsight.data.images._npz import npz as npz
 from sparsight.data.images._patches import patches as patches
 from sparsight.data.images._photographs import photographs as photographs

@@ -266,7 +266,8 @@ def _standardiser(kind: Standardise, train: np.ndarray) -> tuple[_Standardiser, 
         )
 
     def by_moments(inputs: np.ndarray) -> np.ndarray:
-        return (inputs - mean) / sd
+        scaled: np.ndarray = (inputs - mean) / sd
+        return scaled
 
     if kind == "pixel":
         return by_moments, {}
@@ -275,5 +276,5 @@ def _standardiser(kind: Standardise, train: np.ndarray) -> tuple[_Standardiser, 
 
 def _by_patch(inputs: np.ndarray) -> np.ndarray:
     mean = inputs.mean(axis=(1, 2, 3), keepdims=True)
-    sd = inputs.std(axis=(1, 2, 3), keepdims=True)
-    return (inputs - mean) / sd
+    scaled: np.ndarray = (inputs - mean) / inputs.std(axis=(1, 2, 3), keepdims=True)
+    return scaled

@@ -1,6 +1,8 @@
 """Picture files: PNG, JPEG, WebP, TIFF and BMP, decoded to grey or colour as a viewer would show them."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -39,15 +41,34 @@ def read_picture(path: Path, *, grey: bool, background: Background | None) -> Im
         If the file cannot be read or is damaged, has more than one page, holds floating-point pixels, is
         larger than Pillow's limit, or has transparent pixels without a background. The message names it.
     """
+    with _opened(path) as file:
+        picture = ImageOps.exif_transpose(file)
+        picture.load()
+        return _converted(path, picture, grey, background)
+
+
+def picture_mode(path: Path) -> str:
+    """Return the mode of a picture in Pillow's words ("L", "RGB", "P", "I;16", …), read from its header.
+
+    Raises
+    ------
+    InputError
+        As `read_picture`, for what the header tells.
+    """
+    with _opened(path) as file:
+        return file.mode
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture file, and turn what its decoder raises inside the block into an `InputError`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata: the pixels are decoded, or fail below
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(path, formats=_FORMATS) as file:
                 _check(path, file)
-                picture = ImageOps.exif_transpose(file)
-                picture.load()
-                return _converted(path, picture, grey, background)
+                yield file
         except InputError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):

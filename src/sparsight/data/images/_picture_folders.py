@@ -2,6 +2,8 @@
 
 import os
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from sparsight.data.images._files import reading
@@ -61,6 +63,21 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
             )
         classes[unicodedata.normalize("NFC", path.name)] = files
     return classes
+
+
+def left_out(folders: Iterable[Path]) -> dict[str, int]:
+    """Return how many files that are not hidden are no pictures, by suffix, and how many links to folders."""
+    counts: Counter[str] = Counter()
+    for folder in folders:
+        for place, inner, names in os.walk(folder):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            counts["links to folders"] += sum((Path(place) / name).is_symlink() for name in inner)
+            counts.update(
+                Path(name).suffix.lower() or "no suffix"
+                for name in names
+                if not name.startswith(".") and not is_picture(Path(name))
+            )
+    return {what: count for what, count in sorted(counts.items()) if count}
 
 
 def inner_folders(folder: Path) -> list[Path]:
