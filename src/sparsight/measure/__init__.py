@@ -2,8 +2,9 @@
 
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
 several weights at once `_joint_cavity`; kept against pruned weights `_cavity_contrast`; between levels
-`_cavity_change`; against other maps `_rank_correlations`. Below them, from weights and samples to joint
-moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
+`_cavity_change`; against other maps `_rank_correlations`. The same for the difference between classes in
+variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint moments:
+`_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
 
 Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_preactivation_histogram`, and
 the controls with the same fan-in, `_gaussianity_controls`.
@@ -24,6 +25,10 @@ from sparsight.measure._cavity_contrast import (
     matched_shares as matched_shares,
 )
 from sparsight.measure._cavity_effects import Cavity as Cavity
+from sparsight.measure._class_variance import (
+    class_variance_effect as class_variance_effect,
+    class_variance_score as class_variance_score,
+)
 from sparsight.measure._cliffs_delta import cliffs_delta as cliffs_delta
 from sparsight.measure._detectable_effect import smallest_detectable_effect as smallest_detectable_effect
 from sparsight.measure._expected_locality import SUMMARIES as SUMMARIES

@@ -13,7 +13,7 @@ from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure._cavity_effects import MAPS, Cavity, effects
 from sparsight.measure._moments import dtype_named
-from sparsight.measure._sample_blocks import Samples, read_once, sample_blocks
+from sparsight.measure._sample_blocks import Samples, class_members, read_once, sample_blocks
 from sparsight.measure._scaled_layer import KeptWeights, kept_weights, scaled_layer
 
 # The scale only has to be near the standard deviation (it is rounded to a power of two), so a few samples do.
@@ -112,7 +112,7 @@ def each_class_then_all(
     Classes with fewer than `min_samples` samples (2 or more) get None. Errors are those of `cavity`.
     """
     kept, precision = kept_weights(weight, mask), dtype_named(dtype)
-    members = _members(inputs, labels, num_classes)
+    members = class_members(inputs, labels, num_classes)
     device = kept.weight.device
     first = next(sample_blocks(inputs[:_SAMPLES_FOR_SCALE], kept.shape[1], device))
     # One scale for all classes: only moments of the same scaled layer can be merged.
@@ -158,19 +158,3 @@ def _refined(
         values[rows] = getattr(finer, name)
         improved[name] = values
     return replace(found, **improved, num_undefined=int(np.isnan(found.delta_kurtosis).sum()))
-
-
-def _members(
-    inputs: np.ndarray | Tensor, labels: np.ndarray | Tensor, num_classes: int | None
-) -> list[np.ndarray]:
-    """Return the indices of each class's samples, ascending."""
-    if len(inputs) < 2:
-        raise InputError(f"inputs have shape {tuple(inputs.shape)}; (n, in) with n at least 2 is needed")
-    found = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
-    least, greatest = int(found.min()), int(found.max())
-    if least < 0 or (num_classes is not None and greatest >= num_classes):
-        raise InputError(
-            f"labels range from {least} to {greatest}; 0 to num_classes - 1 is allowed"
-            + ("" if num_classes is None else f", and num_classes is {num_classes}")
-        )
-    return [np.flatnonzero(found == label) for label in range(num_classes or greatest + 1)]

@@ -47,6 +47,22 @@ def read_once(inputs: Samples) -> bool:
     return not isinstance(inputs, np.ndarray | Tensor) and iter(inputs) is inputs
 
 
+def class_members(
+    inputs: np.ndarray | Tensor, labels: np.ndarray | Tensor, num_classes: int | None
+) -> list[np.ndarray]:
+    """Return the indices of each class's samples, ascending; labels out of range raise InputError."""
+    if len(inputs) < 2:
+        raise InputError(f"inputs have shape {tuple(inputs.shape)}; (n, in) with n at least 2 is needed")
+    found = labels.cpu().numpy() if isinstance(labels, Tensor) else labels
+    least, greatest = int(found.min()), int(found.max())
+    if least < 0 or (num_classes is not None and greatest >= num_classes):
+        raise InputError(
+            f"labels range from {least} to {greatest}; 0 to num_classes - 1 is allowed"
+            + ("" if num_classes is None else f", and num_classes is {num_classes}")
+        )
+    return [np.flatnonzero(found == label) for label in range(num_classes or greatest + 1)]
+
+
 def _check_shape(batch: object, num_inputs: int) -> np.ndarray | Tensor:
     if not isinstance(batch, np.ndarray | Tensor) or batch.ndim != 2 or batch.shape[1] != num_inputs:
         found = f"shape {tuple(batch.shape)}" if hasattr(batch, "shape") else type(batch).__name__
