@@ -131,6 +131,9 @@ def _replicate(
     facts = {} if first else _known_task(directory, condition)
     num_levels = _levels_expected(directory, condition, replicate, first, facts)
     num_steps = first.curve.step[-1] if first else settings.training.num_steps(facts.get("num_train", 0))
+    schedule = None
+    if settings.pruning.masks_from is None:
+        schedule = expected_schedule(settings, first.mask_shapes if first else None, facts)
 
     def steps(level: int) -> int:
         after_rewind = num_steps - (settings.pruning.rewind_step or 0 if level else 0)
