@@ -15,7 +15,8 @@ from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
 from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
-from sparsight.run._building import Built, build
+from sparsight.recipe import DataSettings
+from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
@@ -88,8 +89,9 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
 def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared:
     folder = directory.replicate(group.name, number)
     seed = directory.recipe.replicate_seed(number)
-    built = build(group.condition, seed)
-    directory.begin(group.name, number, _task_facts(built.task))
+    twin = twin_settings(group.condition, _recorded_facts(directory, group.name, number))
+    built = build(group.condition, seed, twin)
+    directory.begin(group.name, number, _task_facts(built, twin))
     start = _mended_start(directory, group, number, built)
     replicate = Replicate(
         network=built.network, task=built.task, seed=seed, start=start, checkpoint=read_checkpoint(folder)
@@ -198,8 +200,20 @@ def _facts(level: Level) -> dict[str, Any]:
     return {"connectivity": asdict(connectivity(level.masks, shapes)), "kernels": level.kernels}
 
 
-def _task_facts(task: Task) -> dict[str, Any]:
-    return {
+def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> dict[str, Any]:
+    try:
+        return directory.task_facts(condition, replicate)
+    except InputError:  # damaged: they are written again
+        return {}
+
+
+def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+    task = built.task
+    facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
+    if built.twin is not None:
+        own = task.card
+        facts["twin"] = {key: value for key, value in built.twin.card.items() if own.get(key) != value}
+    return facts | {
         "name": task.name,
         "geometry": asdict(task.geometry),
         "num_classes": task.num_classes,
