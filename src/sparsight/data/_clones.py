@@ -36,7 +36,14 @@ from sparsight.data.fields._white_noise import white_noise
 from sparsight.errors import InputError
 from sparsight.streams import generator
 
-CLONES = ("gaussian", "gaussian_shared", "gaussian_shrunk", "gaussian_cross_fitted", "gaussian_global", "phase")
+CLONES = (
+    "gaussian",
+    "gaussian_shared",
+    "gaussian_shrunk",
+    "gaussian_cross_fitted",
+    "gaussian_global",
+    "phase",
+)
 """Every clone that can be made of any task."""
 
 _BLOCK_VALUES = 2**22  # values read or drawn at a time
@@ -55,8 +62,8 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
     Parameters
     ----------
     kind : str
-        "none", "gaussian", "gaussian_shared", "gaussian_shrunk", "gaussian_cross_fitted", "gaussian_global" or
-        "phase". See `gaussian_twin`, `shared_covariance_twin`, `shrunk_twin`, `cross_fitted_twin`,
+        "none", "gaussian", "gaussian_shared", "gaussian_shrunk", "gaussian_cross_fitted", "gaussian_global"
+        or "phase". See `gaussian_twin`, `shared_covariance_twin`, `shrunk_twin`, `cross_fitted_twin`,
         `global_twin`, `phase_clone`.
 
     Raises
@@ -86,8 +93,8 @@ def gaussian_twin(task: Task, seed: int) -> Task:
     the training split and sampled for both"). If the task draws fresh samples at each step, so does the
     clone, from these Gaussians.
 
-    The sampling error of each covariance is the same in both splits, so a network can learn it: with few samples
-    the twin *leaks* (``leak`` in its card). `shrunk_twin` does not.
+    The sampling error of each covariance is the same in both splits, so a network can learn it: with few
+    samples the twin *leaks* (``leak`` in its card). `shrunk_twin` does not.
     """
     return _resampled(task, "gaussian", fit_each_class, ClassMoments.by_class(task), seed)
 
@@ -105,9 +112,10 @@ def shrunk_twin(task: Task, seed: int) -> Task:
     """Return the Gaussian twin whose class means and covariances are shrunk toward those of all classes.
 
     As `gaussian_twin`, but what the data cannot tell from sampling error is taken from all classes together;
-    with permuted labels that is everything, so classes are then alike. Formulas: `fit_shrunk`. The intensities
-    (0: as `gaussian_twin`; 1: no difference between classes) are in the card for each class and
-    band of principal axes, ``mean_shrinkage_per_class_and_band`` and ``covariance_shrinkage_per_class_and_band``.
+    with permuted labels that is everything, so classes are then alike. Formulas: `fit_shrunk`. The
+    intensities (0: as `gaussian_twin`; 1: no difference between classes) are in the card for each class and
+    band of principal axes, ``mean_shrinkage_per_class_and_band`` and
+    ``covariance_shrinkage_per_class_and_band``.
     """
     return _resampled(task, "gaussian_shrunk", fit_shrunk, ClassMoments.by_class(task), seed)
 
@@ -116,8 +124,8 @@ def cross_fitted_twin(task: Task, seed: int) -> Task:
     """Return the Gaussian twin whose training and test split are fitted to disjoint halves.
 
     As `gaussian_twin` of a random half of each class's training samples for the training split (and fresh
-    samples), and of the other half for the test split. Each has its own sampling error, which therefore does not
-    help on the other. Each class needs four samples.
+    samples), and of the other half for the test split. Each has its own sampling error, which therefore does
+    not help on the other. Each class needs four samples.
     """
     return _resampled(task, "gaussian_cross_fitted", fit_halves, ClassMoments.by_class(task, least=4), seed)
 
@@ -125,10 +133,10 @@ def cross_fitted_twin(task: Task, seed: int) -> Task:
 def global_twin(task: Task, seed: int) -> Task:
     """Return a single Gaussian with the mean and covariance of all training inputs, labelled by a teacher.
 
-    The labels are those that a network trained on the original gives these inputs (see `Teacher`), so the twin
-    is learnable by construction, and nothing but the teacher tells its classes apart. Its counterpart is the
-    original with the labels of the same teacher: ``data.labels = "teacher"``. How often each label occurs is in
-    the card, ``twin_class_shares``.
+    The labels are those that a network trained on the original gives these inputs (see `Teacher`), so the
+    twin is learnable by construction, and nothing but the teacher tells its classes apart. Its counterpart is
+    the original with the labels of the same teacher: ``data.labels = "teacher"``. How often each label occurs
+    is in the card, ``twin_class_shares``.
     """
     teacher = Teacher.of(task, seed)
     moments = ClassMoments(task, [np.arange(len(task.train_labels))])
@@ -141,16 +149,15 @@ def global_twin(task: Task, seed: int) -> Task:
             rows = slice(start, min(start + block, len(labels)))
             storage.put(split, rows, model.sample(rng, rows.stop - start))
     clone = storage.task("gaussian_global", None, {})
-    labels = {split: teacher.labels(clone, split) for split in ("train", "test")}
     clone = dataclasses.replace(
         clone,
-        train_labels=labels["train"],
-        test_labels=labels["test"],
+        train_labels=teacher.labels(clone, "train"),
+        test_labels=teacher.labels(clone, "test"),
         draw=_global_draw(task, model, teacher),
     )
     by_class = ClassMoments.by_class(task)
     changes = [change_by_gaussian(by_class, label, model) for label in _looked_at(task)]
-    shares = np.bincount(labels["train"], minlength=task.num_classes) / len(labels["train"])
+    shares = np.bincount(clone.train_labels, minlength=task.num_classes) / len(clone.train_labels)
     facts = {
         "kept_and_changed": kept_and_changed(task, clone, changes),
         "twin_class_shares": [round(share, 4) for share in shares.tolist()],
@@ -244,8 +251,8 @@ def _warnings(task: Task, kind: str, moments: ClassMoments, leak: dict[str, Any]
         low, high = leak["interval"]
         found.append(
             f"{kind} of {task.name} leaks: made from permuted labels, its classes are still told apart, with "
-            f"accuracy {leak['accuracy']:.3f} [{low:.3f}, {high:.3f}] (chance {leak['chance']:.3f}). Differences "
-            "from this twin may be due to its sampling error."
+            f"accuracy {leak['accuracy']:.3f} [{low:.3f}, {high:.3f}] (chance {leak['chance']:.3f}). "
+            "Differences from this twin may be due to its sampling error."
         )
     for sentence in found:
         _log.warning(sentence)

@@ -21,8 +21,8 @@ def change_by_gaussian(moments: ClassMoments, label: int, model: Gaussian) -> tu
     """Return how far the fitted Gaussian is from the moments of a class: of the mean, of the covariance.
 
     ‖μ − m‖/√tr S and ‖Σ − S‖/‖S‖ (Frobenius), with the sample mean m and covariance S of the class. They are
-    those of the distribution, not of finitely many samples of it; of 1024 inputs at equal distances where there
-    are more.
+    those of the distribution, not of finitely many samples of it; of 1024 inputs at equal distances where
+    there are more.
     """
     inputs = evenly_spaced(moments.num_inputs, _MAX_INPUTS)
     original, found = (

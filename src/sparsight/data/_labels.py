@@ -49,8 +49,8 @@ def with_label_noise(task: Task, share: float, seed: int) -> Task:
 def with_permuted_labels(task: Task, seed: int) -> Task:
     """Return the task with the labels of each split permuted: they say nothing about the inputs.
 
-    Unlike with `with_label_noise`, every class keeps its number of samples. Whoever tells the classes of a clone
-    of this task apart does so by what the making of the clone put there.
+    Unlike with `with_label_noise`, every class keeps its number of samples. Whoever tells the classes of a
+    clone of this task apart does so by what the making of the clone put there.
 
     Raises
     ------

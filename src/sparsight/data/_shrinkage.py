@@ -1,6 +1,7 @@
 """Class means and covariances shrunk toward those of all classes, as far as sampling error explains them."""
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,11 @@ def fit_shrunk(moments: ClassMoments, _seed: int = 0) -> GaussianFit:
               \hat\mu_c = m_c - \Lambda^m_c (m_c - \bar m)
 
     with the mean :math:`\bar m` of all samples and the covariance T pooled around the class means (divisor
-    n − K). Λ is diagonal on the principal axes of T and has one intensity for each band of axes: the first axis,
-    the second, the next 2, 4, 8, … by decreasing variance. So large differences between classes along a few axes
-    are kept while sampling error along the many others is not. Intensities are `covariance_intensity` and
-    `mean_intensity` of the band, in ridge-whitened coordinates: each axis is divided by √(t + 0.01 t̄), where t is
-    its variance in T and t̄ the mean of these.
+    n − K). Λ is diagonal on the principal axes of T and has one intensity for each band of axes: the first
+    axis, the second, the next 2, 4, 8, … by decreasing variance. So large differences between classes along a
+    few axes are kept while sampling error along the many others is not. Intensities are
+    `covariance_intensity` and `mean_intensity` of the band, in ridge-whitened coordinates: each axis is
+    divided by √(t + 0.01 t̄), where t is its variance in T and t̄ the mean of these.
     """
     pooled = torch.from_numpy(moments.pooled_factor())
     axes = principal_axes(pooled.T @ pooled)
@@ -44,7 +45,8 @@ def fit_shrunk(moments: ClassMoments, _seed: int = 0) -> GaussianFit:
         own = (factor @ axes.vectors) * (1 - in_covariance).sqrt() @ axes.vectors.T
         shared = ((in_covariance * axes.variances).sqrt() * axes.vectors).T
         mean = moments.mean(label) - (axes.vectors @ (in_mean * offset)).double().numpy()
-        # Not reduced to num_inputs rows by a QR factorisation, which takes longer than drawing twice the noise.
+        # Not reduced to num_inputs rows by a QR factorisation, which takes longer than drawing twice the
+        # noise.
         return Gaussian(mean, torch.cat([own, shared]).numpy())
 
     rank = min(int(counts.sum()) - len(counts), moments.num_inputs)
@@ -151,12 +153,12 @@ def _fourth_moments(
 
 
 def _bands(num_axes: int) -> list[slice]:
-    """Return the first axis, the second, the next 2, 4, 8, …; a rest smaller than the band before joins it."""
+    """Return the first axis, the second, the next 2, 4, 8, …; the last band takes the rest."""
     ends = [0, 1]
     while 2 * ends[-1] <= num_axes:
         ends.append(2 * ends[-1])
     ends[-1] = num_axes
-    return [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def _by_band(intensities: torch.Tensor) -> list[float]:

@@ -24,8 +24,8 @@ class Teacher:
     """A network with one hidden layer of 64 rectified units, trained on a task's own training split.
 
     Training: PyTorch's default initialisation, cross-entropy, plain SGD with batches of 128 for 3000 steps at
-    rate 0.1, which falls to 0 as a cosine. It is a function of the task and the seed alone (bit for bit with the
-    same number of threads). Attribute `card`: its width, steps and accuracy on the test split.
+    rate 0.1, which falls to 0 as a cosine. It is a function of the task and the seed alone (bit for bit with
+    the same number of threads). Attribute `card`: its width, steps and accuracy on the test split.
     """
 
     network: nn.Module
@@ -59,16 +59,17 @@ class Teacher:
         return found
 
     def labels(self, task: Task, split: Literal["train", "test"]) -> Int64[np.ndarray, " n"]:
-        """Return the teacher's labels of a split; only one class in the training split raises `InputError`."""
+        """Return the teacher's labels of a split; one class in the whole training split raises `InputError`."""
         inputs = task.train_inputs if split == "train" else task.test_inputs
         parts = [
-            self.labels_of(task.flat(inputs[start : start + _BLOCK])) for start in range(0, len(inputs), _BLOCK)
+            self.labels_of(task.flat(inputs[start : start + _BLOCK]))
+            for start in range(0, len(inputs), _BLOCK)
         ]
         labels = np.concatenate(parts)
         if split == "train" and len(np.unique(labels)) < 2:
             raise InputError(
-                f"task {task.name!r}: the teacher puts every training input in class {labels[0]}; use data that "
-                "a small network can learn, or own labels"
+                f"task {task.name!r}: the teacher puts every training input in class {labels[0]}; use data "
+                "that a small network can learn, or own labels"
             )
         return labels
 

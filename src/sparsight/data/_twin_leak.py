@@ -23,17 +23,17 @@ _FEWEST = 1000  # training samples a class, where there are as many
 def measure_leak(moments: ClassMoments, make_fit: MakeFit, seed: int) -> dict[str, Any]:
     r"""Return the accuracy on a twin that is made in the same way from permuted labels.
 
-    Permuted labels say nothing about the inputs. Still, Gaussians fitted to each class carry the sampling error
-    of its moments, the same in training and test, and a network can learn it. Here a cheap readout stands in
-    for the network: with mean :math:`m_c` and covariance :math:`S_c` of the twin's training samples,
-    ridge-whitened by their average over classes, the class of x is that of the largest
+    Permuted labels say nothing about the inputs. Still, Gaussians fitted to each class carry the sampling
+    error of its moments, the same in training and test, and a network can learn it. Here a cheap readout
+    stands in for the network: with mean :math:`m_c` and covariance :math:`S_c` of the twin's training
+    samples, ridge-whitened by their average over classes, the class of x is that of the largest
 
     .. math:: \tfrac12\, \mathrm{tr}\bigl[(S_c - \bar S)(x x^\top - \bar S)\bigr] + (m_c - \bar m)^\top x
 
     (the log-likelihood to first order in the differences between classes). There are as many training samples
-    as the original has in each class, or fewer with many inputs (at least 1000), 2000 test samples, and at most
-    four classes. With more than 1024 inputs, the twin is that of 1024 of them, at equal distances, which leaks no
-    more than the whole.
+    as the original has in each class, or fewer with many inputs (at least 1000), 2000 test samples, and at
+    most four classes. With more than 1024 inputs, the twin is that of 1024 of them, at equal distances, which
+    leaks no more than the whole.
 
     Returns
     -------

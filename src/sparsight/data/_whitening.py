@@ -19,7 +19,8 @@ class Axes(NamedTuple):
 def principal_axes(covariance: Float32[torch.Tensor, "inputs inputs"]) -> Axes:
     """Return the principal axes of a covariance, and the scale that ridge-whitens each.
 
-    Without the ridge, pixels that vary in a single image would outweigh all others. A covariance of 0 has scale 1.
+    Without the ridge, pixels that vary in a single image would outweigh all others. A covariance of 0 has
+    scale 1.
     """
     eigenvalues, vectors = torch.linalg.eigh(covariance)
     variances = eigenvalues.flip(0).clamp(min=0)
@@ -28,7 +29,9 @@ def principal_axes(covariance: Float32[torch.Tensor, "inputs inputs"]) -> Axes:
     return Axes(variances, vectors.flip(1), scale)
 
 
-def ridge_whitening(covariance: Float32[torch.Tensor, "inputs inputs"]) -> Float32[torch.Tensor, "inputs inputs"]:
-    r"""Return the symmetric :math:`W = (T + 0.01\, \bar v\, 1)^{-1/2}` of a covariance T with mean variance v̄."""
+def ridge_whitening(
+    covariance: Float32[torch.Tensor, "inputs inputs"],
+) -> Float32[torch.Tensor, "inputs inputs"]:
+    r"""Return the symmetric :math:`W = (T + 0.01\, \bar v\, 1)^{-1/2}`, where v̄ is the mean variance of T."""
     axes = principal_axes(covariance)
     return axes.vectors * axes.scale @ axes.vectors.T

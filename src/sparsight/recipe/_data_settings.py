@@ -1,7 +1,6 @@
 """The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
 import inspect
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from pydantic import (
@@ -52,8 +51,8 @@ class DataSettings(Settings):
     clone : str
         "none", or a clone that replaces the data: "gaussian", "gaussian_shared", "gaussian_shrunk",
         "gaussian_cross_fitted", "gaussian_global" or "phase" (`sparsight.data.clone_task`). For "gaussian", a
-        source that knows its own twin exactly (most random fields) supplies it; every other clone, and the twin
-        of other sources, is made from the training split.
+        source that knows its own twin exactly (most random fields) supplies it; every other clone, and the
+        twin of other sources, is made from the training split.
     labels : {"own", "teacher"}
         "teacher": classes are those that a small network, trained on the data, finds in them; see
         `with_teacher_labels`. A clone is then made of these classes, from the training split.
@@ -99,7 +98,7 @@ class DataSettings(Settings):
         """
         function = SOURCES.look_up(self.source)
         options = dict(self.model_extra or {})
-        if self._knows(self.clone):
+        if self.knows(self.clone):
             task = function(**options, clone=self.clone, seed=seed)
         else:
             task = function(**options, seed=seed)
@@ -114,16 +113,16 @@ class DataSettings(Settings):
     def twin(self, clone: Clone | None = None) -> "DataSettings | None":
         """Return the settings of the Gaussian twin, or None if these data are a clone already.
 
-        The twin is the exact one of a source that knows it ("gaussian"), otherwise "gaussian_shrunk", which does
-        not carry the sampling error of each class. Version 0.1 fitted "gaussian"; a run that it began says so
-        with `clone`.
+        The twin is the exact one of a source that knows it ("gaussian"), otherwise "gaussian_shrunk", which
+        does not carry the sampling error of each class. Version 0.1 fitted "gaussian"; a run that it began
+        says so with `clone`.
         """
         if self.clone != "none":
             return None
-        best: Clone = "gaussian" if self._knows("gaussian") else "gaussian_shrunk"
+        best: Clone = "gaussian" if self.knows("gaussian") else "gaussian_shrunk"
         return self.model_copy(update={"clone": clone or best})
 
-    def _knows(self, clone: str) -> bool:
+    def knows(self, clone: str) -> bool:
         """Return whether the source makes this clone itself."""
         parameters = inspect.signature(SOURCES.look_up(self.source), eval_str=True).parameters
         own = get_args(parameters["clone"].annotation) if "clone" in parameters else ()

@@ -32,7 +32,7 @@ def build(condition: Condition, seed: int, twin: DataSettings | None) -> Built:
 
 
 def twin_settings(condition: Condition, facts: Mapping[str, Any]) -> DataSettings | None:
-    """Return the settings of the twin that a replicate is measured on, given the facts recorded about its task.
+    """Return the settings of the twin that a replicate is measured on, given what was recorded of its task.
 
     A replicate that has begun keeps its twin. Version 0.1 recorded none, and fitted "gaussian".
     """
