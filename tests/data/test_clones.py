@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from sparsight.data import Task, _clone_storage as clone_storage, clone_task
+from sparsight.data import CLONES, Task, _clone_storage as clone_storage, clone_task
 from sparsight.data._clones import gaussian_twin, phase_clone, shared_covariance_twin
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-KINDS = ["gaussian", "gaussian_shared", "phase"]
+KINDS = ["gaussian", "gaussian_shared", "gaussian_shrunk", "gaussian_cross_fitted", "phase"]
 SHAPES = [(1, 11), (2, 12), (3, 4, 5), (2, 5, 6), (1, 6, 6)]
 
 
@@ -101,7 +101,7 @@ def test_gaussian_twin_is_gaussian_where_the_data_are_not():
 
 def test_gaussian_twin_in_stretches_is_the_same_distribution(monkeypatch):
     """The QR factor brought up to date stretch by stretch against the covariance of all rows."""
-    monkeypatch.setattr("sparsight.data._clones._BLOCK_VALUES", 10)
+    monkeypatch.setattr("sparsight.data._class_moments._BLOCK_VALUES", 10)
     task = heavy_task(num_train=(1000, 200), num_test=3000)
     twin = gaussian_twin(task, 0)
     original = vectors(task, "train", 0)
@@ -251,6 +251,6 @@ def test_gaussian_clones_refuse_a_class_of_one(make):
 
 
 def test_clone_task_refuses_an_unknown_kind():
-    message = "clone is 'fourier'; none, gaussian, gaussian_shared, phase are allowed"
+    message = f"clone is 'fourier'; none, {', '.join(CLONES)} are allowed"
     with pytest.raises(InputError, match=message):
         clone_task(heavy_task(num_test=4), "fourier", 0)

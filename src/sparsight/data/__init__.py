@@ -2,7 +2,12 @@
 
 _task: the `Task`, inputs with labels and a geometry; the batch of every training step
 _sources: data sources by name; add one with the decorator `data_source`
-_clones, _clone_storage: Gaussian twins and phase clones of any task, and how their values are stored
+_clones: Gaussian twins and phase clones of any task
+  _class_moments: mean and covariance of each class; _gaussian_fits, _shrinkage: Gaussians fitted to them
+  _whitening: coordinates in which all directions count alike
+  _clone_storage: how the values of clones are stored
+  _twin_leak: whether a fitted twin leaks; _kept_and_changed: what a clone keeps and changes, in numbers
+_teacher: labels by a network that learned the task
 _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
@@ -19,14 +24,16 @@ images: pictures
 
 from sparsight.data import fields, images  # noqa: F401 - their sources are registered
 from sparsight.data._clone_storage import is_compact as is_compact
-from sparsight.data._clones import clone_task as clone_task
+from sparsight.data._clones import CLONES as CLONES, clone_task as clone_task
 from sparsight.data._description import availability as availability, describe_task as describe_task
 from sparsight.data._labels import (
     with_label_noise as with_label_noise,
     with_merged_classes as with_merged_classes,
+    with_permuted_labels as with_permuted_labels,
 )
 from sparsight.data._sources import SOURCES as SOURCES, data_source as data_source
 from sparsight.data._task import Task as Task
+from sparsight.data._teacher import with_teacher_labels as with_teacher_labels
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
 from sparsight.data.images._images import image_folder as image_folder

@@ -1,4 +1,4 @@
-"""Tasks with the same inputs and less informative labels: noisy ones, or merged classes."""
+"""Tasks with the same inputs and less informative labels: noisy or permuted ones, or merged classes."""
 
 from dataclasses import replace
 
@@ -43,6 +43,27 @@ def with_label_noise(task: Task, share: float, seed: int) -> Task:
         train_labels=labels["train"].astype(np.int64),
         test_labels=labels["test"].astype(np.int64),
         card={**task.card, "label_noise": share},
+    )
+
+
+def with_permuted_labels(task: Task, seed: int) -> Task:
+    """Return the task with the labels of each split permuted: they say nothing about the inputs.
+
+    Unlike with `with_label_noise`, every class keeps its number of samples. Whoever tells the classes of a
+    clone of this task apart does so by what the making of the clone put there.
+
+    Raises
+    ------
+    InputError
+        If the task draws fresh samples at every step.
+    """
+    _check_not_online(task, "labels, permuted,")
+    return replace(
+        task,
+        name=f"{task.name}, permuted labels",
+        train_labels=generator(seed, "permuted labels", "train").permutation(task.train_labels),
+        test_labels=generator(seed, "permuted labels", "test").permutation(task.test_labels),
+        card={**task.card, "labels": "permuted"},
     )
 
 

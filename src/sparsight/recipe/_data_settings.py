@@ -1,17 +1,44 @@
 """The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
 import inspect
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
-from sparsight.data import SOURCES, Task, clone_task, with_label_noise, with_merged_classes
+from sparsight.data import (
+    SOURCES,
+    Task,
+    clone_task,
+    with_label_noise,
+    with_merged_classes,
+    with_teacher_labels,
+)
 from sparsight.errors import InputError
 from sparsight.recipe._validation import unknown_field, wrong_value
 from sparsight.settings import Settings
 
-Clone = Literal["none", "gaussian", "gaussian_shared", "phase"]
+Clone = Literal[
+    "none",
+    "gaussian",
+    "gaussian_shared",
+    "gaussian_shrunk",
+    "gaussian_cross_fitted",
+    "gaussian_global",
+    "phase",
+]
+
+# Fields and options that version 0.1 did not have. At their default they are left out of what is hashed and
+# stored, so that the hashes of its recipes stay.
+_ADDED_LATER = {"labels": "own", "unit_norm": False}
 
 
 class DataSettings(Settings):
@@ -21,9 +48,14 @@ class DataSettings(Settings):
     ----------
     source : str
         Name of a registered data source.
-    clone : {"none", "gaussian", "gaussian_shared", "phase"}
-        Replaces the data with a clone of them. A source that knows its own Gaussian twin exactly (the random
-        fields) supplies it; for other sources the twin is fitted to the moments of the training split.
+    clone : str
+        "none", or a clone that replaces the data: "gaussian", "gaussian_shared", "gaussian_shrunk",
+        "gaussian_cross_fitted", "gaussian_global" or "phase" (`sparsight.data.clone_task`). For "gaussian", a
+        source that knows its own twin exactly (most random fields) supplies it; every other clone, and the
+        twin of other sources, is made from the training split.
+    labels : {"own", "teacher"}
+        "teacher": classes are those that a small network, trained on the data, finds in them; see
+        `with_teacher_labels`. A clone is then made of these classes, from the training split.
     label_noise : float
         Fraction of the labels, in both splits, that are redrawn at random; see `with_label_noise`. Inputs and
         their clones are made with the true labels.
@@ -37,6 +69,7 @@ class DataSettings(Settings):
 
     source: str
     clone: Clone = "none"
+    labels: Literal["own", "teacher"] = "own"
     label_noise: float = Field(0.0, ge=0, le=1)
     merged_classes: int | None = Field(None, ge=2)
 
@@ -50,6 +83,11 @@ class DataSettings(Settings):
         options = _completed_options(raw["source"], given)
         return {key: raw[key] for key in cls.model_fields if key in raw} | options
 
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return _without_later_defaults(values)
+
     def build(self, seed: int) -> Task:
         """Make the task: a pure function of these settings and the seed.
 
@@ -60,22 +98,41 @@ class DataSettings(Settings):
         """
         function = SOURCES.look_up(self.source)
         options = dict(self.model_extra or {})
-        if self.clone in _own_clones(function):
+        if self.knows(self.clone):
             task = function(**options, clone=self.clone, seed=seed)
         else:
-            task = clone_task(function(**options, seed=seed), self.clone, seed)
+            task = function(**options, seed=seed)
+            # The global twin trains the same teacher on the same task: its labels are the teacher's already.
+            if self.labels == "teacher" and self.clone != "gaussian_global":
+                task = with_teacher_labels(task, seed)
+            task = clone_task(task, self.clone, seed)
         if self.merged_classes is not None:
             task = with_merged_classes(task, self.merged_classes)
         return with_label_noise(task, self.label_noise, seed)
 
-    def twin(self) -> "DataSettings | None":
-        """Return the settings of the Gaussian twin, or None if these data are a clone already."""
-        return self.model_copy(update={"clone": "gaussian"}) if self.clone == "none" else None
+    def twin(self, clone: Clone | None = None) -> "DataSettings | None":
+        """Return the settings of the Gaussian twin, or None if these data are a clone already.
+
+        The twin is the exact one of a source that knows it ("gaussian"), otherwise "gaussian_shrunk", which
+        does not carry the sampling error of each class. Version 0.1 fitted "gaussian"; a run that it began
+        says so with `clone`.
+        """
+        if self.clone != "none":
+            return None
+        best: Clone = "gaussian" if self.knows("gaussian") else "gaussian_shrunk"
+        return self.model_copy(update={"clone": clone or best})
+
+    def knows(self, clone: str) -> bool:
+        """Return whether the source makes this clone itself."""
+        parameters = inspect.signature(SOURCES.look_up(self.source), eval_str=True).parameters
+        own = get_args(parameters["clone"].annotation) if "clone" in parameters else ()
+        return clone in own and self.labels == "own"
 
 
-def _own_clones(function: Callable[..., Task]) -> tuple[str, ...]:
-    parameter = inspect.signature(function, eval_str=True).parameters.get("clone")
-    return get_args(parameter.annotation) if parameter else ()
+def _without_later_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in values.items() if key not in _ADDED_LATER or value != _ADDED_LATER[key]
+    }
 
 
 def _completed_options(source: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -86,9 +143,10 @@ def _completed_options(source: str, options: dict[str, Any]) -> dict[str, Any]:
             allowed = [*model.model_fields, *DataSettings.model_fields]
             raise ValueError(unknown_field(f"{key!s:.80}", key, allowed, f"data source {source!r}"))
     try:
-        return model.model_validate(options).model_dump(mode="json", exclude_none=True)
+        completed = model.model_validate(options).model_dump(mode="json", exclude_none=True)
     except ValidationError as error:
         raise ValueError("; ".join(map(wrong_value, error.errors()))) from None
+    return _without_later_defaults(completed)
 
 
 def _options_model(source: str) -> type[BaseModel]:

@@ -18,7 +18,7 @@ def caveats(summaries: Summaries) -> list[str]:
         *(
             f"{name}: {sentence}" if len(summaries.runs) > 1 else sentence
             for name, run in summaries.runs.items()
-            for sentence in (*_replicates(run), *_unfinished(run))
+            for sentence in (*_replicates(run), *_unfinished(run), *_twins(run))
         ),
         *_densities(summaries),
         *_instruments(summaries),
@@ -60,6 +60,20 @@ def _unfinished(run: Run) -> Iterator[str]:
                 f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; run the "
                 "same command again to continue."
             )
+
+
+def _twins(run: Run) -> Iterator[str]:
+    """Yield what the cards of clones, and of the twins that are measured on, warn of."""
+    found: dict[str, list[str]] = {}
+    for condition in run.recipe.condition_names():
+        facts = run.directory.task_facts(condition, 0)
+        for key in ("card", "twin"):
+            card = facts.get(key)
+            warnings = card.get("warnings") if isinstance(card, dict) else None
+            for warning in warnings if isinstance(warnings, list) else []:
+                found.setdefault(str(warning), []).append(condition)
+    for warning, conditions in found.items():
+        yield f"Twin ({', '.join(dict.fromkeys(conditions))}): {warning}"
 
 
 def _densities(summaries: Summaries) -> Iterator[str]:

@@ -12,6 +12,10 @@ What the plan needs to know:
 _preflight   Whether this machine can run the conditions.
 _resources   How many processes and threads, and how much memory they will take.
 
+Before a run, by hand:
+
+_network_leak  Whether the recipe's own network learns from a twin what its labels cannot have put there.
+
 What a worker needs:
 
 _plugins     The user's own criteria, instruments and data sources.
@@ -22,6 +26,7 @@ _step_watch  What a worker does after every step, and how its owner notices new 
 """
 
 from sparsight.run._measuring import measure_again as measure_again
+from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak
 from sparsight.run._plan import Execution as Execution, Group as Group
 from sparsight.run._plugins import load_plugins as load_plugins
 from sparsight.run._preflight import (

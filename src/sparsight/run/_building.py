@@ -1,12 +1,14 @@
 """Data and networks of a replicate, built from its condition and its seed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from sparsight.data import Task
 from sparsight.network import FullyConnected, initialise_
-from sparsight.recipe import Condition
+from sparsight.recipe import Condition, DataSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +23,20 @@ class Built:
     twin: Task | None
 
 
-def build(condition: Condition, seed: int) -> Built:
+def build(condition: Condition, seed: int, twin: DataSettings | None) -> Built:
     """Return the data and the initialised network of the replicate with this seed."""
     task = condition.data.build(seed)
     # The twin costs as much memory as the data: without instruments nobody looks at it.
-    twin = condition.data.twin() if condition.measure.instruments else None
+    twin = twin if condition.measure.instruments else None
     return Built(build_network(condition, task, seed), task, twin.build(seed) if twin else None)
+
+
+def twin_settings(condition: Condition, facts: Mapping[str, Any]) -> DataSettings | None:
+    """Return the settings of the twin that a replicate is measured on, given what was recorded of its task.
+
+    A replicate that has begun keeps its twin. Version 0.1 recorded none, and fitted "gaussian".
+    """
+    return condition.data.twin(facts.get("twin_clone", "gaussian") if facts else None)
 
 
 def build_network(condition: Condition, task: Task, seed: int) -> nn.Module:

@@ -8,7 +8,7 @@ from sparsight.data import Task
 from sparsight.instruments import Quantity, measure_level
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
-from sparsight.run._building import Built, build
+from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import OnLevel
 from sparsight.store import (
@@ -52,7 +52,8 @@ def measure_again(
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
                 continue
-            built = build(conditions[name], recipe.replicate_seed(replicate))
+            twin = twin_settings(conditions[name], directory.task_facts(name, replicate))
+            built = build(conditions[name], recipe.replicate_seed(replicate), twin)
             for index in range(num_levels):
                 folder = directory.level(name, replicate, index)
                 measure_stored(folder, built, conditions[name], before=read_measures(folder))

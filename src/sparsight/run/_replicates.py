@@ -15,8 +15,8 @@ from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
 from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
-from sparsight.recipe import masks_of
-from sparsight.run._building import Built, build
+from sparsight.recipe import DataSettings, masks_of
+from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
     RECORDED,
     check_unchanged,
@@ -100,8 +100,9 @@ def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | 
     """Return a replicate ready to be trained; None if the one whose masks it takes has failed."""
     folder, pruning = directory.replicate(group.name, number), group.condition.pruning
     seed = directory.recipe.replicate_seed(number)
-    built = build(group.condition, seed)
-    facts = _task_facts(built.task)
+    twin = twin_settings(group.condition, _recorded_facts(directory, group.name, number))
+    built = build(group.condition, seed, twin)
+    facts = _task_facts(built, twin)
     stored = None
     if masks_of(pruning) is not None:
         before = _recorded_source(directory, group.name, number)
@@ -256,8 +257,20 @@ def _facts(level: Level) -> dict[str, Any]:
     return {"connectivity": asdict(connectivity(level.masks, shapes)), "kernels": level.kernels}
 
 
-def _task_facts(task: Task) -> dict[str, Any]:
-    return {
+def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> dict[str, Any]:
+    try:
+        return directory.task_facts(condition, replicate)
+    except InputError:  # damaged: they are written again
+        return {}
+
+
+def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+    task = built.task
+    facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
+    if built.twin is not None:
+        own = task.card
+        facts["twin"] = {key: value for key, value in built.twin.card.items() if own.get(key) != value}
+    return facts | {
         "name": task.name,
         "geometry": asdict(task.geometry),
         "num_classes": task.num_classes,

@@ -46,8 +46,14 @@ def field_source(
     The function takes keyword arguments only: ``size``, ``wraps`` unless its fields always do, ``clone`` if
     it knows its exact Gaussian twin (``name-gaussian``), and parameters of its own. The source takes these
     and `channels` (independent fields per sample), `num_train`, `num_test` (with the defaults given here),
-    `online` (fresh samples at every step of training) and `seed`, and its signature says so: it is what
-    recipes are checked against.
+    `online` (fresh samples at every step of training), `unit_norm` and `seed`, and its signature says so: it
+    is what recipes are checked against.
+
+    With `unit_norm` every sample, over all channels, is divided by its norm and multiplied by √(number of
+    inputs), so that no scale of a sample is left. Its twin is the exact Gaussian twin divided by *its* norm:
+    the twin of an elliptical field is then the same distribution, and that of any other field is compared
+    with it at equal norm. It is not Gaussian, and its covariance equals that of the divided field only as far
+    as norms do not depend on the field's shape.
     """
 
     def decorate(function: Callable[..., FieldClasses]) -> Callable[..., Task]:
@@ -61,6 +67,7 @@ def field_source(
                 _option("num_test", Count, num_test),
                 *([own["clone"]] if "clone" in own else []),
                 _option("online", bool, False),
+                _option("unit_norm", bool, False),
                 _option("seed", int, Parameter.empty),
             ],
             return_annotation=Task,
@@ -78,6 +85,7 @@ def field_source(
                 Geometry(options["channels"], tuple(options["size"]), options.get("wraps", True)),
                 num_samples={"train": options["num_train"], "test": options["num_test"]},
                 online=options["online"],
+                unit_norm=options["unit_norm"],
                 seed=options["seed"],
             )
 
@@ -98,6 +106,7 @@ def _field_task(
     *,
     num_samples: Mapping[str, int],
     online: bool,
+    unit_norm: bool,
     seed: int,
 ) -> Task:
     """Return the task of telling the classes apart, with channels that are independent fields.
@@ -107,6 +116,7 @@ def _field_task(
     standardisation and measurements only.
     """
     samplers = classes.samplers
+    drawn = _unit_norm_fields if unit_norm else _fields
     if len(samplers) < 2:
         raise InputError(
             f"{name} has one class; give at least two correlation lengths, or two values of "
@@ -120,18 +130,18 @@ def _field_task(
     labels, inputs = {}, {}
     for split, count in num_samples.items():
         labels[split] = _balanced_labels(generator(seed, "field labels", split), count, len(samplers))
-        inputs[split] = _fields(generator(seed, "fields", name, split), labels[split], samplers, geometry)
+        inputs[split] = drawn(generator(seed, "fields", name, split), labels[split], samplers, geometry)
     return Task(
-        name=name,
+        name=f"{name}-unit-norm" if unit_norm else name,
         geometry=geometry,
         num_classes=len(samplers),
         train_inputs=inputs["train"],
         train_labels=labels["train"],
         test_inputs=inputs["test"],
         test_labels=labels["test"],
-        draw=_online_draw(name, samplers, geometry) if online else None,
+        draw=_online_draw(name, drawn, samplers, geometry) if online else None,
         card={
-            **classes.card,
+            **(_card_at_unit_norm(classes.card) if unit_norm else classes.card),
             "online": online,
             "train_samples_per_class": np.bincount(labels["train"]).tolist(),
             "test_samples_per_class": np.bincount(labels["test"]).tolist(),
@@ -139,11 +149,20 @@ def _field_task(
     )
 
 
-def _online_draw(name: str, samplers: Sequence[Sampler], geometry: Geometry) -> Draw:
+def _card_at_unit_norm(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the card with a name for the kurtosis that says that it is the undivided field's."""
+    kurtosis = "pixel_excess_kurtosis_per_class"
+    renamed = {f"{key}_before_norm" if key == kurtosis else key: value for key, value in card.items()}
+    return renamed | {"unit_norm": True}
+
+
+def _online_draw(
+    name: str, drawn: Callable[..., np.ndarray], samplers: Sequence[Sampler], geometry: Geometry
+) -> Draw:
     def draw(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         labels = _balanced_labels(generator(seed, "field labels", "online", step), batch_size, len(samplers))
         rng = generator(seed, "fields", name, "online", step)
-        return _fields(rng, labels, samplers, geometry), labels
+        return drawn(rng, labels, samplers, geometry), labels
 
     return draw
 
@@ -168,4 +187,15 @@ def _fields(
             part = rows[start : start + block]
             fields = sampler(rng, len(part) * geometry.channels)
             inputs[part] = fields.reshape(len(part), *geometry.shape)
+    return inputs
+
+
+def _unit_norm_fields(
+    rng: np.random.Generator, labels: np.ndarray, samplers: Sequence[Sampler], geometry: Geometry
+) -> Float32[np.ndarray, "n channels *size"]:
+    """Return the same fields, each divided by the root of its mean square; a field of zeros stays."""
+    inputs = _fields(rng, labels, samplers, geometry)
+    flat = inputs.reshape(len(inputs), -1)
+    norms = np.sqrt(np.square(flat).mean(axis=1, keepdims=True))
+    flat /= np.where(norms > 0, norms, 1)
     return inputs

@@ -196,10 +196,11 @@ def _filters(
     reach = math.ceil(4 * width)  # h(4 ξ) = exp(−32) = 10⁻¹⁴: no visible edge where the pulse is cut
     gaussian = np.exp(-2 * (np.arange(-reach, reach + 1) / width) ** 2)
     shape = np.ones(math.ceil(width)) if profile == "box" else gaussian
-    return [_filter(extent, shape, wraps) for extent in size]
+    return [filter_matrix(extent, shape, wraps) for extent in size]
 
 
-def _filter(extent: int, shape: np.ndarray, wraps: bool) -> Float64[np.ndarray, "extent sites"]:
+def filter_matrix(extent: int, shape: np.ndarray, wraps: bool) -> Float64[np.ndarray, "extent sites"]:
+    """Return the matrix of x_i = Σ h_k n_(i+k): this shape at every pixel, rows of unit length."""
     # Without wrapping, pulses that begin outside reach in: otherwise pixels near a border, with fewer pulses,
     # would have a smaller variance.
     num_sites = extent if wraps else extent + len(shape) - 1
