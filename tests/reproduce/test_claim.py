@@ -24,6 +24,9 @@ RULES = [
 ]
 
 
+NEAR = final("near", "imp")
+
+
 def _results(values):
     values = np.asarray(values, float)
     results = planted({("near", "imp"): 0.0, ("near", "twin"): 2.0}, num_replicates=len(values))
@@ -31,7 +34,7 @@ def _results(values):
     return results
 
 
-def _prediction(name="near", rule=RULES[0], statistic=final("near", "imp"), **options):
+def _prediction(name="near", rule=RULES[0], statistic=NEAR, **options):
     return Prediction(name=name, statement="", study="ring", statistic=statistic, rule=rule, **options)
 
 
@@ -114,11 +117,11 @@ def test_holm_turns_verdicts_into_undecided_and_never_back():
 def test_what_is_not_decisive_and_other_variants_do_not_count():
     from dataclasses import replace
 
-    alone, *others = _findings([0.02, 0.5, 0.9])
+    alone, *others = _findings([0.02, 0.5, 0.4])
     aside = [replace(f, prediction=replace(f.prediction, decisive=False)) for f in others]
     variants = [replace(f, variant="half-width") for f in others]
     found = corrected([alone, *aside, *variants])
-    assert [f.p_adjusted for f in found] == pytest.approx([0.02, 0.5, 0.9, 1.0, 1.0], rel=1e-4)
+    assert [f.p_adjusted for f in found] == pytest.approx([0.02, 0.5, 0.4, 0.8, 0.8], rel=1e-4)
     assert found[0].verdict == "supported"
     assert verdict_of([alone, *aside, *variants]) == "supported"
 

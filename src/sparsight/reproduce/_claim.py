@@ -84,6 +84,11 @@ class Finding:
     verdict_alone: Verdict  # from the interval alone
     verdict: Verdict  # after the correction
 
+    @property
+    def is_decisive(self) -> bool:
+        """Whether the claim's verdict depends on it."""
+        return self.prediction.decisive and not self.variant
+
 
 def find(prediction: Prediction, results: xr.Dataset, variant: str = "") -> Finding:
     """Evaluate a prediction on the `results_of` its study, or of a variant; return the finding.
@@ -135,7 +140,7 @@ def corrected(findings: Sequence[Finding]) -> list[Finding]:
 
 def verdict_of(findings: Sequence[Finding]) -> ClaimVerdict:
     """Return the verdict on a claim: that of its decisive predictions, corrected, without variants."""
-    return combine(f.verdict for f in corrected(findings) if f.prediction.decisive and not f.variant)
+    return combine(f.verdict for f in corrected(findings) if f.is_decisive)
 
 
 def _detectable(found: Estimate) -> float:

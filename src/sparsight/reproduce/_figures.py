@@ -13,6 +13,7 @@ from sparsight.measure import student_interval
 _VERDICT_LOOKS = {
     "supported": ("#009e73", "o"),
     "contradicted": ("#d55e00", "X"),
+    "equivalent": ("#0072b2", "D"),
     "undecided": (PALETTE.muted, "s"),
 }
 
@@ -22,7 +23,7 @@ def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
 
     Effects of different kinds share no unit, so each row is divided by its largest absolute number
     (replicate, end of the interval, margin). What can be compared is the position of an interval relative to
-    0 and to its margin.
+    0, to its margin (dotted) and to the effects that count as none (dashed).
     """
     rows = [row for row in table["findings"] if not row["variant"]]
     for place, row in enumerate(reversed(rows)):
@@ -30,19 +31,22 @@ def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
         values = np.array([value for value in row["values"] if value is not None])
         effect, margin = row["effect"], row["rule"]["margin"]
         ends = [end for end in (effect["low"], effect["high"]) if end is not None]
-        scale = max(map(abs, [*values, *ends, margin]), default=0) or 1.0
+        scale = max(map(abs, [*values, *ends, margin, row["rule"]["equivalence"]]), default=0) or 1.0
         ax.plot(values / scale, np.full(len(values), place + 0.18), ".", color=colour, alpha=0.35, ms=4)
         if len(ends) == 2:
             ax.plot(np.array(ends) / scale, [place, place], color=colour, lw=2.5, solid_capstyle="butt")
         if effect["mean"] is not None:
             ax.plot(effect["mean"] / scale, place, marker, color=colour, ms=6)
-        bounds = (-margin, margin) if row["rule"]["expects"] == "within" else (margin,)
-        for bound in bounds:
-            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=PALETTE.ink, lw=1, ls=":")
+        bounds = {-margin, margin} if row["rule"]["expects"] == "within" else {margin}
+        none = {-row["rule"]["equivalence"], row["rule"]["equivalence"]} - bounds - {0}
+        for bound, dashes in (*((b, ":") for b in bounds), *((b, "--") for b in none)):
+            ax.plot([bound / scale] * 2, [place - 0.3, place + 0.3], color=PALETTE.ink, lw=1, ls=dashes)
     ax.axvline(0, color=PALETTE.ink, lw=0.6)
     names = [row["prediction"] if row["decisive"] else f"({row['prediction']})" for row in reversed(rows)]
     ax.set_yticks(range(len(rows)), [name.replace("_", " ") for name in names], fontsize=8)
-    ax.set_xlabel("effect, each in units of its own largest number (dotted: margin of the rule)", fontsize=8)
+    ax.set_xlabel(
+        "effect, each in units of its own largest number (dotted: margin; dashed: counts as none)", fontsize=8
+    )
     ax.tick_params(axis="x", labelsize=8)
     ax.set_xlim(-1.1, 1.1)
     ax.set_ylim(-0.6, len(rows) - 0.3)

@@ -1,5 +1,6 @@
 """Tables of `sparsight reproduce`: the claims, and the verdict on each."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,10 +23,14 @@ def claims_table(claims: Iterable[Claim]) -> Table:
 def findings_table(outcome: Outcome) -> Table:
     """Return a table of a claim's predictions, each with rule, effect, control and verdict."""
     claim = outcome.claim
-    table = Table(title=f"{claim.name}: {outcome.verdict}", caption=_caption(outcome))
+    verdicts = {f.prediction.name: f.verdict for f in outcome.findings if f.is_decisive}
+    disagree = ""
+    if outcome.verdict == "mixed":
+        disagree = ": " + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
+    table = Table(title=f"{claim.name}: {outcome.verdict}{disagree}", caption=_caption(outcome))
     table.add_column("prediction", no_wrap=True)
     table.add_column("statement", overflow="fold")
-    for heading in ("rule", "mean [95 %]", "control", "verdict"):
+    for heading in ("rule", "estimate [95 %]", "control", "p", "verdict"):
         table.add_column(heading, no_wrap=True)
     for finding in outcome.findings:
         prediction = finding.prediction
@@ -36,6 +41,7 @@ def findings_table(outcome: Outcome) -> Table:
             str(prediction.rule),
             describe(finding.effect),
             "" if finding.control is None else describe(finding.control),
+            "" if math.isnan(finding.p) else f"{finding.p_adjusted:.2g}",
             finding.verdict,
         )
     return table
@@ -49,9 +55,12 @@ def run_notice(name: str, path: Path) -> str:
 def _caption(outcome: Outcome) -> str:
     lines = [outcome.claim.statement, outcome.claim.scope]
     lines.append(
-        "Intervals: Student's 95 %, over replicates. In brackets: reported, not decisive. Indented: one "
-        "setting halved or doubled."
+        "Intervals: 95 %, over replicates. p: one-sided, of decisive predictions after Holm's correction. In "
+        "brackets: reported, not decisive. Indented: one setting halved or doubled."
     )
+    one = [facts.name for facts in outcome.studies if facts.data_sets == "one" and not facts.variant]
+    if one:
+        lines.append(f"Over seeds, given one data set: {', '.join(one)}.")
     for facts in outcome.studies:
         if facts.out_of_band and not facts.variant:
             conditions = ", ".join(f"{name} {value:.2f}" for name, value in facts.out_of_band.items())
