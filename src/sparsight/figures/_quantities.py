@@ -185,6 +185,7 @@ _ENTRIES = (
     Words(name="cavity.num_undefined",
           meaning="cavity effect of weights without which their unit does not vary"),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
+    Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 
