@@ -5,7 +5,7 @@ import pytest
 
 from sparsight.reproduce import select_claims
 from sparsight.reproduce._claim import find, verdict_of
-from sparsight.reproduce._one_neuron import GAINS, gain_name
+from sparsight.reproduce._one_neuron import GAINS, NETWORKS, gain_name
 from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 LEVELS = np.arange(NUM_LEVELS)
@@ -170,12 +170,15 @@ def test_sign_and_kind(sub, heavy, noise, verdict):
 
 @pytest.mark.parametrize(
     ("large", "noise", "verdict"),
-    [(0.975, 0.005, "supported"), (0.3, 0.005, "mixed"), (0.975, 0.3, "undecided")],
+    [(0.974, 0.001, "supported"), (0.3, 0.001, "mixed"), (0.974, 0.3, "undecided")],
 )
 def test_one_neuron(large, noise, verdict):
     values = {gain_name(gain): 0.06 if gain < 0.3 else large for gain in GAINS}
-    values[gain_name(GAINS[-1])] = 0.99
-    results = planted({("one_neuron.ipr", c): v for c, v in values.items()}, noise=noise)
+    values[gain_name(GAINS[-1])] = 0.991
+    means = {("one_neuron.ipr", c): v for c, v in values.items()}
+    # What networks do decides nothing.
+    means |= {("one_neuron.localised_share", c): 0.5 for c in NETWORKS}
+    results = planted(means, noise=noise)
     assert _verdict("one-neuron", results) == verdict
 
 

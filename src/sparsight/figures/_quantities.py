@@ -197,6 +197,7 @@ _ENTRIES = (
     Words(name="initialisation.same_sign_share", title="Signs kept", label="share of kept weights",
           meaning="share of the weights kept after the level with the sign they began with", null=0.5),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
+    Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 
