@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from sparsight.geometry import Geometry
 from sparsight.instruments import INSTRUMENTS, Observation
 from sparsight.instruments._locality import measure_locality
 from sparsight.instruments._shape_fits import measure_shape_fits
-from sparsight.measure import SUMMARIES, ipr, locality
+from sparsight.measure import SUMMARIES, ipr, ipr_of_cut_gaussian, locality, num_components
 
 GEOMETRY = Geometry(2, (9, 8))
 
@@ -160,3 +162,66 @@ def test_shape_fits_see_bumps_where_shuffled_weights_show_none():
     empty = measure_shape_fits(observation(np.zeros((16, 196), bool), geometry=geometry))
     assert np.isnan(empty["gabor_r_squared"].value)
     assert empty["gabor_num_undefined"].value == 2
+
+
+def test_share_radius_and_pieces_are_those_of_the_plain_functions():
+    mask = np.random.default_rng(0).random((20, 144)) < 0.2
+    mask[3] = False
+    mask[4] = np.arange(144) == 7
+    found, plain = measure_locality(observation(mask)), locality(mask, GEOMETRY)
+    for name in ("attained_share", "near_ceiling"):
+        assert found[name].value == getattr(plain, name)
+    for name in ("attained_share_per_unit", "radius_of_gyration_per_unit"):
+        np.testing.assert_array_equal(found[name].value, getattr(plain, name))
+    several = mask.sum(axis=1) >= 2
+    assert found["pieces"].value == num_components(mask, GEOMETRY)[several].mean()
+    assert found["pieces_expected"].value == pytest.approx(found["pieces"].value, rel=0.15)
+    expected = np.nanmean(ipr_of_cut_gaussian(mask.sum(axis=1), mask.mean()))
+    assert found["ipr_null_truncated"].value == pytest.approx(expected)
+    assert "attained_share_by_contribution" not in found
+
+
+def test_units_are_weighted_by_what_they_contribute():
+    mask = np.zeros((4, 144), bool)
+    mask[0, :6] = mask[1, ::11] = mask[2, 3:9] = True
+    outgoing = np.array([[1.0, -2, 4, 5], [3, 0, 0, 5]], np.float32)  # Σ|v|: 4, 2, 4, 10
+    outputs = torch.tensor([[0.0, 0, 7, 0], [2, 6, 7, 2]])  # sd: 1, 3, 0, 1
+    seen = dataclasses.replace(observation(mask), outgoing=outgoing, outputs=outputs)
+    found = {name: quantity.value for name, quantity in measure_locality(seen).items()}
+    np.testing.assert_allclose(found["contribution_per_unit"], np.array([4, 6, 0, 10]) / 20)
+    for name in ("attained_share", "radius_of_gyration"):
+        per_unit = found[f"{name}_per_unit"]
+        assert found[f"{name}_by_contribution"] == pytest.approx((4 * per_unit[0] + 6 * per_unit[1]) / 10)
+    silent = dataclasses.replace(seen, outputs=torch.ones(2, 4))
+    assert np.isnan(measure_locality(silent)["attained_share_by_contribution"].value)
+
+
+def test_units_that_no_sample_activates_are_counted():
+    stream = np.random.default_rng(0)
+    mask = stream.random((6, 144)) < 0.3
+    inputs = torch.from_numpy(stream.normal(size=(1500, 144)).astype(np.float32))
+    plain = observation(mask)
+    lambdas = inputs.numpy() @ plain.weight.T
+    bias = np.zeros(6, np.float32)
+    bias[1] = -lambdas[:, 1].max() - 1  # never above 0
+    bias[4] = -np.sort(lambdas[:, 4])[-2:].mean()  # above 0 on one sample
+    seen = dataclasses.replace(plain, inputs=inputs, bias=bias)
+    assert measure_locality(seen)["num_never_active"].value == 1
+    empty = dataclasses.replace(observation(np.zeros((6, 144), bool)), inputs=inputs)
+    assert measure_locality(empty)["num_never_active"].value == 6
+
+
+def test_r_squared_beyond_the_shuffled_control_tells_a_bump_from_scattered_weights():
+    geometry = Geometry(1, (14, 14))
+    y, x = geometry.positions().T
+    bumps = np.stack([np.exp(-((y - 4 - u % 5) ** 2 + (x - 7) ** 2) / 8) for u in range(16)])
+    found = measure_shape_fits(observation(bumps > 0.05, geometry=geometry, weight=bumps))
+    for shape in ("gaussian", "gabor"):
+        difference = (
+            found[f"{shape}_r_squared_per_unit"].value - found[f"{shape}_r_squared_per_unit_shuffled"].value
+        )
+        assert found[f"{shape}_r_squared_beyond_shuffled"].value == pytest.approx(np.nanmean(difference))
+    assert found["gaussian_r_squared_beyond_shuffled"].value > 0.2
+    scattered = np.random.default_rng(0).random((80, 196)) < 0.2
+    found = measure_shape_fits(observation(scattered, geometry=geometry))
+    assert abs(found["gaussian_r_squared_beyond_shuffled"].value) < 0.1

@@ -79,6 +79,33 @@ def test_a_chain_is_measured_in_the_geometry_of_the_task():
     assert float(found["linear_1"]["locality.near"]) == pytest.approx(expected.near)
 
 
+def test_a_unit_contributes_its_outgoing_weights_times_the_spread_of_its_output():
+    network = small_network(TASK, widths=(12, 6), batch_norm="hidden")
+    masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}
+    with torch.no_grad():
+        for name, mask in masks.items():
+            network.get_parameter(name).mul_(mask)
+    found = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality"])
+    for layer, after in (("linear_0", "linear_1"), ("linear_1", "linear_2")):
+        outgoing = network.get_submodule(after).weight.detach().abs().sum(0)
+        expected = outgoing * inputs_of(network, after).std(dim=0, correction=0)
+        shares = (expected / expected.sum()).numpy()
+        np.testing.assert_allclose(found[layer]["locality.contribution_per_unit"], shares, rtol=1e-5)
+        per_unit = found[layer]["locality.attained_share_per_unit"].values
+        defined = ~np.isnan(per_unit)
+        assert float(found[layer]["locality.attained_share_by_contribution"]) == pytest.approx(
+            (per_unit * shares)[defined].sum() / shares[defined].sum(), rel=1e-5
+        )
+
+
+def test_the_last_layer_has_no_outgoing_weights():
+    network = small_network(TASK)
+    masks = {"linear_1.weight": torch.ones(network.linear_1.weight.shape, dtype=torch.bool)}
+    (found,) = sparsight.measure_network(network, TASK, masks=masks, instruments=["locality"]).values()
+    assert "locality.contribution_per_unit" not in found
+    assert "locality.attained_share" in found
+
+
 def test_a_deeper_layer_has_maps_over_its_inputs_beside_quantities_over_those_of_the_network():
     network = small_network(TASK, widths=(12, 6))
     masks = {"linear_0.weight": torch.rand(12, 24) < 0.4, "linear_1.weight": torch.rand(6, 12) < 0.3}

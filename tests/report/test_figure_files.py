@@ -62,10 +62,12 @@ def test_write_figures_writes_the_same_bytes_each_time(stored_runs, tmp_path, mo
 def test_every_named_panel_is_there(panels):
     names = " ".join(panel.identifier for panel in panels)
     for part in (
-        "test-accuracy", "locality-near", "locality-far", "ipr-imp", "kurtosis-imp", "cavity-imp",
+        "test-accuracy", "locality-attained-share", "locality-near", "locality-far", "locality-radius",
+        "ipr-imp", "kurtosis-imp", "cavity-imp", "pieces-imp", "share-imp",
         "cavity-matched-imp", "receptive-fields-imp-level-0", "preactivations-imp", "cavity-map-imp",
         "profile-imp", "levels-same-channel-imp", "levels-different-channel-imp", "fan-in", "fan-out-imp",
         "cavity-weights-imp", "cavity-matched-weights-imp", "difference-locality-near",
+        "difference-locality-attained-share",
     ):  # fmt: skip
         assert part in names, part
 

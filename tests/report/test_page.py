@@ -67,7 +67,8 @@ def test_the_summary_table_holds_the_stored_numbers(pages, stored_runs, name):
     frame = stored_runs[name].frame()
     cells = [cell for cell in pages[name].cells() if "data-level" in cell]
     shown = {cell["data-quantity"] for cell in cells}
-    assert shown >= {"test_accuracy", "locality.near", "gaussianity.excess_kurtosis", "connected_units"}
+    co_primary = {"locality.attained_share", "locality.far", "locality.radius_of_gyration"}
+    assert shown >= {"test_accuracy", "gaussianity.excess_kurtosis", "connected_units"} | co_primary
     assert len(cells) == 2 * 4 * len(shown)
     for cell in cells:
         rows = frame[

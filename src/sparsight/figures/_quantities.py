@@ -86,34 +86,61 @@ _ENTRIES = (
     Words(name="connected_units", title="Connected units", label="connected hidden units",
           short="connected", meaning="number of hidden units on a path from input to output",
           decimals=0, scope="network"),
-    # Locality: pair counts and distances of kept inputs, divided by their expectation under a null.
-    Words(name="locality.near", title="Near-locality", label="pairs at |d| ≤ 1.5 pixels / chance",
-          short="near", short_label="near / chance",
-          meaning=f"number of pairs of kept inputs of a unit, {_NEAR}, {_OVER_CHANCE}",
-          remark="Chance gives 1.", null=1.0,
+    # Locality: three numbers that are read together, and what is behind them.
+    Words(name="locality.verdict", title="Receptive fields",
+          meaning="local: attained share above 0.05, and far below 0.9 or radius of gyration below 0.95, by "
+          "Student's 95 % intervals over replicates; clustered, not local: the share alone"),
+    Words(name="locality.attained_share", title="Attained share", label="(S − chance) / (most − chance)",
+          short="share", short_label="attained share",
+          meaning=f"pairs of kept inputs of a unit, {_NEAR}, beyond chance, as a share of what the most "
+          "compact field of as many inputs has; mean over units",
+          remark="Chance gives 0, the most compact fields 1. Waves and scattered clumps have it as well, so "
+          "it is read together with far and the radius of gyration.", null=0.0,
           above="neighbouring inputs are kept together more often than by chance",
           below="neighbouring inputs are kept together less often than by chance"),
-    Words(name="locality.near_configuration", title="Near-locality, stricter null",
+    Words(name="locality.attained_share_by_contribution", title="Attained share, weighted by contribution",
+          label="attained share",
+          meaning="attained share, each unit weighted by its outgoing weights times the spread of its output",
+          null=0.0),
+    Words(name="locality.radius_of_gyration_by_contribution",
+          title="Radius of gyration, weighted by contribution", label="√⟨|d|²⟩ of pairs / chance",
+          meaning="radius of gyration of each unit over chance, weighted by its outgoing weights times the "
+          "spread of its output", null=1.0),
+    Words(name="locality.near_ceiling", title="Ceiling of near", label="largest near possible",
+          meaning="near if the inputs of every unit were as compact as possible, with these fan-ins"),
+    Words(name="locality.pieces", title="Connected pieces", label="connected pieces of a unit",
+          meaning="connected pieces of a unit's kept pixels, mean over units with two or more inputs"),
+    Words(name="locality.num_never_active", title="Never-active units", label="units never active",
+          meaning="units whose pre-activation is at most 0 on every sample", decimals=0),
+    Words(name="locality.near", title="Near pairs", label="pairs at |d| ≤ 1.5 pixels / chance",
+          short="near", short_label="near / chance",
+          meaning=f"number of pairs of kept inputs of a unit, {_NEAR}, {_OVER_CHANCE}",
+          remark="Chance gives 1. Its largest value depends on how weights are divided between units, so "
+          "conditions are compared by the attained share.", null=1.0,
+          above="neighbouring inputs are kept together more often than by chance",
+          below="neighbouring inputs are kept together less often than by chance"),
+    Words(name="locality.near_configuration", title="Near pairs, stricter null",
           label="pairs at |d| ≤ 1.5 pixels / chance",
           meaning=f"number of pairs of kept inputs of a unit, {_NEAR}, {_OVER_STRICT}",
           remark="Chance gives 1.", null=1.0,
           above="neighbouring inputs are kept together more often than frequently used inputs explain",
           below="neighbouring inputs are kept together less often than frequently used inputs explain"),
-    Words(name="locality.near_different_channel", title="Near-locality between channels",
+    Words(name="locality.near_different_channel", title="Near pairs between channels",
           label="pairs at |d| ≤ 1.5 pixels / chance",
           meaning="number of pairs of kept inputs of a unit, at most 1.5 pixels apart in different channels "
           f"(including the same pixel), {_OVER_CHANCE}", remark="Chance gives 1.", null=1.0),
-    Words(name="locality.far", title="Far-locality", label="pairs at |d| ≥ D/4 / chance", short="far",
+    Words(name="locality.far", title="Far pairs", label="pairs at |d| ≥ D/4 / chance", short="far",
           short_label="far / chance",
           meaning=f"number of pairs of kept inputs of a unit, {_FAR}, {_OVER_CHANCE}",
           remark="Chance gives 1.", null=1.0,
           above="distant inputs are kept together more often than by chance",
           below="distant inputs are kept together less often than by chance"),
-    Words(name="locality.far_configuration", title="Far-locality, stricter null",
+    Words(name="locality.far_configuration", title="Far pairs, stricter null",
           label="pairs at |d| ≥ D/4 / chance",
           meaning=f"number of pairs of kept inputs of a unit, {_FAR}, {_OVER_STRICT}",
           remark="Chance gives 1.", null=1.0),
     Words(name="locality.radius_of_gyration", title="Radius of gyration", label="√⟨|d|²⟩ of pairs / chance",
+          short="radius", short_label="radius / chance",
           meaning="root mean square distance between kept inputs of a unit, divided by its expectation in "
           "random masks with the same fan-in",
           remark="Chance gives 1; below 1, the kept inputs are compact.", null=1.0,
@@ -121,7 +148,8 @@ _ENTRIES = (
           below="kept inputs are more compact than by chance"),
     Words(name="locality.ipr", title="Inverse participation ratio", label="ipr = Σw⁴/(Σw²)²",
           meaning="inverse participation ratio of a unit's weights, from 1/n to 1"),
-    Words(name="locality.near_per_unit", short="near-locality"),
+    Words(name="locality.near_per_unit", short="near"),
+    Words(name="locality.attained_share_per_unit", short="attained share"),
     Words(name="locality.ipr_per_unit", short="ipr"),
     Words(name="locality.num_undefined", meaning="locality of units with fewer than two kept inputs"),
     # Gaussianity of the pre-activations λ.
@@ -259,29 +287,32 @@ class Catalogue:
 
 CATALOGUE = Catalogue(
     curves=(
-        "test_accuracy", "locality.near", "locality.near_configuration", "locality.near_different_channel",
-        "locality.far", "locality.far_configuration", "locality.radius_of_gyration",
+        "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
+        "locality.near", "locality.near_configuration", "locality.near_different_channel",
+        "locality.far_configuration",
         "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
         "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
         "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
         "cavity.delta_abs_kurtosis_difference", "connected_units",
     ),
     findings=(
-        "test_accuracy", "locality.near", "locality.near_configuration", "locality.far",
-        "locality.radius_of_gyration", "gaussianity.excess_kurtosis",
+        "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
+        "locality.near", "locality.near_configuration", "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
         "cavity.delta_kurtosis_matched_difference",
     ),
     summary=(
-        "test_accuracy", "locality.near", "locality.far", "gaussianity.excess_kurtosis",
+        "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
+        "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_kept",
         "cavity.delta_kurtosis_pruned", "connected_units",
     ),
     summary_caption=(
-        "near, far: pairs of kept inputs of a unit that are close together or far apart, relative to chance "
-        "(1 = chance). κ: excess kurtosis of the pre-activations (0 = Gaussian), over all samples and within "
-        "classes. Δκ: what a weight adds to the κ of its unit, averaged over the weights kept and pruned "
-        "after the level."
+        "share: pairs of neighbouring kept inputs of a unit, between chance (0) and the most compact field "
+        "(1). far: pairs far apart; radius: extent; both relative to chance (1). Receptive fields are local "
+        "if share is above chance and far or radius below it. κ: excess kurtosis of the pre-activations (0 = "
+        "Gaussian), over all samples and within classes. Δκ: what a weight adds to the κ of its unit, "
+        "averaged over the weights kept and pruned after the level."
     ),
     undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
     pair_kinds={"same_channel": "same channel", "different_channel": "different channels"},
@@ -334,9 +365,33 @@ CATALOGUE = Catalogue(
         Family(
             name="ipr",
             title="ipr beside chance",
-            lines={"own": "locality.ipr", "Gaussian weights": "locality.ipr_null"},
+            lines={
+                "own": "locality.ipr",
+                "Gaussian weights": "locality.ipr_null",
+                "cut Gaussian weights": "locality.ipr_null_truncated",
+            },
             caption="Inverse participation ratio of a unit's weights, from 1/n to 1, averaged over units, "
-            "beside that of as many independent Gaussian weights, which also rises as weights are removed.",
+            "beside that of as many independent Gaussian weights, which also rises as weights are removed. "
+            "cut Gaussian weights: those that magnitude pruning leaves; the null for pruning by size.",
+        ),
+        Family(
+            name="pieces",
+            title="Connected pieces beside chance",
+            lines={"own": "locality.pieces", "random mask": "locality.pieces_expected"},
+            caption="Connected pieces of a unit's kept pixels, averaged over units with two or more inputs, "
+            "beside those of random masks with the same fan-in. A compact field has few; scattered clumps "
+            "have many.",
+        ),
+        Family(
+            name="share",
+            title="Attained share, also by contribution",
+            lines={
+                "own": "locality.attained_share",
+                "by contribution": "locality.attained_share_by_contribution",
+            },
+            caption="Attained share, averaged over units. by contribution: each unit weighted by Σ|v| over "
+            "its outgoing weights times the standard deviation of its output, so that units that are never "
+            "active do not count.",
         ),
     ),
 )  # fmt: skip

@@ -23,6 +23,7 @@ def caveats(summaries: Summaries) -> list[str]:
         *_densities(summaries),
         *_instruments(summaries),
         *_connectivity(summaries),
+        *_never_active(summaries),
         *_undefined(summaries),
         *_initialisation(summaries),
     ]
@@ -126,6 +127,24 @@ def _connectivity(summaries: Summaries) -> Iterator[str]:
 
 def _num_severed(record: LevelRecord) -> int:
     return record.connectivity.num_units - record.connectivity.num_connected
+
+
+def _never_active(summaries: Summaries) -> Iterator[str]:
+    """Yield a sentence on units that stay at 0, where the pre-activation decides: ReLU, no BatchNorm."""
+    frame = summaries.frame
+    counts = frame[(frame["quantity"] == "locality.num_never_active") & (frame["value"] > 0)]
+    most = []
+    for name, subject in summaries.subjects.items():
+        network = subject.run.recipe.network
+        own = counts[counts["condition"] == name]
+        if len(own) and network.activation == "relu" and network.batch_norm != "hidden":
+            most.append(f"{name} {own['value'].max():.0f}, from level {own['level'].min()} on")
+    if most:
+        yield (
+            "Never active: units with a pre-activation of at most 0 on every sample contribute nothing, but "
+            f"count in the means over units (largest number in a layer and level: {'; '.join(most)}). "
+            "Compare the attained share weighted by contribution."
+        )
 
 
 def _undefined(summaries: Summaries) -> Iterator[str]:

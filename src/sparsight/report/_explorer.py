@@ -31,6 +31,7 @@ _FULL = 127  # codes run from −127 to 127; −128 stands for undefined
 _PEAK = 255
 _PER_UNIT = {
     "near": "locality.near_per_unit",
+    "share": "locality.attained_share_per_unit",
     "kurtosis": "gaussianity.excess_kurtosis_per_unit",
     "ipr": "locality.ipr_per_unit",
     "mean": "gaussianity.mean_per_unit",

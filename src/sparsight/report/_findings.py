@@ -7,9 +7,25 @@ import numpy as np
 import pandas as pd
 
 from sparsight.figures import CATALOGUE, Words, words_of
-from sparsight.measure import Interval, describe, difference, mean_interval, paired_difference
+from sparsight.measure import (
+    Interval,
+    describe,
+    difference,
+    locality_verdict,
+    mean_interval,
+    paired_difference,
+    student_interval,
+)
 from sparsight.report._subjects import Summaries
 from sparsight.store import FEW_REPLICATES
+
+_LOCALITY = {
+    "attained_share": "locality.attained_share",
+    "far": "locality.far",
+    "radius_of_gyration": "locality.radius_of_gyration",
+}
+"""Argument of `locality_verdict` → the quantity that it takes."""
+_LAST_OF_LOCALITY = _LOCALITY["radius_of_gyration"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +50,10 @@ class Finding:
 
 
 def findings(summaries: Summaries, layer: str) -> list[Finding]:
-    """Return a finding for each quantity of `CATALOGUE.findings` that was measured."""
+    """Return a finding for each quantity of `CATALOGUE.findings` that was measured.
+
+    The three numbers of locality are followed by the word that they allow.
+    """
     levels = summaries.compared_levels()
     found = []
     for quantity in CATALOGUE.findings:
@@ -54,7 +73,31 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
                 ],
             )
         )
+        if quantity == _LAST_OF_LOCALITY and summaries.has(_LOCALITY["attained_share"], layer):
+            found.append(_locality(summaries, layer, levels))
     return found
+
+
+def _locality(summaries: Summaries, layer: str, levels: dict[str, int]) -> Finding:
+    """Return whether the receptive fields of each subject are local, by `measure.locality_verdict`."""
+    cells = []
+    for name, level in levels.items():
+        intervals = {
+            argument: student_interval(summaries.values(quantity, layer, name, level).to_numpy(np.float64))
+            for argument, quantity in _LOCALITY.items()
+        }
+        share = intervals["attained_share"]
+        reason = "; ".join(
+            f"{_words_in_text(quantity)} {describe(intervals[argument])}"
+            for argument, quantity in _LOCALITY.items()
+        )
+        word = "undecided: one replicate" if share.num_replicates == 1 else locality_verdict(**intervals)
+        cells.append(Cell(condition=name, interval=share, text=word, words=reason))
+    return Finding(words_of("locality.verdict"), cells, [])
+
+
+def _words_in_text(quantity: str) -> str:
+    return words_of(quantity).short or quantity
 
 
 def verdict(interval: Interval, null: float, above: str, below: str) -> str:

@@ -41,11 +41,16 @@ def level_views(run: Run, condition: str, replicate: int, layer: str) -> Iterato
 def order_of_units(view: LevelView) -> tuple[np.ndarray, str]:
     """Return the units in the order in which to show them, and a phrase that describes the order.
 
-    Units are sorted by falling near-locality; by falling fan-in where that was not measured.
+    Units are sorted by falling attained share of near pairs (by falling near, in runs that did not measure
+    it); by falling fan-in where neither was measured.
     """
-    near = view.quantities.get("locality.near_per_unit")
-    if near is not None and np.isfinite(near.value).any():
-        falling = np.argsort(-np.nan_to_num(np.asarray(near.value), nan=-1.0), kind="stable")
-        return falling, f"units sorted by near-locality at level {view.index}, most local first"
+    for name, words in (
+        ("attained_share_per_unit", "attained share"),
+        ("near_per_unit", "near pairs over chance"),
+    ):
+        found = view.quantities.get(f"locality.{name}")
+        if found is not None and np.isfinite(found.value).any():
+            falling = np.argsort(-np.nan_to_num(np.asarray(found.value), nan=-np.inf), kind="stable")
+            return falling, f"units sorted by {words} at level {view.index}, most compact first"
     falling = np.argsort(-view.mask.sum(axis=1), kind="stable")
     return falling, f"units sorted by fan-in at level {view.index}, largest first"

@@ -63,7 +63,7 @@ def write_movie(
     what : {"weights", "masks", "cavity"}
         What the colours show.
     num_units : int
-        Largest number of units to show, evenly spaced in the order of near-locality (or fan-in) at the last
+        Largest number of units to show, evenly spaced in the order of attained share (or fan-in) at the last
         level.
     frames_per_second : float
         Levels per second.

@@ -1,15 +1,16 @@
 """The summary of a run on a terminal: a line for each level as it is stored, and a table at the end."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
-from sparsight.figures import CATALOGUE, words_of
+from sparsight.figures import CATALOGUE, Words, words_of
 from sparsight.store import FEW_REPLICATES, NETWORK, Run, RunDirectory, intervals_by_level, read_record
 
-_WIDE = 140
-"""Characters that the table needs with intervals; a narrower terminal gets means only."""
+_WIDE = 180
+"""Characters of a terminal whose size is unknown."""
 
 
 def announce_level(directory: RunDirectory, condition: str, replicate: int, index: int) -> str:
@@ -22,17 +23,46 @@ def announce_level(directory: RunDirectory, condition: str, replicate: int, inde
 
 
 def summary_table(run: Run, width: int = _WIDE) -> Table:
-    """Return the summary of a run as a table, for a terminal of `width` characters."""
-    is_wide = width >= _WIDE
-    frame, recipe = run.frame(), run.recipe
+    """Return the summary of a run as a table, for a terminal of `width` characters.
+
+    A terminal that is too narrow for the intervals gets means only, and one that is too narrow for all
+    columns gets the first ones.
+    """
+    recipe = run.recipe
+    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
+    headings = ["condition", "level", "density %", *(column.short for column in columns)]
+    for is_wide in (True, False):
+        rows = _rows(run, columns, is_wide)
+        widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+        shown = len(headings)
+        if _width(widths, is_wide) <= width:
+            break
+    while shown > 4 and _width(widths[:shown], is_wide) > width:
+        shown -= 1
+    left_out = headings[shown:]
     table = Table(
         title=f"{recipe.name}: {recipe.replicates} replicate{'s' * (recipe.replicates > 1)}",
-        caption=f"{_shown(recipe.replicates, is_wide)}. {CATALOGUE.summary_caption}",
+        caption=f"{_shown(recipe.replicates, is_wide)}. {CATALOGUE.summary_caption}"
+        + (f" Left out, for want of width: {', '.join(left_out)}." if left_out else ""),
         padding=(0, 1) if is_wide else 0,
     )
-    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
-    for heading in ("condition", "level", "density %", *(column.short for column in columns)):
+    for heading in headings[:shown]:
         table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
+    for place, row in enumerate(rows):
+        if place and row[1] == "0":
+            table.add_section()
+        table.add_row(*(["" if row[1] != "0" else row[0], *row[1:shown]]))
+    return table
+
+
+def _width(widths: Sequence[int], is_wide: bool) -> int:
+    """Return the characters that a table with these columns takes: a border for each, and one more."""
+    return sum(widths) + (3 if is_wide else 1) * len(widths) + 1
+
+
+def _rows(run: Run, columns: Sequence[Words], is_wide: bool) -> list[list[str]]:
+    """Return condition, level, density and a text for each column, by condition and level."""
+    frame = run.frame()
     first_layer = next(iter(run.layers()), NETWORK)
     cells: list[dict[Any, Any]] = [
         {
@@ -41,16 +71,16 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
         }
         for column in columns
     ]
-    for condition in recipe.condition_names():
+    rows = []
+    for condition in run.recipe.condition_names():
         densities = frame[frame["condition"] == condition].groupby("level")["density"].mean()
         for level, density in zip(densities.index.to_numpy(), densities.to_numpy(), strict=True):
-            row = [
+            found = [
                 _cell(cell.get((condition, int(level))), column.decimals, is_wide)
                 for cell, column in zip(cells, columns, strict=True)
             ]
-            table.add_row(condition if level == 0 else "", str(level), f"{100 * density:.2f}", *row)
-        table.add_section()
-    return table
+            rows.append([condition, str(level), f"{100 * density:.2f}", *found])
+    return rows
 
 
 def _shown(replicates: int, is_wide: bool) -> str:

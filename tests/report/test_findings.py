@@ -1,0 +1,73 @@
+"""The word for receptive fields in the report is that of the deciding function, on planted masks."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sparsight.cli.views._summary import summary_table
+from sparsight.geometry import Geometry
+from sparsight.measure import locality_verdict, student_interval
+from sparsight.report._findings import findings
+from sparsight.report._page import render
+from sparsight.report._subjects import Summaries
+from tests.invented_runs import LOCALITY_ALONE
+from tests.report.pages import Page
+
+
+@pytest.fixture(scope="module")
+def run(store, tmp_path_factory):
+    """Six replicates of one condition that keeps weights around a centre, and one that keeps any."""
+    path = tmp_path_factory.mktemp("findings") / "run"
+    return store(path, geometry=Geometry(1, (24,)), replicates=6, levels=3, measure=LOCALITY_ALONE)
+
+
+def word_of(run, condition):
+    (finding,) = [f for f in findings(Summaries(run), "linear_0") if f.quantity.name == "locality.verdict"]
+    assert finding.differences == []
+    (cell,) = [cell for cell in finding.conditions if cell.condition == condition]
+    return cell
+
+
+def test_the_word_is_that_of_the_deciding_function(run):
+    frame = run.frame()
+    last = frame[(frame["level"] == 2) & (frame["layer"] == "linear_0")]
+    words = set()
+    for condition in ("imp", "random"):
+        rows = last[last["condition"] == condition]
+        intervals = {
+            name: student_interval(rows[rows["quantity"] == f"locality.{name}"]["value"].to_numpy())
+            for name in ("attained_share", "far", "radius_of_gyration")
+        }
+        assert word_of(run, condition).text == locality_verdict(**intervals)
+        words.add(word_of(run, condition).text)
+    assert words == {"local", "not local"}
+
+
+def test_the_three_numbers_come_before_the_word_and_the_word_is_on_the_page(run):
+    names = [finding.quantity.name for finding in findings(Summaries(run), "linear_0")]
+    assert names[1:5] == [
+        "locality.attained_share",
+        "locality.far",
+        "locality.radius_of_gyration",
+        "locality.verdict",
+    ]
+    page = Page(render(run))
+    assert len(page.cells(kind="value", quantity="locality.verdict")) == 2
+    assert "local share 0." in page.words()
+
+
+def test_one_replicate_is_not_called_local(lean_run):
+    assert word_of(lean_run, "imp").text == "undecided: one replicate"
+
+
+@pytest.mark.parametrize(("width", "left_out"), [(60, "Δκ kept"), (240, None)])
+def test_a_narrow_terminal_gets_whole_columns(stored_run, width, left_out):
+    console = Console(width=width, record=True, file=io.StringIO())
+    table = summary_table(stored_run, width)
+    console.print(table)
+    text = " ".join(console.export_text().split())
+    assert "…" not in text
+    assert "radius" in text
+    assert ("Left out" in text) == (left_out is not None)
+    assert ("±" in text) == (left_out is None)
