@@ -12,7 +12,6 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.prune._mask_sources import MaskSource, as_source
 from sparsight.prune._schedule import layer_of
-from sparsight.prune._settings import Rearrangement
 from sparsight.streams import generator
 from sparsight.train import Masks
 
@@ -57,7 +56,7 @@ class RearrangedMasks:
     """
 
     source: MaskSource | Sequence[Mapping[str, Tensor]]
-    how: Rearrangement
+    how: str
     seed: int
     geometry: Geometry
 

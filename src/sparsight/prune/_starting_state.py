@@ -6,10 +6,9 @@ from torch import nn
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune._level import State, snapshot
-from sparsight.prune._settings import StartingWeights
 
 
-def starting_state(network: nn.Module, fresh: nn.Module, weights: StartingWeights) -> State | None:
+def starting_state(network: nn.Module, fresh: nn.Module, weights: str) -> State | None:
     """Return the state that the kept weights of a mask start from, to be given to `sparsight.imp`.
 
     ============  ==================================================================================

@@ -134,9 +134,9 @@ def _refuse_sources(plan: SweepPlan) -> None:
                 continue
             if source.run is None:
                 raise InputError(
-                    f"conditions.{name} takes the masks of {source.condition!r} of the same recipe, but Slurm "
-                    "runs jobs in any order: submit a recipe with the source alone, then one with "
-                    "pruning.masks_from = '/path/to/run:condition'; or run the sweep on one machine"
+                    f"conditions.{name} takes the masks of {source.condition!r} of the same recipe, but "
+                    "Slurm runs jobs in any order: submit a recipe with the source alone, then "
+                    "one with pruning.masks_from = '/path/to/run:condition'; or run the sweep on one machine"
                 )
             if not source.run.is_absolute():
                 raise InputError(
