@@ -24,6 +24,7 @@ from sparsight.measure._cavity_contrast import (
     matched_contrast as matched_contrast,
     matched_shares as matched_shares,
 )
+from sparsight.measure._cavity_controls import random_kept as random_kept, size_shuffled as size_shuffled
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._class_variance import (
     class_variance_effect as class_variance_effect,
@@ -39,6 +40,7 @@ from sparsight.measure._gaussianity_controls import (
     shuffled_weight as shuffled_weight,
     varying_inputs as varying_inputs,
 )
+from sparsight.measure._independent_kurtosis import independent_kurtosis as independent_kurtosis
 from sparsight.measure._intervals import (
     Interval as Interval,
     describe as describe,
@@ -48,6 +50,10 @@ from sparsight.measure._intervals import (
     student_interval as student_interval,
 )
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
+from sparsight.measure._kurtosis_parts import (
+    KurtosisParts as KurtosisParts,
+    kurtosis_parts as kurtosis_parts,
+)
 from sparsight.measure._locality import (
     Locality as Locality,
     localities as localities,
@@ -77,4 +83,8 @@ from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
+)
+from sparsight.measure._threshold_contrast import (
+    ThresholdContrast as ThresholdContrast,
+    threshold_contrast as threshold_contrast,
 )
