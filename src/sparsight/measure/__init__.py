@@ -29,6 +29,7 @@ from sparsight.measure._cavity_contrast import (
     matched_contrast as matched_contrast,
     matched_shares as matched_shares,
 )
+from sparsight.measure._cavity_controls import random_kept as random_kept, size_shuffled as size_shuffled
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._class_mean_effects import (
     SMALLEST_CLASS as SMALLEST_CLASS,
@@ -56,6 +57,7 @@ from sparsight.measure._initialisation import (
     InitialisationTrace as InitialisationTrace,
     initialisation_trace as initialisation_trace,
 )
+from sparsight.measure._independent_kurtosis import independent_kurtosis as independent_kurtosis
 from sparsight.measure._intervals import (
     Interval as Interval,
     describe as describe,
@@ -66,6 +68,10 @@ from sparsight.measure._intervals import (
 )
 from sparsight.measure._ipr_null import ipr_of_cut_gaussian as ipr_of_cut_gaussian
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
+from sparsight.measure._kurtosis_parts import (
+    KurtosisParts as KurtosisParts,
+    kurtosis_parts as kurtosis_parts,
+)
 from sparsight.measure._locality import (
     Locality as Locality,
     localities as localities,
@@ -109,4 +115,8 @@ from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
+)
+from sparsight.measure._threshold_contrast import (
+    ThresholdContrast as ThresholdContrast,
+    threshold_contrast as threshold_contrast,
 )

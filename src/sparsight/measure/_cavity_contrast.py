@@ -60,7 +60,7 @@ def contrast(
     InputError
         If the groups overlap.
     """
-    rows, columns = _defined_members(delta, kept, pruned)
+    rows, columns = defined_members(delta, kept, pruned)
     is_kept = kept[rows, columns]
     one_stratum = np.zeros(len(rows), np.uint16)
     means, auc = _by_stratum(delta[rows, columns], is_kept, one_stratum, 1)
@@ -166,9 +166,10 @@ def matched_shares(
     return shares
 
 
-def _defined_members(
+def defined_members(
     delta: np.ndarray, kept: np.ndarray, pruned: np.ndarray
 ) -> tuple[Int[np.ndarray, " member"], Int[np.ndarray, " member"]]:
+    """Return row and column of each weight of a group whose Δ is defined; overlapping groups raise."""
     if (kept & pruned).any():
         raise InputError("kept and pruned overlap; a weight is in one group at most")
     rows, columns = np.nonzero((kept | pruned) & ~np.isnan(delta))
@@ -181,7 +182,7 @@ def _strata(
     """Return row, column and stratum of each defined weight, and the size of each stratum's smaller group."""
     if num_strata < 1:
         raise InputError(f"num_strata is {num_strata}; at least 1 is needed")
-    rows, columns = _defined_members(delta, kept, pruned)
+    rows, columns = defined_members(delta, kept, pruned)
     is_kept = kept[rows, columns]
     fan_in = np.bincount(rows, minlength=len(delta))
     rank = ranks_within(magnitude[rows, columns], rows)

@@ -10,7 +10,8 @@ from sparsight.measure._moments import Moments
 from sparsight.measure._scaled_layer import KeptWeights, ScaledLayer
 from sparsight.measure._unit_input_pairs import ListedPairs
 
-MAPS = ("delta_kurtosis", "delta_abs_kurtosis", "delta_skewness", "delta_negentropy")
+DELTAS = ("delta_kurtosis", "delta_abs_kurtosis", "delta_skewness", "delta_negentropy")
+MAPS = (*DELTAS, "variance_ratio")
 
 # Thresholds in units of the rounding error ε; derived in the Notes of `cavity`.
 _LEAST_RESOLVED_VARIANCE = 300.0  # times √ε: below it the kurtosis without a weight is off by more than 1e-3
@@ -37,16 +38,19 @@ class Cavity:
         Δγ of the skewness γ = E[(λ−μ)³]/Var^1.5.
     delta_negentropy : numpy.ndarray of float64, (out, in)
         Δ(γ²/12 + κ²/48), the leading terms of the distance to a Gaussian (Jones & Sibson 1987, eq. 3.4 ff).
+    variance_ratio : numpy.ndarray of float64, (out, in)
+        Variance of the unit without the weight over that with it: 1 where there is nothing to remove.
     excess_kurtosis, skewness : numpy.ndarray of float64, (out,)
         Statistics of each unit with all its weights; NaN for a unit without variance.
     num_undefined : int
-        Number of NaN entries in a map (the same entries in all four).
+        Number of NaN entries in a map (the same entries in all five).
     """
 
     delta_kurtosis: np.ndarray
     delta_abs_kurtosis: np.ndarray
     delta_skewness: np.ndarray
     delta_negentropy: np.ndarray
+    variance_ratio: np.ndarray
     excess_kurtosis: np.ndarray
     skewness: np.ndarray
     num_undefined: int
@@ -75,7 +79,7 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
         [*unit[2:5], skewness, kurtosis, kurtosis.abs(), negentropy, has_variance.double(), num_live]
     )
     of_input = torch.stack([*inputs[2:5], varies.double()])
-    deltas = torch.empty((4, *pairs.shape), dtype=torch.float64, device=unit.device)
+    maps = torch.empty((len(MAPS), *pairs.shape), dtype=torch.float64, device=unit.device)
     coarse = torch.zeros(pairs.num_units, dtype=torch.bool, device=unit.device)
     # Part by part and in place: temporaries of the size of the layer would leave the cache, and the six
     # float64 moments alone are 48 bytes per weight.
@@ -93,29 +97,33 @@ def effects(layer: ScaledLayer, moments: Moments) -> tuple[Cavity, Tensor]:
         unresolved = kept[part] & ~resolved
         # Without its only varying input a unit has no variance in any precision: no second look for it.
         coarse[pairs.units_among(unresolved & (live > 1), part)] = True
-        inverse = var.masked_fill_(~resolved, torch.nan).reciprocal_()
+        here = maps[:, part]
+        torch.div(var.masked_fill_(~resolved, torch.nan), m20, out=here[4])
+        inverse = var.reciprocal_()
         skew0, kurt0 = third.mul_(inverse).mul_(inverse.sqrt()), fourth.mul_(inverse).mul_(inverse).sub_(3)
-        here = deltas[:, part]
         torch.sub(kurt, kurt0, out=here[0])
         torch.sub(abs_kurt, kurt0.abs(), out=here[1])
         torch.sub(skew, skew0, out=here[2])
         torch.sub(negent, skew0.square_().div_(12).add_(kurt0.square_(), alpha=1 / 48), out=here[3])
-        here.masked_fill_(~kept[part], 0.0)
+        here[:4].masked_fill_(~kept[part], 0.0)
+        here[4].masked_fill_(~kept[part], 1.0)
     found = Cavity(
-        **{name: _whole(values, layer) for name, values in zip(MAPS, deltas, strict=True)},
+        **{name: _whole(values, layer) for name, values in zip(DELTAS, maps[:4], strict=True)},
+        variance_ratio=_whole(maps[4], layer, elsewhere=1.0),
         excess_kurtosis=_whole_units(kurtosis, layer.kept),
         skewness=_whole_units(skewness, layer.kept),
-        num_undefined=int(deltas[0].isnan().sum()),
+        num_undefined=int(maps[0].isnan().sum()),
     )
     return found, coarse.nonzero().flatten() if layer.dtype == torch.float32 else coarse.nonzero()[:0, 0]
 
 
-def _whole(values: Tensor, layer: ScaledLayer) -> np.ndarray:
-    """Return a map of the whole layer from the values of its kept pairs."""
+def _whole(values: Tensor, layer: ScaledLayer, elsewhere: float = 0.0) -> np.ndarray:
+    """Return a map of the whole layer from the values of its kept pairs, and the value of all others."""
     kept = layer.kept
     if values.ndim == 2 and tuple(values.shape) == kept.shape:
         return values.cpu().numpy()
-    whole = np.zeros(kept.shape)  # the system hands out zero pages only when they are written to
+    # The system hands out zero pages only when they are written to.
+    whole = np.full(kept.shape, elsewhere) if elsewhere else np.zeros(kept.shape)
     rows, columns = kept.rows[:, None], kept.columns[None, :]
     if isinstance(layer.pairs, ListedPairs):
         rows, columns = kept.rows[layer.pairs.rows], kept.columns[layer.pairs.columns]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
+from sparsight.measure._spacing_negentropy import spacing_negentropy
 
 _BLOCK = 1 << 20  # values worked on at a time, so that memory beyond the input does not grow with it
 _MIN_SAMPLES = 4  # the unbiased kurtosis divides by n − 3
@@ -24,8 +25,12 @@ class Gaussianity:
         Number of samples behind each row.
     mean, variance : numpy.ndarray of float64, (unit,) or (class, unit)
         The statistics are defined in `gaussianity`, and NaN where undefined.
-    skewness, excess_kurtosis, negentropy : numpy.ndarray of float64, (unit,) or (class, unit)
-        Statistics of the shape of the distribution, up to fourth order.
+    skewness, excess_kurtosis, sixth_cumulant : numpy.ndarray of float64, (unit,) or (class, unit)
+        Cumulants of the shape of the distribution.
+    negentropy : numpy.ndarray of float64, (unit,) or (class, unit)
+        The Edgeworth approximation, also `edgeworth_negentropy`.
+    spacing_negentropy : numpy.ndarray of float64, (unit,) or (class, unit)
+        Negentropy of the distribution itself.
     anderson_darling, ks_distance : numpy.ndarray of float64, (unit,) or (class, unit)
         Distances from the Gaussian distribution function.
     """
@@ -35,7 +40,9 @@ class Gaussianity:
     variance: Float[np.ndarray, "*group unit"]
     skewness: Float[np.ndarray, "*group unit"]
     excess_kurtosis: Float[np.ndarray, "*group unit"]
+    sixth_cumulant: Float[np.ndarray, "*group unit"]
     negentropy: Float[np.ndarray, "*group unit"]
+    spacing_negentropy: Float[np.ndarray, "*group unit"]
     anderson_darling: Float[np.ndarray, "*group unit"]
     ks_distance: Float[np.ndarray, "*group unit"]
 
@@ -44,6 +51,11 @@ class Gaussianity:
         """|excess_kurtosis|: sub- and super-Gaussian units do not cancel in its mean."""
         absolute: np.ndarray = np.abs(self.excess_kurtosis)
         return absolute
+
+    @property
+    def edgeworth_negentropy(self) -> Float[np.ndarray, "*group unit"]:
+        """`negentropy` under its proper name: leading terms of an Edgeworth expansion, poor at |κ| ≈ 1."""
+        return self.negentropy
 
     @property
     def num_undefined(self) -> int:
@@ -66,19 +78,23 @@ def gaussianity(
 
     With central sample moments :math:`m_r = \frac1n \sum_s (\lambda_s - \bar\lambda)^r` of a unit:
 
-    ==================  ==================================================================================
-    `mean`              :math:`\bar\lambda`
-    `variance`          :math:`m_2` (``bias=True``) or :math:`n m_2 / (n-1)` (``bias=False``)
-    `skewness`          :math:`g_1 = m_3 / m_2^{3/2}`, or :math:`G_1 = g_1 \sqrt{n(n-1)} / (n-2)`
-    `excess_kurtosis`   :math:`g_2 = m_4 / m_2^2 - 3`, or
-                        :math:`G_2 = \frac{n-1}{(n-2)(n-3)} [(n+1) g_2 + 6]`
-    `negentropy`        :math:`J = \mathrm{skewness}^2/12 + \mathrm{excess\_kurtosis}^2/48`, the leading
-                        terms, in nats, of the entropy that a Gaussian of equal variance has in excess; a
-                        good approximation only near a Gaussian
-    `anderson_darling`  :math:`A^2 = -n - \frac1n \sum_i (2i-1)
-                        [\ln\Phi(z_{(i)}) + \ln\Phi(-z_{(n+1-i)})]`
-    `ks_distance`       :math:`\max_i \max(i/n - \Phi(z_{(i)}), \Phi(z_{(i)}) - (i-1)/n)`
-    ==================  ==================================================================================
+    ====================  ================================================================================
+    `mean`                :math:`\bar\lambda`
+    `variance`            :math:`m_2` (``bias=True``) or :math:`n m_2 / (n-1)` (``bias=False``)
+    `skewness`            :math:`g_1 = m_3 / m_2^{3/2}`, or :math:`G_1 = g_1 \sqrt{n(n-1)} / (n-2)`
+    `excess_kurtosis`     :math:`g_2 = m_4 / m_2^2 - 3`, or
+                          :math:`G_2 = \frac{n-1}{(n-2)(n-3)} [(n+1) g_2 + 6]`
+    `sixth_cumulant`      :math:`m_6/m_2^3 - 15 m_4/m_2^2 - 10 m_3^2/m_2^3 + 30`
+    `negentropy`          :math:`J = \mathrm{skewness}^2/12 + \mathrm{excess\_kurtosis}^2/48`, the leading
+                          terms, in nats, of the entropy that a Gaussian of equal variance has in excess
+                          (Edgeworth); a good approximation only near a Gaussian, and poor at
+                          :math:`|\kappa| \approx 1`. `edgeworth_negentropy` is the same
+    `spacing_negentropy`  that entropy itself, in nats, from the spacings of the sorted samples; needs no
+                          moments. See `sparsight.measure._spacing_negentropy`
+    `anderson_darling`    :math:`A^2 = -n - \frac1n \sum_i (2i-1)
+                          [\ln\Phi(z_{(i)}) + \ln\Phi(-z_{(n+1-i)})]`
+    `ks_distance`         :math:`\max_i \max(i/n - \Phi(z_{(i)}), \Phi(z_{(i)}) - (i-1)/n)`
+    ====================  ================================================================================
 
     where :math:`z_{(i)}` are the sorted :math:`(\lambda - \bar\lambda)/s`, and s is always the standard
     deviation with ddof 1 (as in Lilliefors and ``scipy.stats.anderson``), regardless of `bias`.
@@ -118,6 +134,11 @@ def gaussianity(
       underestimated.
     * E J = Var g₁/12 + (Var g₂ + (E g₂)²)/48 ≈ 1/n with g₁ and g₂: positive without any effect. The same
       holds for |excess_kurtosis|: ≈ √(48/(πn)).
+    * `sixth_cumulant` has mean ≈ 0 and variance ≈ 720/n. At n = 2000 a standard error of 0.6 hides much; it
+      finds deviations that leave κ and skewness at 0.
+    * `spacing_negentropy` has a mean within ±0.001 and a standard deviation of 0.004 at n = 2000; 0.003 and
+      0.026 at n = 100; 0.02 and 0.08 at n = 20 (simulated). A uniform distribution has 0.177. Unlike the
+      other values it may be negative. A discrete distribution, of infinite negentropy, gets at most 3.7.
     * E A² ≈ 0.385, which does not shrink with n; its 95 % point is 0.752 (simulated; 0.356 and 0.695 at
       n = 10). Away from the Gaussian it grows like n.
     * E `ks_distance` ≈ 0.63/√n; its 95 % point is 0.90/√n (simulated at n ≥ 500; 0.58 and 0.83 at n = 10).
@@ -126,7 +147,8 @@ def gaussianity(
 
     Sources: Joanes & Gill, The Statistician 47 (1998) 183 (g and G, their moments) · Jones & Sibson,
     J. R. Stat. Soc. A 150 (1987) 1 (J) · Stephens, J. Am. Stat. Assoc. 69 (1974) 730 (A², case 3) ·
-    Lilliefors, J. Am. Stat. Assoc. 62 (1967) 399.
+    Lilliefors, J. Am. Stat. Assoc. 62 (1967) 399 · Vasicek, J. R. Stat. Soc. B 38 (1976) 54 (entropy
+    from spacings) · Wieczorkowski & Grzegorzewski, Commun. Stat. Simul. Comput. 28 (1999) 541 (its bias).
 
     Examples
     --------
@@ -215,8 +237,12 @@ def _shape_statistics(centred: np.ndarray, bias: bool) -> dict[str, np.ndarray]:
     n = centred.shape[1]
     squares = centred * centred
     second = _row_means(squares)
+    fourths = squares * squares
     skewness = _row_means(squares * centred) / second**1.5
-    kurtosis = _row_means(squares * squares) / second**2 - 3.0
+    kurtosis = _row_means(fourths) / second**2 - 3.0
+    # m₆/m₂³ − 15 m₄/m₂² − 10 m₃²/m₂³ + 30, with m₄/m₂² = κ + 3
+    sixth = _row_means(np.multiply(fourths, squares, out=fourths)) / second**3
+    sixth -= 15 * kurtosis + 10 * skewness**2 + 15
     if not bias:
         skewness = skewness * np.sqrt(n * (n - 1)) / (n - 2)
         kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
@@ -224,7 +250,9 @@ def _shape_statistics(centred: np.ndarray, bias: bool) -> dict[str, np.ndarray]:
     return {
         "skewness": skewness,
         "excess_kurtosis": kurtosis,
+        "sixth_cumulant": sixth,
         "negentropy": skewness**2 / 12 + kurtosis**2 / 48,
+        "spacing_negentropy": spacing_negentropy(ordered),
         "anderson_darling": _anderson_darling(ordered),
         "ks_distance": _ks_distance(ordered),
     }

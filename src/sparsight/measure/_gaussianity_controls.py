@@ -7,7 +7,7 @@ number of terms and the same weight values does.
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor
 
 from sparsight.arguments import checked
@@ -78,13 +78,22 @@ def shuffled_weight(
         If shapes do not fit, or the mask is not bool.
     """
     weight, mask = as_numpy(weight), as_numpy(mask)
+    columns = shuffled_columns(mask, varying, seed=seed, draw=draw)
+    drawn: np.ndarray = np.take_along_axis(np.where(mask, weight, 0), columns, axis=1)
+    return drawn.astype(weight.dtype, copy=False)
+
+
+def shuffled_columns(
+    mask: np.ndarray, varying: np.ndarray | None, *, seed: int, draw: int
+) -> Int[np.ndarray, "out in"]:
+    """Return from which column each weight comes in `shuffled_weight`: its own where nothing moves."""
     random = generator(seed, "gaussianity", "shuffled", draw)
     movable = mask if varying is None else mask & varying
-    drawn = np.where(mask, weight, 0).astype(weight.dtype, copy=False)
+    columns = np.tile(np.arange(mask.shape[1]), (len(mask), 1))
     for unit, kept in enumerate(movable):
         places = np.flatnonzero(kept)
-        drawn[unit, places] = random.permutation(drawn[unit, places])
-    return drawn
+        columns[unit, places] = random.permutation(places)
+    return columns
 
 
 @checked()
