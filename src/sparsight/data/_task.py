@@ -71,6 +71,106 @@ class Task:
                 f"task {self.name!r}: train_labels hold only one class; training needs at least two"
             )
 
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: Any,
+        labels: Any,
+        test_inputs: Any,
+        test_labels: Any,
+        *,
+        geometry: Geometry | None = None,
+        channels: int | None = None,
+        wraps: bool = False,
+        channels_last: bool = False,
+        standardise: str = "channel",
+        name: str = "arrays",
+    ) -> "Task":
+        """Make a task of numpy arrays or tensors.
+
+        Parameters
+        ----------
+        inputs, test_inputs : array or Tensor of real numbers
+            Pictures (n, channels, height, width), or (n, height, width, channels) with `channels_last`; grey
+            pictures (n, height, width) with ``channels=1``; lines (n, channels, length), or (n, length) with
+            ``channels=1``; flat rows (n, num_inputs) with `geometry`. uint8 stays uint8 if it is
+            standardised; everything else becomes float32.
+        labels, test_labels : array, Tensor or sequence, (n,)
+            Whole numbers from anywhere, floats that are whole, bool or strings; or one-hot rows (n, classes).
+            Classes are numbered 0, 1, … in sorted order; the card keeps the map.
+        geometry : Geometry, optional
+            Where each input is. It takes the place of `channels` and `wraps`.
+        channels : int, optional
+            Number of channels, which tells readings of a shape apart.
+        wraps : bool
+            Whether opposite borders touch.
+        channels_last : bool
+            Whether the last axis holds the channels, instead of the second.
+        standardise : {"channel", "none"}
+            Mean 0 and sd 1 for each channel over the training inputs, or values as they are.
+
+        Raises
+        ------
+        InputError
+            If a shape can be read in two ways, inputs and labels do not fit together, or values or labels are
+            not of an allowed kind.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> pictures, kinds = rng.normal(size=(90, 28, 28)), rng.choice(["cat", "dog"], 90)
+        >>> task = Task.from_arrays(pictures[:60], kinds[:60], pictures[60:], kinds[60:], channels=1)
+        >>> task.geometry.shape, task.card["label_map"]
+        ((1, 28, 28), {'cat': 0, 'dog': 1})
+        """
+        from sparsight.data._arrays import (
+            Reading,
+            task_from_arrays,
+        )  # it makes tasks, so it imports this file
+
+        reading = Reading(geometry=geometry, channels=channels, wraps=wraps, channels_last=channels_last)
+        return task_from_arrays((inputs, labels), (test_inputs, test_labels), reading, standardise, name)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        train: Any,
+        test: Any,
+        *,
+        geometry: Geometry | None = None,
+        channels: int | None = None,
+        wraps: bool = False,
+        channels_last: bool = False,
+        standardise: str = "channel",
+        name: str = "dataset",
+    ) -> "Task":
+        """Make a task of PyTorch datasets, or DataLoaders of such; each is read once.
+
+        Transforms that draw at random, such as augmentation, therefore give one draw per sample. A shuffling
+        DataLoader is read in the order of its dataset, and in full, so that the task is the same every time.
+
+        Parameters
+        ----------
+        train, test : torch.utils.data.Dataset or torch.utils.data.DataLoader
+            Their items are pairs (input, label), or batches of them. An input is a tensor, an array or a
+            Pillow image; all have one shape.
+        **options
+            As for `from_arrays`.
+
+        Raises
+        ------
+        InputError
+            As `from_arrays`; and if an item is not a pair, or inputs differ in shape.
+        """
+        from sparsight.data._arrays import (
+            Reading,
+            task_from_arrays,
+        )  # they make tasks, so they import this file
+        from sparsight.data._datasets import stacked
+
+        reading = Reading(geometry=geometry, channels=channels, wraps=wraps, channels_last=channels_last)
+        return task_from_arrays(stacked(train, "train"), stacked(test, "test"), reading, standardise, name)
+
     def _check_split(self, split: str, inputs: np.ndarray, labels: np.ndarray) -> None:
         where = f"task {self.name!r}: {split}"
         for name, value in (("inputs", inputs), ("labels", labels)):

@@ -53,11 +53,11 @@ from sparsight.measure._gaussianity_controls import (
     shuffled_weight as shuffled_weight,
     varying_inputs as varying_inputs,
 )
+from sparsight.measure._independent_kurtosis import independent_kurtosis as independent_kurtosis
 from sparsight.measure._initialisation import (
     InitialisationTrace as InitialisationTrace,
     initialisation_trace as initialisation_trace,
 )
-from sparsight.measure._independent_kurtosis import independent_kurtosis as independent_kurtosis
 from sparsight.measure._intervals import (
     Interval as Interval,
     describe as describe,
@@ -78,8 +78,6 @@ from sparsight.measure._locality import (
     locality as locality,
     locality_by_fan_in as locality_by_fan_in,
 )
-from sparsight.measure._means import mean_of_defined as mean_of_defined
-from sparsight.measure._median_interval import median_interval as median_interval
 from sparsight.measure._locality_verdict import (
     FAR_MARGIN as FAR_MARGIN,
     RADIUS_MARGIN as RADIUS_MARGIN,
@@ -91,6 +89,7 @@ from sparsight.measure._means import (
     mean_of_defined as mean_of_defined,
     weighted_mean_of_defined as weighted_mean_of_defined,
 )
+from sparsight.measure._median_interval import median_interval as median_interval
 from sparsight.measure._most_near_pairs import most_near_pairs as most_near_pairs
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sparsight.arguments import described
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
@@ -60,9 +61,15 @@ def check_settings(
     Raises
     ------
     InputError
-        If K of ``step:K`` is not before the end of training (never, without steps), the batch is larger than
-        the training set, or pruning would stop removing weights above ``pruning.min_density``.
+        If the task is not a `Task`, K of ``step:K`` is not before the end of training (never, without steps),
+        the batch is larger than the training set, or pruning would stop removing weights above
+        ``pruning.min_density``.
     """
+    if not isinstance(task, Task):
+        raise InputError(
+            f"task is {described(task)}; a sparsight.Task is needed: make one with "
+            "Task.from_dataset(train, test) or Task.from_arrays(inputs, labels, test_inputs, test_labels)"
+        )
     num_steps = training.num_steps(len(task.train_labels))
     if pruning.rewind_step and num_steps == 0:
         raise InputError(

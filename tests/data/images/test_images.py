@@ -255,7 +255,7 @@ def _unequal(place):
     [
         (_empty_class, r"class folder .*bird holds no picture \(.png, .*add some or remove the folder"),
         (_one_picture, r"class 'bird' has 1 picture"),
-        (_validation, r"has the folders cat, dog, train, val; give train and test"),
+        (_validation, r"holds cat, dog, train, val; give folders train and test"),
         (_unequal, r"class 'cow' is in only one of train and test"),
     ],
 )

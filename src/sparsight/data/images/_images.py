@@ -148,8 +148,8 @@ def _split(folder: Path, test_share: float | None, split_seed: int) -> _Split:
         )
     if names != set(_SPLITS):
         raise InputError(
-            f"data.folder {str(folder)!r} has the folders {', '.join(sorted(names)[:5])}; give train and test "
-            "and no other folder, or a folder for each class, none of them called train or test"
+            f"data.folder {str(folder)!r} holds {', '.join(sorted(names)[:5])}; give folders train and test "
+            "and no other, or a folder for each class, none of them called train or test"
         )
     if test_share is not None:
         raise InputError(
