@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-NUM_LEVELS, NUM_UNITS = 6, 40
+NUM_LEVELS, NUM_UNITS = 7, 40
 
 
 def planted(
@@ -33,7 +33,8 @@ def planted(
                 values[place] = centre + noise * stream.normal(size=shape[1:])
         variables[quantity] = (("condition", "replicate", "level"), values)
     for quantity in sorted({quantity for quantity, _ in per_unit}):
-        values = np.full((*shape, NUM_UNITS), np.nan)
+        num_units = next(array.shape[-1] for (name, _), array in per_unit.items() if name == quantity)
+        values = np.full((*shape, num_units), np.nan)
         for place, condition in enumerate(conditions):
             if (quantity, condition) in per_unit:
                 values[place] = per_unit[quantity, condition]

@@ -1,171 +1,289 @@
 """Every claim on results where it is true, false, and undecidable by construction."""
 
+import functools
+import re
+
 import numpy as np
 import pytest
 
 from sparsight.reproduce import select_claims
 from sparsight.reproduce._claim import find, verdict_of
 from sparsight.reproduce._one_neuron import GAINS, NETWORKS, gain_name
+from sparsight.reproduce._study import load_study
 from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
 
 LEVELS = np.arange(NUM_LEVELS)
-WITHIN = "_within_class"
+NULLS = {"locality.far": 1.0, "locality.radius_of_gyration": 1.0, "locality.near": 1.0, "test_accuracy": 0.9}
+"""Values without an effect; of every other quantity 0."""
 
 
-def _verdict(name, results, study=None):
-    """The verdict on the claim from its predictions in one study (or in all, given the same results)."""
+def _verdict(name, truths, noise=0.002, num_replicates=10):
+    """The verdict on a claim from planted results.
+
+    `truths` gives values of (quantity, condition), at all levels or one for each; all else has its null value.
+    """
     claim = select_claims()[name]
-    findings = [find(p, results) for p in claim.predictions if study in (None, p.study)]
-    assert findings
+    means, findings, results = dict(truths), [], {}
+    predictions = list(claim.predictions)
+    while predictions:
+        study = predictions[0].study
+        if study not in results:
+            full = _completed(means, study)
+            results[study] = planted(full, noise=noise, num_replicates=num_replicates)
+        try:
+            findings.append(find(predictions[0], results[study]))
+            predictions.pop(0)
+        except KeyError as missing:  # a quantity that this test says nothing about
+            quantity = re.search(r"[a-z_]+\.[a-z_]+", str(missing)).group()
+            assert quantity not in results[study], missing
+            means[quantity, None] = NULLS.get(quantity, 0.0)
+            results.clear()
     return verdict_of(findings)
 
 
-def _locality(imp=4.0, one_shot=2.0, random=1.0, far=0.5, **options):
-    near = {"imp": imp, "one_shot": one_shot, "random": random}
-    means = {(f"locality.{name}", c): v for c, v in near.items() for name in ("near", "near_configuration")}
-    means |= {("locality.far", c): far if c == "imp" else 1.0 for c in near}
-    return planted(means, **options)
+@functools.cache
+def _conditions(study):
+    return load_study(study, "laptop").condition_names()
+
+
+def _completed(means, study):
+    conditions = _conditions(study)
+    quantities = {quantity for quantity, _ in means} | set(NULLS)
+    full = {(q, c): NULLS.get(q, 0.0) for q in quantities for c in conditions}
+    return full | {key: value for key, value in means.items() if key[1] in conditions}
+
+
+def _local(*conditions, share=0.3, far=0.5, radius=0.7, near=3.0):
+    values = {
+        "locality.attained_share": share,
+        "locality.far": far,
+        "locality.radius_of_gyration": radius,
+        "locality.near": near,
+    }
+    return {(quantity, condition): value for condition in conditions for quantity, value in values.items()}
+
+
+def _waves(*conditions):
+    """Many neighbours, and as many far pairs as by chance."""
+    return _local(*conditions, share=0.2, far=1.0, radius=1.0, near=2.8)
 
 
 @pytest.mark.parametrize(
-    ("truth", "verdict"),
+    ("truths", "noise", "verdict"),
     [
-        ({}, "supported"),
-        ({"imp": 1.0, "far": 1.0}, "mixed"),  # only random pruning is as predicted: it gives none
-        ({"imp": 1.0, "far": 1.0, "random": 1.5}, "contradicted"),
-        ({"one_shot": 5.0}, "mixed"),
-        ({"random": 1.5}, "mixed"),
-        ({"noise": 20.0}, "undecided"),
-        ({"num_replicates": 1}, "undecided"),
+        (_local("imp"), 0.002, "supported"),
+        (_waves("imp"), 0.002, "mixed"),  # smooth, and not local
+        ({}, 0.002, "mixed"),  # random pruning alone is as predicted
+        (_local("random"), 0.002, "contradicted"),
+        (_local("imp", "one_shot_equal_compute"), 0.002, "mixed"),  # as many steps do it without rounds
+        (_local("imp", "random"), 0.002, "mixed"),
+        (_local("imp"), 5.0, "undecided"),
     ],
 )
-def test_locality(truth, verdict):
-    assert _verdict("locality", _locality(**truth)) == verdict
+def test_locality(truths, noise, verdict):
+    assert _verdict("locality", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_local("ring") | _waves("narrow", "narrow_sign"), 0.002, "supported"),
+        (_local("ring", "narrow", "narrow_sign"), 0.002, "mixed"),
+        (_local("ring", "narrow_sign") | _waves("narrow"), 0.002, "mixed"),
+        (_local("ring") | _waves("narrow", "narrow_sign"), 5.0, "undecided"),
+    ],
+)
+def test_task_locality(truths, noise, verdict):
+    assert _verdict("task-locality", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_local("imp", "images"), 0.002, "supported"),
+        (_local("imp", "images", "twin"), 0.002, "contradicted"),
+        (_local("imp", "images") | _waves("twin"), 0.002, "mixed"),  # neighbours without an envelope
+        (_local("imp", "images"), 5.0, "undecided"),
+    ],
+)
+def test_necessity(truths, noise, verdict):
+    assert _verdict("necessity", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
     ("twin", "noise", "verdict"),
-    [(1.0, 0.05, "supported"), (2.0, 0.05, "contradicted"), (1.05, 1.0, "undecided")],
+    [
+        ({}, 0.002, "supported"),
+        ({"far": 0.8, "radius": 0.9}, 0.002, "mixed"),  # local, less than the data
+        ({"far": 0.5}, 5.0, "undecided"),
+    ],
 )
-def test_necessity(twin, noise, verdict):
-    near = {"imp": 4.0, "images": 4.0, "twin": twin}
-    results = planted({("locality.near", c): v for c, v in near.items()}, noise=noise)
-    assert _verdict("necessity", results) == verdict
+def test_envelope_equivalence(twin, noise, verdict):
+    truths = _local("imp", "images_teacher") | _local("twin", "twin_global", **twin)
+    assert _verdict("envelope-equivalence", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
     ("effect", "noise", "verdict"),
-    [(1.0, 0.05, "supported"), (-1.0, 0.05, "contradicted"), (0.0, 1.0, "undecided")],
+    [
+        (0.15, 0.002, "supported"),
+        (-0.15, 0.002, "contradicted"),
+        (0.001, 0.002, "equivalent"),
+        (0.1, 2.0, "undecided"),
+    ],
 )
 def test_more_than_twin(effect, noise, verdict):
-    near = {"imp": 3 + effect, "images": 3 + effect}
-    near |= dict.fromkeys(("twin", "twin_shared", "twin_matched", "phase"), 3.0)
+    truths = {}
+    for data, twin in (("imp", "twin"), ("images_teacher", "twin_global"), ("images", "twin")):
+        truths |= _local(data, share=0.3 + effect) | _local(twin, share=0.3)
     for dose, gain in enumerate(("0_3", "1", "3", "10")):
-        near |= {f"gain_{gain}": 3 + effect * dose, f"gain_{gain}_twin": 3.0}
-    means = {("locality.near", c): v for c, v in near.items()}
-    means |= {(f"locality.{name}", c): 1.0 for name in ("far", "radius_of_gyration") for c in near}
-    assert _verdict("more-than-twin", planted(means, noise=noise)) == verdict
+        truths |= _local(f"gain_{gain}", share=0.3 + effect * dose) | _local(f"gain_{gain}_twin", share=0.3)
+    assert _verdict("more-than-twin", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
-    ("imp", "beyond_mask", "random", "noise", "verdict"),
+    ("accuracies", "noise", "verdict"),
     [
-        (0.2, 0.1, 0.1, 0.01, "supported"),
-        (-0.2, -0.1, 0.1, 0.01, "contradicted"),
-        (0.2, 0.1, 0.3, 0.01, "mixed"),  # rises, but less than under random pruning
-        (0.2, -0.1, 0.1, 0.01, "mixed"),  # rises as fewer summands do
-        (0.2, 0.1, 0.1, 5.0, "undecided"),
+        ({"pixels": 0.8}, 0.001, "supported"),
+        ({"pixels": 0.8, "ring_from_twin": 0.85, "twin_from_ring": 0.85}, 0.001, "mixed"),
+        ({"ring_from_twin": 0.85, "twin_from_ring": 0.85}, 0.001, "contradicted"),
+        ({"pixels": 0.8}, 0.2, "undecided"),
     ],
 )
-def test_non_gaussianity(imp, beyond_mask, random, noise, verdict):
-    means = {}
-    for statistic in ("abs_excess_kurtosis", "negentropy", "excess_kurtosis"):
-        for condition, rise in (("imp", imp), ("random", random), ("twin", 0.0)):
-            means[f"gaussianity.{statistic}{WITHIN}", condition] = 0.1 + rise * LEVELS
-            beyond = beyond_mask if condition == "imp" else 0.0
-            for control in ("random_mask", "shuffled"):
-                means[f"gaussianity.{statistic}_beyond_{control}{WITHIN}", condition] = beyond * LEVELS
-    assert _verdict("non-gaussianity", planted(means, noise=noise)) == verdict
+def test_mask_transfer(accuracies, noise, verdict):
+    truths = {("test_accuracy", condition): value for condition, value in accuracies.items()}
+    assert _verdict("mask-transfer", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
-    ("plain", "matched", "twin", "noise", "verdict"),
+    ("rise", "beyond_ipr", "noise", "verdict"),
     [
-        (0.1, 0.05, 0.0, 0.002, "supported"),
-        (-0.1, -0.05, 0.1, 0.002, "contradicted"),
-        (-0.1, -0.05, 0.0, 0.002, "mixed"),  # only the twin is as predicted: it has none
-        (0.1, -0.05, 0.0, 0.002, "mixed"),  # an effect of size alone
-        (0.1, 0.05, 0.1, 0.002, "mixed"),  # the twin also has it
-        (0.1, 0.05, 0.0, 0.5, "undecided"),
+        (0.1, 0.05, 0.005, "supported"),
+        (-0.1, -0.05, 0.005, "contradicted"),
+        (0.1, 0.0, 0.005, "mixed"),  # rises as fewer effective inputs do
+        (0.1, 0.05, 5.0, "undecided"),
     ],
 )
-def test_cavity(plain, matched, twin, noise, verdict):
-    means = {}
-    for condition, factor in (("imp", 1.0), ("random", 0.0), ("twin", 0.0)):
-        for sign in ("delta_abs_kurtosis", "delta_kurtosis"):
-            own = twin if condition == "twin" else plain * factor
-            means[f"cavity.{sign}_difference", condition] = own
-            means[f"cavity_within_class.{sign}_difference", condition] = own
-            means[f"cavity_within_class.{sign}_matched_difference", condition] = matched * factor
-            means[f"cavity_within_class.{sign}_difference_twin", condition] = 0.0
-    assert _verdict("cavity", planted(means, noise=noise)) == verdict
+def test_non_gaussianity(rise, beyond_ipr, noise, verdict):
+    prefix = "gaussianity.abs_excess_kurtosis"
+    truths = {
+        (f"{prefix}_within_class", "imp"): rise * LEVELS,
+        # Random pruning leaves fewer effective inputs: |κ| rises more there, and that says nothing.
+        (f"{prefix}_within_class", "random"): 3 * abs(rise) * LEVELS,
+        (f"{prefix}_beyond_ipr_within_class", "imp"): beyond_ipr * LEVELS,
+    }
+    assert _verdict("non-gaussianity", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
-    ("effect", "num_replicates", "verdict"),
-    [(1.0, 10, "supported"), (-1.0, 10, "contradicted"), (0.0, 3, "undecided")],
+    ("effect", "by_size", "noise", "verdict"),
+    [
+        (0.05, 0.0, 0.002, "supported"),
+        (-0.05, 0.0, 0.002, "contradicted"),
+        (0.0, 0.1, 0.001, "equivalent"),  # a null of selection by size is not called an effect
+        (0.05 * np.sign(LEVELS - 2.5), 0.0, 0.002, "mixed"),
+        (0.05, 0.0, 1.0, "undecided"),
+    ],
 )
-def test_feedback(effect, num_replicates, verdict):
+def test_cavity(effect, by_size, noise, verdict):
+    name = "cavity_within_class.delta_abs_kurtosis_difference"
+    # The last level prunes nothing: whatever its hypothetical pruning gives must not enter.
+    at_last = np.where(LEVELS == NUM_LEVELS - 1, 100.0, 0.0)
+    truths = {
+        (f"{name}_beyond_size_shuffled", "imp"): effect + at_last,
+        (f"{name}_size_shuffled", "imp"): by_size + at_last,
+        (name, "imp"): effect + by_size + at_last,
+    }
+    assert _verdict("cavity", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("effect", "by_construction", "num_replicates", "verdict"),
+    [
+        (1.0, 0.0, 10, "supported"),
+        (-1.0, 0.0, 10, "contradicted"),
+        (0.0, 0.9, 10, "equivalent"),  # cause and gain share a mask: coupling is not feedback
+        (0.0, 0.0, 2, "undecided"),
+    ],
+)
+def test_feedback(effect, by_construction, num_replicates, verdict):
     stream = np.random.default_rng(0)
-    shape = (num_replicates, NUM_LEVELS, NUM_UNITS)
+    num_units = NUM_UNITS if num_replicates < 10 else 2000
+    shape = (num_replicates, NUM_LEVELS, num_units)
     per_unit = {}
+    name = "cavity_within_class.delta_abs_kurtosis_difference_per_unit"
     for condition in ("imp", "random", "twin"):
         cause = stream.normal(size=shape)
-        gain = (effect if condition == "imp" else 0.0) * cause + stream.normal(size=shape)
-        # The cause at level t acts between t + 1 and t + 2.
-        near = np.concatenate([np.ones((num_replicates, 2, NUM_UNITS)), 1 + np.cumsum(gain, axis=1)], axis=1)
-        name = "cavity_within_class.delta_abs_kurtosis_difference_per_unit"
+        gain = stream.normal(size=shape) + by_construction * cause
+        if condition == "imp":  # the cause at level t acts between t + 1 and t + 2
+            gain[:, 1:] += effect * cause[:, :-1]
+        before = np.zeros((num_replicates, 1, num_units))
+        place = np.concatenate([before, np.cumsum(gain, axis=1)], axis=1)[:, :-1]
         per_unit[name, condition] = cause
-        per_unit["locality.near_per_unit", condition] = near[:, :-2]
+        per_unit[f"{name}_random_kept", condition] = stream.normal(size=shape)
+        per_unit["locality.attained_share_per_unit", condition] = place
+        per_unit["locality.near_per_unit", condition] = place
         per_unit["locality.fan_in_per_unit", condition] = stream.integers(3, 9, size=shape).astype(float)
     results = planted({}, per_unit=per_unit, num_replicates=num_replicates)
-    assert _verdict("feedback", results) == verdict
+    findings = [find(prediction, results) for prediction in select_claims()["feedback"].predictions]
+    assert verdict_of(findings) == verdict
+
+
+_CAUSAL = _local("within_matched", "cavity")
 
 
 @pytest.mark.parametrize(
-    ("cavity", "reverse", "accuracy", "noise", "verdict"),
+    ("truths", "noise", "verdict"),
     [
-        (3.0, 1.0, 0.95, 0.005, "supported"),
-        (1.0, 3.0, 0.80, 0.005, "contradicted"),
-        (1.0, 3.0, 0.95, 0.005, "mixed"),  # accurate, but not local
-        (3.0, 1.0, 0.80, 0.005, "mixed"),  # local, but it no longer classifies
-        (3.0, 1.0, 0.95, 5.0, "undecided"),
+        (_CAUSAL, 0.002, "supported"),
+        # Cavity score over all classes: a score of class separation, which the twin has as well.
+        (_local("cavity", "class_variance", "cavity_twin"), 0.002, "mixed"),
+        (_CAUSAL | {("test_accuracy", "within_matched"): 0.8}, 0.002, "mixed"),
+        (
+            _local("random_matched", "within_matched_reverse", "class_variance", "cavity_twin")
+            | {("test_accuracy", "within_matched"): 0.8},
+            0.002,
+            "contradicted",
+        ),
+        (_CAUSAL, 5.0, "undecided"),
     ],
 )
-def test_causal(cavity, reverse, accuracy, noise, verdict):
-    near = {"cavity": cavity, "cavity_matched": cavity, "cavity_reverse": reverse}
-    near |= {"random": 1.0, "magnitude": 3.0}
-    means = {("locality.near", c): v for c, v in near.items()}
-    means |= {("test_accuracy", c): accuracy if c == "cavity" else 0.95 for c in near}
-    assert _verdict("causal", planted(means, noise=noise)) == verdict
+def test_causal(truths, noise, verdict):
+    assert _verdict("causal", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
     ("sub", "heavy", "noise", "verdict"),
     [
-        (1.0, 0.0, 0.05, "supported"),
-        (-1.0, 1.0, 0.05, "contradicted"),
-        (-1.0, 0.0, 0.05, "mixed"),
-        (1.0, 1.0, 0.05, "mixed"),
-        (1.0, 0.0, 5.0, "undecided"),
+        (0.2, 0.0, 0.002, "supported"),
+        (-0.2, 0.2, 0.002, "contradicted"),
+        (-0.2, 0.0, 0.002, "mixed"),
+        (0.2, 0.2, 0.002, "mixed"),
+        (0.2, 0.0, 5.0, "undecided"),
     ],
 )
 def test_sign_and_kind(sub, heavy, noise, verdict):
-    near = {f"{kind}_twin": 2.0 for kind in ("nlgp", "ising", "laplace", "pulses")}
-    near |= dict.fromkeys(("nlgp", "ising"), 2.0 + sub)
-    near |= dict.fromkeys(("elliptical", "laplace", "pulses"), 2.0 + heavy)
-    results = planted({("locality.near", c): v for c, v in near.items()}, noise=noise)
-    assert _verdict("sign-and-kind", results) == verdict
+    truths = _local("nlgp_unit", "ising_unit", share=0.3 + sub)
+    truths |= _local("elliptical_unit", "laplace_unit", "pulses_unit", share=0.3 + heavy)
+    truths |= _local(*(f"{kind}_twin_unit" for kind in ("nlgp", "ising", "laplace", "pulses")))
+    assert _verdict("sign-and-kind", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("effect", "noise", "verdict"),
+    [
+        (0.1, 0.002, "supported"),
+        (-0.1, 0.002, "contradicted"),
+        (0.0, 0.002, "equivalent"),
+        (0.1, 2.0, "undecided"),
+    ],
+)
+def test_data_and_labels(effect, noise, verdict):
+    truths = {}
+    for dose, size in enumerate((2000, 8000, 32000)):
+        truths |= _local(f"images_{size}", share=0.3 + effect * dose)
+    truths |= _local("random_labels", "two_classes", share=0.3)
+    assert _verdict("data-and-labels", truths, noise) == verdict
 
 
 @pytest.mark.parametrize(
@@ -179,15 +297,5 @@ def test_one_neuron(large, noise, verdict):
     # What networks do decides nothing.
     means |= {("one_neuron.localised_share", c): 0.5 for c in NETWORKS}
     results = planted(means, noise=noise)
-    assert _verdict("one-neuron", results) == verdict
-
-
-@pytest.mark.parametrize(
-    ("effect", "noise", "verdict"),
-    [(0.5, 0.05, "supported"), (-0.5, 0.05, "contradicted"), (0.0, 1.0, "undecided")],
-)
-def test_data_and_labels(effect, noise, verdict):
-    near = {"images_2000": 3 - effect, "images_8000": 3.0, "images_32000": 3 + effect}
-    near |= dict.fromkeys(("random_labels", "two_classes"), 3 - effect)
-    results = planted({("locality.near", c): v for c, v in near.items()}, noise=noise)
-    assert _verdict("data-and-labels", results) == verdict
+    findings = [find(prediction, results) for prediction in select_claims()["one-neuron"].predictions]
+    assert verdict_of(findings) == verdict
