@@ -25,9 +25,7 @@ from sparsight.reproduce._one_neuron import (
 )
 from sparsight.streams import generator
 
-SHORT = NeuronSettings(
-    num_replicates=1, num_network_replicates=1, num_steps=3, batch_size=20, length=16, init_scale=1.0
-)
+SHORT = NeuronSettings(num_replicates=1, num_steps=3, batch_size=20, length=16, init_scale=1.0)
 
 
 def test_gain_convention_gives_the_published_pixel_kurtosis():
@@ -41,14 +39,12 @@ def test_gain_convention_gives_the_published_pixel_kurtosis():
 
 
 def test_the_protocol_is_the_published_one():
-    settings = SETTINGS["paper"]
+    settings = SETTINGS["paper"].neuron
     assert (settings.length, settings.correlation_lengths) == (40, (0.3, 0.7))
     assert (settings.learning_rate, settings.num_steps, settings.batch_size) == (0.1, 1000, 5000)
     assert settings.init_scale**2 == pytest.approx(0.001)
     assert settings.num_replicates == 30
-    assert dataclasses.replace(
-        SETTINGS["laptop"], num_replicates=30, num_network_replicates=30
-    ) == settings  # fmt: skip
+    assert dataclasses.replace(SETTINGS["laptop"].neuron, num_replicates=30) == settings
 
 
 @pytest.mark.parametrize("gain", [0.6, 3.0])
@@ -127,14 +123,14 @@ def test_results_are_read_back_and_have_the_form_of_other_studies(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
     _, again = one_neuron_results("smoke", tmp_path)
     assert first.equals(again)
-    assert first.sizes == {"condition": 16, "replicate": settings.num_replicates, "level": 1}
+    assert first.sizes == {"condition": 16, "replicate": settings.neuron.num_replicates, "level": 1}
     for name, least in (("one_neuron.ipr", 1 / 40), ("one_neuron.localised_share", 0)):
         of_neurons, of_networks = (first[name].sel(condition=list(each)) for each in (ONE_NEURON, NETWORKS))
         assert ((of_neurons >= least) & (of_neurons <= 1)).all()
-        there = of_networks.isel(replicate=slice(0, settings.num_network_replicates))
+        there = of_networks.isel(replicate=slice(0, settings.network.num_replicates))
         assert ((there >= least) & (there <= 1)).all()
-        assert of_networks.isel(replicate=slice(settings.num_network_replicates, None)).isnull().all()
-    weights = train_neurons(NETWORKS, settings, settings.replicate_seed(1))
+        assert of_networks.isel(replicate=slice(settings.network.num_replicates, None)).isnull().all()
+    weights = train_neurons(NETWORKS, settings.network, settings.replicate_seed(1))
     found = ipr(weights["tanh"])
     stored = first.sel(condition="tanh", replicate=1, level=0)
     assert float(stored["one_neuron.ipr"]) == found.mean()
@@ -150,7 +146,7 @@ def test_settings_and_conditions_name_the_stored_file(monkeypatch):
 
 @pytest.mark.slow
 def test_neuron_localises_at_large_gain_only():
-    settings = dataclasses.replace(SETTINGS["laptop"], batch_size=200)
+    settings = NeuronSettings(num_replicates=1, batch_size=200)
     ends = {gain_name(GAINS[index]): ONE_NEURON[gain_name(GAINS[index])] for index in (0, 9)}
     low, high = (float(ipr(weight)[0]) for weight in train_neurons(ends, settings, 0).values())
     assert low < 0.2

@@ -74,10 +74,12 @@ Without a bias, tanh is odd and could not tell apart classes that are the same f
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronSettings:
-    """Settings of one training, repeated for every condition (Lufkin et al., arXiv 2501.17284)."""
+    """Settings of one training, repeated for every condition; by default the published ones of one neuron.
 
-    num_replicates: int  # of one neuron
-    num_network_replicates: int  # of K units, whose steps take as long as those of all gains
+    Source: Lufkin et al., arXiv 2501.17284.
+    """
+
+    num_replicates: int
     num_steps: int = 1000
     batch_size: int = 5000  # fresh samples per step, half of them of each class
     length: int = 40  # pixels of a ring
@@ -85,11 +87,19 @@ class NeuronSettings:
     correlation_lengths: tuple[float, float] = (0.3, 0.7)
     learning_rate: float = 0.1  # of a unit: K times as much for the mean over K units
     init_scale: float = math.sqrt(0.001)  # factor on the Xavier initialisation, N(0, 2/(D + K))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """Settings of the study: of one neuron, and of the networks, which have at most as many replicates."""
+
+    neuron: NeuronSettings
+    network: NeuronSettings
     seed: int = 1
 
     def digest(self) -> str:
         """Return the SHA-256 of all settings and conditions, in hexadecimal."""
-        conditions = {name: asdict(neurons) for name, neurons in (ONE_NEURON | NETWORKS).items()}
+        conditions = {name: asdict(neurons) for name, neurons in {**ONE_NEURON, **NETWORKS}.items()}
         content = {"settings": asdict(self), "conditions": conditions}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -98,10 +108,20 @@ class NeuronSettings:
         return derived_seed(self.seed, "replicate", replicate)
 
 
+# Networks are trained longer: after 1000 steps their loss is still that of the mean label.
 SETTINGS = {
-    "smoke": NeuronSettings(num_replicates=3, num_network_replicates=2, num_steps=20, batch_size=100),
-    "laptop": NeuronSettings(num_replicates=10, num_network_replicates=4),
-    "paper": NeuronSettings(num_replicates=30, num_network_replicates=30),
+    "smoke": StudySettings(
+        neuron=NeuronSettings(num_replicates=3, num_steps=20, batch_size=100),
+        network=NeuronSettings(num_replicates=2, num_steps=20, batch_size=100),
+    ),
+    "laptop": StudySettings(
+        neuron=NeuronSettings(num_replicates=10),
+        network=NeuronSettings(num_replicates=3, num_steps=10_000, batch_size=1000),
+    ),
+    "paper": StudySettings(
+        neuron=NeuronSettings(num_replicates=30),
+        network=NeuronSettings(num_replicates=30, num_steps=10_000),
+    ),
 }
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
@@ -136,7 +156,7 @@ def single_pulses(settings: NeuronSettings, rng: np.random.Generator) -> Iterato
         shapes.append(torch.from_numpy(scipy.linalg.circulant(pulse).T.astype(np.float32)))
     while True:
         places = torch.from_numpy(rng.integers(length, size=(2, half)))
-        signs = torch.from_numpy(rng.choice(np.float32([-1, 1]), size=(2, half, 1)))
+        signs = torch.from_numpy(rng.choice(np.array([-1, 1], np.float32), size=(2, half, 1)))
         yield torch.cat([signs[label] * shape[places[label]] for label, shape in enumerate(shapes)])
 
 
@@ -197,7 +217,7 @@ class _Units:
             self._bias.sub_(slopes.sum(dim=0))
 
 
-def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dataset]:
+def one_neuron_results(scale: str, folder: Path) -> tuple[StudySettings, xr.Dataset]:
     """Return the settings, and the ipr of every condition and replicate; train if the folder lacks them.
 
     The folder holds the numbers in one small file, named by the hash of the settings. Over condition (a gain,
@@ -217,32 +237,30 @@ def one_neuron_results(scale: str, folder: Path) -> tuple[NeuronSettings, xr.Dat
     names = [*ONE_NEURON, *NETWORKS]
     found = {name: np.array(content[name], np.float64) for name in ("ipr", "localised_share")}
     dims = ("condition", "replicate", "level")
-    shape = (len(names), settings.num_replicates, 1)
-    seeds = [settings.replicate_seed(replicate) for replicate in range(settings.num_replicates)]
+    shape = (len(names), settings.neuron.num_replicates, 1)
+    replicates = range(settings.neuron.num_replicates)
     results = xr.Dataset(
         {f"one_neuron.{name}": (dims, values[..., None]) for name, values in found.items()}
         | {"density": (dims, np.ones(shape)), "test_accuracy": (dims, np.full(shape, np.nan))},
-        coords={"condition": names, "replicate": range(settings.num_replicates), "level": [0]},
-        attrs={"seeds": seeds},
+        coords={"condition": names, "replicate": replicates, "level": [0]},
+        attrs={"seeds": [settings.replicate_seed(replicate) for replicate in replicates]},
     )
     return settings, results
 
 
-def _simulated(settings: NeuronSettings) -> dict[str, list[list[float | None]]]:
+def _simulated(settings: StudySettings) -> dict[str, list[list[float | None]]]:
     """Return both quantities by condition and replicate; None where a network has no such replicate."""
     rows: dict[str, list[np.ndarray]] = {name: [] for name in (*ONE_NEURON, *NETWORKS)}
-    for conditions, number in (
-        (ONE_NEURON, settings.num_replicates),
-        (NETWORKS, settings.num_network_replicates),
-    ):
-        for replicate in range(number):
-            trained = train_neurons(conditions, settings, settings.replicate_seed(replicate))
+    for conditions, of_training in ((ONE_NEURON, settings.neuron), (NETWORKS, settings.network)):
+        for replicate in range(of_training.num_replicates):
+            trained = train_neurons(conditions, of_training, settings.replicate_seed(replicate))
             for name, weight in trained.items():
                 rows[name].append(ipr(weight))
 
     def table(summary: Callable[[np.ndarray], float]) -> list[list[float | None]]:
         return [
-            _filled([summary(each) for each in found], settings.num_replicates) for found in rows.values()
+            _filled([summary(each) for each in found], settings.neuron.num_replicates)
+            for found in rows.values()
         ]
 
     return {
