@@ -19,7 +19,7 @@ from tests.report.pages import Page
 def run(store, tmp_path_factory):
     """Six replicates of one condition that keeps weights around a centre, and one that keeps any."""
     path = tmp_path_factory.mktemp("findings") / "run"
-    return store(path, geometry=Geometry(1, (24,)), replicates=6, levels=3, measure=LOCALITY_ALONE)
+    return store(path, geometry=Geometry(1, (8, 8)), replicates=6, measure=LOCALITY_ALONE)
 
 
 def word_of(run, condition):
@@ -31,7 +31,7 @@ def word_of(run, condition):
 
 def test_the_word_is_that_of_the_deciding_function(run):
     frame = run.frame()
-    last = frame[(frame["level"] == 2) & (frame["layer"] == "linear_0")]
+    last = frame[(frame["level"] == 3) & (frame["layer"] == "linear_0")]
     words = set()
     for condition in ("imp", "random"):
         rows = last[last["condition"] == condition]
