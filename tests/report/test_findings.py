@@ -8,6 +8,7 @@ from rich.console import Console
 from sparsight.cli.views._summary import summary_table
 from sparsight.geometry import Geometry
 from sparsight.measure import locality_verdict, student_interval
+from sparsight.report._caveats import caveats
 from sparsight.report._findings import findings
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
@@ -71,3 +72,13 @@ def test_a_narrow_terminal_gets_whole_columns(stored_run, width, left_out):
     assert "radius" in text
     assert ("Left out" in text) == (left_out is not None)
     assert ("±" in text) == (left_out is None)
+
+
+def test_never_active_units_are_a_caveat_with_relu_alone(lean_run, monkeypatch):
+    summaries = Summaries(lean_run)
+    is_last = (summaries.frame["quantity"] == "locality.num_never_active") & (summaries.frame["level"] == 3)
+    summaries.frame.loc[is_last & (summaries.frame["condition"] == "imp"), "value"] = 5.0
+    assert any("Never active" in each and "imp 5, from level" in each for each in caveats(summaries))
+    network = lean_run.recipe.network.model_copy(update={"activation": "erf"})
+    monkeypatch.setattr(lean_run, "recipe", lean_run.recipe.model_copy(update={"network": network}))
+    assert not any("Never active" in each for each in caveats(summaries))
