@@ -1,4 +1,4 @@
-"""The table of receptive fields whose locality is known: the page is true, and the measures tell them apart."""
+"""Receptive fields whose locality is known: the page is true, and the measures tell them apart."""
 
 import importlib.util
 from pathlib import Path

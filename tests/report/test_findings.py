@@ -8,6 +8,7 @@ from rich.console import Console
 from sparsight.cli.views._summary import summary_table
 from sparsight.geometry import Geometry
 from sparsight.measure import locality_verdict, student_interval
+from sparsight.report._caveats import caveats
 from sparsight.report._findings import findings
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
@@ -19,7 +20,7 @@ from tests.report.pages import Page
 def run(store, tmp_path_factory):
     """Six replicates of one condition that keeps weights around a centre, and one that keeps any."""
     path = tmp_path_factory.mktemp("findings") / "run"
-    return store(path, geometry=Geometry(1, (24,)), replicates=6, levels=3, measure=LOCALITY_ALONE)
+    return store(path, geometry=Geometry(1, (8, 8)), replicates=6, measure=LOCALITY_ALONE)
 
 
 def word_of(run, condition):
@@ -31,7 +32,7 @@ def word_of(run, condition):
 
 def test_the_word_is_that_of_the_deciding_function(run):
     frame = run.frame()
-    last = frame[(frame["level"] == 2) & (frame["layer"] == "linear_0")]
+    last = frame[(frame["level"] == 3) & (frame["layer"] == "linear_0")]
     words = set()
     for condition in ("imp", "random"):
         rows = last[last["condition"] == condition]
@@ -71,3 +72,13 @@ def test_a_narrow_terminal_gets_whole_columns(stored_run, width, left_out):
     assert "radius" in text
     assert ("Left out" in text) == (left_out is not None)
     assert ("±" in text) == (left_out is None)
+
+
+def test_never_active_units_are_a_caveat_with_relu_alone(lean_run, monkeypatch):
+    summaries = Summaries(lean_run)
+    is_last = (summaries.frame["quantity"] == "locality.num_never_active") & (summaries.frame["level"] == 3)
+    summaries.frame.loc[is_last & (summaries.frame["condition"] == "imp"), "value"] = 5.0
+    assert any("Never active" in each and "imp 5, from level" in each for each in caveats(summaries))
+    network = lean_run.recipe.network.model_copy(update={"activation": "erf"})
+    monkeypatch.setattr(lean_run, "recipe", lean_run.recipe.model_copy(update={"network": network}))
+    assert not any("Never active" in each for each in caveats(summaries))

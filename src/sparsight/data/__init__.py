@@ -12,7 +12,8 @@ _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
 fields: random fields
-  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins: the sources
+  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band: the
+    sources
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
