@@ -21,7 +21,7 @@ from tests import toy
 from tests.run.run_digests import digests
 
 PLANE = Path(__file__).parents[1] / "plane.toml"
-SHORT = ("replicates=2", "measure.instruments=['locality']", "training.steps=12")
+SHORT = ("replicates=2", "measure.instruments=['locality']", "training.steps=12", "training.kernel=dense")
 TICKETS = (
     'conditions.ticket.pruning.masks_from="imp"',
     'conditions.swapped.pruning={masks_from="ticket",masks_replicate_offset=1}',
