@@ -24,6 +24,7 @@ PAGES_WITH_CODE = (
     "science",
     "howto/network",
     "howto/criterion",
+    "howto/masks",
     "howto/instrument",
     "howto/slurm",
     "howto/gpu",
