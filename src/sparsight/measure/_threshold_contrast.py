@@ -109,11 +109,10 @@ def threshold_contrast(
     smallest = len(size) - num_kept  # place of the smallest kept size, if kept weights are the largest
     threshold = float(np.partition(size, (smallest - 1, smallest))[smallest - 1 : smallest + 1].mean())
     position = size - threshold
-    counts = np.zeros((2, len(delta)), np.int64)
     near = np.abs(position) < bandwidth
-    for side in (0, 1):
-        counts[side] = np.bincount(rows[near & (is_kept == side)], minlength=len(delta))
-    near &= (counts > 0).all(axis=0)[rows]
+    counts = np.stack([np.bincount(rows[near & side], minlength=len(delta)) for side in (is_kept, ~is_kept)])
+    has_both = counts.min(axis=0) > 0
+    near &= has_both[rows]
     num_pairs = int(counts.min(axis=0).sum())
     enough = num_pairs >= max(1, min_pairs)
     values = delta[rows, columns][near].astype(np.float64)
