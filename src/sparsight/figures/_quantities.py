@@ -145,17 +145,18 @@ _ENTRIES = (
           above="higher than the small number of kept inputs explains",
           below="lower than the small number of kept inputs explains"),
     Words(name="gaussianity.abs_excess_kurtosis_beyond_ipr_within_class",
-          title="Absolute kurtosis beyond that of independent inputs", label="|κ| − |κ of independent inputs|",
+          title="Absolute kurtosis beyond that of independent inputs",
+          label="|κ| − |κ of independent inputs|",
           meaning="absolute excess kurtosis of the pre-activations within classes, minus what independent "
           "inputs with the same marginals and the same weights would give",
-          remark="Fewer effective inputs leave a unit less Gaussian, whatever they are; here that is removed.",
+          remark="Fewer effective inputs leave a unit less Gaussian, whatever they are. That is removed.",
           null=0.0, null_label="independent inputs",
           above="less Gaussian than independent inputs would be",
           below="more Gaussian than independent inputs would be"),
     Words(name="gaussianity.spacing_negentropy_within_class", title="Negentropy within classes",
           label="negentropy in nats", null=0.0, null_label="Gaussian",
-          meaning="entropy of a Gaussian of equal variance minus that of the pre-activation within each class, "
-          "estimated from the spacings of the sorted samples"),
+          meaning="entropy of a Gaussian of equal variance minus that of the pre-activation within each "
+          "class, estimated from the spacings of the sorted samples"),
     Words(name="gaussianity.excess_kurtosis_per_unit", short="κ"),
     Words(name="gaussianity.num_undefined", meaning="kurtosis of units whose pre-activation is constant"),
     # Cavity: the effect of each weight on the kurtosis of its unit.
@@ -190,8 +191,8 @@ _ENTRIES = (
           "Gaussian, in either direction", null=0.0, null_label="no effect"),
     Words(name="cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
           title="Cavity effect on |κ| beyond size alone", label="Δ|κ| kept − pruned, minus size alone",
-          meaning="mean Δ|κ| of kept minus pruned weights, minus the same after each unit's weights have been "
-          "shuffled over its own inputs", null=0.0, null_label="size alone",
+          meaning="mean Δ|κ| of kept minus pruned weights, minus the same after each unit's weights have "
+          "been shuffled over its own inputs", null=0.0, null_label="size alone",
           above="kept weights raise |κ| more than their size alone would",
           below="kept weights raise |κ| less than their size alone would"),
     Words(name="cavity.delta_abs_kurtosis_threshold_jump",
