@@ -27,10 +27,16 @@ from sparsight.measure import (
     _receptive_field as receptive_field,
     _shape_fits as shape_fits,
     cavity_change,
+    class_variance_effect,
+    class_variance_score,
     cliffs_delta,
     each_class_then_all,
+    independent_kurtosis,
     joint_cavity,
     preactivation_histogram,
+    random_kept,
+    size_shuffled,
+    threshold_contrast,
 )
 from sparsight.measure._curveball import trade
 from sparsight.prune import connectivity, paths
@@ -102,6 +108,17 @@ CALLS = {
         "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
     cavity_contrast.matched_shares: {
         "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "num_strata": 3},
+    threshold_contrast: {
+        "delta": WEIGHT, "magnitude": np.abs(WEIGHT), "kept": MASK, "pruned": PRUNED, "bandwidth": 0.5,
+        "min_pairs": 2},
+    size_shuffled: {"weight": WEIGHT, "mask": MASK, "kept": MASK & (WEIGHT > 0), "seed": 0},
+    random_kept: {"mask": MASK, "kept": MASK & (WEIGHT > 0), "seed": 0},
+    class_variance_score: {
+        "weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
+    class_variance_effect: {
+        "weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
+    independent_kurtosis: {
+        "weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
     receptive_field.distance_from_centre: {"weights": WEIGHT**2, "geometry": GEOMETRY},
     sparsight.gaussianity: {"preactivations": LAMBDA, "labels": LABELS, "num_classes": 3},
     gaussianity_controls.preactivations: {"weight": WEIGHT, "inputs": INPUTS, "bias": WEIGHT[:, 0]},

@@ -7,6 +7,7 @@ from sparsight.instruments import INSTRUMENTS, Observation
 from sparsight.instruments._gaussianity import measure_gaussianity
 from sparsight.measure import (
     gaussianity,
+    independent_kurtosis,
     preactivation_histogram,
     preactivations,
     random_mask_weight,
@@ -17,6 +18,15 @@ from sparsight.streams import derived_seed, generator
 
 NUM_UNITS, NUM_INPUTS, NUM_SAMPLES = 6, 12, 400
 DEAD, ONE_CONSTANT = 2, 4
+STATISTICS = (
+    "excess_kurtosis",
+    "abs_excess_kurtosis",
+    "sixth_cumulant",
+    "negentropy",
+    "edgeworth_negentropy",
+    "spacing_negentropy",
+    "ks_distance",
+)
 
 
 def observation(**changes):
@@ -76,7 +86,7 @@ def test_gaussianity_instrument_equals_the_functions():
         pooled = gaussianity(lambdas)
         by_class = gaussianity(lambdas, labels=o.labels, num_classes=4)
         own = own or (pooled, by_class)
-        for statistic in ("excess_kurtosis", "abs_excess_kurtosis", "negentropy", "ks_distance"):
+        for statistic in STATISTICS:
             expected = getattr(pooled, statistic)
             units = quantities[f"{statistic}{suffix}_per_unit"].value
             assert (np.isnan(units) == ~defined).all()
@@ -162,3 +172,105 @@ def test_gaussianity_instrument_keeps_the_histogram_of_every_defined_unit():
     np.testing.assert_array_equal(
         counts, preactivation_histogram(preactivations(o.weight, o.inputs, o.bias)) * (expected > 0)[:, None]
     )
+
+
+def test_twin_within_classes_needs_the_labels_of_the_twin():
+    o = observation()
+    assert "excess_kurtosis_beyond_twin_within_class" not in measure_gaussianity(o)
+    labels = generator(1, "twin labels").integers(0, 2, 300)
+    quantities = measure_gaussianity(observation(twin_labels=torch.from_numpy(labels)))
+    weight = o.weight.astype(np.float64).T
+    own = gaussianity(o.inputs.double().numpy() @ weight, labels=o.labels, num_classes=4)
+    twin = gaussianity(o.twin_inputs.double().numpy() @ weight, labels=labels, num_classes=4)
+    defined = ~np.isin(np.arange(NUM_UNITS), (DEAD, ONE_CONSTANT))
+    for statistic in STATISTICS:
+        expected = getattr(twin, statistic)[:2, defined].mean()
+        value = quantities[f"{statistic}_twin_within_class"].value
+        assert value == pytest.approx(expected, rel=1e-3, abs=1e-4), statistic
+        beyond = (getattr(own, statistic) - getattr(twin, statistic))[:2, defined].mean()
+        value = quantities[f"{statistic}_beyond_twin_within_class"].value
+        assert value == pytest.approx(beyond, rel=1e-3, abs=1e-4), statistic
+
+
+def test_only_within_classes_is_the_difference_to_the_twin_that_of_the_classes():
+    """Two uniform classes (κ = −1.2) of different variance, and their twin.
+
+    The mixture of variances changes κ of both, by different amounts, so their pooled difference is no κ.
+    """
+    random = generator(0, "beyond twin")
+    labels = np.arange(8000) % 2
+    sds = np.where(labels, 1.9, 1.0)[:, None]
+    inputs = np.zeros((8000, NUM_INPUTS))
+    inputs[:, :1] = sds * random.uniform(-(3**0.5), 3**0.5, (8000, 1))
+    twin = np.zeros_like(inputs)
+    twin[:, :1] = sds * random.standard_normal((8000, 1))
+    mask = np.tile(np.arange(NUM_INPUTS) == 0, (2, 1))
+    quantities = measure_gaussianity(
+        observation(
+            weight=mask.astype(np.float32),
+            mask=mask,
+            next_mask=mask,
+            bias=None,
+            inputs=torch.from_numpy(inputs.astype(np.float32)),
+            labels=torch.from_numpy(labels),
+            twin_inputs=torch.from_numpy(twin.astype(np.float32)),
+            twin_labels=torch.from_numpy(labels),
+            num_classes=2,
+        )
+    )
+    assert quantities["excess_kurtosis"].value == pytest.approx(-0.65, abs=0.15)
+    assert quantities["excess_kurtosis_beyond_twin"].value < -1.5
+    assert quantities["excess_kurtosis_beyond_twin_within_class"].value == pytest.approx(-1.2, abs=0.2)
+    assert quantities["excess_kurtosis_twin_within_class"].value == pytest.approx(0, abs=0.2)
+
+
+def test_beyond_ipr_equals_the_functions():
+    o = observation()
+    quantities = measure_gaussianity(o)
+    own = gaussianity(o.inputs.double().numpy() @ o.weight.T, labels=o.labels, num_classes=4)
+    independent = independent_kurtosis(o.weight, o.inputs, labels=o.labels, num_classes=4)
+    defined = ~np.isin(np.arange(NUM_UNITS), (DEAD, ONE_CONSTANT))
+    kurtosis, expected = (values[:2, defined] for values in (own.excess_kurtosis, independent))
+    for name, values in (
+        ("excess_kurtosis_independent", expected),
+        ("excess_kurtosis_beyond_ipr", kurtosis - expected),
+        ("abs_excess_kurtosis_beyond_ipr", np.abs(kurtosis) - np.abs(expected)),
+    ):
+        assert quantities[f"{name}_within_class"].value == pytest.approx(values.mean(), abs=1e-4)
+        np.testing.assert_allclose(quantities[f"{name}_per_class"].value[:2], values.mean(axis=1), atol=1e-4)
+        assert np.isnan(quantities[f"{name}_per_class"].value[2:]).all()
+
+
+def test_fewer_effective_inputs_after_random_pruning_do_not_hide_what_is_beyond_them():
+    """Local pruning keeps six neighbours that share a sign, random pruning one.
+
+    Of the two, the random unit has the larger |κ|: local minus random is negative. Beyond what their numbers
+    of effective inputs give, the local unit has an excess and the random one has none.
+    """
+    random = generator(0, "planted")
+    inputs = random.uniform(-1, 1, (20_000, NUM_INPUTS))
+    shared = random.uniform(-1, 1, (20_000, 1))
+    inputs[:, :6] = np.sign(shared) * np.abs(inputs[:, :6]) + 1.5 * random.uniform(-1, 1, (20_000, 6))
+    local = np.tile(np.arange(NUM_INPUTS) < 6, (1, 1))
+    at_random = np.tile(np.arange(NUM_INPUTS) == 8, (1, 1))
+    found = {}
+    for name, mask in (("local", local), ("random", at_random)):
+        found[name] = measure_gaussianity(
+            observation(
+                weight=mask.astype(np.float32),
+                mask=mask,
+                next_mask=mask,
+                bias=None,
+                inputs=torch.from_numpy(inputs.astype(np.float32)),
+                labels=torch.from_numpy(np.arange(20_000) % 2),
+                twin_inputs=None,
+                num_classes=2,
+            )
+        )
+
+    def local_minus_random(name):
+        return found["local"][name].value - found["random"][name].value
+
+    assert local_minus_random("abs_excess_kurtosis_within_class") < -0.05
+    assert local_minus_random("abs_excess_kurtosis_beyond_ipr_within_class") > 0.5
+    assert found["random"]["abs_excess_kurtosis_beyond_ipr_within_class"].value == pytest.approx(0, abs=0.01)

@@ -172,6 +172,19 @@ _ENTRIES = (
           null=0.0, null_label="no effect",
           above="higher than the small number of kept inputs explains",
           below="lower than the small number of kept inputs explains"),
+    Words(name="gaussianity.abs_excess_kurtosis_beyond_ipr_within_class",
+          title="Absolute kurtosis beyond that of independent inputs",
+          label="|κ| − |κ of independent inputs|",
+          meaning="absolute excess kurtosis of the pre-activations within classes, minus what independent "
+          "inputs with the same marginals and the same weights would give",
+          remark="Fewer effective inputs leave a unit less Gaussian, whatever they are. That is removed.",
+          null=0.0, null_label="independent inputs",
+          above="less Gaussian than independent inputs would be",
+          below="more Gaussian than independent inputs would be"),
+    Words(name="gaussianity.spacing_negentropy_within_class", title="Negentropy within classes",
+          label="negentropy in nats", null=0.0, null_label="Gaussian",
+          meaning="entropy of a Gaussian of equal variance minus that of the pre-activation within each "
+          "class, estimated from the spacings of the sorted samples"),
     Words(name="gaussianity.excess_kurtosis_per_unit", short="κ"),
     Words(name="gaussianity.num_undefined", meaning="kurtosis of units whose pre-activation is constant"),
     # Cavity: the effect of each weight on the kurtosis of its unit.
@@ -204,6 +217,25 @@ _ENTRIES = (
           label="mean Δ|κ| kept − pruned",
           meaning="mean Δ|κ| of kept minus pruned weights: how far a weight moves its unit from the "
           "Gaussian, in either direction", null=0.0, null_label="no effect"),
+    Words(name="cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
+          title="Cavity effect on |κ| beyond size alone", label="Δ|κ| kept − pruned, minus size alone",
+          meaning="mean Δ|κ| of kept minus pruned weights, minus the same after each unit's weights have "
+          "been shuffled over its own inputs", null=0.0, null_label="size alone",
+          above="kept weights raise |κ| more than their size alone would",
+          below="kept weights raise |κ| less than their size alone would"),
+    Words(name="cavity.delta_abs_kurtosis_threshold_jump",
+          title="Cavity effect on |κ| at the threshold of |w|", label="jump of Δ|κ| at the threshold",
+          meaning="Δ|κ| of a kept minus that of a pruned weight of the same unit, both of the size of the "
+          "threshold, by local linear regression", null=0.0, null_label="no effect",
+          remark="Missing where fewer than 50 pairs remain."),
+    Words(name="cavity_within_class.delta_abs_kurtosis_difference_beyond_size_shuffled",
+          title="Cavity effect on |κ| within classes, beyond size alone",
+          label="Δ|κ| within classes, kept − pruned, minus size alone",
+          short_label="the same beyond size alone"),
+    Words(name="cavity_within_class.delta_abs_kurtosis_threshold_jump",
+          title="Cavity effect on |κ| within classes, at the threshold of |w|",
+          label="jump of Δ|κ| within classes at the threshold",
+          short_label="jump at the threshold"),
     Words(name="cavity_within_class.delta_abs_kurtosis_difference",
           title="Cavity effect on |κ| within classes", label="Δ|κ| within classes, kept − pruned"),
     Words(name="cavity_within_class.delta_abs_kurtosis_matched_difference",
@@ -291,9 +323,11 @@ CATALOGUE = Catalogue(
         "locality.near", "locality.near_configuration", "locality.near_different_channel",
         "locality.far_configuration",
         "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
-        "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+        "gaussianity.excess_kurtosis_beyond_random_mask",
+        "gaussianity.abs_excess_kurtosis_beyond_ipr_within_class", "cavity.delta_kurtosis_difference",
         "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
-        "cavity.delta_abs_kurtosis_difference", "connected_units",
+        "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
+        "connected_units",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -341,6 +375,16 @@ CATALOGUE = Catalogue(
             lines={"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
             caption="Mean of Δκ, the kurtosis κ of a unit with a weight minus κ without it, over the weights "
             "that pruning keeps after the level, and over those that it removes.",
+        ),
+        Family(
+            name="cavity-size",
+            title="Δ|κ|, kept minus pruned, beside size alone",
+            lines={
+                "own": "cavity.delta_abs_kurtosis_difference",
+                "size alone": "cavity.delta_abs_kurtosis_difference_size_shuffled",
+            },
+            caption="Mean Δ|κ| of kept minus pruned weights. size alone: after each unit's weights have been "
+            "shuffled over its own inputs; kept and pruned by size as before, but matched to no input.",
         ),
         Family(
             name="cavity-matched",

@@ -13,7 +13,7 @@ The instruments
   _shape_fits: how well Gaussians and Gabor functions describe receptive fields.
   _gaussianity: how far pre-activations are from Gaussian.
   _cavity: the effect of removing each weight, kept against pruned.
-  _cavity_within_class: the same, free of the mixture of classes.
+  _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
 """
 

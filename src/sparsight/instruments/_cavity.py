@@ -4,14 +4,22 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from sparsight.instruments._cavity_controls import (
+    COMPARED,
+    at_threshold,
+    parts_of_kurtosis,
+    size_alone,
+)
 from sparsight.instruments._observation import Observation
 from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
     Cavity,
+    cavity,
     contrast,
     distance_from_centre,
     each_class_then_all,
     joint_cavity,
+    kurtosis_parts,
     matched_contrast,
     mean_of_defined,
     rank_correlations,
@@ -29,7 +37,7 @@ _MAPS = {
     "delta_skewness": "skewness of the unit with this weight minus without it",
     "delta_negentropy": "skewness²/12 + excess_kurtosis²/48 of the unit with this weight minus without it",
 }
-_STORED_MAPS = ("delta_kurtosis", "delta_abs_kurtosis")
+_STORED_MAPS = COMPARED
 """Storing the others would double a level's size on disk; `sparsight.cavity` gives them from its weights."""
 
 
@@ -54,6 +62,16 @@ def measure_cavity(observation: Observation) -> Mapping[str, Quantity]:
     * ``s_correlation_with_magnitude``, ``s_correlation_with_distance``: Spearman's correlation within units,
       over the level's weights. The distance is that from the centre of the receptive field, at depth 0 only.
 
+    For the first two effects, controls of selection by size:
+
+    * ``s_difference_size_shuffled``: the difference after each unit's weights have been shuffled over its own
+      inputs, kept and pruned weights as before: what size alone selects, see `size_shuffled`.
+      ``s_difference_beyond_size_shuffled``: the difference minus that.
+    * ``s_threshold_jump``: the difference at the threshold of |w|, see `threshold_contrast`; NaN below 50
+      pairs. ``threshold_num_pairs``: their number.
+    * ``delta_kurtosis_cumulant_difference``, ``delta_kurtosis_dilution_difference``: the difference of Δκ,
+      split into the parts due to the fourth cumulant and to the variance, see `kurtosis_parts`.
+
     Also ``excess_kurtosis_per_unit`` (of the unit with all its weights), ``num_undefined`` and
     ``num_undefined_per_class`` (NaN entries of the maps, which no other quantity includes), ``num_matched``
     and ``matched_magnitude_ratio`` (how far sizes still differ in the matched comparison).
@@ -75,6 +93,7 @@ def measure_cavity(observation: Observation) -> Mapping[str, Quantity]:
     assert pooled is not None  # each_class_then_all yields it last
     return (
         dict(_contrasts(pooled, observation))
+        | dict(_controls(pooled, observation))
         | dict(_classes(per_class))
         | dict(_joint(pooled, observation))
         | dict(_correlations(pooled, observation))
@@ -101,6 +120,19 @@ def _contrasts(found: Cavity, observation: Observation) -> Iterator[tuple[str, Q
     # The same entries are undefined in all maps, so the last `matched` stands for every one of them.
     yield "num_matched", Quantity(float(matched.num_matched), (), "pairs of weights compared at equal |w|")
     yield "matched_magnitude_ratio", Quantity(matched.magnitude_ratio, (), MATCHED_RATIO)
+
+
+def _controls(found: Cavity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    meanings = {name: _MAPS[name] for name in COMPARED}
+
+    def maps_of(weight: np.ndarray) -> dict[str, np.ndarray]:
+        moved = cavity(weight, observation.inputs, mask=observation.mask)
+        return {name: getattr(moved, name) for name in COMPARED}
+
+    own = {name: getattr(found, name) for name in COMPARED}
+    yield from size_alone(observation, maps_of, own, meanings)
+    yield from at_threshold(own, observation, meanings)
+    yield from parts_of_kurtosis(vars(kurtosis_parts(found)), observation, "")
 
 
 def difference_and_auc(

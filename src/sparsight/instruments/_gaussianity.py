@@ -9,6 +9,7 @@ from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
     Gaussianity,
     gaussianity,
+    independent_kurtosis,
     mean_of_defined,
     preactivation_histogram,
     preactivations,
@@ -22,7 +23,13 @@ _MEANING = {
     "excess_kurtosis": "E[(λ−μ)⁴]/Var² − 3 of the pre-activation (biased sample moments; Gaussian: 0)",
     "abs_excess_kurtosis": "|E[(λ−μ)⁴]/Var² − 3| of the pre-activation (Gaussian sample of n: ≈ √(48/(πn)))",
     "skewness": "E[(λ−μ)³]/Var^1.5 of the pre-activation (Gaussian: 0)",
-    "negentropy": "skewness²/12 + excess_kurtosis²/48 of the pre-activation (Gaussian sample of n: ≈ 1/n)",
+    "sixth_cumulant": "m₆/m₂³ − 15 m₄/m₂² − 10 m₃²/m₂³ + 30 of the pre-activation (Gaussian: 0 ± √(720/n))",
+    "negentropy": "skewness²/12 + excess_kurtosis²/48 of the pre-activation (Gaussian sample of n: ≈ 1/n); "
+    "the Edgeworth approximation of its negentropy, poor at |κ| ≈ 1",
+    "edgeworth_negentropy": "skewness²/12 + excess_kurtosis²/48 of the pre-activation (Gaussian sample of n: "
+    "≈ 1/n), the value stored as negentropy",
+    "spacing_negentropy": "entropy of a Gaussian minus that of the pre-activation, in nats, from spacings "
+    "(Gaussian sample: 0)",
     "anderson_darling": "Anderson–Darling A² of the pre-activation to the Gaussian fitted (Gaussian: 0.385)",
     "ks_distance": "largest distance of the pre-activation's distribution function to that of the fitted "
     "Gaussian (Gaussian sample of n: ≈ 0.63/√n)",
@@ -38,18 +45,23 @@ _CONTROL = {
 def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     """Return gaussianity by unit and class, that of the controls, and the difference to each control.
 
-    For each statistic ``s`` of `gaussianity` (excess_kurtosis, abs_excess_kurtosis, skewness, negentropy,
-    anderson_darling, ks_distance):
+    For each statistic ``s`` of `gaussianity` (excess_kurtosis, abs_excess_kurtosis, skewness,
+    sixth_cumulant, negentropy, edgeworth_negentropy, spacing_negentropy, anderson_darling, ks_distance):
 
     * ``s``, ``s_per_unit``: all classes together; the mean over defined units, and each unit.
     * ``s_within_class``, ``s_per_class``, ``s_per_class_unit``: within each class; the mean over defined
       classes, the mean over units, and each unit.
     * ``s_twin``, ``s_shuffled``, ``s_random_mask`` and their ``…_per_unit``: the controls. The last two are
-      sampled once, since the mean over units already averages; they also have ``…_within_class`` and
-      ``…_per_class``. The twin has neither, because an observation holds no labels of its twin.
-    * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask`` and, for the sampled controls,
-      ``…_within_class`` and ``…_per_class``: mean of ``s`` minus its control over the units in which both
-      are defined.
+      sampled once, since the mean over units already averages. All also have ``…_within_class`` and
+      ``…_per_class`` (the twin only if the observation holds the labels of the twin).
+    * ``s_beyond_twin``, ``s_beyond_shuffled``, ``s_beyond_random_mask``, and ``…_within_class`` and
+      ``…_per_class`` of each: mean of ``s`` minus its control over the units where both are defined.
+
+    ``excess_kurtosis_independent_within_class`` is what independent inputs with the same marginals would give
+    (`independent_kurtosis`): a unit of few effective inputs is less Gaussian, whatever they are.
+    ``excess_kurtosis_beyond_ipr_within_class`` and ``abs_excess_kurtosis_beyond_ipr_within_class`` are beyond
+    it, and compare conditions whose units have different numbers of effective inputs. Each also has
+    ``…_per_class``.
 
     All classes together are a mixture. If their variances differ, the mixture has a positive kurtosis even
     if each class is Gaussian. The pooled ``s_twin`` shows how much of ``s`` is due to that;
@@ -62,10 +74,11 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     """
     lambdas = _preactivations_with_controls(observation)
     pooled = {name: gaussianity(values) for name, values in lambdas.items()}
+    labels = dict.fromkeys(lambdas, observation.labels) | {"twin": observation.twin_labels}
     by_class = {
-        name: gaussianity(values, labels=observation.labels, num_classes=observation.num_classes)
+        name: gaussianity(values, labels=labels[name], num_classes=observation.num_classes)
         for name, values in lambdas.items()
-        if name != "twin"
+        if labels[name] is not None
     }
     own, own_by_class = pooled["own"], by_class["own"]
     undefined_by_class = np.isnan(own_by_class.excess_kurtosis).sum(axis=1)
@@ -82,7 +95,7 @@ def measure_gaussianity(observation: Observation) -> Mapping[str, Quantity]:
     for statistic, meaning in _MEANING.items():
         quantities |= dict(_pooled_quantities(statistic, meaning, pooled))
         quantities |= dict(_class_quantities(statistic, f"within each class, {meaning}", by_class))
-    return quantities
+    return quantities | dict(_beyond_ipr(own_by_class, observation))
 
 
 def _preactivations_with_controls(o: Observation) -> dict[str, np.ndarray]:
@@ -139,6 +152,30 @@ def _class_quantities(
             own - values,
             f"mean over units of, {meaning}, minus the same with {what} (none: 0)",
         )
+
+
+def _beyond_ipr(own: Gaussianity, observation: Observation) -> Iterator[tuple[str, Quantity]]:
+    """Yield κ of independent inputs, and how far κ and |κ| are from it."""
+    independent = independent_kurtosis(
+        observation.weight,
+        observation.inputs,
+        labels=observation.labels,
+        num_classes=observation.num_classes,
+        mask=observation.mask,
+    )
+    what = "Σw⁴σ⁴κ/(Σw²σ²)² over the unit's inputs, the excess kurtosis if they were independent"
+    where = "mean over units of, within each class,"
+    yield from _class_means("excess_kurtosis_independent", independent, f"{where} {what}")
+    for name, values, meaning in (
+        ("excess_kurtosis", own.excess_kurtosis - independent, "excess kurtosis minus"),
+        (
+            "abs_excess_kurtosis",
+            own.abs_excess_kurtosis - np.abs(independent),
+            "|excess kurtosis| minus |κ| of",
+        ),
+    ):
+        words = f"{where} {meaning} {what} (independent inputs: 0)"
+        yield from _class_means(f"{name}_beyond_ipr", values, words)
 
 
 def _class_means(name: str, by_class_unit: np.ndarray, meaning: str) -> Iterator[tuple[str, Quantity]]:

@@ -46,6 +46,9 @@ class Observation:
         Classes of those samples.
     twin_inputs : Tensor of float32, (m, in), or None
         The same layer's inputs when the same network receives the Gaussian twin of the data.
+    twin_labels : Tensor of int64, (m,), or None
+        Classes of the twin's samples. For every clone and every field that knows its own twin these are
+        `labels`, in the same order; a caller's own twin may have others.
     geometry : Geometry or None
         Geometry of the network's input, or of the layer's own inputs. None in networks that are not a chain
         of linear layers, unless the caller gave one: quantities that need positions are undefined there.
@@ -73,6 +76,7 @@ class Observation:
     inputs: Tensor
     labels: Tensor
     twin_inputs: Tensor | None
+    twin_labels: Tensor | None = None
     geometry: Geometry | None
     paths: np.ndarray | None
     num_classes: int
@@ -117,13 +121,17 @@ def observe(
     following = _following_layers(network)
     wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
     seen = layer_inputs(network, list(wanted), inputs)
-    seen_on_twin = layer_inputs(network, pruned, twin.samples("test", 0, num_samples)[0]) if twin else {}
+    twin_samples = twin.samples("test", 0, num_samples) if twin else None
+    seen_on_twin = layer_inputs(network, pruned, twin_samples[0]) if twin_samples else {}
     places = _Places(network, masks, task.geometry, geometries or {})
     for name in pruned:
         layer, weight_name = layers[name], f"{name}.weight"
         depth, geometry, product = places.of(name)
         samples = seen[name].reshape(-1, layer.in_features)
-        on_twin = seen_on_twin.get(name)
+        on_twin, twin_labels = None, None
+        if twin_samples:
+            on_twin = seen_on_twin[name].reshape(-1, layer.in_features)
+            twin_labels = twin_samples[1].repeat_interleave(len(on_twin) // len(twin_samples[1]))
         after = following.get(name)
         yield Observation(
             layer=name,
@@ -138,7 +146,8 @@ def observe(
             inputs=samples,
             # A layer applied at several places (tokens) has several rows for each sample, next to each other.
             labels=labels.repeat_interleave(len(samples) // len(labels)),
-            twin_inputs=None if on_twin is None else on_twin.reshape(-1, layer.in_features),
+            twin_inputs=on_twin,
+            twin_labels=twin_labels,
             geometry=geometry,
             paths=None if product is None else product.numpy(),
             num_classes=task.num_classes,

@@ -1,14 +1,15 @@
 """Measurements of receptive fields and pre-activations, as pure functions of arrays.
 
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
-within classes `_class_mean_effects`;
-several weights at once `_joint_cavity`; kept against pruned weights `_cavity_contrast`; between levels
-`_cavity_change`; against other maps `_rank_correlations`. The same for the difference between classes in
-variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint moments:
-`_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
+within classes `_class_mean_effects`; its two parts `_kurtosis_parts`; several weights at once `_joint_cavity`;
+kept against pruned weights `_cavity_contrast`, with the controls `_cavity_controls` and `_threshold_contrast`;
+between levels `_cavity_change`; against other maps `_rank_correlations`. The same for the difference between
+classes in variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint
+moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
 
-Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_preactivation_histogram`, and
-the controls with the same fan-in, `_gaussianity_controls`.
+Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_spacing_negentropy`,
+`_preactivation_histogram`; the controls with the same fan-in, `_gaussianity_controls`; and what independent
+inputs would give, `_independent_kurtosis`.
 
 Locality (how close together a unit's inputs are): `_locality`, compared with `_expected_locality`; of each
 unit, `_unit_locality`, relative to the ceiling in `_most_near_pairs`; the word for it, `_locality_verdict`.
@@ -18,8 +19,7 @@ fields: `_receptive_field`, `_ipr_null`, `_shape_fits`.
 Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
 
 Replicates (error bars): `_intervals`, `_bca`, `_fieller` for ratios, `_median_interval`; `_p_values`,
-`_cliffs_delta`, `_detectable_effect`. Means of defined values:
-`_means`.
+`_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
 """
 
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all

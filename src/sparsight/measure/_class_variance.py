@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.measure._sample_blocks import class_members, sample_blocks
-from sparsight.measure._scaled_layer import KeptWeights, kept_weights
+from sparsight.measure._scaled_layer import KeptWeights, kept_weights, near_one
 
 # Rounding errors of √(Σ W² Var h) that a standard deviation must exceed, as for a unit in `cavity`.
 _LEAST_SD = 1e4
@@ -22,7 +22,7 @@ _LEAST_SD = 1e4
 _LEAST_RESOLVED_SHARE = 1e-8
 
 
-@checked()
+@checked(finite=("weight", "inputs"))
 def class_variance_score(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
@@ -62,7 +62,7 @@ def class_variance_score(
     InputError
         If shapes, dtypes or labels do not fit, or values are not finite.
     """
-    kept = kept_weights(weight, mask)
+    kept = near_one(kept_weights(weight, mask))
     total, squares, num_used = _sums_over_classes(kept, inputs, labels, num_classes)
     score = _score(total, squares, num_used)
     whole = np.full(kept.shape[0], np.nan)
@@ -70,7 +70,7 @@ def class_variance_score(
     return whole
 
 
-@checked()
+@checked(finite=("weight", "inputs"))
 def class_variance_effect(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
@@ -102,7 +102,7 @@ def class_variance_effect(
     >>> effect.round(1)  # with both q = (3/7)²; the second input alone has 0, the first alone (3/5)²
     array([[ 0.2, -0.2]])
     """
-    kept = kept_weights(weight, mask)
+    kept = near_one(kept_weights(weight, mask))
     total, squares, num_used = _sums_over_classes(kept, inputs, labels, num_classes)
     without, without_squares = torch.zeros_like(kept.weight), torch.zeros_like(kept.weight)
     largest = torch.zeros_like(kept.weight)  # of the terms that cancel in the variance without the weight

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from sparsight.arguments import checked
 from sparsight.measure._sample_blocks import class_members, sample_blocks
-from sparsight.measure._scaled_layer import kept_weights
+from sparsight.measure._scaled_layer import kept_weights, near_one
 
 # Rounding errors of an input's size that its standard deviation must exceed, or the input is constant.
 _LEAST_INPUT_SD = 64.0
 
 
-@checked()
+@checked(finite=("weight", "inputs"))
 def independent_kurtosis(
     weight: Shaped[np.ndarray | Tensor, "out in"],
     inputs: Shaped[np.ndarray | Tensor, "n in"],
@@ -64,7 +64,7 @@ def independent_kurtosis(
     >>> independent_kurtosis(np.array([[0.3, 0.3]]), coins)
     array([-1.])
     """
-    kept = kept_weights(weight, mask)
+    kept = near_one(kept_weights(weight, mask))
     everything = np.arange(len(inputs))
     groups = [everything] if labels is None else class_members(inputs, labels, num_classes)
     found = np.full((len(groups), kept.shape[0]), np.nan)

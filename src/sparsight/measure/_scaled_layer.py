@@ -1,7 +1,7 @@
 """The kept weights of a layer, scaled so that pre-activations and inputs are near 1."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ def kept_weights(weight: np.ndarray | Tensor, mask: np.ndarray | Tensor | None) 
     if (len(rows), len(columns)) != dense.shape:
         dense = dense[rows][:, columns]
     return KeptWeights((nonzero.shape[0], nonzero.shape[1]), rows, columns, dense)
+
+
+def near_one(kept: KeptWeights) -> KeptWeights:
+    """Return kept weights with each unit scaled by a power of two, so that its largest is near 1."""
+    largest = kept.weight.abs().amax(dim=1) if kept.weight.numel() else kept.weight.new_zeros(len(kept.rows))
+    return replace(kept, weight=kept.weight / _power_of_two(largest)[:, None])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

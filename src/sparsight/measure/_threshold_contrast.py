@@ -79,7 +79,7 @@ def threshold_contrast(
     Raises
     ------
     InputError
-        If the groups overlap, or `bandwidth` is not above 0.
+        If the groups overlap, `bandwidth` is not above 0, or `min_pairs` is below 1.
 
     Notes
     -----
@@ -98,8 +98,10 @@ def threshold_contrast(
     Source: Hahn, Todd & van der Klaauw, Econometrica 69 (2001) 201; Imbens & Lemieux, J. Econometrics 142
     (2008) 615 (local linear regression at a threshold, its kernel and its bias).
     """
-    if not bandwidth > 0:
+    if not 0 < bandwidth < np.inf:
         raise InputError(f"bandwidth is {bandwidth}; a number above 0 is needed")
+    if min_pairs < 1:
+        raise InputError(f"min_pairs is {min_pairs}; 1 or more is allowed")
     rows, columns = defined_members(delta, kept & (magnitude > 0), pruned & (magnitude > 0))
     is_kept = kept[rows, columns]
     num_kept = int(is_kept.sum())
@@ -109,13 +111,12 @@ def threshold_contrast(
     smallest = len(size) - num_kept  # place of the smallest kept size, if kept weights are the largest
     threshold = float(np.partition(size, (smallest - 1, smallest))[smallest - 1 : smallest + 1].mean())
     position = size - threshold
-    counts = np.zeros((2, len(delta)), np.int64)
     near = np.abs(position) < bandwidth
-    for side in (0, 1):
-        counts[side] = np.bincount(rows[near & (is_kept == side)], minlength=len(delta))
-    near &= (counts > 0).all(axis=0)[rows]
+    counts = np.stack([np.bincount(rows[near & side], minlength=len(delta)) for side in (is_kept, ~is_kept)])
+    has_both = counts.min(axis=0) > 0
+    near &= has_both[rows]
     num_pairs = int(counts.min(axis=0).sum())
-    enough = num_pairs >= max(1, min_pairs)
+    enough = num_pairs >= min_pairs
     values = delta[rows, columns][near].astype(np.float64)
     jump = _jump(values, position[near], is_kept[near], rows[near], bandwidth) if enough else np.nan
     return ThresholdContrast(jump=jump, num_pairs=num_pairs, threshold=float(np.exp(threshold)))
