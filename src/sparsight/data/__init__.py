@@ -3,6 +3,7 @@
 _task: the `Task`, inputs with labels and a geometry; the batch of every training step
 _sources: data sources by name; add one with the decorator `data_source`
 _clones, _clone_storage: Gaussian twins and phase clones of any task, and how their values are stored
+_arrays, _given_labels, _datasets: tasks from arrays, tensors, datasets and loaders in memory
 _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
@@ -11,7 +12,7 @@ fields: random fields
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
-  _photographs, _patches, _images, _idx, _cifar, _imagenet, _npz: the sources
+  _photographs, _patches, _images, _mnist1d, _idx, _cifar, _imagenet, _npz: the sources
   _files, _batches, _standardise: shared steps of the published sets
   _picture_file, _picture_folders, _collection: picture files; _regions: patches; _resized: whole pictures
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
@@ -30,6 +31,7 @@ from sparsight.data._task import Task as Task
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
 from sparsight.data.images._images import image_folder as image_folder
+from sparsight.data.images._mnist1d import mnist1d as mnist1d
 from sparsight.data.images._npz import npz as npz
 from sparsight.data.images._patches import patches as patches
 from sparsight.data.images._photographs import photographs as photographs
