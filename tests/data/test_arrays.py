@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -279,22 +276,3 @@ def test_as_many_classes_as_values_are_refused():
     inputs = np.zeros((2**16 + 1, 1, 1), np.float32)
     with pytest.raises(InputError, match="labels hold 65537 different values"):
         task_of(inputs, np.arange(2**16 + 1))
-
-
-def test_imp_says_how_to_make_a_task():
-    """In a process of its own: the tests check types before the function does."""
-    code = """
-import torch, sparsight
-from torch.utils.data import DataLoader, TensorDataset
-loader = DataLoader(TensorDataset(torch.ones(4, 3), torch.tensor([0, 1, 0, 1])))
-network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
-try:
-    next(sparsight.imp(network, loader, sparsight.TrainingSettings(steps=1), sparsight.PruningSettings()))
-except sparsight.InputError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == (
-        "task is a DataLoader; a sparsight.Task is needed: make one with Task.from_dataset(train, test) or "
-        "Task.from_arrays(inputs, labels, test_inputs, test_labels)\n"
-    )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from sparsight.data import nlgp, with_label_noise, with_merged_classes
 from sparsight.errors import InputError
@@ -37,6 +38,18 @@ def test_label_noise_is_a_function_of_the_seed():
     labels = [with_label_noise(task, 1.0, seed).train_labels for seed in (1, 1, 2)]
     assert (labels[0] == labels[1]).all()
     assert (labels[0] != labels[2]).any()
+
+
+@pytest.mark.parametrize(("share", "says_something"), [(1.0, False), (0.9, True)])
+def test_label_noise_of_1_leaves_no_task(share, says_something):
+    """Given and true labels are independent, in both splits; planted: a tenth of true labels shows."""
+    task = linear_task(num_train=5000, num_test=5000)
+    noisy = with_label_noise(task, share, seed=1)
+    for split in ("train", "test"):
+        true, given = getattr(task, f"{split}_labels"), getattr(noisy, f"{split}_labels")
+        table = np.zeros((2, 2))
+        np.add.at(table, (true, given), 1)
+        assert (chi2_contingency(table).pvalue < 0.01) == says_something
 
 
 def test_merged_classes_are_neighbours():

@@ -22,6 +22,7 @@ FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | 
 PAGES_WITH_CODE = (
     "tutorial",
     "science",
+    "howto/data",
     "howto/network",
     "howto/criterion",
     "howto/masks",

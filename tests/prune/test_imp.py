@@ -1,11 +1,13 @@
+import inspect
 import itertools
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from sparsight.errors import InputError
-from sparsight.prune import PruningSettings, criterion, imp
+from sparsight.prune import PruningSettings, check_settings, criterion, imp
 from sparsight.prune._schedule import num_kept_by_level
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
@@ -204,3 +206,12 @@ def test_an_unknown_layer_is_refused():
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         PruningSettings(**settings)
+
+
+def test_a_loader_in_place_of_a_task_is_refused_with_the_call_to_make():
+    loader = DataLoader(TensorDataset(torch.ones(4, 3), torch.tensor([0, 1, 0, 1])))
+    check = inspect.unwrap(check_settings)  # the tests' check of types would come first
+    with pytest.raises(
+        InputError, match=r"task is a DataLoader; .* make one with Task.from_dataset\(train, test"
+    ):
+        check({}, loader, TRAINING, PruningSettings())

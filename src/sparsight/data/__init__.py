@@ -8,6 +8,7 @@ _clones: Gaussian twins and phase clones of any task
   _clone_storage: how the values of clones are stored
   _twin_leak: whether a fitted twin leaks; _kept_and_changed: what a clone keeps and changes, in numbers
 _teacher: labels by a network that learned the task
+_arrays, _given_labels, _datasets: tasks from arrays, tensors, datasets and loaders in memory
 _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
@@ -17,7 +18,7 @@ fields: random fields
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
-  _photographs, _patches, _images, _idx, _cifar, _imagenet, _npz: the sources
+  _photographs, _patches, _images, _mnist1d, _idx, _cifar, _imagenet, _npz: the sources
   _files, _batches, _standardise: shared steps of the published sets
   _picture_file, _picture_folders, _collection: picture files; _regions: patches; _resized: whole pictures
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
@@ -38,6 +39,7 @@ from sparsight.data._teacher import with_teacher_labels as with_teacher_labels
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
 from sparsight.data.images._images import image_folder as image_folder
+from sparsight.data.images._mnist1d import mnist1d as mnist1d
 from sparsight.data.images._npz import npz as npz
 from sparsight.data.images._patches import patches as patches
 from sparsight.data.images._photographs import photographs as photographs

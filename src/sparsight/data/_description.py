@@ -1,12 +1,13 @@
 """Which data sources can be used on this machine, and a summary of the data of a task."""
 
+import importlib.util
 import inspect
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from sparsight.data._sources import SOURCES
+from sparsight.data._sources import PACKAGES, SOURCES
 from sparsight.data._task import Task
 from sparsight.data.images._published_sets import folder_or_downloaded
 
@@ -17,7 +18,8 @@ _SAMPLES_LOOKED_AT = 4000
 class SourceStatus:
     """Whether a data source can be used on this machine, with a sentence on what it is and what is missing.
 
-    It is not available if it needs a file or folder that does not exist, or that the user has to name.
+    It is not available if it needs a file or folder that does not exist or that the user has to name, or a
+    package that is not installed.
     """
 
     name: str
@@ -66,6 +68,9 @@ def describe_task(task: Task) -> dict[str, object]:
 def _status(name: str) -> SourceStatus:
     function = SOURCES[name]
     what = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+    package = PACKAGES.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        return SourceStatus(name, False, f'{what} Not installed: pip install "sparsight[{package}]".')
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name not in ("folder", "path"):
             continue

@@ -12,11 +12,14 @@ _SourceT = TypeVar("_SourceT", bound=Callable[..., Task])
 
 SOURCES: Registry[Callable[..., Task]] = Registry("data source")
 
+PACKAGES: dict[str, str] = {}
+"""Source → the package that it needs beyond those of sparsight; it is also the name of the extra."""
+
 Count = Annotated[int, Field(ge=2)]
 """The number of samples in a split, as recipes accept it."""
 
 
-def data_source(name: str) -> Callable[[_SourceT], _SourceT]:
+def data_source(name: str, *, package: str | None = None) -> Callable[[_SourceT], _SourceT]:
     """Register a function that makes a `Task`, under the name that recipes use.
 
     The function takes keyword arguments only, one of them ``seed: int``. The others become the fields
@@ -27,10 +30,14 @@ def data_source(name: str) -> Callable[[_SourceT], _SourceT]:
     ----------
     name : str
         The value of ``data.source`` in a recipe.
+    package : str, optional
+        A package that the source imports and that may not be installed; `sparsight data` says so.
 
     Raises
     ------
     InputError
         If the name is taken.
     """
+    if package is not None:
+        PACKAGES[name] = package
     return SOURCES.register(name)

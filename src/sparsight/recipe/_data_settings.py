@@ -58,7 +58,7 @@ class DataSettings(Settings):
         `with_teacher_labels`. A clone is then made of these classes, from the training split.
     label_noise : float
         Fraction of the labels, in both splits, that are redrawn at random; see `with_label_noise`. Inputs and
-        their clones are made with the true labels.
+        their clones are made with the true labels. 1 is the control with shuffled labels: no task is left.
     merged_classes : int or None
         Number of classes after merging neighbouring ones; see `with_merged_classes`. None merges nothing.
     **options

@@ -1,11 +1,17 @@
 """Odd picture files come out as a viewer would show them, or are refused by name."""
 
+import io
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
 from PIL import Image
 
 from sparsight.data.images._picture_file import is_picture, read_picture
 from sparsight.errors import InputError
+from tests.fuzzing import apply_damage, damage, fuzzed_each
 
 
 @pytest.fixture
@@ -165,3 +171,38 @@ def test_hidden_files_are_no_pictures(tmp_path):
     assert not is_picture(tmp_path / "._a.png")
     assert not is_picture(tmp_path / ".png")
     assert not is_picture(tmp_path / "notes.txt")
+
+
+def _encoded(mode, kind, **options):
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+FILES = {
+    "png": _encoded("RGBA", "PNG"),
+    "palette": _encoded("P", "PNG"),
+    "jpeg": _encoded("RGB", "JPEG"),
+    "webp": _encoded("RGB", "WEBP", lossless=True),
+    "tiff": _encoded("RGB", "TIFF", compression="tiff_lzw"),
+    "bmp": _encoded("L", "BMP"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+@fuzzed_each
+@given(damage=damage)
+def test_damaged_files_are_read_or_refused_in_one_line(kind, damage):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+        path.write_bytes(apply_damage(FILES[kind], damage))
+        refusal = "refused in one line"
+        try:
+            found = read(path, background="black")
+        except InputError as error:
+            refusal = str(error)
+        else:
+            assert found.ndim == (2 if found.dtype == np.float32 else 3)
+        assert "\n" not in refusal
+        assert len(refusal) < 600
