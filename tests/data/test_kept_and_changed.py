@@ -60,8 +60,12 @@ def test_the_change_by_samples_finds_a_true_change():
     first, second = (1.5 * stream.normal(size=(400, 50)) + 0.2 for _ in range(2))
     mean, covariance = change_by_samples(*(each.astype(np.float32) for each in (original, first, second)))
     own = np.cov(original.T)
-    assert covariance == pytest.approx(np.linalg.norm(2.25 * np.eye(50) - own) / np.linalg.norm(own), abs=0.04)
-    assert mean == pytest.approx(np.linalg.norm(original.mean(axis=0) - 0.2) / np.sqrt(np.trace(own)), abs=0.02)
+    assert covariance == pytest.approx(
+        np.linalg.norm(2.25 * np.eye(50) - own) / np.linalg.norm(own), abs=0.04
+    )
+    assert mean == pytest.approx(
+        np.linalg.norm(original.mean(axis=0) - 0.2) / np.sqrt(np.trace(own)), abs=0.02
+    )
 
 
 def test_phase_clones_of_stationary_rings_keep_the_covariance_and_of_others_do_not():

@@ -92,7 +92,9 @@ def test_clear_differences_are_kept():
 def test_the_model_is_the_formula_written_out():
     stream = np.random.default_rng(2)
     labels = np.repeat([0, 1], 40)
-    inputs = correlated(stream, 80, stream.normal(size=(6, 6))) * (1 + 0.3 * labels[:, None]) + labels[:, None]
+    inputs = (
+        correlated(stream, 80, stream.normal(size=(6, 6))) * (1 + 0.3 * labels[:, None]) + labels[:, None]
+    )
     moments = ClassMoments.by_class(task_of(inputs, labels))
     fit = fit_shrunk(moments)
     inputs = inputs.astype(np.float32).astype(float)

@@ -25,13 +25,15 @@ def white_task(num_inputs=256, per_class=500, num_classes=4, seed=0):
 
 
 def nearest_in_quadratic_features(clone):
-    """Accuracy of another readout than the card's: ridge regression on all products of inputs, by its kernel."""
+    """Accuracy of another readout than the card's: ridge regression on all products of inputs."""
     (train, labels), (test, truth) = clone.samples("train"), clone.samples("test")
     kernel = (train @ train.T / train.shape[1]).square()
     kernel.diagonal().add_(kernel.diagonal().mean())
     targets = torch.nn.functional.one_hot(labels).float()
     weights = torch.linalg.solve(kernel, targets - targets.mean(dim=0))
-    return ((test @ train.T / train.shape[1]).square() @ weights).argmax(dim=1).eq(truth).float().mean().item()
+    return (
+        ((test @ train.T / train.shape[1]).square() @ weights).argmax(dim=1).eq(truth).float().mean().item()
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
