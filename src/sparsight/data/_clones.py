@@ -243,9 +243,9 @@ def _warnings(task: Task, kind: str, moments: ClassMoments, leak: dict[str, Any]
     smallest, needed = int(moments.counts.min()), _FEW_SAMPLES * moments.num_inputs
     if kind in _UNSHRUNK and smallest < needed:
         found.append(
-            f"{kind} of {task.name}: a class has {smallest} training samples for {moments.num_inputs} inputs. "
-            f"Below {_FEW_SAMPLES} for each input ({needed}) the sampling error of its covariance is large; "
-            "gaussian_shrunk reduces it."
+            f"{kind} of {task.name}: a class has {smallest} training samples for {moments.num_inputs} "
+            f"inputs. Below {_FEW_SAMPLES} for each input ({needed}) the sampling error of its covariance is "
+            "large; gaussian_shrunk reduces it."
         )
     if leak["interval"][0] > leak["chance"]:
         low, high = leak["interval"]

@@ -72,7 +72,7 @@ def fit_shared_covariance(moments: ClassMoments, _seed: int = 0) -> GaussianFit:
 
 
 def fit_halves(moments: ClassMoments, seed: int) -> GaussianFit:
-    """Return `fit_each_class` of a random half of each class for training, and of the other half for the test."""
+    """Return `fit_each_class` of a random half of each class for training and of the other for the test."""
     halves = []
     for label, rows in enumerate(moments.groups):
         order = generator(seed, "clone", "halves", label).permutation(rows)

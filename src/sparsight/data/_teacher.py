@@ -59,7 +59,7 @@ class Teacher:
         return found
 
     def labels(self, task: Task, split: Literal["train", "test"]) -> Int64[np.ndarray, " n"]:
-        """Return the teacher's labels of a split; one class in the whole training split raises `InputError`."""
+        """Return the teacher's labels of a split; only one class in the training split: `InputError`."""
         inputs = task.train_inputs if split == "train" else task.test_inputs
         parts = [
             self.labels_of(task.flat(inputs[start : start + _BLOCK]))

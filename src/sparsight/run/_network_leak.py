@@ -60,8 +60,8 @@ def network_leak(recipe: Recipe, condition: str | None = None, *, replicate: int
     twin = resolved.data.twin() or resolved.data
     if twin.knows(twin.clone) or twin.clone in ("gaussian_global", "phase"):
         raise InputError(
-            f"condition {name!r}: nothing is fitted to the classes of {twin.source!r} for clone = {twin.clone!r}, "
-            "so nothing can leak; choose a condition with a fitted twin"
+            f"condition {name!r}: nothing is fitted to the classes of {twin.source!r} for clone = "
+            f"{twin.clone!r}, so nothing can leak; choose a condition with a fitted twin"
         )
     original = resolved.data.model_copy(update={"clone": "none", "label_noise": 0.0}).build(seed)
     task = clone_task(with_permuted_labels(original, seed), twin.clone, seed)

@@ -110,12 +110,13 @@ def equal_covariance(
         If an argument is out of range.
     """
     twin = clone == "gaussian"
+    samplers = [
+        one_sided_sampler(size, decay, rate, wraps, signs=signs, mirrored=mirrored, twin=twin)
+        for mirrored in (False, True)
+    ]
     kurtosis = 0.0 if twin else one_sided_excess_kurtosis(size, decay, rate, wraps)
     return FieldClasses(
-        [
-            one_sided_sampler(size, decay, rate, wraps, signs=signs, mirrored=mirrored, twin=twin)
-            for mirrored in (False, True)
-        ],
+        samplers,
         {
             "source": "sums of one-sided pulses (class 0) and of their mirror images (class 1)"
             + ("; the exact Gaussian twin, equal in both" if twin else ""),
