@@ -1,4 +1,4 @@
-"""Claim 5: the more a unit's kept weights raise its non-Gaussianity, the faster it becomes local."""
+"""Claim 5: the more a unit's kept weights raise its non-Gaussianity, the faster it becomes local later."""
 
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._feedback import predicts_gain
@@ -10,7 +10,8 @@ _NEAR, _FAN_IN = "locality.near_per_unit", "locality.fan_in_per_unit"
 CLAIM = Claim(
     name="feedback",
     statement=(
-        "Within a run, a unit's cavity effect at one level predicts how much more local it is at the next."
+        "Within a run, a unit's cavity effect at one level predicts how much more local it becomes from the "
+        "next level to the one after."
     ),
     source="arXiv 2412.06545 (the feedback between non-Gaussianity and locality; the test is ours)",
     scope=(
@@ -22,7 +23,7 @@ CLAIM = Claim(
         Prediction(
             name="predicts",
             statement="Spearman's correlation over units of the cavity effect (Δ|κ| within classes, kept "
-            "minus pruned) at level t with the rise of near until t + 1",
+            "minus pruned) at level t with the rise of near from t + 1 to t + 2",
             study="ring",
             statistic=predicts_gain(_CAUSE, _NEAR, "imp"),
             rule=Rule("above", 0.0),
@@ -31,7 +32,7 @@ CLAIM = Claim(
         ),
         Prediction(
             name="predicts_given_locality",
-            statement="the same, partial to the unit's near and fan-in at level t",
+            statement="the same, partial to the unit's near and fan-in at level t + 1",
             study="ring",
             statistic=predicts_gain(_CAUSE, _NEAR, "imp", given=(_NEAR, _FAN_IN)),
             rule=Rule("above", 0.0),

@@ -36,7 +36,7 @@ CLAIM = Claim(
         _no_locality("photographs", "images", "the per-class twin of photographs", "the photographs"),
         Prediction(
             name="share_of_locality_on_the_twin",
-            statement="(near − 1 on the ring's twin)/(near − 1 on the ring)",
+            statement="mean of near − 1 on the ring's twin over mean of near − 1 on the ring",
             study="ring",
             statistic=ratio(beyond_chance(final(_NEAR, "twin")), beyond_chance(final(_NEAR, "imp"))),
             rule=Rule("below", 0.5),
