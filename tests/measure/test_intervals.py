@@ -13,6 +13,7 @@ from sparsight.measure import (
     describe,
     difference,
     mean_interval,
+    num_replicates_needed,
     paired_difference,
     smallest_detectable_effect,
     student_interval,
@@ -191,6 +192,22 @@ def test_smallest_detectable_effect_is_found_in_four_of_five_repetitions():
     draws = np.random.default_rng(1).normal(effect, 2.0, size=(4000, 10))
     found = np.mean([student_interval(row).low > 0 for row in draws])
     assert abs(found - 0.8) < 4 * np.sqrt(0.8 * 0.2 / 4000)
+
+
+@pytest.mark.parametrize(("effect", "power"), [(1.0, 0.8), (0.5, 0.8), (0.5, 0.9), (5.0, 0.8)])
+def test_replicates_needed_are_found_by_trying_one_after_another(effect, power):
+    n = 2
+    while smallest_detectable_effect(1.0, n, power=power) > effect:
+        n += 1
+    assert num_replicates_needed(1.0, effect, power=power) == n
+
+
+def test_effects_that_too_few_replicates_find_have_no_number():
+    assert num_replicates_needed(1.0, 0.01) is None
+    assert num_replicates_needed(1.0, 0.5, most=10) is None
+    assert num_replicates_needed(0.0, 0.01) == 2
+    with pytest.raises(InputError, match="effect is 0"):
+        num_replicates_needed(1.0, 0.0)
 
 
 GROUP = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0, math.nan]), max_size=8)

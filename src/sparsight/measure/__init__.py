@@ -1,11 +1,12 @@
 """Measurements of receptive fields and pre-activations, as pure functions of arrays.
 
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
-within classes `_class_mean_effects`; its two parts `_kurtosis_parts`; several weights at once `_joint_cavity`;
-kept against pruned weights `_cavity_contrast`, with the controls `_cavity_controls` and `_threshold_contrast`;
-between levels `_cavity_change`; against other maps `_rank_correlations`. The same for the difference between
-classes in variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint
-moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
+within classes `_class_mean_effects`; its two parts `_kurtosis_parts`; several weights at once
+`_joint_cavity`; kept against pruned weights `_cavity_contrast`, with the controls `_cavity_controls` and
+`_threshold_contrast`; between levels `_cavity_change`; against other maps `_rank_correlations`. The same for
+the difference between classes in variance, without a fourth moment: `_class_variance`. Below them, from
+weights and samples to joint moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`,
+`_power_sums`.
 
 Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_spacing_negentropy`,
 `_preactivation_histogram`; the controls with the same fan-in, `_gaussianity_controls`; and what independent

@@ -22,7 +22,7 @@ _tables: an outcome as a JSON file.
 _document, _figures: the page on the claims, made from these files alone.
 """
 
-from sparsight.reproduce._claim import Claim as Claim
+from sparsight.reproduce._claim import Claim as Claim, Finding as Finding
 from sparsight.reproduce._registry import select_claims as select_claims
 from sparsight.reproduce._reproduction import Outcome as Outcome, Studies as Studies, reproduce as reproduce
 from sparsight.reproduce._tables import write_table as write_table

@@ -59,8 +59,8 @@ def detectable_cell(finding: Mapping[str, Any]) -> str:
 
 def verdict_cell(finding: Mapping[str, Any]) -> str:
     """Return the verdict on a prediction, and the one before the correction if it was another."""
-    alone = finding["verdict_alone"]
-    return finding["verdict"] + ("" if alone == finding["verdict"] else f" (alone: {alone})")
+    verdict, alone = finding["verdict"], finding["verdict_alone"]
+    return f"{verdict}" if alone == verdict else f"{verdict} (alone: {alone})"
 
 
 def words(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from sparsight.measure import describe
-from sparsight.reproduce import Claim, Outcome
+from sparsight.reproduce import Claim, Finding, Outcome
 
 
 def claims_table(claims: Iterable[Claim]) -> Table:
@@ -42,7 +42,7 @@ def findings_table(outcome: Outcome) -> Table:
             describe(finding.effect),
             "" if finding.control is None else describe(finding.control),
             "" if math.isnan(finding.p) else f"{finding.p_adjusted:.2g}",
-            finding.verdict,
+            _verdict(finding),
         )
     return table
 
@@ -50,6 +50,11 @@ def findings_table(outcome: Outcome) -> Table:
 def run_notice(name: str, path: Path) -> str:
     """Return a line that names a study and the folder in which it is run, or read if it is finished."""
     return f"{name} in {path}"
+
+
+def _verdict(finding: Finding) -> str:
+    alone = finding.verdict_alone
+    return finding.verdict if finding.verdict == alone else f"{finding.verdict} (alone: {alone})"
 
 
 def _caption(outcome: Outcome) -> str:
