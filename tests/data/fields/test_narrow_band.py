@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from sparsight.data import SOURCES
+from sparsight.data import SOURCES, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
 from sparsight.data.fields._narrow_band import (
     narrow_band,
@@ -15,23 +15,30 @@ from sparsight.geometry import Geometry
 from tests.data.fields.test_heavy_tailed import assert_moment_matrix
 
 
-def by_cosines(size, wave_number, power):
+def by_cosines(size, wave_number, power, correlation_length=None):
     """The covariance at every displacement: a sum of cosines over all waves."""
+    background = np.ones(size)
+    if correlation_length is not None:
+        rows = product_covariance(size, correlation_length, wraps=True).by_displacement()
+        phases = [np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n) for n in size]
+        background = (phases[0] @ rows).real if len(size) == 1 else (phases[0] @ rows @ phases[1].T).real
     total, covariance = 0.0, np.zeros(size)
     places = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1)
     for wave in np.ndindex(*size):
         signed = [k if k <= n // 2 else k - n for k, n in zip(wave, size, strict=True)]
         cycles = np.hypot(*signed) if len(size) == 2 else abs(signed[0])
-        share = power if abs(cycles - wave_number) < 0.5 else 1.0
+        share = background[wave] * (power if abs(cycles - wave_number) < 0.5 else 1.0)
         covariance += share * np.cos(2 * np.pi * (places * np.array(wave) / np.array(size)).sum(axis=-1))
         total += share
     return covariance / total
 
 
+@pytest.mark.parametrize("length", [None, 1.5])
 @pytest.mark.parametrize(("size", "wave_number"), [((16,), 3), ((15,), 7), ((16,), 8), ((6, 6), 2)])
-def test_covariance_is_a_sum_of_cosines(size, wave_number):
-    spectrum = narrow_band_spectrum(size, wave_number, 15.0)
-    np.testing.assert_allclose(spectrum_covariance(spectrum), by_cosines(size, wave_number, 15.0), atol=1e-12)
+def test_covariance_is_a_sum_of_cosines(size, wave_number, length):
+    spectrum = narrow_band_spectrum(size, wave_number, 15.0, length)
+    expected = by_cosines(size, wave_number, 15.0, length)
+    np.testing.assert_allclose(spectrum_covariance(spectrum), expected, atol=1e-9)
     assert spectrum_covariance(spectrum).flat[0] == pytest.approx(1)
 
 
@@ -46,10 +53,11 @@ def test_on_the_default_ring_two_waves_of_96_have_fifteen_times_the_power():
 @pytest.mark.parametrize(("size", "wave_number"), [((12,), 2), ((5, 4), 1)])
 def test_fields_have_the_closed_form_covariance(sign, clone, size, wave_number):
     options = {"size": size, "wave_number": wave_number, "powers": (15.0, 1.0), "sign": sign, "clone": clone}
+    options["correlation_length"] = 0.8
     task = narrow_band(**options, num_train=80_000, num_test=2, seed=0)
     assert task.geometry == Geometry(1, size, wraps=True)
     fields = task.train_inputs[task.train_labels == 0, 0]
-    expected = by_cosines(size, wave_number, 15.0)
+    expected = by_cosines(size, wave_number, 15.0, 0.8)
     if sign:
         expected = 2 / np.pi * np.arcsin(np.clip(expected, -1, 1))
     assert_moment_matrix(fields, covariance_matrix(expected, True))

@@ -13,17 +13,21 @@ from jaxtyping import Float
 from pydantic import Field
 
 from sparsight.arguments import checked
-from sparsight.data.fields._field_source import Clone, FieldClasses, Lengths, Size, field_source
+from sparsight.data.fields._covariance import product_covariance, torus_spectrum
+from sparsight.data.fields._field_source import Clone, FieldClasses, Lengths, Positive, Size, field_source
 from sparsight.data.fields._gaussian_samplers import Sampler, torus_sampler
 from sparsight.errors import InputError
 
 
-def narrow_band_spectrum(size: Sequence[int], wave_number: int, power: float) -> Float[np.ndarray, "*size"]:
+def narrow_band_spectrum(
+    size: Sequence[int], wave_number: int, power: float, correlation_length: float | None = None
+) -> Float[np.ndarray, "*size"]:
     """Return the power of every wave of a field of variance 1, in the order of `scipy.fft.fftn`.
 
-    Waves in the band have `power` times the power of the others. A wave is in the band if it has
-    `wave_number` ± ½ cycles along the shortest side: on a ring the two waves ± `wave_number`, on a torus a
-    ring of wave vectors in all directions.
+    Waves in the band have `power` times the power that they have in the background: white noise, or with a
+    `correlation_length` ξ the field of covariance exp(−(d/ξ)²). A wave is in the band if it has `wave_number`
+    ± ½ cycles along the shortest side: on a ring the two waves ± `wave_number`, on a torus a ring of wave
+    vectors in all directions.
     """
     cycles = np.meshgrid(*(scipy.fft.fftfreq(extent) * min(size) for extent in size), indexing="ij")
     distance = np.abs(np.linalg.norm(cycles, axis=0) - wave_number)
@@ -33,7 +37,11 @@ def narrow_band_spectrum(size: Sequence[int], wave_number: int, power: float) ->
             f"wave_number is {wave_number}; with the shortest side {min(size)}, 1 to {min(size) // 2} is "
             "possible"
         )
-    spectrum = np.where(in_band, float(power), 1.0)
+    background = np.ones(tuple(size))
+    if correlation_length is not None:
+        covariance = product_covariance(size, correlation_length, wraps=True)
+        background = np.maximum(torus_spectrum(covariance.by_displacement()), 0.0)
+    spectrum = background * np.where(in_band, float(power), 1.0)
     scaled: np.ndarray = spectrum / spectrum.mean()
     return scaled
 
@@ -71,6 +79,7 @@ def narrow_band(
     size: Size = (96,),
     wave_number: Annotated[int, Field(ge=1)] = 5,
     powers: Lengths = (1.0, 15.0),
+    correlation_length: Positive | None = 2.0,
     sign: bool = False,
     clone: Clone = "none",
 ) -> FieldClasses:
@@ -93,7 +102,9 @@ def narrow_band(
     wave_number : int
         Cycles of the band's waves along the shortest side.
     powers : sequence of float
-        Power of the band's waves in each class, relative to all others.
+        Power of the band's waves in each class, relative to the background.
+    correlation_length : float or None
+        ξ of the background, in pixels: its covariance is exp(−(d/ξ)²). None: white noise.
     sign : bool
         Whether to pass the fields through sign().
     clone : {"none", "gaussian"}
@@ -106,7 +117,7 @@ def narrow_band(
     """
     samplers, kurtosis = [], -2.0 if sign and clone == "none" else 0.0
     for power in powers:
-        spectrum = narrow_band_spectrum(size, wave_number, power)
+        spectrum = narrow_band_spectrum(size, wave_number, power, correlation_length)
         if sign and clone == "gaussian":
             spectrum = scipy.fft.fftn(sign_covariance(spectrum_covariance(spectrum))).real
         fields = torus_sampler(spectrum, tuple(size))
@@ -120,6 +131,7 @@ def narrow_band(
             "clone": clone,
             "wave_number": wave_number,
             "band_power_per_class": list(powers),
+            "background_correlation_length": correlation_length,
             "pixel_excess_kurtosis_per_class": [kurtosis for _ in powers],
         },
     )
