@@ -42,7 +42,7 @@ def test_changes_of_the_shared_and_the_global_twin_are_those_of_numpy(monkeypatc
 
 
 def test_the_change_by_samples_leaves_out_their_sampling_error():
-    """Clones with the original's moments: a plain difference of covariances is 0.6, and is all sampling error."""
+    """Clones with the original's moments: a plain difference of covariances is all sampling error."""
     stream = np.random.default_rng(0)
     original = stream.normal(size=(300, 100))
     factor = (original - original.mean(axis=0)) / np.sqrt(299)

@@ -300,6 +300,20 @@ def test_unfinished_failed_and_missing_replicates_are_named(lean_copy, hostile):
     assert hostile not in page.source
 
 
+def test_what_the_cards_of_twins_warn_of_is_a_caveat(copied):
+    hostile = "leaks <b>badly</b>"
+    for condition, facts in (
+        ("imp", {"card": {"warnings": ["few samples"]}, "twin": {"warnings": [hostile]}}),
+        ("random", {"card": {"warnings": ["few samples"]}, "twin": "nonsense"}),
+    ):
+        before = copied.directory.task_facts(condition, 0)
+        copied.directory.begin(condition, 0, before | facts)
+    words = caveats(Summaries(copied))
+    assert "Twin (imp, random): few samples" in words
+    assert f"Twin (imp): {hostile}" in words
+    assert hostile not in render(copied)
+
+
 def test_severed_layers_and_undefined_values_are_named(copied):
     directory = copied.directory
     stored = copied.level("imp", 0, 3)

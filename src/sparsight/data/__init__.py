@@ -13,8 +13,13 @@ _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
 fields: random fields
+<<<<<<< HEAD
   _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band: the
     sources
+=======
+  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _equal_covariance,
+  _mean_only: the sources
+>>>>>>> twins
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
@@ -37,6 +42,8 @@ from sparsight.data._sources import SOURCES as SOURCES, data_source as data_sour
 from sparsight.data._task import Task as Task
 from sparsight.data._teacher import with_teacher_labels as with_teacher_labels
 from sparsight.data.fields._covariance import product_covariance as product_covariance
+from sparsight.data.fields._equal_covariance import equal_covariance as equal_covariance
+from sparsight.data.fields._mean_only import mean_only as mean_only
 from sparsight.data.fields._nlgp import nlgp as nlgp, nlgp_sampler as nlgp_sampler
 from sparsight.data.images._images import image_folder as image_folder
 from sparsight.data.images._mnist1d import mnist1d as mnist1d
