@@ -13,13 +13,8 @@ _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 
 fields: random fields
-<<<<<<< HEAD
-  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band: the
-    sources
-=======
-  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _equal_covariance,
-  _mean_only: the sources
->>>>>>> twins
+  _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band,
+    _equal_covariance, _mean_only: the sources
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
