@@ -88,6 +88,19 @@ def test_causes_of_kept_sets_drawn_at_random_are_told_from_those_of_the_run():
     assert (beyond(results) > 0.3).all()
 
 
+def test_random_kept_sets_show_how_much_of_the_gain_of_one_mask_is_construction():
+    results = _two_functions_of_one_mask()
+    stream = np.random.default_rng(9)
+    other_mask = stream.normal(size=results.cause.shape)  # of the next level, drawn at random
+    for name in ("random_cause", "random_near"):
+        values = other_mask + 0.3 * stream.normal(size=other_mask.shape)
+        results[name] = results.cause.copy(data=values)
+    own = predicts_gain("cause", "near", "imp", lag=0)(results)
+    control = predicts_gain("random_cause", "near", "imp", lag=0, gain_to="random_near")(results)
+    assert (control > 0.3).all()
+    assert abs((own - control).mean()) < 2 * CHANCE
+
+
 def test_window_chooses_the_levels_of_the_cause():
     results = _results(1.0)
     cause = results.cause.values.copy()

@@ -49,7 +49,7 @@ def fieller_interval(
     --------
     >>> interval = fieller_interval([1.0, 2.0, 3.0, 2.2], [4.0, 5.0, 6.0, 4.5])
     >>> round(interval.mean, 2), round(interval.low, 2), round(interval.high, 2)
-    (0.42, 0.22, 0.55)
+    (0.42, 0.2, 0.56)
     """
     check_confidence(confidence)
     a, b, num_missing = complete_pairs(numerator, denominator)

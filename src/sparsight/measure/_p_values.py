@@ -58,7 +58,7 @@ def ratio_p(numerator: npt.ArrayLike, denominator: npt.ArrayLike, threshold: flo
     Examples
     --------
     >>> round(ratio_p([1.0, 2.0, 3.0, 2.2], [4.0, 5.0, 6.0, 4.5], 0.3), 3)
-    0.042
+    0.072
     """
     a, b, _ = complete_pairs(numerator, denominator)
     sign = -1.0 if len(b) and b.mean() < 0 else 1.0

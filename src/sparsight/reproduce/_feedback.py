@@ -19,6 +19,7 @@ def predicts_gain(
     lag: int = 1,
     window: tuple[float, float] = (0.0, np.inf),
     given: Sequence[str] = (),
+    gain_to: str = "",
     shuffled: bool = False,
 ) -> Statistic:
     """Return a statistic: the rank correlation, over units, of a cause with a later gain.
@@ -41,6 +42,10 @@ def predicts_gain(
         Quantities per unit at level t + lag, where the gain begins. The correlation is partial to them: a
         unit that is local by chance there is less local at the next level, whatever the cause (regression to
         the mean).
+    gain_to : str
+        For the control of a coupling by construction: a quantity per unit, stored at level t + lag, that says
+        what `gain_in` would be at the next level, for instance with a kept set drawn at random. The gain is
+        then from `gain_in` to this quantity, both at t + lag.
     shuffled : bool
         Whether to shuffle the cause over units first: this is the null, with mean 0.
 
@@ -51,8 +56,10 @@ def predicts_gain(
     """
     if lag < 0:
         raise InputError(f"lag is {lag}; a gain cannot be predicted from what comes later, so give 0 or more")
+    names = (cause, gain_in, gain_to or gain_in, *given)
+    end = lag + (0 if gain_to else 1)
     return lambda results: _predicts_gain(
-        results, (cause, gain_in, *given), condition, lag=lag, window=window, shuffled=shuffled
+        results, names, condition, start=lag, end=end, window=window, shuffled=shuffled
     )
 
 
@@ -61,7 +68,8 @@ def _predicts_gain(
     names: Sequence[str],
     condition: str,
     *,
-    lag: int,
+    start: int,
+    end: int,
     window: tuple[float, float],
     shuffled: bool,
 ) -> np.ndarray:
@@ -72,23 +80,24 @@ def _predicts_gain(
     num_levels = results.sizes["level"]
     correlations = np.full((results.sizes["replicate"], num_levels), np.nan)
     for replicate in range(len(correlations)):
-        for level in range(num_levels - lag - 1):
-            columns = _columns([array[replicate] for array in arrays], level, level + lag)
+        for level in range(num_levels - start - 1):
+            units = [array[replicate] for array in arrays]
+            columns = _columns(units, level, level + start, level + end)
             if shuffled:
                 columns[0] = generator(replicate, "feedback null", level).permutation(columns[0])
             correlations[replicate, level] = rank_correlation(columns[0], columns[1], columns[2:])
     # At the last levels of a replicate there is no later gain.
     density = np.array(results.density.sel(condition=condition).transpose("replicate", "level"))
     chosen = levels_in_window(results, condition, *window, without_last=True)
-    chosen[:, -lag - 1 :] = False
-    chosen[:, : -lag - 1] &= ~np.isnan(density[:, lag + 1 :])
+    chosen[:, -start - 1 :] = False
+    chosen[:, : -start - 1] &= ~np.isnan(density[:, start + 1 :])
     return mean_at_levels(correlations, chosen)
 
 
-def _columns(arrays: list[np.ndarray], at: int, start: int) -> list[np.ndarray]:
+def _columns(arrays: list[np.ndarray], at: int, start: int, end: int) -> list[np.ndarray]:
     """Return cause, gain and given quantities of the units that have them all."""
-    cause, place, *given = arrays  # (level, unit)
-    columns = [cause[at], place[start + 1] - place[start], *(values[start] for values in given)]
+    cause, before, after, *given = arrays  # (level, unit)
+    columns = [cause[at], after[end] - before[start], *(values[start] for values in given)]
     # A unit counts only where it has all values at both levels; ranks of different sets do not compare.
     defined = ~np.isnan(np.stack(columns)).any(axis=0)
     return [column[defined] for column in columns]
