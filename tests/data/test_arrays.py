@@ -167,11 +167,22 @@ def test_tensors_are_taken_as_arrays_are(dtype):
     np.testing.assert_array_equal(task.train_inputs.ravel(), np.arange(24))
 
 
-def test_what_the_user_changes_later_does_not_change_the_task():
-    inputs = np.ones((6, 1, 4), np.float32)
-    task = task_of(inputs)
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("standardise", ["channel", "none"])
+def test_what_the_user_changes_later_does_not_change_the_task(dtype, standardise):
+    inputs = RNG.integers(0, 256, (6, 1, 4)).astype(dtype)
+    task = task_of(inputs, standardise=standardise)
+    before = task.samples("train")[0].clone()
     inputs[:] = 7
-    assert (task.train_inputs == 1).all()
+    assert (task.samples("train")[0] == before).all()
+
+
+def test_a_memory_mapped_file_is_not_read_into_memory(tmp_path):
+    np.save(tmp_path / "pictures.npy", RNG.integers(0, 256, (6, 1, 4), dtype=np.uint8))
+    inputs = np.load(tmp_path / "pictures.npy", mmap_mode="r")
+    task = task_of(inputs, standardise="channel")
+    assert np.shares_memory(task.train_inputs, inputs)
+    np.testing.assert_array_equal(task.train_inputs, inputs)
 
 
 @pytest.mark.parametrize(

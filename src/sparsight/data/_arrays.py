@@ -66,7 +66,9 @@ def task_from_arrays(
     }
     if standardise == "channel":
         same_kind = all(values.dtype == np.uint8 for values in inputs.values())
-        train_inputs, test_inputs = (values if same_kind else _float32(values) for values in inputs.values())
+        train_inputs, test_inputs = (
+            _own(values) if same_kind else _float32(values) for values in inputs.values()
+        )
         return image_task(
             name=name,
             geometry=geometry,
@@ -109,6 +111,11 @@ def _real_array(values: Any, argument: str) -> np.ndarray:
 def _float32(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # values beyond float32 become infinite, which is refused below
         return values.astype(np.float32)
+
+
+def _own(values: np.ndarray) -> np.ndarray:
+    """Return a copy, so that the task does not change with the user's array, unless that is read-only."""
+    return values.copy() if values.flags.writeable else values  # a file mapped with mode "r" stays on disk
 
 
 def _geometry(shape: tuple[int, ...], reading: Reading) -> Geometry:

@@ -85,7 +85,7 @@ def patches(
         What transparent pixels are laid on. Default: a picture with transparent pixels is refused.
     standardise : {"channel", "pixel", "patch"}
         Mean 0 and sd 1 over the training patches for each channel; for each pixel of each channel; or over
-        the pixels of each patch by itself, which removes differences of brightness and contrast.
+        all values of each patch by itself, which removes differences of brightness and contrast.
     num_train, num_test : int
         Total numbers of patches, spread evenly over classes.
     online : bool
