@@ -27,6 +27,7 @@ from sparsight.measure import (
     _receptive_field as receptive_field,
     _shape_fits as shape_fits,
     cavity_change,
+    class_mean_effects,
     class_variance_effect,
     class_variance_score,
     cliffs_delta,
@@ -101,6 +102,9 @@ PRUNED = ~MASK
 CALLS = {
     sparsight.cavity: {"weight": WEIGHT, "inputs": INPUTS, "mask": MASK, "dtype": "float32"},
     by_class: {"weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3},
+    class_mean_effects: {
+        "weight": WEIGHT, "inputs": INPUTS, "labels": LABELS, "mask": MASK, "num_classes": 3,
+        "min_samples": 2},
     joint_cavity: {"weight": WEIGHT, "inputs": INPUTS, "removed": MASK, "mask": MASK | PRUNED},
     cavity_change: {"before": CAVITY, "after": CAVITY, "kept": MASK},
     cavity_contrast.contrast: {"delta": WEIGHT, "kept": MASK, "pruned": PRUNED},

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Integer, Shaped
 from torch import Tensor
 
 from sparsight.arguments import checked
+from sparsight.errors import InputError
 from sparsight.measure._cavity import each_class_then_all
 from sparsight.measure._cavity_effects import MAPS
 
@@ -43,8 +44,10 @@ def class_mean_effects(
     Raises
     ------
     InputError
-        As `cavity`; or if a label is out of range.
+        As `cavity`; or if a label is out of range, or `min_samples` is below 2.
     """
+    if min_samples < 2:
+        raise InputError(f"min_samples is {min_samples}; 2 or more are needed for a variance")
     sums: dict[str, np.ndarray] = {}
     num_used = 0
     for label, found in each_class_then_all(
