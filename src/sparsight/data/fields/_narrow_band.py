@@ -87,15 +87,15 @@ def narrow_band(
 
     Each class is a stationary Gaussian field on a ring or a torus, with variance 1 and the spectrum of
     `narrow_band_spectrum`. By default one class is the smooth background alone, and the other also has waves
-    of period ``size / wave_number`` over the whole image. With `sign` every pixel is replaced by its sign: excess kurtosis −2,
-    sharp edges, and the covariance `sign_covariance`. The twin is Gaussian with the same population
-    covariance in each class. The source also takes the options that all fields take (see `nlgp`).
+    of period ``size / wave_number`` over the whole image. With `sign` every pixel is replaced by its sign:
+    excess kurtosis −2, sharp edges, and the covariance `sign_covariance`. The twin is Gaussian with the same
+    population covariance in each class. The source also takes the options that all fields take (see `nlgp`).
 
     Measures of locality must not call what a network learns from these fields local. In a trial (default
     fields, 64 units, magnitude pruning to 4.7 % in six rounds, seeds 0 to 2) near was 2.6 to 3.1 at the end,
-    as on NLGP fields, with an attained share of 0.15 to 0.19, but far 0.91 to 0.94 and a radius of gyration of
-    0.96 to 0.98. Through sign(), near was 0.7 to 1.1 and the share −0.03 to 0.03: sharp edges alone do not
-    make fields local.
+    as on NLGP fields, with an attained share of 0.15 to 0.19, but far 0.91 to 0.94 and a radius of gyration
+    of 0.96 to 0.98. Through sign(), near was 0.7 to 1.1 and the share −0.03 to 0.03: sharp edges alone do
+    not make fields local.
 
     Parameters
     ----------
