@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sparsight.data._gaussian_fits import Gaussian, GaussianFit
 from sparsight.data._whitening import Axes, principal_axes
 
 _DIGITS = 4
+_NUM_ERRORS = 2  # standard errors within which a difference counts as sampling error
 
 
 def fit_shrunk(moments: ClassMoments, _seed: int = 0) -> GaussianFit:
@@ -59,23 +61,29 @@ def fit_shrunk(moments: ClassMoments, _seed: int = 0) -> GaussianFit:
 
 
 def covariance_intensity(
-    num_samples: int, share: float, *, fourth: float, square: float, distance: float
+    num_samples: int, num_axes: int, share: float, *, fourth: float, square: float, distance: float
 ) -> float:
-    r"""Return the weight λ of the pooled covariance T that minimises the expected squared error.
+    r"""Return the weight λ of the pooled covariance T.
 
-    .. math:: \lambda_c = \frac{(1 - w_c) \sum_{ij} \widehat{\mathrm{Var}}(s_{ij})}{\lVert S_c - T \rVert^2},
+    .. math:: \lambda_c = (1 + 2 \varepsilon)
+        \frac{(1 - w_c) \sum_{ij} \widehat{\mathrm{Var}}(s_{ij})}{\lVert S_c - T \rVert^2},
         \qquad \sum_{ij} \widehat{\mathrm{Var}}(s_{ij}) = \frac{n}{(n-1)^3}
         \Bigl[\sum_k \lVert y_k \rVert^4 - \frac{(n-1)^2}{n} \lVert S_c \rVert^2\Bigr]
 
     clipped to [0, 1], for n centred samples y of the class. T has the weight
     :math:`w_c = (n_c - 1)/(n - K)` of the class's own covariance, so the two covary. If classes do not
-    differ, numerator and denominator have the same expectation, and λ is near 1.
+    differ, numerator and denominator have the same expectation. With ε = 0 λ would minimise the expected
+    squared error, and half of the time be below 1 where classes do not differ. ε is the standard error of
+    ‖S_c − T‖² relative to its expectation, for d axes of equal variance :math:`(4/(d(d+1)))^{1/2}`: what
+    sampling error explains within two standard errors is taken for sampling error.
 
     Sources: Ledoit, Wolf, J. Multivar. Anal. 88 (2004) 365; Schäfer, Strimmer, Stat. Appl. Genet. Mol. Biol.
     4 (2005) 32, eq. 8.
 
     Parameters
     ----------
+    num_axes : int
+        d.
     share : float
         w_c.
     fourth, square, distance : float
@@ -83,28 +91,35 @@ def covariance_intensity(
     """
     degrees = num_samples - 1
     variance = num_samples / degrees**3 * (fourth - degrees**2 / num_samples * square)
-    return _ratio((1 - share) * max(variance, 0.0), distance)
+    relative_error = math.sqrt(4 / (num_axes * (num_axes + 1)))
+    return _ratio((1 - share) * max(variance, 0.0), relative_error, distance)
 
 
-def mean_intensity(num_samples: int, share: float, *, variance: float, distance: float) -> float:
+def mean_intensity(
+    num_samples: int, num_axes: int, share: float, *, variance: float, distance: float
+) -> float:
     r"""Return the weight of the overall mean, clipped to [0, 1].
 
-    .. math:: \lambda^m_c = (1 - n_c/n)\, \mathrm{tr}(S_c) / (n_c \lVert m_c - \bar m \rVert^2)
+    .. math:: \lambda^m_c = (1 + 2 \varepsilon) (1 - n_c/n)\, \mathrm{tr}(S_c)
+        / (n_c \lVert m_c - \bar m \rVert^2)
 
-    Source: James, Stein, Proc. 4th Berkeley Symp. (1961) 361, toward a mean that includes the class itself.
+    with ε = √(2/d) for d axes, as in `covariance_intensity`. Source: James, Stein, Proc. 4th Berkeley Symp.
+    (1961) 361, toward a mean that includes the class itself.
 
     Parameters
     ----------
+    num_axes : int
+        d.
     share : float
         n_c/n.
     variance, distance : float
         tr S_c and ‖m_c − m̄‖².
     """
-    return _ratio((1 - share) * variance / num_samples, distance)
+    return _ratio((1 - share) * variance / num_samples, math.sqrt(2 / num_axes), distance)
 
 
-def _ratio(variance: float, distance: float) -> float:
-    return min(variance / distance, 1.0) if distance > 0 else 1.0
+def _ratio(variance: float, relative_error: float, distance: float) -> float:
+    return min((1 + _NUM_ERRORS * relative_error) * variance / distance, 1.0) if distance > 0 else 1.0
 
 
 def _intensities(
@@ -127,6 +142,7 @@ def _intensities(
         difference = within - torch.diag(target[band]).double()
         covariance[band] = covariance_intensity(
             num_samples,
+            len(target[band]),
             (num_samples - 1) / (total - len(counts)),
             fourth=float(fourth_of_band),
             square=float(within.square().sum()),
@@ -134,6 +150,7 @@ def _intensities(
         )
         mean[band] = mean_intensity(
             num_samples,
+            len(target[band]),
             num_samples / total,
             variance=float(within.diagonal().sum()),
             distance=float((offset * axes.scale)[band].double().square().sum()),
