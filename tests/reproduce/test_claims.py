@@ -298,3 +298,28 @@ def test_one_neuron(large, noise, verdict):
     results = planted(means, noise=noise)
     findings = [find(prediction, results) for prediction in select_claims()["one-neuron"].predictions]
     assert verdict_of(findings) == verdict
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_local("imp") | {("test_accuracy", "twin"): 0.5}, 0.002, "supported"),
+        (_local("imp") | {("test_accuracy", "twin"): 0.6}, 0.002, "mixed"),  # the twin does have a task
+        (_waves("imp") | {("test_accuracy", "twin"): 0.5}, 0.002, "mixed"),
+        (_local("imp"), 5.0, "undecided"),
+    ],
+)
+def test_higher_order(truths, noise, verdict):
+    assert _verdict("higher-order", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_local("imp"), 0.002, "supported"),
+        (_local("random"), 0.002, "contradicted"),
+        (_local("imp"), 5.0, "undecided"),
+    ],
+)
+def test_pictures(truths, noise, verdict):
+    assert _verdict("pictures", truths, noise) == verdict

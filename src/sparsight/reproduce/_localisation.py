@@ -5,6 +5,7 @@ a claim is about the attained share of the possible neighbours, and about far pa
 which say whether the envelope is narrower than chance.
 """
 
+from sparsight.measure import FAR_MARGIN, RADIUS_MARGIN, SHARE_MARGIN
 from sparsight.reproduce._claim import Prediction, Statistic
 from sparsight.reproduce._statistics import at_density, beyond_chance, difference
 from sparsight.reproduce._verdict import Expectation, Rule
@@ -17,7 +18,7 @@ FINAL_DENSITY = 0.047
 _TOLERANCE = 0.2
 """Relative: at scale paper, whose rounds remove 30 %, the nearest level has density 0.040."""
 
-MARGINS = {SHARE: 0.05, FAR: 0.1, RADIUS: 0.05}
+MARGINS = {SHARE: SHARE_MARGIN, FAR: round(1 - FAR_MARGIN, 6), RADIUS: round(1 - RADIUS_MARGIN, 6)}
 """Effects up to these sizes count as none."""
 
 _SYMBOLS = {SHARE: "attained share", FAR: "far", RADIUS: "radius of gyration"}

@@ -12,6 +12,7 @@ from sparsight.reproduce._claim import Claim
 _ORDER = (
     "locality", "task-locality", "necessity", "envelope-equivalence", "more-than-twin", "mask-transfer",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
+    "higher-order", "pictures",
 )  # fmt: skip
 
 
