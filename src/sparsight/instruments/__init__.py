@@ -23,6 +23,7 @@ from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,
     Quantity as Quantity,
     instrument as instrument,
+    needs_twin as needs_twin,
 )
 from sparsight.registry import import_modules_of
 

@@ -18,7 +18,7 @@ _DEFINITIONS = {
 }
 
 
-@instrument("initialisation")
+@instrument("initialisation", uses_twin=False)
 def measure_initialisation(observation: Observation) -> Mapping[str, Quantity]:
     """Return how far trained weights, and what pruning removes, follow the weights that training began with.
 

@@ -46,7 +46,7 @@ _MEANINGS = {
 }
 
 
-@instrument("locality")
+@instrument("locality", uses_twin=False)
 def measure_locality(observation: Observation) -> Mapping[str, Quantity]:
     """Return locality under three nulls, maps of pair counts, and position, size and fan-in of the fields.
 

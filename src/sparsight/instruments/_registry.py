@@ -1,6 +1,6 @@
 """Instruments by name, and the quantities that they return."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,16 @@ Instrument = Callable[[Observation], Mapping[str, Quantity]]
 INSTRUMENTS: Registry[Instrument] = Registry("instrument")
 
 
-def instrument(name: str) -> Callable[[Instrument], Instrument]:
+_WITHOUT_TWIN: set[str] = set()
+"""Names of the instruments that never look at the Gaussian twin."""
+
+
+def needs_twin(names: Iterable[str]) -> bool:
+    """Return whether any of the named instruments may look at the Gaussian twin of the data."""
+    return any(name not in _WITHOUT_TWIN for name in names)
+
+
+def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
     """Register a function as an instrument, under the name that recipes use.
 
     The function takes an `Observation` and returns its quantities by name. They are stored as
@@ -47,10 +56,15 @@ def instrument(name: str) -> Callable[[Instrument], Instrument]:
     ----------
     name : str
         An entry of ``measure.instruments`` in a recipe.
+    uses_twin : bool
+        Whether it looks at the twin's inputs. Fitting a twin takes seconds to minutes; where no instrument of
+        a recipe uses one, none is made.
 
     Raises
     ------
     InputError
         If another function has this name.
     """
+    if not uses_twin:
+        _WITHOUT_TWIN.add(name)
     return INSTRUMENTS.register(name)

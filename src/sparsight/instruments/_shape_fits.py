@@ -13,7 +13,7 @@ _FITTED_SHARE = 0.125
 """Share of the units that are fitted: every unit needs two optimisations, and two more for the control."""
 
 
-@instrument("shape_fits")
+@instrument("shape_fits", uses_twin=False)
 def measure_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
     """Return r² of Gaussian and Gabor fits to an eighth of the first layer's units, and to a control.
 

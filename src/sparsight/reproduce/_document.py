@@ -4,6 +4,7 @@ Every verdict and number on it is copied from a table, so that the page cannot s
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sparsight.reproduce._markdown import (
     verdict_cell,
     words,
 )
+from sparsight.reproduce._prose import fill_in
 from sparsight.reproduce._registry import select_claims
 from sparsight.reproduce._verdict import CLAIM_VERDICTS
 
@@ -114,15 +116,30 @@ def write_claims_page(folder: Path, page: Path) -> None:
     """Write the page, and a figure for every claim that has a table in the folder."""
     from sparsight.reproduce._figures import draw_claim
 
-    paths = {name: folder / f"{name}.json" for name in select_claims()}
-    tables = [_read(path) for path in paths.values() if path.is_file()]
+    found = read_tables(folder)
+    tables = list(found.values())
     if not tables:
         raise InputError(f"{folder} holds no result table; write some with sparsight reproduce --results")
     for table in tables:
         draw_claim(table).savefig(folder / f"{table['claim']}.png", dpi=110, metadata={"Software": None})
-    missing = [name for name, path in paths.items() if not path.is_file()]
+    missing = [name for name in select_claims() if name not in found]
     content = claims_page(tables, missing, str(folder), str(page), read_earlier(folder))
     write_atomically(page, content.encode())
+
+
+def read_tables(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the result tables that a folder holds, by claim, in the order of the claims."""
+    paths = {name: folder / f"{name}.json" for name in select_claims()}
+    return {name: _read(path) for name, path in paths.items() if path.is_file()}
+
+
+def fill_in_pages(folder: Path, claims_page: Path, pages: Sequence[Path]) -> None:
+    """Fill in every place for a result in pages of Markdown; see `sparsight.reproduce._prose`."""
+    tables = read_tables(folder)
+    for page in pages:
+        link = Path(os.path.relpath(claims_page, page.parent)).as_posix()
+        text = page.read_text(encoding="utf-8")
+        write_atomically(page, fill_in(text, tables, link).encode())
 
 
 def read_earlier(folder: Path) -> dict[str, Any] | None:

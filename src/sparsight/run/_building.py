@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from sparsight.data import Task
+from sparsight.instruments import needs_twin
 from sparsight.network import FullyConnected, initialise_
 from sparsight.recipe import Condition, DataSettings
 
@@ -26,8 +27,8 @@ class Built:
 def build(condition: Condition, seed: int, twin: DataSettings | None) -> Built:
     """Return the data and the initialised network of the replicate with this seed."""
     task = condition.data.build(seed)
-    # The twin costs as much memory as the data: without instruments nobody looks at it.
-    twin = twin if condition.measure.instruments else None
+    # The twin costs as much memory as the data, and fitting it as much time as a level: only if it is used.
+    twin = twin if needs_twin(condition.measure.instruments) else None
     return Built(build_network(condition, task, seed), task, twin.build(seed) if twin else None)
 
 

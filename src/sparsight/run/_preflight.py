@@ -6,6 +6,7 @@ import torch
 
 from sparsight.data import Task
 from sparsight.errors import InputError
+from sparsight.instruments import needs_twin
 from sparsight.network import FullyConnected
 from sparsight.prune import WINDOWS, CompactWindows, check_settings, check_shapes, dense_masks
 from sparsight.recipe import Condition, DataSettings, Recipe, masks_of
@@ -62,7 +63,7 @@ def _size(condition: Condition, task: Task) -> Size:
     _check_masks(condition, task, {name: tuple(mask.shape) for name, mask in masks.items()})
     num_weights = sum(parameter.numel() for parameter in network.parameters())
     is_clone = condition.data.clone != "none"
-    has_twin = bool(condition.measure.instruments) and not is_clone
+    has_twin = needs_twin(condition.measure.instruments) and not is_clone
     num_units = task.geometry.num_inputs + sum(condition.network.widths) + task.num_classes
     num_activations = condition.training.batch_size * num_units
     return Size.of(num_weights, task, int(is_clone) + int(has_twin), num_activations)

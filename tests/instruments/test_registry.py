@@ -1,0 +1,14 @@
+from sparsight.instruments import INSTRUMENTS, needs_twin
+from sparsight.recipe import load_recipe
+from sparsight.run._building import build
+
+
+def test_a_twin_is_made_only_for_instruments_that_look_at_it():
+    without = [name for name in INSTRUMENTS if not needs_twin([name])]
+    assert sorted(without) == ["initialisation", "locality", "shape_fits"]
+    assert needs_twin([*without, "gaussianity"])
+    assert not needs_twin([])
+    for names, is_made in (('["locality"]', False), ('["locality", "cavity"]', True)):
+        settings = ["data.num_train=100", "data.num_test=50", f"measure.instruments={names}"]
+        condition = load_recipe("nlgp-1d", settings).condition("imp")
+        assert (build(condition, 0, condition.data.twin()).twin is not None) == is_made
