@@ -74,7 +74,7 @@ def _waves(*conditions):
         (_waves("imp"), 0.002, "mixed"),  # smooth, and not local
         ({}, 0.002, "mixed"),  # random pruning alone is as predicted
         (_local("random"), 0.002, "contradicted"),
-        (_local("imp", "one_shot_equal_compute"), 0.002, "mixed"),  # as many steps do it without rounds
+        (_local("imp", "one_shot_long"), 0.002, "mixed"),  # as many steps do it without rounds
         (_local("imp", "random"), 0.002, "mixed"),
         (_local("imp"), 5.0, "undecided"),
     ],

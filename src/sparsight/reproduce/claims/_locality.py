@@ -16,6 +16,7 @@ from sparsight.reproduce._verdict import Rule
 
 _RANDOM = ("random", "random pruning")
 _IMP = "iterative pruning"
+_LONG = "iterative minus one-shot pruning of a dense network trained for as many steps"
 _NEAR = "locality.near"
 
 CLAIM = Claim(
@@ -36,13 +37,10 @@ CLAIM = Claim(
         is_localised(SHARE, "ring", "imp", _IMP, control=_RANDOM, name="share", robust=True),
         is_localised(FAR, "ring", "imp", _IMP, control=_RANDOM, name="far", robust=True),
         localises_more(
-            SHARE, "ring", ("imp", "one_shot_equal_compute"),
-            "iterative minus one-shot pruning with as many training steps",
-            name="share_beyond_one_shot", robust=False,
+            SHARE, "one-shot", ("imp", "one_shot_long"), _LONG, name="share_beyond_one_shot",
         ),
         localises_more(
-            FAR, "ring", ("imp", "one_shot_equal_compute"),
-            "iterative minus one-shot pruning with as many training steps", name="far_beyond_one_shot",
+            FAR, "one-shot", ("imp", "one_shot_long"), _LONG, name="far_beyond_one_shot",
         ),
         is_not_localised(SHARE, "ring", "random", "random pruning", name="random_share", robust=True),
         is_not_localised(FAR, "ring", "random", "random pruning", name="random_far", robust=True),
@@ -50,8 +48,8 @@ CLAIM = Claim(
             RADIUS, "ring", "imp", _IMP, control=_RANDOM, name="radius", decisive=False, robust=True
         ),
         localises_more(
-            SHARE, "ring", ("imp", "one_shot"), "iterative minus one-shot pruning, whose last level trains "
-            "for one level's steps", name="share_beyond_short_one_shot", decisive=False,
+            SHARE, "ring", ("imp", "one_shot"), "iterative minus one-shot pruning after one level's steps",
+            name="share_beyond_short_one_shot", decisive=False,
         ),
         Prediction(
             name="near",
