@@ -91,11 +91,9 @@ def narrow_band(
     excess kurtosis −2, sharp edges, and the covariance `sign_covariance`. The twin is Gaussian with the same
     population covariance in each class. The source also takes the options that all fields take (see `nlgp`).
 
-    Measures of locality must not call what a network learns from these fields local. In a trial (default
-    fields, 64 units, magnitude pruning to 4.7 % in six rounds, seeds 0 to 2) near was 2.6 to 3.1 at the end,
-    as on NLGP fields, with an attained share of 0.15 to 0.19, but far 0.91 to 0.94 and a radius of gyration
-    of 0.96 to 0.98. Through sign(), near was 0.7 to 1.1 and the share −0.03 to 0.03: sharp edges alone do
-    not make fields local.
+    Measures of locality must not call what a network learns from these fields local: pruning keeps waves,
+    which have many neighbours and as many far pairs as by chance. Through sign() they have sharp edges, and
+    are no more local for it. The claim ``task-locality`` tests both.
 
     Parameters
     ----------
