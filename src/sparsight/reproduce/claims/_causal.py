@@ -61,9 +61,9 @@ def _far(condition: str, words: str) -> Prediction:
 CLAIM = Claim(
     name="causal",
     statement=(
-        "Keeping the weights that raise their unit's non-Gaussianity makes receptive fields local because of "
-        "non-Gaussianity: within classes and at equal |w|, more than the reverse and more than random, more "
-        "than a score without a fourth moment, more than on the Gaussian twin, and accuracy holds."
+        "Keeping the weights that raise their unit's non-Gaussianity makes receptive fields local because "
+        "of non-Gaussianity: within classes and at equal |w|, more than the reverse and more than random, "
+        "more than a score without a fourth moment, more than on the Gaussian twin, and accuracy holds."
     ),
     source="beyond the papers: the causal reading of arXiv 2412.06545",
     scope=(
@@ -122,8 +122,7 @@ CLAIM = Claim(
         Prediction(
             name="near_cavity",
             statement=f"near − 1 at density {FINAL_DENSITY:.1%}, pruning by cavity score: what earlier "
-            "versions "
-            "called local",
+            "versions called local",
             study=_STUDY,
             statistic=beyond_chance(at_final_density("locality.near", "cavity")),
             rule=Rule("above", 0.1),

@@ -28,9 +28,8 @@ def _beyond_size(window: str) -> Prediction:
     quantity = f"{_WITHIN}_beyond_size_shuffled"
     return Prediction(
         name=f"within_class_{window}",
-        statement=f"Δ|κ| within classes, kept minus pruned, beyond the same with each unit's weights "
-        "shuffled "
-        f"over its inputs, {_words(window)}",
+        statement="Δ|κ| within classes, kept minus pruned, beyond the same with each unit's weights "
+        f"shuffled over its inputs, {_words(window)}",
         study="ring",
         statistic=_at(quantity, window),
         rule=Rule("above", 0.0, equivalence=_NONE),
@@ -57,21 +56,21 @@ CLAIM = Claim(
     name="cavity",
     statement=(
         "The weights that iterative magnitude pruning keeps raise their unit's non-Gaussianity within "
-        "classes "
-        "more than those it prunes, beyond what selection by size alone gives, at every stage of pruning."
+        "classes more than those it prunes, beyond what selection by size alone gives, at every stage of "
+        "pruning."
     ),
     source="arXiv 2412.06545 (the definition of the cavity statistic is ours)",
     scope=(
-        "Δ|κ| of single weights. Selection by size has a null that is not 0, which random pruning does not "
-        "show; shuffling each unit's trained weights over its inputs keeps it. The last level prunes nothing "
-        "and does not enter."
+        "Δ|κ| of single weights. Selection by size has a null that is not 0, which random pruning does "
+        "not show; shuffling each unit's trained weights over its inputs keeps it. The last level prunes "
+        "nothing and does not enter."
     ),
     predictions=(
         *(_beyond_size(window) for window in _WINDOWS),
         *(
             _reported(
                 f"within_class_{window}_by_size",
-                f"the part that size alone gives: the same difference with shuffled weights, "
+                "the part that size alone gives: the same difference with shuffled weights, "
                 f"{_words(window)}",
                 _at(f"{_WITHIN}_size_shuffled", window),
                 (_at(_WITHIN, window, "random"), "the difference itself under random pruning"),

@@ -16,8 +16,7 @@ def _more_data(quantity: str, *, decisive: bool = True) -> Prediction:
     return Prediction(
         name="more_data" if quantity == SHARE else "more_data_far",
         statement=f"slope of {'the attained share' if quantity == SHARE else 'far'} over log₁₀ of the "
-        "number of "
-        "training images (2000 to 32 000)",
+        "number of training images (2000 to 32 000)",
         study=_STUDY,
         statistic=slope(
             [math.log10(size) for size in _SIZES],
@@ -43,8 +42,7 @@ CLAIM = Claim(
     source="Pellegrini & Biroli, arXiv 2104.13343",
     scope=(
         "Fashion-MNIST, one hidden layer, equal training steps and densities; attained share. Two classes "
-        "are "
-        "the ten put together five by five."
+        "are the ten put together five by five."
     ),
     predictions=(
         _more_data(SHARE),

@@ -10,8 +10,7 @@ CLAIM = Claim(
     name="envelope-equivalence",
     statement=(
         "On the Gaussian twin, receptive fields become local with the same envelope: what non-Gaussian "
-        "inputs "
-        "add, if anything, is neighbours within it."
+        "inputs add, if anything, is neighbours within it."
     ),
     source="beyond the papers: the graded form of arXiv 2412.06545",
     scope="Equal means a difference within ±0.1 in far, or ±0.05 in the radius of gyration.",

@@ -26,17 +26,15 @@ CLAIM = Claim(
     ),
     source="arXiv 2412.06545 (the feedback between non-Gaussianity and locality; the test is ours)",
     scope=(
-        "Rank correlations over the units of one replicate, averaged over levels: cause at level t, gain in "
-        "attained share from t + 1 to t + 2, given attained share and fan-in at t + 1. Cause and gain "
-        "from t to "
-        "t + 1 would share a mask and so be related by construction."
+        "Rank correlations over the units of one replicate, averaged over levels: cause at level t, gain "
+        "in attained share from t + 1 to t + 2, given attained share and fan-in at t + 1. Cause and gain "
+        "from t to t + 1 would share a mask and so be related by construction."
     ),
     predictions=(
         Prediction(
             name="forward",
             statement="partial correlation of Δ|κ| within classes, kept minus pruned, at level t with the "
-            "gain "
-            "in attained share from t + 1 to t + 2",
+            "gain in attained share from t + 1 to t + 2",
             study="ring",
             statistic=_forward(_CAUSE, "imp"),
             rule=Rule("above", 0.0, equivalence=_NONE),
@@ -45,8 +43,8 @@ CLAIM = Claim(
         ),
         Prediction(
             name="beyond_the_mask",
-            statement="that correlation minus the same for kept sets drawn at random with the counts of each "
-            "unit",
+            statement="that correlation minus the same for kept sets drawn at random with the counts of "
+            "each unit",
             study="ring",
             statistic=difference(_forward(_CAUSE, "imp"), _forward(_RANDOM_CAUSE, "imp")),
             rule=Rule("above", 0.0, equivalence=_NONE),

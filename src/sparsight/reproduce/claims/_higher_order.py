@@ -20,14 +20,12 @@ CLAIM = Claim(
     name="higher-order",
     statement=(
         "Where classes differ beyond the second moment only, so that their Gaussian twin has no task, "
-        "pruning "
-        "makes receptive fields local."
+        "pruning makes receptive fields local."
     ),
     source="beyond the papers: the case in which only non-Gaussian structure can be used",
     scope=(
         "Pulses with a sharp left or a sharp right edge: means, covariances and the distribution of a "
-        "pixel are "
-        "equal, and the difference is local."
+        "pixel are equal, and the difference is local."
     ),
     predictions=(
         is_localised(SHARE, _STUDY, "imp", _PULSES, control=_RANDOM, name="share"),

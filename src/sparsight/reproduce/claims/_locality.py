@@ -23,15 +23,13 @@ CLAIM = Claim(
     name="locality",
     statement=(
         "Iterative magnitude pruning of a fully connected network makes receptive fields local: "
-        "neighbours are "
-        "kept together and the envelope is narrower than chance, more than after one-shot pruning with as "
-        "many "
-        "training steps; random pruning does neither."
+        "neighbours are kept together and the envelope is narrower than chance, more than after one-shot "
+        "pruning with as many training steps; random pruning does neither."
     ),
     source="arXiv 2412.06545",
     scope=(
-        "A nonlinear Gaussian process on a ring, one hidden layer. Attained share: neighbouring pairs of a "
-        "unit's inputs beyond chance, over the most that its number of inputs can have."
+        "A nonlinear Gaussian process on a ring, one hidden layer. Attained share: neighbouring pairs of "
+        "a unit's inputs beyond chance, over the most that its number of inputs can have."
     ),
     predictions=(
         is_localised(SHARE, "ring", "imp", _IMP, control=_RANDOM, name="share", robust=True),

@@ -38,13 +38,14 @@ def _is_better(name: str, pair: tuple[str, str], words: str, *, decisive: bool =
 CLAIM = Claim(
     name="mask-transfer",
     statement=(
-        "What a mask passes on is which inputs are neighbours: a mask found on the Gaussian twin serves the "
-        "ring as well as the ring's own and the other way round, and no longer does once pixels are permuted."
+        "What a mask passes on is which inputs are neighbours: a mask found on the Gaussian twin serves "
+        "the ring as well as the ring's own and the other way round, and no longer does once pixels are "
+        "permuted."
     ),
     source="beyond the papers; Pellegrini & Biroli, arXiv 2104.13343, ask it of one mask",
     scope=(
-        "Masks of every level are trained again from the weights to which their own network rewinds. Equal "
-        "means a difference in accuracy within ±0.02."
+        "Masks of every level are trained again from the weights to which their own network rewinds. "
+        "Equal means a difference in accuracy within ±0.02."
     ),
     predictions=(
         _loses_nothing("twin_to_ring", ("ring_from_twin", "imp"), "on the ring, the twin's mask minus its "

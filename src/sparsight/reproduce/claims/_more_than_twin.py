@@ -46,17 +46,16 @@ CLAIM = Claim(
     ),
     source="arXiv 2412.06545, in the graded form",
     scope=(
-        "Decided by the attained share on the ring and its exact twin, over gains, on Fashion-MNIST and its "
-        "global twin (one Gaussian) where a teacher gives the labels of both, and on photographs and their "
-        "twin. Differences in far and other clones are reported."
+        "Decided by the attained share on the ring and its exact twin, over gains, on Fashion-MNIST and "
+        "its global twin (one Gaussian) where a teacher gives the labels of both, and on photographs and "
+        "their twin. Differences in far and other clones are reported."
     ),
     predictions=(
         _beyond(SHARE, "ring", ("imp", "twin"), "the ring minus its exact twin", "ring_share", robust=True),
         Prediction(
             name="dose",
             statement="slope over log₁₀ gain (0.3 to 10) of the attained share on the field minus that on "
-            "the "
-            "twin of that gain",
+            "the twin of that gain",
             study="gains",
             statistic=slope([math.log10(gain) for gain in _GAINS.values()], _AT_GAINS),
             rule=Rule("above", 0.0, equivalence=0.05),

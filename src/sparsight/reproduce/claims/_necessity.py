@@ -18,8 +18,8 @@ CLAIM = Claim(
     source="arXiv 2412.06545, third version",
     scope=(
         "Gaussian twins with the mean and covariance of each class: exact on the ring, fitted with "
-        "shrinkage to "
-        "Fashion-MNIST and photographs. Photographs decide nothing, because the fields on them are not local."
+        "shrinkage to Fashion-MNIST and photographs. Photographs decide nothing, because the fields on "
+        "them are not local."
     ),
     predictions=(
         is_not_localised(

@@ -57,17 +57,17 @@ def _rises_more_than_random(
 CLAIM = Claim(
     name="non-gaussianity",
     statement=(
-        "Iterative magnitude pruning increases the non-Gaussianity of pre-activations, and more than fewer "
-        "effective inputs explain."
+        "Iterative magnitude pruning increases the non-Gaussianity of pre-activations, and more than "
+        "fewer effective inputs explain."
     ),
     source=(
         'arXiv 2412.06545: its first version says that pruning "maximizes" the non-Gaussianity of '
         "representations, its third that it systematically increases that of pre-activations"
     ),
     scope=(
-        "Within classes: all classes together are a mixture, non-Gaussian by itself. Random pruning leaves "
-        "fewer effective inputs than magnitude pruning, so |κ| alone does not compare them: decided at equal "
-        "ipr, as |κ| minus that of independent inputs with the same weights."
+        "Within classes: all classes together are a mixture, non-Gaussian by itself. Random pruning "
+        "leaves fewer effective inputs than magnitude pruning, so |κ| alone does not compare them: "
+        "decided at equal ipr, as |κ| minus that of independent inputs with the same weights."
     ),
     predictions=(
         _rises("abs_kurtosis", "abs_excess_kurtosis", "|κ|", equivalence=0.02, decisive=True),

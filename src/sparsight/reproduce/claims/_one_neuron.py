@@ -66,13 +66,13 @@ CLAIM = Claim(
     ),
     source="Lufkin et al. (arXiv 2501.17284) and Ingrosso & Goldt (arXiv 2202.00565), published sweep",
     scope=(
-        "Gains are written as theirs, erf(g z). The neuron has their protocol: 40 pixels, ξ of 0.3 and 0.7 "
-        "with label 1 for the latter, 1000 steps of gradient descent at 0.1 on 5000 fresh samples each, "
-        "Xavier initialisation with 0.001 of its variance. The factor 2 in the gradient of the squared error "
-        "is ours. Networks of 100 units decide nothing, because their protocol is not known to us. "
-        "Ours is that of the neuron at gain 100 for 10 000 steps (on the laptop scale with batches of 1000), "
-        "with the mean over units as output and a rate K times as large. tanh has a bias; a single pulse is "
-        "a box of random sign, 0.3 or 0.7 of the ring."
+        "Gains are written as theirs, erf(g z). The neuron has their protocol: 40 pixels, ξ of 0.3 and "
+        "0.7 with label 1 for the latter, 1000 steps of gradient descent at 0.1 on 5000 fresh samples "
+        "each, Xavier initialisation with 0.001 of its variance. The factor 2 in the gradient of the "
+        "squared error is ours. Networks of 100 units decide nothing, because their protocol is not known "
+        "to us. Ours is that of the neuron at gain 100 for 10 000 steps (on the laptop scale with batches "
+        "of 1000), with the mean over units as output and a rate K times as large. tanh has a bias; a "
+        "single pulse is a box of random sign, 0.3 or 0.7 of the ring."
     ),
     predictions=(
         *(_as_published(index) for index in _PUBLISHED),

@@ -26,8 +26,7 @@ CLAIM = Claim(
     source="arXiv 2412.06545",
     scope=(
         "Fashion-MNIST, 784-128-64-10 with BatchNorm, 37 inputs a unit at the last level, one data set, "
-        "three "
-        "seeds: intervals are wide."
+        "three seeds: intervals are wide."
     ),
     predictions=(
         is_localised(SHARE, _STUDY, "imp", _IMP, control=_RANDOM, name="share"),

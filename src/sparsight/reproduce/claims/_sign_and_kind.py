@@ -19,50 +19,45 @@ _KINDS = {
 }
 
 
-def _pair(kind: str, suffix: str) -> tuple[str, str]:
-    return f"{kind}{suffix}", f"{_KINDS[kind][0]}{suffix}"
+def _pair(kind: str) -> tuple[str, str]:
+    return f"{kind}_unit", f"{_KINDS[kind][0]}_unit"
 
 
-def _words(kind: str, suffix: str) -> str:
-    norm = ", all samples of one norm" if suffix else ""
-    return f"{_KINDS[kind][1]} minus Gaussian fields of equal covariance{norm}"
+def _words(kind: str) -> str:
+    return f"{_KINDS[kind][1]} minus Gaussian fields of equal covariance, all samples of one norm"
 
 
-def _more(kind: str, suffix: str, *, quantity: str = SHARE, decisive: bool = True) -> Prediction:
-    pair = _pair(kind, suffix)
+def _more(kind: str, *, quantity: str = SHARE, decisive: bool = True) -> Prediction:
+    pair = _pair(kind)
     return localises_more(
-        quantity, _STUDY, pair, _words(kind, suffix), by_margin=False,
+        quantity, _STUDY, pair, _words(kind), by_margin=False,
         control=(beyond_random_masks(quantity, pair[1]), "on those Gaussian fields"),
-        name=f"{kind}{suffix}{'_far' if quantity == FAR else ''}", decisive=decisive,
+        name=f"{kind}{'_far' if quantity == FAR else ''}", decisive=decisive,
     )  # fmt: skip
 
 
 CLAIM = Claim(
     name="sign-and-kind",
     statement=(
-        "Localisation under pruning depends on the sign of the excess kurtosis, not on the scale of samples: "
-        "with all samples of one norm, sub-Gaussian fields make receptive fields more local than their "
-        "Gaussian "
-        "twins; heavy-tailed and elliptical fields do not."
+        "Localisation under pruning depends on the sign of the excess kurtosis, not on the scale of "
+        "samples: with all samples of one norm, sub-Gaussian fields make receptive fields more local than "
+        "their Gaussian twins; heavy-tailed and elliptical fields do not."
     ),
     source="Lufkin et al., arXiv 2501.17284, of a single ReLU neuron without pruning; extended here to "
     "pruning",
     scope=(
         "Fields on a ring, one hidden layer; attained share. Samples are divided by their norm: a random "
-        "scale "
-        "changes κ and is a nuisance. At one norm, elliptical fields are their Gaussian twin, so that "
-        "this pair "
-        "checks the comparison itself."
+        "scale changes κ and is a nuisance. At one norm, elliptical fields are their Gaussian twin, so "
+        "that this pair checks the comparison itself."
     ),
     predictions=(
-        _more("nlgp", "_unit"),
-        _more("ising", "_unit"),
+        _more("nlgp"),
+        _more("ising"),
         *(
-            localises_equally(SHARE, _STUDY, _pair(kind, "_unit"), _words(kind, "_unit"), name=f"{kind}_unit")
+            localises_equally(SHARE, _STUDY, _pair(kind), _words(kind), name=kind)
             for kind in ("elliptical", "laplace", "pulses")
         ),
-        *(_more(kind, "", decisive=False) for kind in _KINDS),
-        *(_more(kind, "_unit", quantity=FAR, decisive=False) for kind in _KINDS),
+        *(_more(kind, quantity=FAR, decisive=False) for kind in _KINDS),
     ),
     curves=((_STUDY, SHARE), (_STUDY, FAR)),
 )

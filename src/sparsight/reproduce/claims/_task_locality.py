@@ -32,14 +32,13 @@ def _near(condition: str, words: str) -> Prediction:
 CLAIM = Claim(
     name="task-locality",
     statement=(
-        "Where classes differ in waves over the whole ring, pruning narrows no envelope, whether inputs are "
-        "Gaussian or binary: localisation needs a class signal that is local."
+        "Where classes differ in waves over the whole ring, pruning narrows no envelope, whether inputs "
+        "are Gaussian or binary: localisation needs a class signal that is local."
     ),
     source="beyond the papers: a negative control of the measures themselves",
     scope=(
         "Fields whose classes differ in the power of a narrow band of Fourier modes. Pruning keeps waves: "
-        "many "
-        "neighbours, and as many far pairs as by chance."
+        "many neighbours, and as many far pairs as by chance."
     ),
     predictions=(
         is_not_localised(FAR, _STUDY, "narrow", _GAUSSIAN, control=_RING),
