@@ -48,6 +48,8 @@ class Claim:
         The paper or authors that make the claim.
     curves : tuple of (study, quantity)
         The quantities to draw over levels.
+    curve_conditions : tuple of str
+        The conditions to draw; empty for all of the study.
     scope : str
         The setting to which the verdict applies.
     """
@@ -57,6 +59,7 @@ class Claim:
     source: str
     predictions: tuple[Prediction, ...]
     curves: tuple[tuple[str, str], ...] = ()
+    curve_conditions: tuple[str, ...] = ()
     scope: str = ""
 
     def studies(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from sparsight.figures import PALETTE, looks, words_of
 from sparsight.measure import student_interval
@@ -18,6 +19,10 @@ _VERDICT_LOOKS = {
 }
 
 
+_MOST_ROWS = 16
+"""Rows of a figure, unless more predictions are decisive; the page's table has them all."""
+
+
 def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
     """Draw the replicates and the interval of each prediction, in units of its own largest number.
 
@@ -25,7 +30,7 @@ def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
     (replicate, end of the interval, margin). What can be compared is the position of an interval relative to
     0, to its margin (dotted) and to the effects that count as none (dashed).
     """
-    rows = [row for row in table["findings"] if not row["variant"]]
+    rows = _drawn(table)
     for place, row in enumerate(reversed(rows)):
         colour, marker = _VERDICT_LOOKS[row["verdict"]]
         values = np.array([value for value in row["values"] if value is not None])
@@ -53,6 +58,14 @@ def plot_findings(table: Mapping[str, Any], ax: Axes) -> Axes:
     return ax
 
 
+def _drawn(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the findings that are drawn: the decisive ones, and reported ones up to `_MOST_ROWS` in all."""
+    rows = [row for row in table["findings"] if not row["variant"]]
+    num_reported = max(_MOST_ROWS - sum(row["decisive"] for row in rows), 0)
+    reported = [row for row in rows if not row["decisive"]][:num_reported]
+    return [row for row in rows if row["decisive"] or row in reported]
+
+
 def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes) -> None:
     """Draw a quantity over density for each condition: mean and Student's 95 % interval over replicates.
 
@@ -75,7 +88,10 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes) -> None:
     if pruned:
         ax.set_xscale("log")
         ax.invert_xaxis()
-        ax.set_xlabel("density", fontsize=8)
+        ax.xaxis.set_major_locator(FixedLocator([1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda density, _: f"{100 * density:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xlabel("density (%)", fontsize=8)
         ax.legend(fontsize=6, frameon=False)
     else:
         ax.set_xticks(range(len(curve)), list(curve), fontsize=7, rotation=45)
@@ -88,7 +104,7 @@ def plot_curve(curve: Mapping[str, Any], quantity: str, ax: Axes) -> None:
 def draw_claim(table: Mapping[str, Any]) -> Figure:
     """Return the figure of a claim: its predictions on the left, its curves on the right."""
     curves = list(table["curves"].items())
-    num_rows = sum(not row["variant"] for row in table["findings"])
+    num_rows = len(_drawn(table))
     widths = [1.7, *[1.0] * len(curves)]
     size = (6.5 + 3.4 * len(curves), max(3.2, 0.36 * num_rows + 1))
     figure = Figure(figsize=size, layout="constrained")

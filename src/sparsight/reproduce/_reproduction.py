@@ -184,7 +184,8 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
                 if prediction.robust and prediction.study == name
             ]
     curves = {
-        f"{study}/{quantity}": _curve(studies.get(study)[1], quantity) for study, quantity in claim.curves
+        f"{study}/{quantity}": _curve(studies.get(study)[1], quantity, claim.curve_conditions)
+        for study, quantity in claim.curves
     }
     return Outcome(
         claim=claim,
@@ -203,10 +204,10 @@ def _variants(claim: Claim, scale: Scale) -> Iterator[tuple[str, str]]:
             yield study, variant
 
 
-def _curve(results: xr.Dataset, quantity: str) -> dict[str, dict[str, Any]]:
+def _curve(results: xr.Dataset, quantity: str, conditions: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Return density over levels and values over (replicate, level) by condition; None stands for NaN."""
     found = {}
-    for condition in results.condition.values:
+    for condition in conditions or results.condition.values:
         here = results.sel(condition=condition)
         values = here[quantity].transpose("replicate", "level").to_numpy()
         density = here.density.transpose("replicate", "level").to_numpy()

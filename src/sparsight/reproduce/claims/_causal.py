@@ -137,4 +137,8 @@ CLAIM = Claim(
         *(_accuracy(name, words) for name, words in _CRITERIA.items() if name != "within_matched"),
     ),
     curves=((_STUDY, SHARE), (_STUDY, FAR), (_STUDY, "test_accuracy")),
+    curve_conditions=(
+        "magnitude", "random", "cavity", "class_variance", "cavity_twin", "within_matched",
+        "within_matched_reverse", "cavity_untrained",
+    ),
 )  # fmt: skip

@@ -61,4 +61,5 @@ CLAIM = Claim(
         ),
     ),
     curves=(("ring", SHARE), ("ring", FAR)),
+    curve_conditions=("imp", "one_shot", "random", "twin"),
 )  # fmt: skip
