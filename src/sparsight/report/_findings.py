@@ -12,12 +12,10 @@ from sparsight.measure import (
     describe,
     difference,
     locality_verdict,
-    mean_interval,
     paired_difference,
     student_interval,
 )
 from sparsight.report._subjects import Summaries
-from sparsight.store import FEW_REPLICATES
 
 _LOCALITY = {
     "attained_share": "locality.attained_share",
@@ -38,6 +36,7 @@ class Cell:
     words: str  # the conclusion
     reference: str | None = None  # subject that was subtracted, if any
     is_paired: bool = False  # whether replicates of equal seeds were subtracted from each other
+    by_replicate: tuple[float, ...] = ()  # values behind the mean; of a difference, those of pairs
 
 
 @dataclass(frozen=True)
@@ -114,25 +113,31 @@ def verdict(interval: Interval, null: float, above: str, below: str) -> str:
         return f"exactly {null:g} in every replicate"
     if interval.low <= null <= interval.high:
         return f"undecided: the interval contains {null:g}"
-    few = interval.num_replicates < FEW_REPLICATES
-    hint = f" (only a hint, from {interval.num_replicates} replicates)" if few else ""
-    return (above if interval.low > null else below) + hint
+    return above if interval.low > null else below
 
 
 def _against_null(quantity: Words, condition: str, values: pd.Series) -> Cell:
-    interval = mean_interval(values.to_numpy(np.float64))
+    interval = student_interval(values.to_numpy(np.float64))
     words = ""
     if quantity.null is not None:
         words = verdict(interval, quantity.null, quantity.above, quantity.below)
-    return Cell(condition=condition, interval=interval, text=describe(interval), words=words)
+    return Cell(
+        condition=condition,
+        interval=interval,
+        text=describe(interval),
+        words=words,
+        by_replicate=tuple(values.dropna().tolist()),
+    )
 
 
 def _difference(name: str, values: pd.Series, reference: str, others: pd.Series) -> Cell:
     # One shared seed is enough: replicates without a partner are then left out.
     is_paired = bool(len(values.index.intersection(others.index)))
     own, theirs = values.to_numpy(np.float64), others.to_numpy(np.float64)
+    pairs: tuple[float, ...] = ()
     if is_paired:
         interval = paired_difference(own, theirs, list(values.index), list(others.index))
+        pairs = tuple((values - others).dropna().tolist())  # aligned by seed
     else:
         interval = difference(own, theirs)
     return Cell(
@@ -142,4 +147,5 @@ def _difference(name: str, values: pd.Series, reference: str, others: pd.Series)
         words=verdict(interval, 0.0, f"higher than {reference}", f"lower than {reference}"),
         reference=reference,
         is_paired=is_paired,
+        by_replicate=pairs,
     )

@@ -1,6 +1,7 @@
 """The report: one HTML file that opens from disk and loads nothing from the network."""
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -168,12 +169,18 @@ def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
         for layer in (NETWORK,) if scope == "network" else summaries.layers:
             if summaries.has(quantity, layer):
                 table = summaries.intervals(quantity, layer)
-                plain = table.astype(object).where(table.notna(), None)
                 rows += [
-                    {"quantity": quantity, "layer": layer} | {str(key): row[key] for key in row}
-                    for row in plain.to_dict("records")
+                    {"quantity": quantity, "layer": layer}
+                    | {str(key): _plain(value) for key, value in row.items()}
+                    for row in table.to_dict("records")
                 ]
     return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _other_layers(summaries: Summaries) -> dict[str, list[Panel]]:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from sparsight.figures import CATALOGUE, Words, words_of
-from sparsight.store import FEW_REPLICATES, NETWORK, Run, RunDirectory, intervals_by_level, read_record
+from sparsight.store import NETWORK, Run, RunDirectory, intervals_by_level, read_record
 
 _WIDE = 180
 """Characters of a terminal whose size is unknown."""
@@ -42,7 +42,7 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
     left_out = headings[shown:]
     table = Table(
         title=f"{recipe.name}: {recipe.replicates} replicate{'s' * (recipe.replicates > 1)}",
-        caption=f"{_shown(recipe.replicates, is_wide)}. {CATALOGUE.summary_caption}"
+        caption=f"{_shown(is_wide)}. {CATALOGUE.summary_caption}"
         + (f" Left out, for want of width: {', '.join(left_out)}." if left_out else ""),
         padding=(0, 1) if is_wide else 0,
     )
@@ -83,11 +83,8 @@ def _rows(run: Run, columns: Sequence[Words], is_wide: bool) -> list[list[str]]:
     return rows
 
 
-def _shown(replicates: int, is_wide: bool) -> str:
-    shown = "mean ± half the 95 % interval over replicates" if is_wide else "means over replicates"
-    if 1 < replicates < FEW_REPLICATES:
-        shown += f" (with {replicates}, such an interval contains the true mean far less often)"
-    return shown
+def _shown(is_wide: bool) -> str:
+    return "mean ± half of Student's 95 % interval over replicates" if is_wide else "means over replicates"
 
 
 def _cell(row: Any, decimals: int, is_wide: bool) -> str:
