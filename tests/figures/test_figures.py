@@ -7,6 +7,7 @@ from scipy.stats import binom
 
 from sparsight.errors import InputError
 from sparsight.figures import (
+    PRUNED,
     SATURATION,
     evenly_spaced,
     field_colours,
@@ -248,10 +249,18 @@ def test_field_colours_show_three_channels_as_red_green_blue():
 
 
 def test_field_colours_show_one_channel_by_sign():
-    colours = field_colours(np.array([[1.0, -1.0, 0.0]]), Geometry(1, (3,)))[0, 0].astype(int)
+    colours = field_colours(np.array([[1.0, -1.0, 0.0, 1e-9]]), Geometry(1, (4,)))[0, 0].astype(int)
     assert colours[0, 0] > colours[0, 2]  # vermilion
     assert colours[1, 2] > colours[1, 0]  # blue
-    np.testing.assert_array_equal(colours[2], signed_table()[127])
+    np.testing.assert_array_equal(colours[2], PRUNED)
+    np.testing.assert_array_equal(colours[3], signed_table()[127])
+
+
+def test_a_pixel_is_pruned_only_if_no_channel_has_a_weight():
+    colours = field_colours(np.array([[1.0, 0.0, 0.0, -1.0, 0.0, 0.5]]), Geometry(2, (3,)))[0, 0]
+    np.testing.assert_array_equal(colours[0], signed_table()[127])  # they cancel
+    np.testing.assert_array_equal(colours[1], PRUNED)
+    assert (colours[2] != PRUNED).any()
 
 
 def test_field_colours_do_not_depend_on_the_scale_of_a_unit():

@@ -1,11 +1,7 @@
 """The word for receptive fields in the report is that of the deciding function, on planted masks."""
 
-import io
-
 import pytest
-from rich.console import Console
 
-from sparsight.cli.views._summary import summary_table
 from sparsight.geometry import Geometry
 from sparsight.measure import locality_verdict, smallest_detectable_effect, student_interval
 from sparsight.report._caveats import caveats
@@ -77,18 +73,6 @@ def test_few_replicates_are_said_to_give_wide_intervals_and_what_they_can_find(r
 
 def test_one_replicate_is_not_called_local(lean_run):
     assert word_of(lean_run, "imp").text == "undecided: one replicate"
-
-
-@pytest.mark.parametrize(("width", "left_out"), [(60, "Δκ kept"), (240, None)])
-def test_a_narrow_terminal_gets_whole_columns(stored_run, width, left_out):
-    console = Console(width=width, record=True, file=io.StringIO())
-    table = summary_table(stored_run, width)
-    console.print(table)
-    text = " ".join(console.export_text().split())
-    assert "…" not in text
-    assert "radius" in text
-    assert ("Left out" in text) == (left_out is not None)
-    assert ("±" in text) == (left_out is None)
 
 
 def test_never_active_units_are_a_caveat_with_relu_alone(lean_run, monkeypatch):

@@ -189,7 +189,7 @@ def test_foreign_strings_are_shown_and_not_obeyed(pages, hostile):
         assert hostile not in page.source
         assert page.words().count(hostile) >= 3  # question, data card, recipe
         scripts = [found for tag, found in page.elements if tag == "script"]
-        assert [found.get("id") for found in scripts] == ["numbers", "explorer-data", None]
+        assert [found.get("id") for found in scripts] == ["numbers", "explorer-data", None, None]
 
 
 def test_the_recipe_and_the_environment_are_there(pages, stored_run):

@@ -39,6 +39,7 @@ from sparsight.figures._over_density import (
 )
 from sparsight.figures._palette import (
     PALETTE as PALETTE,
+    PRUNED as PRUNED,
     looks as looks,
     signed_table as signed_table,
 )

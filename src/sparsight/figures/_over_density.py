@@ -145,7 +145,9 @@ def _line(ax: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
     if not np.isfinite(mean).any():
         return
     if np.isfinite(low).any():
-        ax.fill_between(x, low, high, color=look.colour, alpha=0.2, lw=0)
+        # Beside dots, bands are often wide and lie on top of each other.
+        alpha = 0.12 if BY_REPLICATE in rows else 0.2
+        ax.fill_between(x, low, high, color=look.colour, alpha=alpha, lw=0)
     if BY_REPLICATE in rows:
         dots = [(at, value) for at, values in zip(x, rows[BY_REPLICATE], strict=True) for value in values]
         if len(dots) > len(rows):  # with a single replicate, the mean is the dot

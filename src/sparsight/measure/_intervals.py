@@ -203,7 +203,7 @@ def describe(interval: Interval) -> str:
     if width == 0:
         return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
     decimals = max(0, 1 - math.floor(math.log10(width)))
-    return f"{interval.mean:.{decimals}f} [{interval.low:.{decimals}f}, {interval.high:.{decimals}f}]"
+    return f"{interval.mean:z.{decimals}f} [{interval.low:z.{decimals}f}, {interval.high:z.{decimals}f}]"
 
 
 def _student(present: np.ndarray, confidence: float, *, num_missing: int) -> Interval:

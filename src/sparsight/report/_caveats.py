@@ -43,8 +43,8 @@ def _replicates(run: Run) -> Iterator[str]:
         )
         yield (
             f"Only {num_replicates} replicates: Student's 95 % intervals are honest but wide. To be found in "
-            f"four of five such runs, an effect has to be {smallest:.1f} standard deviations between replicates "
-            f"(with {_FEW_REPLICATES} replicates, {usual:.1f})."
+            f"four of five such runs, an effect has to be {smallest:.1f} standard deviations between "
+            f"replicates (with {_FEW_REPLICATES} replicates, {usual:.1f})."
         )
     for condition in run.recipe.condition_names():
         missing = [

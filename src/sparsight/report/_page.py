@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import CATALOGUE, PALETTE, SATURATION, looks, signed_table, words_of
+from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, signed_table, words_of
+from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
@@ -117,7 +118,9 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "other_layers": _other_layers(summaries),
         "order_words": gathered[0].order_words if gathered else "",
         "mosaics": _mosaics(summaries, gathered),
-        "has_three_channels": any(each.geometry.channels == 3 for each in gathered),
+        "answer": answer(summaries, first_layer, gathered),
+        "field_keys": _field_keys(gathered),
+        "key_colours": _key_colours(),
         "saturation": SATURATION,
         "explorer": _explorer(gathered),
         "profiles": [panel for each in gathered for panel in locality_panels(each)],
@@ -201,6 +204,22 @@ def _mosaics(summaries: Summaries, gathered: list[Evidence]) -> list[list[Pictur
     ]
 
 
+def _field_keys(gathered: list[Evidence]) -> dict[str, str]:
+    """Return which key the receptive fields of each condition need: that of three channels, or of signs."""
+    return {
+        each.condition: "channels"
+        if each.geometry.channels == 3 and len(each.geometry.size) == 2
+        else "signs"
+        for each in gathered
+    }
+
+
+def _key_colours() -> dict[str, str]:
+    table = signed_table()
+    rows = {"positive": table[-40], "negative": table[40], "zero": table[127], "pruned": PRUNED}
+    return {name: f"rgb({', '.join(str(int(each)) for each in row)})" for name, row in rows.items()}
+
+
 def _level_maps(gathered: list[Evidence]) -> list[dict[str, Any]]:
     """Return the maps of every condition and kind of pair."""
     return [
@@ -229,5 +248,6 @@ def _explorer(gathered: list[Evidence]) -> dict[str, Any] | None:
     return pack([each.packer for each in gathered if each.packer is not None and each.condition in shown]) | {
         "geometry": asdict(first[0]),
         "signed": signed_table().tolist(),
+        "pruned": list(PRUNED),
         "leftOut": [each.condition for each in gathered if each.condition not in shown],
     }
