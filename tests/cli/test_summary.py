@@ -57,6 +57,16 @@ def test_one_replicate_has_means_alone(lean_run):
     assert np.isnan(student_interval(values(lean_run, "imp", "locality.far")).low)
 
 
+def test_many_conditions_fit_into_a_screen_and_it_is_said_what_is_left_out(store, tmp_path):
+    names = ("imp", *(f"other-{number}" for number in range(8)))
+    measure = {"num_samples": 60, "instruments": ["locality"]}
+    run = store(tmp_path / "run", levels=2, replicates=1, conditions=names, measure=measure)
+    text = printed(run, 80)
+    assert len(text.splitlines()) <= 24
+    assert "3 more rows are in the report" in " ".join(text.split())
+    assert "other-7" in text
+
+
 @pytest.mark.parametrize(("width", "left_out"), [(60, "Δκ kept"), (240, None)])
 def test_every_level_in_whole_columns_on_a_narrow_terminal_too(stored_run, width, left_out):
     lines = printed(stored_run, width, levels=True)

@@ -48,6 +48,7 @@ from sparsight.figures._receptive_fields import (
     SATURATION as SATURATION,
     evenly_spaced as evenly_spaced,
     field_colours as field_colours,
+    field_key as field_key,
     mosaic as mosaic,
     plot_fan_out as plot_fan_out,
     plot_receptive_fields as plot_receptive_fields,

@@ -129,14 +129,15 @@ def plot_receptive_fields(
     what = (
         "kept inputs, white"
         if weight.dtype == np.bool_
-        else f"weights, full colour at {SATURATION} rms of its own\n{_key(geometry)}"
+        else f"weights, full colour at {SATURATION} rms of its own\n{field_key(geometry)}"
     )
     ax.set_xlabel(f"a {shape} a unit: its {what}")
     ax.set_title(title)
     return ax
 
 
-def _key(geometry: Geometry) -> str:
+def field_key(geometry: Geometry) -> str:
+    """Return what the colours of `field_colours` stand for, as a phrase."""
     if geometry.channels == 3 and len(geometry.size) == 2:
         return "red, green, blue: its channels; mid-grey: 0 or pruned"
     return "vermilion: positive; blue: negative; grey: pruned"

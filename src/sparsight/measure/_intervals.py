@@ -178,7 +178,7 @@ def difference(a: npt.ArrayLike, b: npt.ArrayLike, confidence: float = 0.95) -> 
     parts = [_student(array, confidence, num_missing=0) for array in present]
     mean, half = parts[0].mean - parts[1].mean, math.nan
     if min(map(len, present)) > 1:
-        half = _welch_half_width(*present, confidence)
+        half = _welch_half_width(present[0], present[1], confidence)
     return Interval(
         mean=mean,
         low=mean - half,

@@ -15,6 +15,8 @@ from sparsight.store import NETWORK, Run, RunDirectory, intervals_by_level, read
 
 _WIDE = 180
 """Characters of a terminal whose size is unknown."""
+_MOST_ROWS = 14
+"""Rows of the summary: with title, headings and caption it fits into 24 lines."""
 _LONGEST_NAME = 24
 """Characters after which a name goes on in the next line."""
 
@@ -43,7 +45,8 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
     layer = next(iter(run.layers()), NETWORK)
     columns = [words_of(quantity) for quantity in CATALOGUE.summary]
     ends = [_last_row(summaries, layer, columns, name) for name in summaries.conditions]
-    rows = ends + _difference_rows(summaries, layer, columns)
+    every = ends + _difference_rows(summaries, layer, columns)
+    rows = every[:_MOST_ROWS]
     headings = ["", "level", "density", *(column.short for column in columns)]
     widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
     widths[0] = min(widths[0], _LONGEST_NAME)
@@ -51,7 +54,11 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
     while shown > 4 and sum(widths[:shown]) + 2 * (shown - 1) > width:
         shown -= 1
     table = Table(
-        title=_title(run), caption=_caption(run, headings[shown:]), box=None, padding=(0, 1), pad_edge=False
+        title=_title(run),
+        caption=_caption(run, headings[shown:], len(every) - len(rows)),
+        box=None,
+        padding=(0, 1),
+        pad_edge=False,
     )
     table.add_column("", max_width=_LONGEST_NAME, overflow="fold")
     for heading in headings[1:shown]:
@@ -94,11 +101,13 @@ def _title(run: Run) -> str:
     return f"{run.recipe.name}: {run.recipe.replicates} replicate{'s' * (run.recipe.replicates > 1)}"
 
 
-def _caption(run: Run, left_out: Sequence[str]) -> str:
+def _caption(run: Run, left_out: Sequence[str], num_rows_left_out: int) -> str:
     what = "Last level of each condition"
     if len(run.recipe.condition_names()) > 1:
         what += "; differences paired by seed, at the lowest density that all reached"
     more = f" More columns in a wider terminal: {', '.join(left_out)}." if left_out else ""
+    if num_rows_left_out:
+        more += f" {num_rows_left_out} more rows are in the report."
     chance = "By chance, share is 0, far and radius are 1."
     return f"{what}. {_shown(run.recipe.replicates > 1)}. {chance}{more} --levels shows every level."
 
