@@ -149,7 +149,7 @@ CALLS = {
     shape_fits.fit_gaussian: {"weights": WEIGHT, "geometry": GEOMETRY, "share": 1.0},
     shape_fits.fit_gabor: {"weights": WEIGHT, "geometry": GEOMETRY, "share": 1.0},
     shape_fits.shuffled_over_kept: {"weights": WEIGHT, "seed": 0},
-    effects.mean_interval: {"values": WEIGHT[0]},
+    effects.student_interval: {"values": WEIGHT[0]},
     effects.paired_difference: {
         "a": WEIGHT[0], "b": WEIGHT[1], "seeds_a": np.arange(24), "seeds_b": np.arange(24)},
     effects.difference: {"a": WEIGHT[0], "b": WEIGHT[1]},

@@ -65,6 +65,14 @@ def test_plot_over_density():
 
 
 @image
+def test_plot_over_density_with_replicates():
+    rows = curve()
+    dots = [(row.mean - 0.1, row.mean + 0.1 * (row.level + 1)) for row in rows.itertuples()]
+    wide = rows.assign(by_replicate=dots, low=rows["mean"] - 1.5, high=rows["mean"] + 1.5)
+    return sparsight.plot_over_density(wide, ylabel="near pairs / chance", null=1.0).figure
+
+
+@image
 def test_plot_controls():
     tables = {
         name: curve(("imp",), slope)

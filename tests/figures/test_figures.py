@@ -7,6 +7,7 @@ from scipy.stats import binom
 
 from sparsight.errors import InputError
 from sparsight.figures import (
+    PRUNED,
     SATURATION,
     evenly_spaced,
     field_colours,
@@ -73,6 +74,66 @@ def test_plot_over_density_draws_no_band_without_an_interval_and_breaks_at_undef
     ax = plot_over_density(table(means=(1.0, np.nan, 3.0), half=np.nan))
     assert not ax.collections
     np.testing.assert_array_equal(lines(ax)["imp"].get_ydata(), [1, np.nan, 3])
+
+
+def with_replicates(half):
+    rows = table(half=half)
+    return rows.assign(by_replicate=[(mean - 0.2, mean + 0.2) for mean in rows["mean"]])
+
+
+def test_replicates_are_dots_and_a_wide_interval_is_cut_but_not_changed():
+    ax = plot_over_density(with_replicates(half=40.0), null=1.0)
+    dots = [line for line in ax.get_lines() if line.get_marker() == "."]
+    assert len(dots) == 2
+    np.testing.assert_allclose(dots[0].get_xdata(), [1, 1, 0.3, 0.3, 0.09, 0.09])
+    np.testing.assert_allclose(dots[0].get_ydata(), [0.8, 1.2, 1.8, 2.2, 2.8, 3.2])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (-39, 43)
+    low, high = ax.get_ylim()
+    assert -0.5 < low < 0.8  # dots from 0.8 to 4.2
+    assert 4.2 < high < 5.5
+
+
+def test_a_narrow_interval_is_shown_whole():
+    rows = with_replicates(half=0.3)
+    low, high = plot_over_density(rows).get_ylim()
+    assert low < rows["low"].min()
+    assert rows["high"].max() < high
+    assert high - low < 4.5
+
+
+def test_one_replicate_has_no_dot_beside_its_mean():
+    rows = table(half=np.nan)
+    ax = plot_over_density(rows.assign(by_replicate=[(mean,) for mean in rows["mean"]]))
+    assert not [line for line in ax.get_lines() if line.get_marker() == "."]
+    low, high = ax.get_ylim()
+    assert low < 1 < 4 < high
+
+
+def test_equal_values_leave_an_axis_of_some_height():
+    rows = table(("imp",), means=(2.0, 2.0), half=0.0)
+    low, high = plot_over_density(rows.assign(by_replicate=[(2.0, 2.0)] * 2)).get_ylim()
+    assert low < 2 < high
+
+
+def test_plot_differences_shows_single_pairs_and_cuts_wide_intervals():
+    rows = pd.DataFrame(
+        {
+            "condition": ["twin", "random"],
+            "reference": ["imp", "imp"],
+            "mean": [0.5, -0.2],
+            "low": [-9.0, -0.3],
+            "high": [10.0, -0.1],
+            "by_replicate": [(0.4, 0.6), ()],
+        }
+    )
+    ax = plot_differences(rows)
+    (dots,) = [line for line in ax.get_lines() if line.get_marker() == "."]
+    assert list(dots.get_xdata()) == [0.4, 0.6]
+    assert any(list(line.get_xdata()) == [-9.0, 10.0] for line in ax.get_lines())
+    low, high = ax.get_xlim()
+    assert -0.6 < low < -0.3
+    assert 0.6 < high < 1
 
 
 def test_plot_over_density_of_nothing_defined_draws_no_line():
@@ -188,10 +249,18 @@ def test_field_colours_show_three_channels_as_red_green_blue():
 
 
 def test_field_colours_show_one_channel_by_sign():
-    colours = field_colours(np.array([[1.0, -1.0, 0.0]]), Geometry(1, (3,)))[0, 0].astype(int)
+    colours = field_colours(np.array([[1.0, -1.0, 0.0, 1e-9]]), Geometry(1, (4,)))[0, 0].astype(int)
     assert colours[0, 0] > colours[0, 2]  # vermilion
     assert colours[1, 2] > colours[1, 0]  # blue
-    np.testing.assert_array_equal(colours[2], signed_table()[127])
+    np.testing.assert_array_equal(colours[2], PRUNED)
+    np.testing.assert_array_equal(colours[3], signed_table()[127])
+
+
+def test_a_pixel_is_pruned_only_if_no_channel_has_a_weight():
+    colours = field_colours(np.array([[1.0, 0.0, 0.0, -1.0, 0.0, 0.5]]), Geometry(2, (3,)))[0, 0]
+    np.testing.assert_array_equal(colours[0], signed_table()[127])  # they cancel
+    np.testing.assert_array_equal(colours[1], PRUNED)
+    assert (colours[2] != PRUNED).any()
 
 
 def test_field_colours_do_not_depend_on_the_scale_of_a_unit():

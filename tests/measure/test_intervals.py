@@ -12,7 +12,6 @@ from sparsight.measure import (
     cliffs_delta,
     describe,
     difference,
-    mean_interval,
     num_replicates_needed,
     paired_difference,
     smallest_detectable_effect,
@@ -23,58 +22,51 @@ from sparsight.streams import generator
 REPLICATES = generator(0, "test_effects").standard_normal(8)
 
 
-def test_mean_interval_equals_scipy():
-    for values in (REPLICATES, np.exp(REPLICATES), np.array([0.0, 0, 0, 1, 1, 5])):
-        result = mean_interval(values, 0.9)
-        reference = stats.bootstrap((values,), np.mean, confidence_level=0.9, n_resamples=50_000, rng=1)
-        assert result.mean == pytest.approx(values.mean())
-        assert result.num_replicates == len(values)
-        width = np.ptp(reference.confidence_interval)
-        assert result.low == pytest.approx(reference.confidence_interval.low, abs=0.05 * width)
-        assert result.high == pytest.approx(reference.confidence_interval.high, abs=0.05 * width)
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_student_interval_is_that_of_scipys_one_sample_t_test(n):
+    values = np.random.default_rng(0).normal(0.3, 1, n)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    found = student_interval(values, 0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert found == student_interval(values.tolist(), 0.9)
 
 
-def test_mean_interval_is_a_function_of_values_and_seed():
-    assert mean_interval(REPLICATES) == mean_interval(REPLICATES.tolist())
-    assert mean_interval(REPLICATES, seed=1) != mean_interval(REPLICATES)
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_student_interval_holds_the_true_mean_as_often_as_it_says(n):
+    draws = np.random.default_rng(n).normal(size=(4000, n))
+    covered = np.mean([i.low <= 0 <= i.high for i in map(student_interval, draws)])
+    assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
 
 
-@pytest.mark.parametrize(("num_replicates", "stated"), [(2, 0.51), (5, 0.83), (10, 0.90)])
-def test_mean_interval_covers_as_stated(num_replicates, stated):
-    num_trials = 300
-    samples = generator(num_replicates, "coverage").standard_normal((num_trials, num_replicates))
-    intervals = [mean_interval(sample) for sample in samples]
-    covered = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
-    assert covered == pytest.approx(stated, abs=3.5 * (stated * (1 - stated) / num_trials) ** 0.5)
-
-
-def test_mean_interval_of_two_replicates_is_the_two():
-    result = mean_interval([3.0, 7.0])
-    assert (result.mean, result.low, result.high) == (5, 3, 7)
+def test_student_interval_of_two_replicates_reaches_far_beyond_the_two():
+    result = student_interval([3.0, 7.0])
+    assert result.mean == 5
+    assert result.high == pytest.approx(5 + 2 * math.tan(0.475 * math.pi))  # t of 1 degree
+    assert result.low == pytest.approx(10 - result.high)
 
 
 @given(
     arrays(np.float64, st.integers(2, 6), elements=st.sampled_from([-1.0, 0.0, 1.0, 1 + 2e-16, 1e-8, 40.0])),
     st.integers(-150, 150),
 )
-def test_mean_interval_is_finite_ordered_and_scales(values, exponent):
-    result = mean_interval(values)
-    slack = 1e-12 * np.abs(values).max()
-    assert values.min() - slack <= result.low <= result.mean + slack
-    assert result.mean - slack <= result.high <= values.max() + slack
-    scaled = mean_interval(values * 2.0**exponent)
+def test_student_interval_is_finite_ordered_and_scales(values, exponent):
+    result = student_interval(values)
+    assert -math.inf < result.low <= result.mean <= result.high < math.inf
+    assert (result.low == result.high) == (np.ptp(values) == 0)
+    scaled = student_interval(values * 2.0**exponent)
     assert (scaled.low, scaled.high) == (result.low * 2.0**exponent, result.high * 2.0**exponent)
 
 
-def test_mean_interval_of_equal_values_has_no_width():
-    result = mean_interval([0.1] * 7)
+def test_student_interval_of_equal_values_has_no_width():
+    result = student_interval([0.1] * 7)
     assert result.low == result.high == 0.1
     assert result.mean == pytest.approx(0.1)
     assert describe(result) == "0.1 [0.1, 0.1]"
 
 
 def test_one_replicate_has_no_interval_and_says_so():
-    result = mean_interval([1.234])
+    result = student_interval([1.234])
     assert result.mean == 1.234
     assert math.isnan(result.low)
     assert math.isnan(result.high)
@@ -85,15 +77,15 @@ def test_one_replicate_has_no_interval_and_says_so():
 
 def test_no_replicates_have_no_estimate():
     for values, missing in (([], ""), ([math.nan] * 2, " (2 missing)")):
-        result = mean_interval(values)
+        result = student_interval(values)
         assert math.isnan(result.mean)
         assert result.num_replicates == 0
         assert describe(result) == result.statement == f"no replicates: no estimate{missing}"
 
 
-def test_mean_interval_drops_and_counts_missing_replicates():
+def test_student_interval_drops_and_counts_missing_replicates():
     with_missing = np.insert(REPLICATES, [1, 4], np.nan)
-    result, complete = mean_interval(with_missing), mean_interval(REPLICATES)
+    result, complete = student_interval(with_missing), student_interval(REPLICATES)
     assert (result.low, result.mean, result.high) == (complete.low, complete.mean, complete.high)
     assert (result.num_replicates, result.num_missing) == (8, 2)
     assert result.statement == "0.95 interval over 8 replicates (2 missing)"
@@ -104,7 +96,7 @@ def test_paired_difference_is_the_interval_of_the_differences():
     order = generator(0, "order").permutation(8)
     other = REPLICATES**2
     result = paired_difference(REPLICATES, other[order], seeds, seeds[order])
-    assert result == mean_interval(REPLICATES - other)
+    assert result == student_interval(REPLICATES - other)
 
 
 def test_paired_difference_is_shorter_where_seeds_matter():
@@ -125,59 +117,40 @@ def test_paired_difference_leaves_out_and_counts_replicates_without_a_partner():
     result = paired_difference([5, 7, math.nan, 9], [1, 2, 3, 4], [0, 1, 2, 3], [3, 2, 1, 8])
     # seeds 1 (7 − 3) and 3 (9 − 1) are pairs; 0 and 8 have no partner, 2 no value
     assert result.mean == 6
-    assert (result.low, result.high) == (4, 8)
+    expected = student_interval([4.0, 8.0])
+    assert (result.low, result.high) == (expected.low, expected.high)
     assert (result.num_replicates, result.num_missing) == (2, 3)
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 9), (30, 20)])
-def test_difference_equals_scipy_and_flips_its_sign(sizes):
+def test_difference_is_that_of_scipys_welch_test_and_flips_its_sign(sizes):
     a, b = (generator(i, "difference").standard_exponential(size) for i, size in enumerate(sizes))
     result, reversed_ = difference(a, b), difference(b, a)
     assert result.mean == pytest.approx(a.mean() - b.mean())
     assert result.num_replicates == min(sizes)
-    reference = stats.bootstrap(
-        (a, b), lambda x, y, axis: x.mean(axis=axis) - y.mean(axis=axis), n_resamples=30_000, rng=2
-    ).confidence_interval
-    width = np.ptp(reference)
-    for side in (
-        result,
-        Interval(
-            mean=-reversed_.mean,
-            low=-reversed_.high,
-            high=-reversed_.low,
-            confidence=0.95,
-            num_replicates=min(sizes),
-        ),
-    ):
-        assert side.mean == pytest.approx(result.mean)
-        assert side.low == pytest.approx(reference.low, abs=0.06 * width)
-        assert side.high == pytest.approx(reference.high, abs=0.06 * width)
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert (-reversed_.high, -reversed_.low) == pytest.approx((result.low, result.high))
+
+
+def test_difference_holds_the_true_difference_as_often_as_it_says():
+    draws = np.random.default_rng(5).normal(size=(4000, 8)) * np.array([1, 1, 1, 1, 1, 3, 3, 3])
+    found = [difference(row[:5], row[5:]) for row in draws]
+    covered = np.mean([i.low <= 0 <= i.high for i in found])
+    assert 0.93 < covered < 0.97  # Welch's degrees of freedom are an approximation
 
 
 def test_difference_with_a_constant_or_single_group():
     assert (difference([2, 2, 2], [5, 5]).low, difference([2, 2, 2], [5, 5]).high) == (-3, -3)
     one_constant = difference([1.0, 3.0], [5.0, 5.0, 5.0])
-    assert (one_constant.low, one_constant.mean, one_constant.high) == (-4, -3, -2)
+    alone = student_interval([1.0, 3.0])
+    assert one_constant.mean == -3
+    assert (one_constant.low, one_constant.high) == pytest.approx((alone.low - 5, alone.high - 5))
     single = difference([1.0, 3.0, 2.0, math.nan], [0.5])
     assert single.mean == 1.5
     assert math.isnan(single.low)
     assert single.statement == "one replicate: no interval (1 missing)"
     assert difference([], [1.0]).num_replicates == 0
-
-
-def test_student_interval_is_that_of_scipys_one_sample_t_test():
-    values = np.random.default_rng(0).normal(0.3, 1, 10)
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
-    found = student_interval(values, 0.9)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
-    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
-
-
-@pytest.mark.parametrize("n", [3, 10])
-def test_student_interval_holds_the_true_mean_as_often_as_it_says(n):
-    draws = np.random.default_rng(n).normal(size=(4000, n))
-    covered = np.mean([i.low <= 0 <= i.high for i in map(student_interval, draws)])
-    assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
 
 
 def test_student_interval_leaves_out_and_counts_missing_values():
@@ -257,18 +230,19 @@ def test_excludes_zero_needs_both_ends_on_one_side():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mean_interval(np.ones((3, 2))), r"values has shape \(3, 2\); give one number per replicate"),
-        (lambda: mean_interval(np.array(1.0)), r"values has shape \(\)"),
-        (lambda: mean_interval([1.0, math.inf]), "values holds infinite values"),
-        (lambda: mean_interval([1.0, 2.0], 1.0), "confidence is 1.0; a number strictly between"),
+        (
+            lambda: student_interval(np.ones((3, 2))),
+            r"values has shape \(3, 2\); give one number per replicate",
+        ),
+        (lambda: student_interval(np.array(1.0)), r"values has shape \(\)"),
+        (lambda: student_interval([1.0, math.inf]), "values holds infinite values"),
+        (lambda: student_interval([1.0, 2.0], 1.0), "confidence is 1.0; a number strictly between"),
         (lambda: difference([1.0, 2.0], [[1.0]]), r"b has shape \(1, 1\)"),
         (lambda: cliffs_delta([math.inf], [1.0]), "a holds infinite values"),
         (lambda: paired_difference([1.0], [2.0], [0], [1]), "share no seed; use difference"),
         (lambda: paired_difference([1.0], [2.0], [0, 1], [1]), "seeds_a has 2 seeds for 1 values"),
         (lambda: paired_difference([1.0], [2.0, 3.0], [0], [1, 1]), "seeds_b holds a seed twice"),
-        (lambda: student_interval([[1.0]]), "one number per replicate"),
-        (lambda: student_interval([np.inf]), "infinite"),
-        (lambda: student_interval([1.0], 1.0), "confidence is 1.0"),
+        (lambda: paired_difference([1.0], [2.0], [0], [0], 0.0), "confidence is 0.0"),
         (lambda: smallest_detectable_effect(1.0, 1), "num_replicates 1"),
         (lambda: smallest_detectable_effect(1.0, 5, power=1.0), "power is 1.0"),
     ],

@@ -1,13 +1,9 @@
 """The word for receptive fields in the report is that of the deciding function, on planted masks."""
 
-import io
-
 import pytest
-from rich.console import Console
 
-from sparsight.cli.views._summary import summary_table
 from sparsight.geometry import Geometry
-from sparsight.measure import locality_verdict, student_interval
+from sparsight.measure import locality_verdict, smallest_detectable_effect, student_interval
 from sparsight.report._caveats import caveats
 from sparsight.report._findings import findings
 from sparsight.report._page import render
@@ -58,20 +54,25 @@ def test_the_three_numbers_come_before_the_word_and_the_word_is_on_the_page(run)
     assert "local share 0." in page.words()
 
 
+def test_conclusions_follow_from_student_intervals_of_pairs(run):
+    found = {each.quantity.name: each for each in findings(Summaries(run), "linear_0")}
+    near = found["locality.near"]
+    assert near.conditions[0].words == "neighbouring inputs are kept together more often than by chance"
+    (cell,) = near.differences
+    assert cell.words == "lower than imp"
+    assert cell.interval == student_interval(list(cell.by_replicate))
+    assert len(cell.by_replicate) == 6
+
+
+def test_few_replicates_are_said_to_give_wide_intervals_and_what_they_can_find(run, stored_run):
+    (sentence,) = [each for each in caveats(Summaries(stored_run)) if "Only 2 replicates" in each]
+    assert f"{smallest_detectable_effect(1.0, 2):.1f} standard deviations" in sentence
+    (sentence,) = [each for each in caveats(Summaries(run)) if "Only 6 replicates" in each]
+    assert "1.4 standard deviations" in sentence
+
+
 def test_one_replicate_is_not_called_local(lean_run):
     assert word_of(lean_run, "imp").text == "undecided: one replicate"
-
-
-@pytest.mark.parametrize(("width", "left_out"), [(60, "Δκ kept"), (240, None)])
-def test_a_narrow_terminal_gets_whole_columns(stored_run, width, left_out):
-    console = Console(width=width, record=True, file=io.StringIO())
-    table = summary_table(stored_run, width)
-    console.print(table)
-    text = " ".join(console.export_text().split())
-    assert "…" not in text
-    assert "radius" in text
-    assert ("Left out" in text) == (left_out is not None)
-    assert ("±" in text) == (left_out is None)
 
 
 def test_never_active_units_are_a_caveat_with_relu_alone(lean_run, monkeypatch):

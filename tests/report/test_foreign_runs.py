@@ -28,7 +28,7 @@ ATTACKS = [
     "</title></style></pre><iframe srcdoc='<script>parent.owned=1</script>'>",
     "');window.owned=1;//",
     "${window.owned=1}`",
-    "{{ 7 * 191 }}{% raw %}",
+    "{{ 7654321 * 1234567 }}{% raw %}",
     "javascript:window.owned=1",
     "<!--<script>",
     "&lt;b&gt;",
@@ -109,7 +109,7 @@ def test_foreign_strings_make_no_element_no_attribute_and_no_script(poisoned, le
     assert not {"iframe", "object", "embed", "base", "link"} & set(found.tags) - set(honest.tags)
     assert not [key for _, key, _ in found.attributes if key.startswith("on")]
     assert not [value for _, _, value in found.attributes if value.lower().startswith("javascript:")]
-    assert "1337" not in page  # 7 * 191: no template is run on what a run holds
+    assert "9449772114007" not in page  # 7654321 * 1234567: no template is run on what a run holds
     assert all("window.owned" not in script or json.loads(script) for script in found.scripts)
 
 
@@ -127,9 +127,9 @@ def test_a_browser_shows_foreign_strings_and_does_not_obey(poisoned):
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda message: problems.append(message.text))
         page.goto(address)
-        page.wait_for_selector("#explorer[data-drawn]")
         for element in page.query_selector_all("details"):
             element.evaluate("each => each.open = true")
+        page.wait_for_selector("#explorer[data-drawn]")
         assert page.evaluate("window.owned") is None
         assert (
             page.evaluate("document.querySelectorAll('iframe, [onerror], [onload], [onmouseover]').length")

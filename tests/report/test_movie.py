@@ -18,7 +18,7 @@ def views(run):
 
 def unit_pictures(frame, side, columns, num):
     """Cut a frame back into the units' pictures, one pixel a weight."""
-    band = 44
+    band = 62
     zoom = 640 // (columns * (side + 1) - 1)
     zoom = zoom if abs(640 - zoom * (columns * (side + 1) - 1)) * 2 <= columns * (side + 1) - 1 else zoom + 1
     small = frame[band:][zoom // 2 :: zoom, zoom // 2 :: zoom]
@@ -42,7 +42,7 @@ def test_frames_hold_the_stored_weights_and_masks_of_every_level(stored_run, wha
 
 def test_the_bar_of_a_frame_is_the_density(stored_run):
     for frame, view in zip(frames(stored_run), views(stored_run), strict=True):
-        bar = (frame[40] == (0, 114, 178)).all(axis=1)
+        bar = (frame[58] == (0, 114, 178)).all(axis=1)
         assert bar.mean() == pytest.approx(view.density, abs=0.01)
 
 
@@ -53,14 +53,14 @@ def test_one_dimensional_fields_are_heat_rows(stored_runs):
     order, _ = order_of_units(views(run)[-1])
     expected = field_colours(view.weight[order], run.geometry("imp"))[:, 0]
     zoom = round(640 / 24)
-    np.testing.assert_array_equal(frame[46::4, zoom // 2 :: zoom][:12, :24], expected)
+    np.testing.assert_array_equal(frame[64::4, zoom // 2 :: zoom][:12, :24], expected)
 
 
 def test_units_are_evenly_spaced_when_there_are_too_many(stored_runs):
     few, all_of_them = (next(frames(stored_runs["line"], num_units=num)) for num in (3, 12))
-    assert few.shape[0] - 44 == 3 * 4
-    np.testing.assert_array_equal(few[44:48], all_of_them[44:48])
-    np.testing.assert_array_equal(few[52:56], all_of_them[88:92])
+    assert few.shape[0] - 62 == 3 * 4
+    np.testing.assert_array_equal(few[62:66], all_of_them[62:66])
+    np.testing.assert_array_equal(few[70:74], all_of_them[106:110])
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".gif", "GIF"), (".webp", "WEBP")])

@@ -30,17 +30,20 @@ def visit(browser, reports):
     addresses = {name: path.as_uri() for name, path in reports.items()}
     opened, problems = [], []
 
-    def go(name, width=1400, scheme="light"):
+    def go(name, width=1400, scheme="light", fragment="#explore"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         page.on("console", lambda message: problems.append(message.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on(
             "request",
-            lambda request: None if request.url == addresses[name] else problems.append(request.url[:80]),
+            lambda request: (
+                None if request.url.split("#")[0] == addresses[name] else problems.append(request.url[:80])
+            ),
         )
-        page.goto(addresses[name])
-        page.wait_for_selector("#explorer[data-drawn]")
         opened.append(page)
+        page.goto(addresses[name] + fragment)
+        if fragment == "#explore":
+            page.wait_for_selector("#explorer[data-drawn]")
         return page
 
     yield go
@@ -103,11 +106,63 @@ def test_a_click_and_the_keyboard_open_the_same_unit(visit, name):
     assert page.inner_text("#unit-name").endswith("level 2")
 
 
+FOLDS = "[...document.querySelectorAll('details.fold')]"
+
+
+def is_open(page, identifier):
+    return page.evaluate(f"document.getElementById('{identifier}').closest('details').open")
+
+
+@pytest.mark.parametrize("name", ["colour", "line", "comparison"])
+def test_the_page_is_short_until_it_is_unfolded(visit, name):
+    page = visit(name, 1280, fragment="")
+    assert page.evaluate(f"{FOLDS}.length") >= 6
+    assert not page.evaluate(f"{FOLDS}.some((each) => each.open)")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 5500
+    bottom = page.evaluate("document.querySelector('.answers').getBoundingClientRect().bottom")
+    assert bottom < 900  # the height of the window: the answer needs no scrolling
+    page.click("#unfold")
+    assert page.evaluate(f"{FOLDS}.every((each) => each.open)")
+    page.wait_for_selector("#explorer[data-drawn]")
+    page.click("#unfold")
+    assert not page.evaluate(f"{FOLDS}.some((each) => each.open)")
+
+
+def test_a_link_opens_the_panel_that_it_leads_to_also_a_second_time(visit):
+    page = visit("colour", fragment="")
+    link = page.locator("nav a[href='#curves']")
+    for _ in range(2):
+        link.click()
+        page.wait_for_function("document.getElementById('curves').closest('details').open")
+        assert page.locator("#curves svg").first.is_visible()
+        page.evaluate("document.getElementById('curves').closest('details').open = false")
+        page.evaluate("window.scrollTo(0, 0)")
+    assert not is_open(page, "levels")
+    assert is_open(visit("colour", fragment="#levels"), "levels")
+
+
+def test_every_link_leads_somewhere(visit):
+    page = visit("comparison", fragment="")
+    targets = page.evaluate("[...document.querySelectorAll('a')].map((each) => each.getAttribute('href'))")
+    assert len(targets) > 6
+    assert all(page.evaluate(f"!!document.getElementById('{target[1:]}')") for target in targets)
+
+
+def test_printing_shows_all_and_folds_again(visit):
+    page = visit("colour", fragment="")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("[...document.querySelectorAll('details')].every((each) => each.open)")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert not page.evaluate(f"{FOLDS}.some((each) => each.open)")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1400])
 @pytest.mark.parametrize("name", ["colour", "line", "comparison"])
 def test_nothing_overflows_and_text_stands_out(visit, name, width, scheme):
     page = visit(name, width, scheme)
+    if not page.evaluate(f"{FOLDS}.every((each) => each.open)"):
+        page.click("#unfold")
     page.locator("#grid").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#unit:not([hidden])")

@@ -21,6 +21,7 @@ def run(
     log: Literal["tensorboard"] | None = None,
     together: int | None = None,
     cuda_graph: bool = False,
+    levels: bool = False,
 ) -> int:
     """Run a recipe: train, prune, measure, and report. The same command resumes a stopped run.
 
@@ -45,9 +46,11 @@ def run(
         into its memory, on a CPU 1]
     cuda_graph
         On a GPU, launch all kernels of a training step at once.
+    levels
+        End with a table of every level, not of the last ones alone.
     """
     from sparsight.cli.views._live_view import LiveView
-    from sparsight.cli.views._summary import announce_level, summary_table
+    from sparsight.cli.views._summary import announce_level, print_summary
     from sparsight.recipe import load_recipe
     from sparsight.report import TensorBoardLog, write_report
     from sparsight.run import load_plugins, run_recipe
@@ -89,7 +92,7 @@ def run(
     opened = Run(directory)
     # First: the terminal may be gone, and then printing raises.
     report = write_report(opened)
-    console.print(summary_table(opened, console.width))
+    print_summary(console, opened, levels=levels)
     for (condition, replicate), reason in directory.failures().items():
         console.print(f"missing: {condition}, replicate {replicate}: {printable(reason)}")
     console.print(f"report: {report}", soft_wrap=True)

@@ -11,7 +11,7 @@ from sparsight.errors import InputError
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
-def report(*runs: Path, out: Path | None = None) -> None:
+def report(*runs: Path, out: Path | None = None, levels: bool = False) -> None:
     """Write the report of one run, or of several side by side, as a self-contained HTML file.
 
     Parameters
@@ -20,15 +20,17 @@ def report(*runs: Path, out: Path | None = None) -> None:
         Run directories. The others are compared with the first.
     out
         File to write. [default: report.html in the run directory; for several runs, ./comparison.html]
+    levels
+        Print a table of every level, not of the last ones alone.
     """
-    from sparsight.cli.views._summary import summary_table
+    from sparsight.cli.views._summary import print_summary
     from sparsight.report import write_report
     from sparsight.store import open_run
 
     opened = [open_run(path) for path in runs]
     console = terminal()
     for each in opened:
-        console.print(summary_table(each, console.width))
+        print_summary(console, each, levels=levels)
     path = out or (Path("comparison.html") if len(opened) > 1 else None)
     console.print(f"report: {write_report(*opened, path=path)}", soft_wrap=True)
 

@@ -39,6 +39,7 @@ from sparsight.figures._over_density import (
 )
 from sparsight.figures._palette import (
     PALETTE as PALETTE,
+    PRUNED as PRUNED,
     looks as looks,
     signed_table as signed_table,
 )
@@ -47,6 +48,7 @@ from sparsight.figures._receptive_fields import (
     SATURATION as SATURATION,
     evenly_spaced as evenly_spaced,
     field_colours as field_colours,
+    field_key as field_key,
     mosaic as mosaic,
     plot_fan_out as plot_fan_out,
     plot_receptive_fields as plot_receptive_fields,

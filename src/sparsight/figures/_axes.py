@@ -4,7 +4,7 @@ Every ``plot_*`` takes plain data and ``ax=None`` and returns the Axes it drew o
 Figure of its own. Nothing here touches pyplot or any other global state, and nothing is shown or saved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from sparsight.figures._palette import BLUE, PALETTE
 
 BELOW_AXIS = 0.46
 """Inches that the tick labels and the x label take."""
+BY_REPLICATE = "by_replicate"
+"""Column of a table with the values of single replicates, which are drawn as dots."""
+_BEYOND = 0.25  # of the spread of means and dots: so much of an interval beyond them is shown
 _TICKS = np.array([m * 10.0**e for e in range(-6, 1) for m in (1, 3)])
 
 
@@ -71,6 +74,31 @@ def null_line(ax: Axes, value: float, label: str | None = None, *, vertical: boo
     """Draw the dashed grey line that marks the value without an effect."""
     draw = ax.axvline if vertical else ax.axhline
     draw(value, color=PALETTE.muted, lw=1, dashes=(6, 3), zorder=1, label=label)
+
+
+def follow_replicates(
+    set_limits: Callable[[float, float], object], table: pd.DataFrame, null: float | None = None
+) -> None:
+    """Set limits that show the means, the dots of single replicates and the null, and part of the intervals.
+
+    Student's interval over two replicates is 18 standard deviations wide: in full, it would press all lines
+    together. A table without single replicates leaves the axis as it is.
+    """
+    if BY_REPLICATE not in table:
+        return
+    dots = [value for values in table[BY_REPLICATE] for value in values]
+    shown = np.array([*table["mean"], *dots, *([] if null is None else [null])], np.float64)
+    shown = shown[np.isfinite(shown)]
+    if not len(shown):
+        return
+    low, high = float(shown.min()), float(shown.max())
+    beyond = _BEYOND * (high - low) or max(abs(high), 1.0) * 0.05
+    ends = table[["low", "high"]].to_numpy(np.float64)
+    if np.isfinite(ends).any():
+        low = min(low, max(float(np.nanmin(ends)), low - beyond))
+        high = max(high, min(float(np.nanmax(ends)), high + beyond))
+    margin = 0.05 * (high - low) or beyond
+    set_limits(low - margin, high + margin)
 
 
 def density_axis(ax: Axes, table: pd.DataFrame) -> None:

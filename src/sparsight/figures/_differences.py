@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from sparsight.errors import InputError
-from sparsight.figures._axes import check_columns, new_axes, null_line
+from sparsight.figures._axes import BY_REPLICATE, check_columns, follow_replicates, new_axes, null_line
 from sparsight.figures._palette import PALETTE, looks
 
 _NEEDED = ("condition", "reference", "mean", "low", "high")
@@ -23,7 +23,8 @@ def plot_differences(
     ----------
     table : pandas.DataFrame
         Columns ``condition``, ``reference``, ``mean``, ``low``, ``high``: condition minus reference. A NaN
-        end leaves the interval out.
+        end leaves the interval out. ``by_replicate``, if there, holds the differences of single pairs of
+        replicates, which are drawn as dots.
     xlabel : str
         The quantity with its unit or definition.
     conditions : sequence of str, optional
@@ -32,7 +33,8 @@ def plot_differences(
     Returns
     -------
     matplotlib.axes.Axes
-        Dashed: no difference.
+        Dashed: no difference. With dots, x follows them and the means: an interval that reaches far beyond
+        is cut at the edge.
 
     Raises
     ------
@@ -49,6 +51,9 @@ def plot_differences(
         look = known[row["condition"]]
         if np.isfinite(row["low"]):
             ax.plot([row["low"], row["high"]], [place, place], color=look.colour, lw=2, alpha=0.6)
+        dots = row.get(BY_REPLICATE, ())
+        if len(dots) > 1:
+            ax.plot(dots, [place] * len(dots), color=look.colour, marker=".", ms=5, ls="none", alpha=0.8)
         if np.isfinite(row["mean"]):
             ax.plot(row["mean"], place, color=look.colour, marker=look.marker, ms=5, ls="none")
         # Above its bar rather than beside the axis: with several runs, names are long.
@@ -64,6 +69,7 @@ def plot_differences(
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_ylim(len(table) - 0.5, -0.75)
+    follow_replicates(ax.set_xlim, table, 0.0)
     ax.xaxis.set_major_locator(MaxNLocator(4))  # labels of six digits stay apart
     ax.set_xlabel(xlabel)
     return ax

@@ -7,7 +7,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
-from sparsight.figures._axes import add_legend, check_columns, density_axis, new_axes, null_line
+from sparsight.figures._axes import (
+    BY_REPLICATE,
+    add_legend,
+    check_columns,
+    density_axis,
+    follow_replicates,
+    new_axes,
+    null_line,
+)
 from sparsight.figures._palette import LINE_LOOKS, Look, looks
 from sparsight.figures._quantities import words_of
 from sparsight.store import intervals_by_level
@@ -32,9 +40,10 @@ def plot_over_density(
     ----------
     data : pandas.DataFrame
         Either ``run.frame()`` together with `quantity`: the mean and its 95 % interval over replicates are
-        drawn. Or columns ``condition``, ``level``, ``density``, ``mean``, ``low``, ``high``. A NaN mean
-        breaks the line; a NaN end of the interval leaves the band out. Colours follow the order in which
-        the conditions occur.
+        drawn. Or columns ``condition``, ``level``, ``density``, ``mean``, ``low``, ``high``, and
+        ``by_replicate`` if the values of single replicates are to be drawn as dots. A NaN mean breaks the
+        line; a NaN end of the interval leaves the band out. Colours follow the order in which the conditions
+        occur.
     quantity : str, optional
         Name from the column ``quantity`` of the frame: ``"test_accuracy"``, ``"locality.near"``, … Its axis
         label and null value come from the catalogue of quantities.
@@ -51,7 +60,8 @@ def plot_over_density(
     -------
     matplotlib.axes.Axes
         x: density in percent, falling, on a log scale. Each mark is a level; the levels of the first
-        condition are numbered on top.
+        condition are numbered on top. With dots, y follows them and the means: a band that reaches far
+        beyond is cut at the edge, as over two replicates.
 
     Raises
     ------
@@ -79,6 +89,7 @@ def plot_over_density(
     for condition, look in looks(list(dict.fromkeys(table["condition"]))).items():
         _line(ax, table[table["condition"] == condition], look, condition)
     density_axis(ax, table)
+    follow_replicates(ax.set_ylim, table, null)
     ax.set_ylabel(ylabel or "")
     if legend:
         add_legend(ax)
@@ -119,7 +130,9 @@ def plot_controls(
         null_line(ax, null, f"{null_label} = {null:g}")
     for name, look in looks(list(tables)).items():
         _line(ax, tables[name], LINE_LOOKS.get(name, look), name)
-    density_axis(ax, pd.concat(list(tables.values())))
+    joined = pd.concat(list(tables.values()))
+    density_axis(ax, joined)
+    follow_replicates(ax.set_ylim, joined, null)
     ax.set_ylabel(ylabel)
     if legend:
         add_legend(ax)
@@ -132,7 +145,13 @@ def _line(ax: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
     if not np.isfinite(mean).any():
         return
     if np.isfinite(low).any():
-        ax.fill_between(x, low, high, color=look.colour, alpha=0.2, lw=0)
+        # Beside dots, bands are often wide and lie on top of each other.
+        alpha = 0.12 if BY_REPLICATE in rows else 0.2
+        ax.fill_between(x, low, high, color=look.colour, alpha=alpha, lw=0)
+    if BY_REPLICATE in rows:
+        dots = [(at, value) for at, values in zip(x, rows[BY_REPLICATE], strict=True) for value in values]
+        if len(dots) > len(rows):  # with a single replicate, the mean is the dot
+            ax.plot(*zip(*dots, strict=True), color=look.colour, marker=".", ms=4.5, ls="none", alpha=0.7)
     ax.plot(x, mean, color=look.colour, marker=look.marker, ms=3.6, lw=1.5, ls=look.dashes, label=label)
 
 

@@ -31,6 +31,10 @@ SIGNED = LinearSegmentedColormap.from_list(
 )
 
 
+PRUNED = (196, 201, 208)
+"""Grey of a pixel on which no weight is left: darker than the near-white of a weight near 0."""
+
+
 @dataclass(frozen=True)
 class Look:
     """Appearance of one line, in matplotlib's notation: no two conditions share both colour and marker."""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from sparsight.errors import InputError
 from sparsight.figures._axes import draw_over_pixels, new_axes
-from sparsight.figures._palette import signed_table
+from sparsight.figures._palette import PRUNED, signed_table
 from sparsight.geometry import Geometry
 
 SATURATION = 1.5
@@ -22,8 +22,9 @@ def field_colours(
     """Return receptive fields as colour pictures.
 
     With three channels in two dimensions, red, green and blue are the weights on the three channels: mid-grey
-    is 0, and a colour is the one that the unit prefers. Otherwise the mean over channels is shown: vermilion
-    is positive, blue negative, near-white 0. Each unit has its own scale (see `SATURATION`).
+    is 0 or pruned, and a colour is the one that the unit prefers. Otherwise the mean over channels is shown:
+    vermilion is positive, blue negative, near-white almost 0, and grey has no weight left. Each unit has its
+    own scale (see `SATURATION`).
 
     Parameters
     ----------
@@ -52,8 +53,9 @@ def field_colours(
     scaled = np.clip(shown / _limits(shown), -1, 1)
     if coloured:
         return np.asarray(np.rint(127.5 + 127.5 * np.moveaxis(scaled, 1, -1)), np.uint8)
-    # 0 lands exactly on the middle row of the table, so pruned weights have the neutral colour.
-    return np.asarray(signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)], np.uint8)
+    fields = np.asarray(signed_table()[np.rint(127 + 127 * scaled[:, 0]).astype(int)], np.uint8)
+    fields[(channels == 0).all(axis=1)] = PRUNED
+    return fields
 
 
 def mosaic(
@@ -125,11 +127,20 @@ def plot_receptive_fields(
         spine.set_visible(False)
     shape = "row" if picture.shape[0] == len(shown) else "picture"
     what = (
-        "kept inputs" if weight.dtype == np.bool_ else f"weights, full colour at {SATURATION} rms of its own"
+        "kept inputs, white"
+        if weight.dtype == np.bool_
+        else f"weights, full colour at {SATURATION} rms of its own\n{field_key(geometry)}"
     )
     ax.set_xlabel(f"a {shape} a unit: its {what}")
     ax.set_title(title)
     return ax
+
+
+def field_key(geometry: Geometry) -> str:
+    """Return what the colours of `field_colours` stand for, as a phrase."""
+    if geometry.channels == 3 and len(geometry.size) == 2:
+        return "red, green, blue: its channels; mid-grey: 0 or pruned"
+    return "vermilion: positive; blue: negative; grey: pruned"
 
 
 def plot_fan_out(

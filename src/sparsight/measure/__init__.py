@@ -19,7 +19,7 @@ fields: `_receptive_field`, `_ipr_null`, `_shape_fits`.
 
 Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
 
-Replicates (error bars): `_intervals`, `_bca`, `_fieller` for ratios, `_median_interval`; `_p_values`,
+Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; `_p_values`,
 `_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
 """
 
@@ -63,7 +63,6 @@ from sparsight.measure._intervals import (
     Interval as Interval,
     describe as describe,
     difference as difference,
-    mean_interval as mean_interval,
     paired_difference as paired_difference,
     student_interval as student_interval,
 )

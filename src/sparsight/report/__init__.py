@@ -12,13 +12,16 @@ _provenance: Recipe, data, environment and times of a run; settings in which run
 _svg: Plots as inline SVG in the colours of the page.
 _panels: Plots with headings and captions.
 _mosaics: Images: receptive fields, and S(d) beside its expectation.
-_page: The report, with template.html.j2, style.css.j2 and explorer.js.j2.
+_answer: The first screen: a sentence a condition, the same units in each, two curves.
+_page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 """
 
 from sparsight.report._figure_files import write_figures as write_figures
+from sparsight.report._findings import differences as differences
 from sparsight.report._movie import write_movie as write_movie
 from sparsight.report._page import write_report as write_report
+from sparsight.report._subjects import Summaries as Summaries
 from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog

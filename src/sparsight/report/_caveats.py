@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from sparsight.figures import CATALOGUE, words_of
+from sparsight.measure import smallest_detectable_effect
 from sparsight.report._subjects import Summaries
-from sparsight.store import FEW_REPLICATES, LevelRecord, Run
+from sparsight.store import LevelRecord, Run
 
 _INSTRUMENTS = ("locality", "gaussianity", "cavity")
+_FEW_REPLICATES = 10  # from here on, an effect of one standard deviation between replicates is found
 _RANK_CORRELATION = "initialisation.rank_correlation"
 FOLLOWS_INITIALISATION = 0.5
 """Spearman's correlation of |w| before and after dense training, above which masks follow the former."""
@@ -35,11 +37,14 @@ def _replicates(run: Run) -> Iterator[str]:
     num_replicates = run.recipe.replicates
     if num_replicates == 1:
         yield "Only one replicate: no number has an interval, and no difference is decided."
-    elif num_replicates < FEW_REPLICATES:
+    elif num_replicates < _FEW_REPLICATES:
+        smallest, usual = (
+            smallest_detectable_effect(1.0, each) for each in (num_replicates, _FEW_REPLICATES)
+        )
         yield (
-            f"Only {num_replicates} replicates: with fewer than {FEW_REPLICATES}, 95 % intervals are too "
-            "short. Read them as the range of the values seen (over two replicates, such an interval "
-            "contains the true mean only half of the time)."
+            f"Only {num_replicates} replicates: Student's 95 % intervals are honest but wide. To be found in "
+            f"four of five such runs, an effect has to be {smallest:.1f} standard deviations between "
+            f"replicates (with {_FEW_REPLICATES} replicates, {usual:.1f})."
         )
     for condition in run.recipe.condition_names():
         missing = [

@@ -31,6 +31,7 @@ class Evidence:
     shows_fields: bool = False  # whether the layer reads the network's input: its rows are receptive fields
     # First, middle and last level → weights, (unit, input).
     shown: dict[int, np.ndarray] = field(default_factory=dict)
+    compared_weight: np.ndarray | None = None  # at the compared level, (unit, input)
     order: np.ndarray = field(default_factory=lambda: np.arange(0))  # units as pictures show them
     order_words: str = ""
     # (kind, level) → S(d), and (kind, null, level) → its expectation, both summed over replicates.
@@ -93,6 +94,8 @@ def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: i
             _read_sample(evidence, view)
         if not evidence.shows_fields:
             continue
+        if view.index == evidence.compared_level:
+            evidence.compared_weight = view.weight
         if view.index in kept:
             evidence.shown[view.index] = view.weight
         if num_levels <= _MOST_LEVELS:

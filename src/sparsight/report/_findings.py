@@ -1,6 +1,7 @@
 """Findings: the central quantities compared between conditions, as numbers and as conclusions in words."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,10 @@ from sparsight.measure import (
     describe,
     difference,
     locality_verdict,
-    mean_interval,
     paired_difference,
     student_interval,
 )
 from sparsight.report._subjects import Summaries
-from sparsight.store import FEW_REPLICATES
 
 _LOCALITY = {
     "attained_share": "locality.attained_share",
@@ -38,6 +37,7 @@ class Cell:
     words: str  # the conclusion
     reference: str | None = None  # subject that was subtracted, if any
     is_paired: bool = False  # whether replicates of equal seeds were subtracted from each other
+    by_replicate: tuple[float, ...] = ()  # values behind the mean; of a difference, those of pairs
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,7 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
             Finding(
                 words,
                 [_against_null(words, name, values[name]) for name in values],
-                [
-                    _difference(name, values[name], subject.reference, values[subject.reference])
-                    for name, subject in summaries.subjects.items()
-                    if subject.reference is not None
-                ],
+                differences(summaries, quantity, layer),
             )
         )
         if quantity == _LAST_OF_LOCALITY and summaries.has(_LOCALITY["attained_share"], layer):
@@ -78,22 +74,49 @@ def findings(summaries: Summaries, layer: str) -> list[Finding]:
     return found
 
 
+def differences(summaries: Summaries, quantity: str, layer: str) -> list[Cell]:
+    """Return the difference of each subject to its reference, at the lowest density that all reached.
+
+    Replicates are paired where seeds are shared.
+    """
+    where = words_of(quantity).layer(layer)
+    values = {
+        name: summaries.values(quantity, where, name, level)
+        for name, level in summaries.compared_levels().items()
+    }
+    return [
+        _difference(name, values[name], subject.reference, values[subject.reference])
+        for name, subject in summaries.subjects.items()
+        if subject.reference is not None
+    ]
+
+
 def _locality(summaries: Summaries, layer: str, levels: dict[str, int]) -> Finding:
     """Return whether the receptive fields of each subject are local, by `measure.locality_verdict`."""
     cells = []
     for name, level in levels.items():
-        intervals = {
-            argument: student_interval(summaries.values(quantity, layer, name, level).to_numpy(np.float64))
-            for argument, quantity in _LOCALITY.items()
-        }
-        share = intervals["attained_share"]
+        intervals = locality_intervals(summaries, layer, name, level)
         reason = "; ".join(
-            f"{_words_in_text(quantity)} {describe(intervals[argument])}"
-            for argument, quantity in _LOCALITY.items()
+            f"{_words_in_text(quantity)} {describe(interval)}" for quantity, interval in intervals.items()
         )
-        word = "undecided: one replicate" if share.num_replicates == 1 else locality_verdict(**intervals)
-        cells.append(Cell(condition=name, interval=share, text=word, words=reason))
+        share = intervals[_LOCALITY["attained_share"]]
+        cells.append(Cell(condition=name, interval=share, text=locality_word(intervals), words=reason))
     return Finding(words_of("locality.verdict"), cells, [])
+
+
+def locality_intervals(summaries: Summaries, layer: str, name: str, level: int) -> dict[str, Interval]:
+    """Return the intervals of the three numbers of locality, by quantity."""
+    return {
+        quantity: student_interval(summaries.values(quantity, layer, name, level).to_numpy(np.float64))
+        for quantity in _LOCALITY.values()
+    }
+
+
+def locality_word(intervals: Mapping[str, Interval]) -> str:
+    """Return the word that `measure.locality_verdict` gives to the intervals of `locality_intervals`."""
+    if intervals[_LOCALITY["attained_share"]].num_replicates == 1:
+        return "undecided: one replicate"
+    return locality_verdict(**{argument: intervals[quantity] for argument, quantity in _LOCALITY.items()})
 
 
 def _words_in_text(quantity: str) -> str:
@@ -114,25 +137,31 @@ def verdict(interval: Interval, null: float, above: str, below: str) -> str:
         return f"exactly {null:g} in every replicate"
     if interval.low <= null <= interval.high:
         return f"undecided: the interval contains {null:g}"
-    few = interval.num_replicates < FEW_REPLICATES
-    hint = f" (only a hint, from {interval.num_replicates} replicates)" if few else ""
-    return (above if interval.low > null else below) + hint
+    return above if interval.low > null else below
 
 
 def _against_null(quantity: Words, condition: str, values: pd.Series) -> Cell:
-    interval = mean_interval(values.to_numpy(np.float64))
+    interval = student_interval(values.to_numpy(np.float64))
     words = ""
     if quantity.null is not None:
         words = verdict(interval, quantity.null, quantity.above, quantity.below)
-    return Cell(condition=condition, interval=interval, text=describe(interval), words=words)
+    return Cell(
+        condition=condition,
+        interval=interval,
+        text=describe(interval),
+        words=words,
+        by_replicate=tuple(values.dropna().tolist()),
+    )
 
 
 def _difference(name: str, values: pd.Series, reference: str, others: pd.Series) -> Cell:
     # One shared seed is enough: replicates without a partner are then left out.
     is_paired = bool(len(values.index.intersection(others.index)))
     own, theirs = values.to_numpy(np.float64), others.to_numpy(np.float64)
+    pairs: tuple[float, ...] = ()
     if is_paired:
         interval = paired_difference(own, theirs, list(values.index), list(others.index))
+        pairs = tuple((values - others).dropna().tolist())  # aligned by seed
     else:
         interval = difference(own, theirs)
     return Cell(
@@ -142,4 +171,5 @@ def _difference(name: str, values: pd.Series, reference: str, others: pd.Series)
         words=verdict(interval, 0.0, f"higher than {reference}", f"lower than {reference}"),
         reference=reference,
         is_paired=is_paired,
+        by_replicate=pairs,
     )

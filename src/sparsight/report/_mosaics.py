@@ -11,7 +11,7 @@ from PIL import Image
 from sparsight.figures import evenly_spaced, field_colours, locality_pictures, mosaic
 from sparsight.report._evidence import Evidence
 
-_UNITS_IN_MOSAIC = 25
+_UNITS_IN_MOSAIC, _UNITS_IN_ROW = 25, 6
 _MOST_COLOURS = 256  # that a palette holds
 _GAP = 3  # pixels between S(d), null and ratio
 
@@ -39,6 +39,13 @@ def field_mosaics(evidence: Evidence, density_of: Callable[[int], float]) -> Ite
     for level, weight in sorted(evidence.shown.items()):
         picture = mosaic(field_colours(weight[chosen], evidence.geometry))
         yield _picture(evidence, f"level {level}, density {100 * density_of(level):.3g} %", picture)
+
+
+def mosaic_of(evidence: Evidence, weight: np.ndarray, words: str) -> Picture:
+    """Return the fields of a few units, (unit, input), six in a row; in one dimension as heat rows."""
+    is_line = len(evidence.geometry.size) == 1
+    columns = 1 if is_line else min(_UNITS_IN_ROW, len(weight))
+    return _picture(evidence, words, mosaic(field_colours(weight, evidence.geometry), columns))
 
 
 def level_maps(evidence: Evidence, kind: str) -> list[Picture]:

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import evenly_spaced, field_colours, mosaic
+from sparsight.figures import evenly_spaced, field_colours, field_key, mosaic
 from sparsight.geometry import Geometry
 from sparsight.report._level_views import LevelView, level_views, order_of_units
 from sparsight.store import Run
@@ -30,7 +30,7 @@ What = Literal["weights", "masks", "cavity"]
 _SUFFIXES = (".gif", ".webp", ".mp4")
 _WIDTH = 640  # approximate width of a frame's pictures, in pixels
 _ROW = 4  # height of a heat row, in pixels
-_BAND = 44  # height of the words above the pictures, in pixels
+_BAND = 62  # height of the words above the pictures, in pixels
 _BACKGROUND, _INK, _MUTED, _BAR = (255, 255, 255), (31, 35, 40), (208, 212, 218), (0, 114, 178)
 _REST = 4  # frames for which the last level stands still
 
@@ -131,8 +131,15 @@ def frames(
         words = [
             f"{run.recipe.name}, {condition}, replicate {replicate}, {layer}: {shown}",
             f"level {view.index}, density {100 * view.density:.3g} %, test accuracy {view.accuracy:.3f}",
+            _key(what, geometry),
         ]
         yield _frame(mosaic(field_colours(values[units], geometry)), words, view.density)
+
+
+def _key(what: What, geometry: Geometry) -> str:
+    if what == "masks":
+        return "white: kept; black: pruned"
+    return field_key(geometry)
 
 
 def _checked(

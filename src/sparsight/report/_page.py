@@ -1,6 +1,7 @@
 """The report: one HTML file that opens from disk and loads nothing from the network."""
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -11,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import CATALOGUE, PALETTE, SATURATION, looks, signed_table, words_of
+from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, signed_table, words_of
+from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
@@ -116,7 +118,9 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "other_layers": _other_layers(summaries),
         "order_words": gathered[0].order_words if gathered else "",
         "mosaics": _mosaics(summaries, gathered),
-        "has_three_channels": any(each.geometry.channels == 3 for each in gathered),
+        "answer": answer(summaries, first_layer, gathered),
+        "field_keys": _field_keys(gathered),
+        "key_colours": _key_colours(),
         "saturation": SATURATION,
         "explorer": _explorer(gathered),
         "profiles": [panel for each in gathered for panel in locality_panels(each)],
@@ -168,12 +172,18 @@ def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
         for layer in (NETWORK,) if scope == "network" else summaries.layers:
             if summaries.has(quantity, layer):
                 table = summaries.intervals(quantity, layer)
-                plain = table.astype(object).where(table.notna(), None)
                 rows += [
-                    {"quantity": quantity, "layer": layer} | {str(key): row[key] for key in row}
-                    for row in plain.to_dict("records")
+                    {"quantity": quantity, "layer": layer}
+                    | {str(key): _plain(value) for key, value in row.items()}
+                    for row in table.to_dict("records")
                 ]
     return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _other_layers(summaries: Summaries) -> dict[str, list[Panel]]:
@@ -192,6 +202,22 @@ def _mosaics(summaries: Summaries, gathered: list[Evidence]) -> list[list[Pictur
         for each in gathered
         if each.shows_fields
     ]
+
+
+def _field_keys(gathered: list[Evidence]) -> dict[str, str]:
+    """Return which key the receptive fields of each condition need: that of three channels, or of signs."""
+    return {
+        each.condition: "channels"
+        if each.geometry.channels == 3 and len(each.geometry.size) == 2
+        else "signs"
+        for each in gathered
+    }
+
+
+def _key_colours() -> dict[str, str]:
+    table = signed_table()
+    rows = {"positive": table[-40], "negative": table[40], "zero": table[127], "pruned": PRUNED}
+    return {name: f"rgb({', '.join(str(int(each)) for each in row)})" for name, row in rows.items()}
 
 
 def _level_maps(gathered: list[Evidence]) -> list[dict[str, Any]]:
@@ -222,5 +248,6 @@ def _explorer(gathered: list[Evidence]) -> dict[str, Any] | None:
     return pack([each.packer for each in gathered if each.packer is not None and each.condition in shown]) | {
         "geometry": asdict(first[0]),
         "signed": signed_table().tolist(),
+        "pruned": list(PRUNED),
         "leftOut": [each.condition for each in gathered if each.condition not in shown],
     }

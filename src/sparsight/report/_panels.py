@@ -126,6 +126,7 @@ def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> li
         rows = [
             {"condition": cell.condition, "reference": cell.reference}
             | {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
+            | {"by_replicate": cell.by_replicate}
             for cell in finding.differences
         ]
         words = finding.quantity
@@ -135,8 +136,8 @@ def difference_panels(found: Sequence[Finding], conditions: Sequence[str]) -> li
             conditions=conditions,
         )
         caption = (
-            f"{words.caption} Marks: differences of means over replicates, {_pairing(finding)}; bars: 95 % "
-            "intervals."
+            f"{words.caption} Marks: differences of means over replicates, {_pairing(finding)}; dots: single "
+            "pairs; bars: Student's 95 % intervals, cut at the edge where they reach far beyond."
         )
         panels.append(Panel(f"difference-{words.name}", words.title, ax, caption))
     return panels

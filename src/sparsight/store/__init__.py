@@ -69,7 +69,4 @@ from sparsight.store._run_state import (
 )
 from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
 from sparsight.store._stored_masks import StoredMasks as StoredMasks
-from sparsight.store._summaries import (
-    FEW_REPLICATES as FEW_REPLICATES,
-    intervals_by_level as intervals_by_level,
-)
+from sparsight.store._summaries import intervals_by_level as intervals_by_level

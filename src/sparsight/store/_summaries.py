@@ -2,14 +2,13 @@
 
 import pandas as pd
 
-from sparsight.measure import mean_interval
+from sparsight.measure import student_interval
 
-FEW_REPLICATES = 10
-"""Below this number bootstrap intervals are too short (coverage: docstring of `mean_interval`)."""
+_COLUMNS = ["condition", "level", "density", "mean", "low", "high", "num_replicates", "by_replicate"]
 
 
 def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.DataFrame:
-    """Return mean and interval over replicates of one quantity, by condition and level.
+    """Return mean and Student's 95 % interval over replicates of one quantity, by condition and level.
 
     Parameters
     ----------
@@ -22,15 +21,16 @@ def intervals_by_level(frame: pd.DataFrame, quantity: str, layer: str) -> pd.Dat
     -------
     pandas.DataFrame
         Columns ``condition``, ``level``, ``density`` (mean over replicates), ``mean``, ``low``, ``high``,
-        ``num_replicates``; conditions in the order of the frame.
+        ``num_replicates``, ``by_replicate`` (the values behind the mean, a tuple of floats in the order of
+        the frame, NaN where undefined); conditions in the order of the frame.
     """
     chosen = frame[(frame["quantity"] == quantity) & (frame["layer"] == layer)]
     rows = []
     for (condition, level), group in chosen.groupby(["condition", "level"], sort=False):
-        interval = mean_interval(group["value"].to_numpy())
-        density = group["density"].mean()
+        interval = student_interval(group["value"].to_numpy())
         rows.append(
-            (condition, level, density, interval.mean, interval.low, interval.high, interval.num_replicates)
+            {"condition": condition, "level": level, "density": group["density"].mean()}
+            | {"mean": interval.mean, "low": interval.low, "high": interval.high}
+            | {"num_replicates": interval.num_replicates, "by_replicate": tuple(group["value"].tolist())}
         )
-    columns = ["condition", "level", "density", "mean", "low", "high", "num_replicates"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_COLUMNS)
