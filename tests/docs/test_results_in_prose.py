@@ -9,7 +9,10 @@ from sparsight.reproduce._document import read_tables
 from sparsight.reproduce._prose import fill_in, without_results
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/index.md", "docs/science.md", "docs/tutorial.md", "docs/numbers.md"]
+PAGES = [
+    "README.md", "docs/index.md", "docs/science.md", "docs/tutorial.md", "docs/numbers.md",
+    "docs/instruments.md",
+]  # fmt: skip
 INTERVAL = re.compile(r"[-−]?\d[\d.]*(?:\s*%)? \[[-−]?\d[\d.]*, [-−]?\d[\d.]*\]")
 RETRACTED = [
     "became local", "not what made most of it", "on the twin it should be 0", "lower it within classes",
@@ -32,7 +35,7 @@ def test_no_interval_stands_outside_a_place_for_results(page):
     assert INTERVAL.findall(text) == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/claims.md", "docs/instruments.md"])
+@pytest.mark.parametrize("page", [*PAGES, "docs/claims.md"])
 def test_no_page_repeats_a_statement_that_did_not_survive(page):
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     assert [phrase for phrase in RETRACTED if phrase in text] == []
