@@ -10,8 +10,9 @@ from sparsight.reproduce import select_claims
 from sparsight.reproduce._claim import find, verdict_of
 from sparsight.reproduce._one_neuron import GAINS, NETWORKS, gain_name
 from sparsight.reproduce._study import load_study
-from tests.reproduce.planted import NUM_LEVELS, NUM_UNITS, planted
+from tests.reproduce.planted import NUM_UNITS, planted
 
+NUM_LEVELS = 7  # down to a density of 0.047, at which the claims are decided
 LEVELS = np.arange(NUM_LEVELS)
 NULLS = {"locality.far": 1.0, "locality.radius_of_gyration": 1.0, "locality.near": 1.0, "test_accuracy": 0.9}
 """Values without an effect; of every other quantity 0."""
@@ -29,7 +30,7 @@ def _verdict(name, truths, noise=0.002, num_replicates=10):
         study = predictions[0].study
         if study not in results:
             full = _completed(means, study)
-            results[study] = planted(full, noise=noise, num_replicates=num_replicates)
+            results[study] = planted(full, noise=noise, num_replicates=num_replicates, num_levels=NUM_LEVELS)
         try:
             findings.append(find(predictions[0], results[study]))
             predictions.pop(0)
@@ -223,7 +224,7 @@ def test_feedback(effect, by_construction, num_replicates, verdict):
         per_unit["locality.attained_share_per_unit", condition] = place
         per_unit["locality.near_per_unit", condition] = place
         per_unit["locality.fan_in_per_unit", condition] = stream.integers(3, 9, size=shape).astype(float)
-    results = planted({}, per_unit=per_unit, num_replicates=num_replicates)
+    results = planted({}, per_unit=per_unit, num_replicates=num_replicates, num_levels=NUM_LEVELS)
     findings = [find(prediction, results) for prediction in select_claims()["feedback"].predictions]
     assert verdict_of(findings) == verdict
 
@@ -295,7 +296,7 @@ def test_one_neuron(large, noise, verdict):
     means = {("one_neuron.ipr", c): v for c, v in values.items()}
     # What networks do decides nothing.
     means |= {("one_neuron.localised_share", c): 0.5 for c in NETWORKS}
-    results = planted(means, noise=noise)
+    results = planted(means, noise=noise, num_levels=NUM_LEVELS)
     findings = [find(prediction, results) for prediction in select_claims()["one-neuron"].predictions]
     assert verdict_of(findings) == verdict
 

@@ -29,7 +29,8 @@ from tests.reproduce.planted import planted
 def test_every_study_is_a_recipe_at_every_scale(name):
     hashes = {load_study(name, scale).digest() for scale in SCALES}
     assert len(hashes) == len(SCALES)
-    assert load_study(name, "laptop").replicates >= 10
+    # "pictures" trains for hours, and its claim says how few its replicates are
+    assert load_study(name, "laptop").replicates >= (3 if name == "pictures" else 10)
     for variant in variants_of(name, "laptop"):
         assert load_study(name, "laptop", variant).digest() not in hashes
 
@@ -100,7 +101,7 @@ def _with_every_quantity(statistic, conditions):
                 raise
             name = missing[1]
             per_unit = results.density.expand_dims(unit=5, axis=-1)
-            results[name] = per_unit if name.endswith("_per_unit") else results.density
+            results[name] = per_unit if "_per_unit" in name else results.density
     raise AssertionError("more quantities than any statistic reads")
 
 
@@ -146,7 +147,7 @@ def test_reproduction_shares_runs_and_writes_a_table_that_is_strict_json(tmp_pat
     studies = Studies("smoke", tmp_path, jobs=1, on_study=lambda name, path: asked.append(name))
     outcomes = [
         reproduce(claim, studies, robustness=False)
-        for claim in select_claims(["locality", "cavity"]).values()
+        for claim in select_claims(["non-gaussianity", "cavity"]).values()
     ]
     assert asked == ["ring-smoke"]
     table = json.loads(write_table(outcomes[0], tmp_path / "tables").read_text())
@@ -158,7 +159,7 @@ def test_reproduction_shares_runs_and_writes_a_table_that_is_strict_json(tmp_pat
     assert near["data_sets"] == table["studies"][0]["data_sets"] == "fresh each replicate"
     records = [
         record
-        for condition in ("imp", "one_shot", "random", "twin")
+        for condition in load_study("ring", "smoke").condition_names()
         for replicate in range(2)
         for record in open_run(next(tmp_path.glob("ring-smoke-*"))).directory.records(condition, replicate)
     ]
