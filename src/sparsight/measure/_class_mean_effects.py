@@ -7,7 +7,7 @@ from torch import Tensor
 from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure._cavity import each_class_then_all
-from sparsight.measure._cavity_effects import MAPS
+from sparsight.measure._cavity_effects import DELTAS
 
 SMALLEST_CLASS = 20
 """Samples; in a smaller class the bias of sample kurtosis, −6/(n + 1) for a Gaussian, exceeds any effect."""
@@ -55,7 +55,7 @@ def class_mean_effects(
     ):
         if label is not None and found is not None:
             num_used += 1
-            sums = {name: sums.get(name, 0) + getattr(found, name) for name in MAPS}
+            sums = {name: sums.get(name, 0) + getattr(found, name) for name in DELTAS}
     if not num_used:
-        return {name: np.full(tuple(weight.shape), np.nan) for name in MAPS}
+        return {name: np.full(tuple(weight.shape), np.nan) for name in DELTAS}
     return {name: total / num_used for name, total in sums.items()}
