@@ -221,6 +221,8 @@ def test_feedback(effect, by_construction, num_replicates, verdict):
         place = np.concatenate([before, np.cumsum(gain, axis=1)], axis=1)[:, :-1]
         per_unit[name, condition] = cause
         per_unit[f"{name}_random_kept", condition] = stream.normal(size=shape)
+        near_random = "cavity_within_class.near_per_unit_random_kept"
+        per_unit[near_random, condition] = place + stream.normal(size=shape)
         per_unit["locality.attained_share_per_unit", condition] = place
         per_unit["locality.near_per_unit", condition] = place
         per_unit["locality.fan_in_per_unit", condition] = stream.integers(3, 9, size=shape).astype(float)
