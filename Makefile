@@ -15,7 +15,7 @@ demo: $(VENV)/installed ## run the default recipe on photographs and write its r
 
 check: lint docs test test-slow ## do everything that CI does
 
-test: $(VENV)/installed-test ## run the tests, without the slow ones (about 6 minutes on 2 cores)
+test: $(VENV)/installed-test ## run the tests, without the slow ones (about 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/installed-test ## run the slow tests: killed runs, full disks, Slurm, every page of the documentation
