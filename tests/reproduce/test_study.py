@@ -181,7 +181,8 @@ def test_every_claim_gets_a_verdict_at_scale_smoke(tmp_path):
         for finding in outcome.findings:
             # at scale smoke there are fewer levels, and some densities are never reached
             effect = finding.effect
-            assert effect.num_replicates + effect.num_missing == 2, (claim.name, finding.prediction.name)
+            number = effect.num_replicates + effect.num_missing
+            assert number == len(finding.values) >= 2, (claim.name, finding.prediction.name)
         json.loads(write_table(outcome, tmp_path / "tables").read_text())
 
 

@@ -24,7 +24,7 @@ class Built:
     twin: Task | None
 
 
-def build(condition: Condition, seed: int, twin: DataSettings | None) -> Built:
+def build(condition: Condition, seed: int, twin: DataSettings | None = None) -> Built:
     """Return the data and the initialised network of the replicate with this seed."""
     task = condition.data.build(seed)
     # The twin costs as much memory as the data, and fitting it as much time as a level: only if it is used.
