@@ -5,6 +5,8 @@ a claim is about the attained share of the possible neighbours, and about far pa
 which say whether the envelope is narrower than chance.
 """
 
+from dataclasses import replace
+
 from sparsight.measure import FAR_MARGIN, RADIUS_MARGIN, SHARE_MARGIN
 from sparsight.reproduce._claim import Prediction, Statistic
 from sparsight.reproduce._statistics import at_density, beyond_chance, difference
@@ -76,16 +78,20 @@ def is_not_localised(
     robust: bool = False,
 ) -> Prediction:
     """Predict that a condition does not localise by one of the three numbers; arguments as `is_localised`."""
-    return Prediction(
-        name=name or f"{condition}_{_short(quantity)}",
-        statement=f"{_number(quantity)} at density {FINAL_DENSITY:.1%}, {on}",
-        study=study,
-        statistic=beyond_random_masks(quantity, condition),
-        rule=Rule("within", MARGINS[quantity]),
-        control=beyond_random_masks(quantity, control[0]) if control else None,
-        control_statement=control[1] if control else "",
+    predicted = is_localised(
+        quantity,
+        study,
+        condition,
+        on,
+        control=control or (condition, ""),
+        name=name,
         decisive=decisive,
         robust=robust,
+    )
+    return replace(
+        predicted,
+        rule=Rule("within", MARGINS[quantity]),
+        control=predicted.control if control else None,
     )
 
 
@@ -132,15 +138,8 @@ def localises_equally(
     robust: bool = False,
 ) -> Prediction:
     """Predict that two conditions localise equally, up to the margin, same seeds."""
-    return Prediction(
-        name=name or f"{pair[0]}_{_short(quantity)}",
-        statement=f"{_SYMBOLS[quantity]} at density {FINAL_DENSITY:.1%}, {words}, same seeds",
-        study=study,
-        statistic=difference(*(beyond_random_masks(quantity, condition) for condition in pair)),
-        rule=Rule("within", MARGINS[quantity]),
-        decisive=decisive,
-        robust=robust,
-    )
+    predicted = localises_more(quantity, study, pair, words, name=name, decisive=decisive, robust=robust)
+    return replace(predicted, rule=Rule("within", MARGINS[quantity]))
 
 
 def accuracy_difference(a: str, b: str) -> Statistic:

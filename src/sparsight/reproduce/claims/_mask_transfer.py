@@ -1,5 +1,7 @@
 """What a mask knows about its task: masks found on one kind of data, trained on another."""
 
+from dataclasses import replace
+
 from sparsight.reproduce._claim import Claim, Prediction
 from sparsight.reproduce._localisation import FINAL_DENSITY, accuracy_difference
 from sparsight.reproduce._verdict import Rule
@@ -23,15 +25,11 @@ def _loses_nothing(name: str, pair: tuple[str, str], words: str, *, decisive: bo
 
 
 def _is_better(name: str, pair: tuple[str, str], words: str, *, decisive: bool = True) -> Prediction:
-    return Prediction(
-        name=name,
-        statement=f"test accuracy at density {FINAL_DENSITY:.1%}, {words}, same seeds",
-        study=_STUDY,
-        statistic=accuracy_difference(*pair),
+    return replace(
+        _loses_nothing(name, pair, words, decisive=decisive),
         rule=Rule("above", _EQUAL),
         control=accuracy_difference("imp", "random"),
         control_statement="the ring's own mask minus random pruning",
-        decisive=decisive,
     )
 
 
