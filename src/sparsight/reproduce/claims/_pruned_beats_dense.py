@@ -23,7 +23,7 @@ CLAIM = Claim(
     ),
     source="Frankle & Carbin, arXiv 1803.03635; published curves of Pellegrini & Biroli, arXiv 2104.13343",
     scope=(
-        "Patches of brick, grass and gravel, 400–64–3 with BatchNorm, equal training steps at every level; "
+        "Patches of brick, grass and gravel, 400–128–3 with BatchNorm, equal training steps at every level; "
         "replicates draw their patches. The best density of a replicate is chosen by the others."
     ),
     predictions=(
