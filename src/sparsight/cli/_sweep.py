@@ -103,17 +103,24 @@ def cancel(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 
 
 @app.command(sort_key=4)
-def draw(path: _SweepPath, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
-    """Draw a quantity over two varied fields into the folder of the sweep.
+def draw(
+    path: _SweepPath,
+    x: str,
+    y: str | None = None,
+    *,
+    quantity: str = "test_accuracy",
+    plugins: Plugins = (),
+) -> None:
+    """Draw a quantity over one varied field, with intervals, or over two, into the folder of the sweep.
 
     Parameters
     ----------
     x
         Varied field, drawn across, as in pruning.rate.
     y
-        Varied field, drawn down.
+        Second varied field, drawn down.
     quantity
-        What to draw, as in locality.near.
+        What to draw, as in locality.attained_share.
     """
     from sparsight.figures import write_sweep_figure
 
