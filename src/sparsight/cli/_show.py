@@ -146,7 +146,8 @@ def status(*runs: Path) -> None:
         return [path] if (path / RECIPE).exists() else inside
 
     found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
-    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+    console = terminal()
+    console.print(status_table([run_state(RunDirectory.open(path)) for path in found], console.width))
 
 
 def check(run: Path) -> int:
