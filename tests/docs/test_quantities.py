@@ -10,8 +10,8 @@ from sparsight.figures import CATALOGUE, QUANTITIES
 from sparsight.instruments import INSTRUMENTS
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "quantities.py"
-ELSEWHERE = ("one_neuron.",)
-"""Quantities of a study that is no run."""
+ELSEWHERE = ("one_neuron.", "locality.verdict")
+"""Quantities of a study that is no run, and the word that follows from three quantities."""
 
 
 @pytest.fixture(scope="module")
