@@ -25,7 +25,8 @@ def script():
 def rows(script):
     page = script.PAGE.read_text("utf-8")
     made = "".join(
-        page.split(f"<!-- recipe_fields.py: {name} -->\n")[1].split("<!-- end -->")[0] for name in script.WRITTEN
+        page.split(f"<!-- recipe_fields.py: {name} -->\n")[1].split("<!-- end -->")[0]
+        for name in script.WRITTEN
     )
     found = re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*) \|$", made, re.MULTILINE)
     return {name: (default, allowed) for name, default, allowed in found}
