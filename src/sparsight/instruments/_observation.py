@@ -174,7 +174,8 @@ def _following_layers(network: nn.Module) -> dict[str, str]:
 
 def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
     weight = layer.weight.detach().cpu()
-    masked: np.ndarray = (weight if mask is None else weight * mask.cpu()).numpy().copy()
+    # Not a product: what a mask hides may be NaN.
+    masked: np.ndarray = (weight if mask is None else weight.masked_fill(~mask.cpu(), 0.0)).numpy().copy()
     return masked
 
 

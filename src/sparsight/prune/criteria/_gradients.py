@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sparsight.prune.criteria._registry import Trained
+from sparsight.streams import torch_draws
 from sparsight.train import batch_loss
 
 _SAMPLES = 2048
@@ -27,7 +28,8 @@ def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[di
     was_training = trained.network.training
     trained.network.train()
     try:
-        outputs = functional_call(trained.network, state | parameters, (inputs.to(device),))
+        with torch_draws(device, trained.seed, "gradients of a criterion", trained.level):
+            outputs = functional_call(trained.network, state | parameters, (inputs.to(device),))
     finally:
         trained.network.train(was_training)
     return parameters, batch_loss(outputs / temperature, labels.to(device), trained.loss)
