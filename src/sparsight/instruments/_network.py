@@ -43,7 +43,7 @@ def measure_level(
     level : Level or MaskedNetwork
         Its network is evaluated in evaluation mode.
     task : Task
-        The network is measured on its first `num_samples` test samples.
+        The network is measured on at most `num_samples` test samples, see `Task.representative`.
     geometries : mapping of str to Geometry, optional
         Geometry of a layer's own inputs, by layer. Other layers are measured in the geometry of the task if
         the network is a chain of linear layers, and without one if it is not.
@@ -85,7 +85,7 @@ def measure_network(
         these, and left unchanged. If a layer is applied at several places of a sample (tokens), each place
         counts as a sample.
     task : Task
-        The network is measured on its first `num_samples` test samples.
+        The network is measured on at most `num_samples` test samples, see `Task.representative`.
     layers : sequence of str, optional
         Names of ``torch.nn.Linear`` layers. Default: those with a mask, or all that the network calls if no
         masks are given.
@@ -111,7 +111,8 @@ def measure_network(
     Returns
     -------
     dict of str to xarray.Dataset
-        For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
+        For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``. Its
+        attribute ``samples`` says which test samples were measured.
         Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
         deeper layers, quantities over the network's inputs have the dimension ``network_input``.
 
@@ -151,7 +152,10 @@ def measure_network(
         found = measure_level(
             subject, task, twin, instruments, num_samples=num_samples, geometries=geometries
         )
-    return {layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy()) for layer in found}
+    samples = task.origin_of_samples("test", num_samples)
+    return {
+        layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy(), samples) for layer in found
+    }
 
 
 def _chosen(network: nn.Module, task: Task, layers: Sequence[str] | None, masks: Masks | None) -> Masks:
@@ -214,7 +218,7 @@ def _check_geometry(network: nn.Module, layer: str, geometry: Geometry) -> None:
         )
 
 
-def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray) -> xr.Dataset:
+def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray, samples: str) -> xr.Dataset:
     variables = {}
     for name, quantity in quantities.items():
         is_map = quantity.dims == ("unit", "input")
@@ -225,4 +229,4 @@ def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray) -
             # its own, and a Dataset refuses two lengths of one dimension.
             dims = ("network_input",)
         variables[name] = (dims, value, {"definition": quantity.definition, "units": quantity.unit})
-    return xr.Dataset(variables, attrs={"layer": layer})
+    return xr.Dataset(variables, attrs={"layer": layer, "samples": samples})
