@@ -142,7 +142,7 @@ def test_kept_and_pruned_weights_are_compared_if_next_masks_are_given():
         ({"layers": []}, "layers is empty; name at least one"),
         ({"instruments": ["locallity"]}, r"'locallity' is unknown; did you mean locality\? \(there are"),
         ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
-        ({"masks": {"outt.weight": torch.ones(2, 8, dtype=torch.bool)}}, "masks: 'outt' is unknown; did you mean"),
+        ({"masks": {"outt.weight": torch.ones(2, 8, dtype=torch.bool)}}, "masks: 'outt' is unknown"),
         ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
     ],
 )  # fmt: skip

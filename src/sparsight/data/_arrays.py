@@ -13,7 +13,6 @@ from sparsight.data.images._standardise import image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
-
 _USUAL_CHANNELS = 4
 """Grey, colour, or colour with depth or opacity."""
 

@@ -39,9 +39,10 @@ def describe_task(task: Task) -> dict[str, object]:
     Returns
     -------
     dict
-        Shapes, counts, class balance, how classes follow each other, and, over the pixels of at most 4000 training samples as the network
-        sees them: mean, standard deviation, skewness and excess kurtosis (Gaussian: 0) pooled over pixels,
-        and the excess kurtosis of differences between neighbouring pixels along the last axis.
+        Shapes, counts, class balance, how classes follow each other, and, over the pixels of at most 4000
+        training samples as the network sees them: mean, standard deviation, skewness and excess kurtosis
+        (Gaussian: 0) pooled over pixels, and the excess kurtosis of differences between neighbouring pixels
+        along the last axis.
     """
     inputs = task.representative("train", _SAMPLES_LOOKED_AT)[0].numpy().astype(np.float64)
     fields = inputs.reshape(len(inputs), *task.geometry.shape)

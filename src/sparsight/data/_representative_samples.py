@@ -45,8 +45,8 @@ def has_mixed_start(labels: np.ndarray, number: int) -> bool:
     """Return whether classes are among the first `number` samples as often as in a random order.
 
     Pearson's χ² of the counts of classes, for draws without replacement:
-    Σ_c (o_c − e_c)²/e_c · (n − 1)/(n − `number`), with e_c = `number` · n_c / n. False if larger values have a
-    probability below 10⁻⁶ in a random order.
+    Σ_c (o_c − e_c)²/e_c · (n − 1)/(n − `number`), with e_c = `number` · n_c / n. False if larger values have
+    a probability below 10⁻⁶ in a random order.
     """
     counts = np.bincount(labels)
     counts = counts[counts > 0] if (counts == 0).any() else counts
@@ -60,10 +60,10 @@ def has_mixed_start(labels: np.ndarray, number: int) -> bool:
 
 
 def order_of_classes(labels: np.ndarray) -> str:
-    """Return in words how classes follow each other: "sorted by class", "in blocks of a class" or "mixed".
+    """Return in words how classes follow each other: "sorted by class", "in blocks of a class", "mixed".
 
-    Blocks: labels change so rarely from one sample to the next that a random order has a probability below
-    10⁻⁶ (normal approximation).
+    Blocks: labels change so rarely from one sample to the next that a random order has a probability
+    below 10⁻⁶ (normal approximation).
     """
     changes = int(np.count_nonzero(np.diff(labels)))
     counts = np.bincount(labels).astype(float)

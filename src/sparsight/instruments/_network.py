@@ -111,16 +111,16 @@ def measure_network(
     Returns
     -------
     dict of str to xarray.Dataset
-        For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``. Its
-        attribute ``samples`` says which test samples were measured.
+        For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
+        Its attribute ``samples`` says which test samples were measured.
         Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
         deeper layers, quantities over the network's inputs have the dimension ``network_input``.
 
     Raises
     ------
     InputError
-        If the network does not fit the task, or a layer, a mask, an instrument or a geometry does not fit; the
-        message names it.
+        If the network does not fit the task, or a layer, a mask, an instrument or a geometry does not fit;
+        the message names it.
 
     Examples
     --------

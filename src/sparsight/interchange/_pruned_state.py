@@ -126,8 +126,8 @@ def from_zeros(state: Mapping[str, Any], prefix: str = "") -> PrunedState:
 
     ``prune.remove`` and Lightning leave such state dicts. Every entry of a matrix ``….weight`` that is
     exactly 0 counts as pruned; a matrix without zeros gets no mask, and neither does one whose only zeros are
-    one row, as an embedding keeps its padding. A kept weight of 0 cannot be distinguished from a pruned one; a
-    warning says so.
+    one row, as an embedding keeps its padding. A kept weight of 0 cannot be distinguished from a pruned one;
+    a warning says so.
 
     Parameters
     ----------

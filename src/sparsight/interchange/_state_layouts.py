@@ -52,8 +52,8 @@ def plain_state(content: Any, origin: str) -> dict[str, Tensor]:
 def _innermost(content: Any, origin: str) -> Mapping[str, Tensor]:
     if not isinstance(content, Mapping):
         raise InputError(
-            f"{origin} holds a {type(content).__name__} and not a state dict; a dictionary of tensors by name "
-            "is needed: save module.state_dict()"
+            f"{origin} holds a {type(content).__name__} and not a state dict; a dictionary of tensors by "
+            "name is needed: save module.state_dict()"
         )
     if _is_state(content):
         return content

@@ -14,15 +14,15 @@ from sparsight.streams import torch_draws
 
 _NUM_SAMPLES = 64
 _MEND = (
-    "set pruning.scope = 'layer', which prunes every layer at the same rate, name fewer layers, or stop earlier "
-    "with pruning.min_density"
+    "set pruning.scope = 'layer', which prunes every layer at the same rate, name fewer layers, or stop "
+    "earlier with pruning.min_density"
 )
 
 
 def warn_of_collapse(
     network: nn.Module, task: Task, level: int, before: Mapping[str, Tensor], after: Mapping[str, Tensor]
 ) -> None:
-    """Warn if pruning after a level leaves a layer, or all ways from the inputs to the outputs, without weights.
+    """Warn if pruning after a level leaves a layer without weights, or cuts the outputs off from the inputs.
 
     Parameters
     ----------
@@ -52,7 +52,8 @@ def warn_of_collapse(
     # In a chain the masks alone tell, and `connectivity` counts the units that are left.
     elif not is_chain(network) and _depends(network, task, before) and not _depends(network, task, after):
         warnings.warn(
-            f"layer collapse: after pruning level {level} the outputs no longer depend on the inputs; {_MEND}",
+            f"layer collapse: pruning after level {level} leaves outputs that no longer depend on the "
+            f"inputs; {_MEND}",
             UserWarning,
             stacklevel=2,
         )

@@ -37,19 +37,17 @@ def output_layers(network: nn.Module, inputs: Tensor) -> list[str] | None:
         None if the outputs do not tell how they were made, as under ``torch.no_grad``.
     """
     trial = copy.deepcopy(network).requires_grad_(True)
+    linear = linear_layers(trial)
     owner: dict[Any, str | None] = {}
     handles = []
     for name, module in {**_other_layers(trial), **_reported_by(trial)}.items():
 
-        def note(
-            module: nn.Module, _given: Any, outputs: Any, name: str | None = name
-        ) -> None:  # the default binds the loop's name
+        def note(_module: nn.Module, _given: Any, outputs: Any, name: str = name) -> None:
             made = outputs[0] if isinstance(outputs, tuple) else outputs
             if isinstance(made, Tensor) and made.grad_fn is not None:
                 owner[made.grad_fn] = name if name in linear else None
 
         handles.append(module.register_forward_hook(note))
-    linear = linear_layers(trial)
     outputs = _run(trial, inputs, handles, with_gradient=True)
     if not isinstance(outputs, Tensor) or outputs.grad_fn is None:
         return None

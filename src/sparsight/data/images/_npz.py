@@ -46,7 +46,8 @@ def npz(
     wraps : bool
         Whether opposite borders touch.
     channels : int, optional
-        Number of channels, which tells readings of a shape apart; 1 also for grey pictures (n, height, width).
+        Number of channels, which tells readings of a shape apart; 1 also for grey pictures (n, height,
+        width).
     channels_last : bool
         Whether the last axis holds the channels, instead of the second.
     num_train, num_test : int, optional

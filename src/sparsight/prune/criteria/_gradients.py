@@ -15,8 +15,9 @@ def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[di
     """Return the prunable parameters with which a level began, and the loss as a function of them.
 
     The parameters, by name, require a gradient. The loss is the mean over 2048 training samples (see
-    `Task.representative`), with the network's outputs divided by `temperature`. BatchNorm normalises with the statistics of the
-    batch, as in training: at an initialisation its running statistics do not describe the data yet.
+    `Task.representative`), with the network's outputs divided by `temperature`. BatchNorm normalises with the
+    statistics of the batch, as in training: at an initialisation its running statistics do not describe the
+    data yet.
     """
     device = next(trained.network.parameters()).device
     # Copies: in training mode BatchNorm moves its running statistics in place.

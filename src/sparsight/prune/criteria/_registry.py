@@ -44,7 +44,7 @@ class Trained:
 
 
 NUM_SAMPLES = 2048
-"""Number of training samples from which criteria that need data compute their scores, see `Task.representative`."""
+"""Number of training samples from which criteria compute their scores, see `Task.representative`."""
 
 Criterion = Callable[[Trained], dict[str, Tensor]]
 

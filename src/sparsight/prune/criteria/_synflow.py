@@ -24,9 +24,9 @@ def synflow(trained: Trained) -> dict[str, Tensor]:
     and every normalisation (BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm) reduced to scale and
     shift, at the weights with which the level began. Each level makes one round. The paper's exponential
     schedule of 100 rounds is ``pruning.max_levels = 100`` with a rate to match; the paper shows that a single
-    round may sever a layer. With an activation other than ReLU or linear the formula still holds, but the flow
-    is not conserved. The paper reduces BatchNorm only; a LayerNorm left as it is would subtract the mean of
-    the flow, and scores would be negative.
+    round may sever a layer. With an activation other than ReLU or linear the formula still holds, but the
+    flow is not conserved. The paper reduces BatchNorm only; a LayerNorm left as it is would subtract the
+    mean of the flow, and scores would be negative.
 
     Warns
     -----
