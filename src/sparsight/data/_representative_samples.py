@@ -48,15 +48,14 @@ def has_mixed_start(labels: np.ndarray, number: int) -> bool:
     Σ_c (o_c − e_c)²/e_c · (n − 1)/(n − `number`), with e_c = `number` · n_c / n. False if larger values have
     a probability below 10⁻⁶ in a random order.
     """
-    counts = np.bincount(labels)
-    counts = counts[counts > 0] if (counts == 0).any() else counts
-    if len(counts) < 2 or number >= len(labels):
+    classes, numbered = np.unique(labels, return_inverse=True)
+    counts = np.bincount(numbered)
+    if len(classes) < 2 or number >= len(labels):
         return True
-    _, numbered = np.unique(labels, return_inverse=True)
-    found = np.bincount(numbered[:number], minlength=len(counts))
+    found = np.bincount(numbered[:number], minlength=len(classes))
     expected = number * counts / len(labels)
     statistic = ((found - expected) ** 2 / expected).sum() * (len(labels) - 1) / (len(labels) - number)
-    return bool(stats.chi2.sf(statistic, len(counts) - 1) >= _RARE)
+    return bool(stats.chi2.sf(statistic, len(classes) - 1) >= _RARE)
 
 
 def order_of_classes(labels: np.ndarray) -> str:
@@ -86,7 +85,7 @@ def order_of_classes(labels: np.ndarray) -> str:
 def _shares(counts: np.ndarray, number: int) -> np.ndarray:
     """Return how many of each class are drawn."""
     exact = counts * number / counts.sum()
-    shares = np.floor(exact).astype(int)
+    shares: np.ndarray = np.floor(exact).astype(np.int64)
     shares[np.argsort(shares - exact, kind="stable")[: number - shares.sum()]] += 1
     # A class that is rarer than 1 in `number` would be left out: it takes the place of one of the largest.
     for label in np.flatnonzero((shares == 0) & (counts > 0)):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from sparsight.data import Task
-from sparsight.network import evaluating, is_chain
+from sparsight.network import FullyConnected, evaluating, is_chain
 from sparsight.prune._schedule import layer_of
 from sparsight.streams import torch_draws
 
@@ -27,7 +27,9 @@ def warn_of_collapse(
     Parameters
     ----------
     network : torch.nn.Module
-        With the weights of the level. Its state is left unchanged.
+        With the weights of the level. Its state is left unchanged. Nothing is said of a `FullyConnected`: a
+        run stores its severed layers and connected units with every level, and ``min_connected_fraction``
+        ends it.
     before, after : mapping of str to Tensor of bool
         Masks of the level and of the next.
 
@@ -37,6 +39,8 @@ def warn_of_collapse(
         If a weight had kept entries before and has none after; or, in a network that is not a chain of
         linear layers, if its outputs on 64 test samples depend on their inputs before and not after.
     """
+    if isinstance(network, FullyConnected):
+        return
     lost = [
         layer_of(name)
         for name, mask in after.items()

@@ -317,7 +317,7 @@ def _failed_layer(network: nn.Module, inputs: Tensor) -> tuple[str, int, int] | 
             misfits.append((name, module.in_features, arguments[0].shape[-1]))
 
     handles = [
-        layer.register_forward_pre_hook(lambda module, given, name=name: look(name, module, given))  # type: ignore[misc]
+        layer.register_forward_pre_hook(lambda module, given, name=name: look(name, module, given))
         for name, layer in linear_layers(network).items()
     ]
     try:
