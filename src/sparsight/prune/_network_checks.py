@@ -96,8 +96,8 @@ def _computed(network: nn.Module, layer: str, attribute: str) -> str:
     there = f"network.get_submodule({layer!r})"
     if f"{attribute}_mask" in own:
         mend = (
-            f"torch.nn.utils.prune.remove({there}, {attribute!r}); its zeros are trained again unless you give "
-            "them as masks to sparsight.prune.train_masked"
+            f"torch.nn.utils.prune.remove({there}, {attribute!r}); its zeros are trained again unless you "
+            "give them as masks to sparsight.prune.train_masked"
         )
         by = "torch.nn.utils.prune"
     elif f"{attribute}_g" in own:
