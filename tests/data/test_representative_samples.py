@@ -77,7 +77,7 @@ def test_an_instrument_sees_every_class_of_sorted_data_and_its_twin_in_the_same_
         "linear_0"
     ]
     assert found.attrs["samples"] == "2000 of 6000, drawn within each class"
-    by_class = found["gaussianity.excess_kurtosis_by_class"]
+    by_class = found["gaussianity.excess_kurtosis_per_class"]
     assert np.isfinite(by_class).all()
 
 
