@@ -31,8 +31,8 @@ def synflow(trained: Trained) -> dict[str, Tensor]:
     Warns
     -----
     UserWarning
-        If some scores of kept weights are negative, as in front of a softmax: R then is not a sum over paths of
-        positive flow.
+        If some scores of kept weights are negative, as in front of a softmax: R then is not a sum over paths
+        of positive flow.
     """
     device = next(trained.network.parameters()).device
     # R is a product over layers: in float32 it can overflow or vanish in deep or wide networks.
