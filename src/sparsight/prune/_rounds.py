@@ -136,7 +136,8 @@ class Rounds:
         index = self.index
         self._network.eval()
         next_masks, is_last = self._chosen() if self._source is None else self._given(self._source)
-        warn_of_collapse(self._network, self._task, index, self._masks, next_masks)
+        if not is_last:  # after the last level nothing is trained with the masks that it leaves
+            warn_of_collapse(self._network, self._task, index, self._masks, next_masks)
         level = Level(
             index=index,
             masks=self._masks,
