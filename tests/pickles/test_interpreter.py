@@ -310,5 +310,5 @@ def test_files_that_are_not_there_or_too_large_are_named(tmp_path, monkeypatch):
         read_restricted_pickle(tmp_path / "absent")
     monkeypatch.setattr(interpreter, "MAX_FILE_BYTES", 3)
     (tmp_path / "large").write_bytes(b"1234")
-    with pytest.raises(InputError, match="large has 4 bytes; more than 3"):
+    with pytest.raises(InputError, match="large cannot be read: it has 4 bytes, and at most 3"):
         read_restricted_pickle(tmp_path / "large")

@@ -1,5 +1,6 @@
 """Picture of a sweep: one quantity over two of the fields that it varies."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.registry import suggest
 from sparsight.store import NETWORK
@@ -105,7 +107,12 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
     for condition, ax in zip(conditions, panels, strict=True):
         plot_two_fields(frame, ax, x=x, y=y, quantity=quantity, condition=condition, limits=_range(tables))
     figure.suptitle(f"{quantity} at the last level, mean over replicates")
-    figure.savefig(path)
+    drawn = io.BytesIO()
+    try:
+        figure.savefig(drawn, format=path.suffix.removeprefix(".") or "png")
+    except ValueError:  # matplotlib knows no such format
+        raise InputError(f"{path} ends in {path.suffix!r}; .png, .svg or .pdf is needed") from None
+    write_atomically(path, drawn.getvalue(), inside=sweep.path)
     return path
 
 
