@@ -31,14 +31,15 @@ def write_atomically(path: Path, content: bytes, *, inside: Path | None = None, 
     Parameters
     ----------
     inside : Path, optional
-        Folder that may come from somebody else. If `path` lies in it, nothing below it may be a link.
+        Folder that may come from somebody else. If `path` lies in it, no folder on the way may be a link. A
+        link under the name of the file itself is replaced, like any other file.
     flush : bool
         Whether to wait for the disk. Without it, a crash of the machine may leave the file empty.
 
     Raises
     ------
     InputError
-        If `path` leads through a link below `inside`, or out of it.
+        If `path` leads through a linked folder below `inside`, or out of it.
     OSError
         If the disk is full or the folder cannot be written to; the old content is intact. It names the file.
     """
@@ -139,7 +140,6 @@ def _folder_of(path: Path, inside: Path | None) -> Iterator[tuple[Path, int | No
     if inside is None or below is None:
         yield path.parent, None
         return
-    _refuse_link(path)
     if not _HAS_DESCRIPTORS:
         _refuse_links_on_the_way(inside, below)
         yield path.parent, None

@@ -49,14 +49,12 @@ def read_regular(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         As `open_regular`, and if the file is larger.
     """
     with open_regular(path) as file:
-        # One byte more than allowed, whatever size the system reports: a file may grow while it is read.
-        content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            size = os.fstat(file.fileno()).st_size
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
             raise OSError(
                 errno.EFBIG, f"it has {size} bytes, and at most {max_bytes} are read there", str(path)
             )
-    return content
+        return file.read(size)  # no more, should it grow meanwhile
 
 
 def require_regular(path: Path) -> None:

@@ -76,7 +76,9 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
         )
         pruned = _pruned(fields["weil"][index], fields["amvl"][index], fields["mask"], sizes, path)
         error = float(fields["el"][-1])
-    except (TypeError, ValueError, IndexError, KeyError) as error_:
+    except InputError:
+        raise
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error_:
         raise InputError(
             f"{path} is not a level of an ancestor's run ({type(error_).__name__}: {error_})"
         ) from None
@@ -178,8 +180,6 @@ def _counted(value: Any, shape: tuple[int, ...]) -> np.ndarray | None:
 
 def _array(value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
     array = _counted(value, shape)
-    if array is None:
-        raise InputError(f"{what}: an array of shape {shape} is needed, or lists of as many numbers")
-    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise InputError(f"{what}: finite floats of shape {shape} are needed, not {array.dtype}{array.shape}")
+    if array is None or array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise InputError(f"{what}: finite floats of shape {shape} are needed, in an array or lists")
     return array

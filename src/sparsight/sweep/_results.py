@@ -125,11 +125,6 @@ def write_results(sweep: Sweep) -> Path:
     -------
     Path
         The file.
-
-    Raises
-    ------
-    InputError
-        If the file is a link.
     """
     frame = sweep.frame()
     is_text = [not pd.api.types.is_numeric_dtype(frame[column]) for column in frame]

@@ -199,10 +199,10 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
         raise InputError("data.num_groups and data.groups_file are both given; give one")
     if groups_file is None:
         return np.arange(_NUM_CLASSES) % (num_groups or _NUM_CLASSES)
+    with reading(f"data.groups_file {groups_file!r}"):
+        content = read_regular(Path(groups_file), _MAX_GROUPS_BYTES)
     try:
-        with reading(f"data.groups_file {groups_file!r}"):
-            text = read_regular(Path(groups_file), _MAX_GROUPS_BYTES).decode()
-        numbers = [int(word) for word in text.split()]
+        numbers = [int(word) for word in content.decode().split()]
     except ValueError as error:
         raise InputError(
             f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"
