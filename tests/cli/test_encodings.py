@@ -82,18 +82,18 @@ def test_the_report_is_written_and_its_columns_stay_aligned(run, monkeypatch):
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_cells_are_laid_out_as_they_will_be_printed(monkeypatch, encoding):
     raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        patch.setattr(sys, "stdout", stream)
         table = Table(title=f"title {ESCAPE}")
         for heading in ("κ", f"Δκ{ESCAPE}", "last"):
             table.add_column(heading)
         table.add_row("1", "±2…", "end")
         terminal().print(table, f"line {ESCAPE}")
-        sys.stdout.flush()
+        stream.flush()
     text = raw.getvalue().decode(encoding)
     assert not set(text) & set(ESCAPE) - set("]0;title[2J31m")
-    row, heading = next(line for line in text.splitlines() if "end" in line), text.splitlines()
-    heading = next(line for line in heading if "last" in line)
+    row, heading = (next(line for line in text.splitlines() if word in line) for word in ("end", "last"))
     assert row.index("end") == heading.index("last")
 
 

@@ -73,6 +73,22 @@ def test_a_signal_to_the_group_in_the_first_seconds_is_one_line(tmp_path, number
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("delay", [0.0, 0.5, 2.0])
+def test_a_signal_to_the_group_while_workers_start_reaches_the_owner_alone(tmp_path, number, delay):
+    """A worker that died of it would break the pool, and the owner would end with a traceback."""
+    process = started(*run_command(tmp_path / "run", jobs=2))
+    while not (tmp_path / "run" / ".writer.json").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(delay)
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=240)
+    assert errors == f"sparsight: {STOPPED}\n"
+    assert process.returncode == STATUSES[number]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", [("report",), ("sweep", "status"), ("measure",), ("figures",)])
 def test_every_command_answers_while_it_imports(tmp_path, number, command):

@@ -90,16 +90,22 @@ def leave_signals_to_owner() -> None:
 def start_workers(jobs: int) -> None:
     """Start the processes of joblib's pool so that no signal reaches them, not even while they start.
 
-    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits the mask under
-    which it is started; this process gets the signals that came meanwhile at the end.
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals are
+    ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits, even
+    while it would be ignored. One remainder: Python's resource tracker, which the first worker starts,
+    unblocks SIGINT and SIGTERM, and one that comes in the fraction of a second after that is lost.
     """
-    if jobs < 2 or not hasattr(signal, "pthread_sigmask"):
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
+    if jobs < 2 or not in_main_thread or not hasattr(signal, "pthread_sigmask"):
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
     try:
         Parallel(n_jobs=jobs)(delayed(os.getpid)() for _ in range(jobs))
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _numbers() -> list[signal.Signals]:
