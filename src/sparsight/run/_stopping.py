@@ -90,9 +90,9 @@ def leave_signals_to_owner() -> None:
 def start_workers(jobs: int) -> None:
     """Start the processes of joblib's pool so that no signal reaches them, not even while they start.
 
-    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals are
-    ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits, even
-    while it would be ignored. One remainder: Python's resource tracker, which the first worker starts,
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
+    are ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits,
+    even while it would be ignored. One gap remains: Python's resource tracker, which the first worker starts,
     unblocks SIGINT and SIGTERM, and one that comes in the fraction of a second after that is lost.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
