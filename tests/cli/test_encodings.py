@@ -42,7 +42,7 @@ COMMANDS = {
     "report": ["report", "RUN"],
     "report --levels": ["report", "RUN", "--levels"],
     "measure": ["measure", "RUN", "--instruments", "cavity"],
-    "run": ["run", "RUN/recipe.toml", "--out", "RUN"],
+    "run": ["run", "RUN/recipe.toml", "--out", "RUN", "--jobs", "1"],
     "status": ["status", "RUN"],
     "check": ["check", "RUN"],
     "figures": ["figures", "RUN", "--format", "svg"],

@@ -170,7 +170,7 @@ def test_cells_that_a_spreadsheet_would_calculate_are_quoted_and_numbers_are_not
     )
     monkeypatch.setattr(opened, "frame", lambda: frame.copy())
     again = pd.read_csv(
-        write_results(opened), keep_default_na=False, na_values={"value": [""]}, dtype={1: str}
+        write_results(opened), keep_default_na=False, na_values={"value": [""]}, dtype={"'=field": str}
     )
     assert list(again.columns) == ["case", "'=field", "value"]
     assert list(again["case"]) == ["'=1+1", "'+a", "'-a", "'@x", "'\tx", "a=b"]

@@ -93,8 +93,10 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
     Raises
     ------
     InputError
-        If the sweep holds no level, or there is no such field or quantity.
+        If the sweep holds no level, there is no such field or quantity, or `path` ends otherwise.
     """
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{path} ends in {path.suffix!r}; .png, .svg or .pdf is needed")
     frame = sweep.frame()
     conditions = list(dict.fromkeys(frame["condition"]))
     if not conditions:
@@ -108,10 +110,7 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
         plot_two_fields(frame, ax, x=x, y=y, quantity=quantity, condition=condition, limits=_range(tables))
     figure.suptitle(f"{quantity} at the last level, mean over replicates")
     drawn = io.BytesIO()
-    try:
-        figure.savefig(drawn, format=path.suffix.removeprefix(".") or "png")
-    except ValueError:  # matplotlib knows no such format
-        raise InputError(f"{path} ends in {path.suffix!r}; .png, .svg or .pdf is needed") from None
+    figure.savefig(drawn, format=path.suffix.removeprefix("."))
     write_atomically(path, drawn.getvalue(), inside=sweep.path)
     return path
 

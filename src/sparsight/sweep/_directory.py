@@ -100,7 +100,7 @@ class SweepDirectory:
 
     def case(self, name: str) -> RunDirectory:
         """Open the run directory of one case."""
-        if not isinstance(name, str) or Path(name).name != name:
+        if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
             raise InputError(
                 f"{self.path / _MANIFEST} names the case {name!r:.80}, which is no name of a folder"
             )
