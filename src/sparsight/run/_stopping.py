@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -92,12 +93,13 @@ def start_workers(jobs: int) -> None:
 
     A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
     are ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits,
-    even while it would be ignored. One gap remains: Python's resource tracker, which the first worker starts,
-    unblocks SIGINT and SIGTERM, and one that comes in the fraction of a second after that is lost.
+    even while it would be ignored.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
     if jobs < 2 or not in_main_thread or not hasattr(signal, "pthread_sigmask"):
         return
+    # It unblocks SIGINT and SIGTERM when it starts, which the first worker would make it do: they were lost.
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
     try:
