@@ -14,6 +14,7 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
+from sparsight.printable import printable
 from sparsight.prune import (
     NUM_SAMPLES,
     Acceleration,
@@ -36,7 +37,7 @@ from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
-from sparsight.run._stopping import ignore_terminal, is_stop_requested
+from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.store import (
     CHECKPOINT,
     RunDirectory,
@@ -81,7 +82,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
         If a file cannot be written or read. What was stored before is whole.
     """
     if execution.owner_pid != os.getpid():
-        ignore_terminal()
+        leave_signals_to_owner()
     # joblib starts the groups that were waiting even after a stop: these must not even load their data.
     if is_stop_requested(execution.stop_folder, execution.owner_pid):
         return
@@ -166,7 +167,7 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
     """Return the level to resume after; set damaged levels aside, and mend damaged measures."""
     health = check_replicate(directory, group.name, number)
     for problem in health.problems:
-        _log.warning("%s", problem)
+        _log.warning("%s", printable(problem))
     for path in set_aside_damaged(directory, health):
         _log.warning("set aside as %s, to be computed again", path)
     for index in health.unmeasured:

@@ -91,7 +91,7 @@ def test_classes_are_merged(folder):
         (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 999 are needed"),
         ("0.5 " * 1000, "whole numbers are needed"),
         ("0 " * 1000, "names only one super-class"),
-        ("1 " * 10**6, "holds 32768 numbers"),
+        ("1 " * 10**6, "at most 65536 are read there"),
     ],
     ids=["empty", "too large", "negative", "huge", "fractions", "one", "long"],
 )
@@ -183,7 +183,7 @@ def test_a_disk_that_refuses_is_reported_and_leaves_nothing(folder, monkeypatch,
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os if name == "fsync" else Path, name, fail)
+    monkeypatch.setattr(Path if name == "mkdir" else os, name, fail)
     with pytest.raises(InputError, match=r"\(921600 bytes\) .*No space left .* SPARSIGHT_CACHE"):
         imagenet32(folder=str(folder), seed=0)
     monkeypatch.undo()

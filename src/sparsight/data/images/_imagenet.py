@@ -21,13 +21,14 @@ from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
+from sparsight.regular_files import open_regular, read_regular
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
 TEST_FILES = ("val_data",)
 _NUM_CLASSES = 1000
 NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
 _MAX_BATCH_BYTES = 2**32
-_MAX_GROUPS_CHARACTERS = 2**16
+_MAX_GROUPS_BYTES = 2**16
 _HEAD = 2**20  # bytes of each batch that go into the cache key: hashing all of a set takes minutes
 
 _Groups = Annotated[int, Field(ge=2, le=_NUM_CLASSES)]
@@ -187,7 +188,7 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 def _key(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with reading(path), path.open("rb") as file:
+        with reading(path), open_regular(path) as file:
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())
             digest.update(file.read(_HEAD))
     return digest.hexdigest()[:32]
@@ -198,9 +199,10 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
         raise InputError("data.num_groups and data.groups_file are both given; give one")
     if groups_file is None:
         return np.arange(_NUM_CLASSES) % (num_groups or _NUM_CLASSES)
+    with reading(f"data.groups_file {groups_file!r}"):
+        content = read_regular(Path(groups_file), _MAX_GROUPS_BYTES)
     try:
-        with reading(f"data.groups_file {groups_file!r}"), Path(groups_file).open(encoding="utf-8") as file:
-            numbers = [int(word) for word in file.read(_MAX_GROUPS_CHARACTERS).split()]
+        numbers = [int(word) for word in content.decode().split()]
     except ValueError as error:
         raise InputError(
             f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"
