@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sparsight.cli._terminal import Overrides, terminal
+from sparsight.cli._terminal import Overrides, Plugins, terminal
 from sparsight.errors import InputError
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
@@ -37,6 +37,7 @@ def data(
     name: str | None = None,
     *,
     overrides: Overrides = (),
+    plugins: Plugins = (),
     seed: int = 0,
     download: bool = False,
     mirrors: Annotated[tuple[str, ...], Parameter(name="--mirror")] = (),
@@ -67,5 +68,8 @@ def data(
         return
 
     from sparsight.cli.views._data_sources import availability_table, description_table
+    from sparsight.run import load_plugins
+
+    load_plugins(plugins)
 
     terminal().print(description_table(name, overrides, seed) if name else availability_table())

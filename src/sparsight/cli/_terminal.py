@@ -15,6 +15,14 @@ Plugins = Annotated[
     ),
 ]
 
+AcceptChanges = Annotated[
+    bool,
+    Parameter(
+        name="--accept-changes",
+        help="Go on although data, own code or random numbers are others than the run was begun with.",
+    ),
+]
+
 
 def printable(text: str) -> str:
     """Replace control characters, with which a file from somebody else could steer the terminal."""

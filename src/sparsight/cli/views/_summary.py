@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sparsight.figures import CATALOGUE, Words, words_of
+from sparsight.figures import CATALOGUE, Words, summary_columns
 from sparsight.measure import student_interval
 from sparsight.report import Summaries, differences
 from sparsight.store import NETWORK, Run, RunDirectory, intervals_by_level, read_record
@@ -43,7 +43,7 @@ def summary_table(run: Run, width: int = _WIDE) -> Table:
     """
     summaries = Summaries(run)
     layer = next(iter(run.layers()), NETWORK)
-    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
+    columns = summary_columns(run)
     ends = [_last_row(summaries, layer, columns, name) for name in summaries.conditions]
     every = ends + _difference_rows(summaries, layer, columns)
     rows = every[:_MOST_ROWS]
@@ -118,7 +118,7 @@ def levels_table(run: Run, width: int = _WIDE) -> Table:
     A terminal that is too narrow for the intervals gets means only, and one that is too narrow for all
     columns gets the first ones.
     """
-    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
+    columns = summary_columns(run)
     headings = ["condition", "level", "density %", *(column.short for column in columns)]
     for is_wide in (True, False):
         rows = _rows(run, columns, is_wide)
