@@ -106,8 +106,8 @@ def _mixed(run: Run) -> Iterator[str]:
     }
     if len(versions) > 1:
         yield (
-            "Levels were trained with different versions or on different machines (see Environment): they are "
-            "comparable, but running the recipe again gives other last digits."
+            "Levels were trained with different versions or on different machines (see Environment): they "
+            "are comparable, but running the recipe again gives other last digits."
         )
 
 

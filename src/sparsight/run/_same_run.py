@@ -107,9 +107,9 @@ def note_environment(directory: RunDirectory, placement: Placement, *, accept_ch
     if drawn is not None and not accept_changes:
         raise InputError(
             f"{directory.path}: the installed numpy or torch draw other numbers from the same seed than "
-            f"those that the run was begun with ({_in_words(changes)}), so that its levels would not belong to one "
-            "replicate: install the former versions, choose another --out, or go on with --accept-changes, "
-            "which is recorded"
+            f"those that the run was begun with ({_in_words(changes)}), so that its levels would not "
+            "belong to one replicate: install the former versions, choose another --out, or go on with "
+            "--accept-changes, which is recorded"
         )
     before, now = directory.placement(), asdict(placement)
     changes |= {
