@@ -111,9 +111,9 @@ def test_a_run_keeps_source_and_digest_of_what_it_used(workplace):
     own = directory.own_code()
     assert set(own) == {"criterion own-rule", "instrument signs", "data source own-data"}
     for facts in own.values():
-        assert (directory.path / facts["folder"] / "mine.py").read_text() == PLUGIN
+        assert (directory.path / facts.folder / "mine.py").read_text() == PLUGIN
     for record in directory.records("base", 0):
-        assert record.own_code == {name: facts["sha256"] for name, facts in own.items()}
+        assert record.own_code == {name: facts.sha256 for name, facts in own.items()}
     assert check_run(directory)[0] == []
 
 
@@ -171,7 +171,7 @@ def test_without_the_plugin_it_is_named_with_the_copy(workplace, command):
     cut()
     recipe = load_recipe("own.toml")
     forget()
-    kept = RunDirectory.open("runs/own").own_code()["data source own-data"]["folder"]
+    kept = RunDirectory.open("runs/own").own_code()["data source own-data"].folder
     directory = RunDirectory.open("runs/own")
     again = {
         "run": lambda: check_same_code(directory),  # which a worker calls first
@@ -200,7 +200,7 @@ def test_a_changed_plugin_is_refused_unless_accepted(workplace, change, caplog):
     directory = RunDirectory.open("runs/own")
     name = "criterion own-rule"
     digests = [record.own_code[name] for record in directory.records("base", 0)]
-    assert digests == [before[name]["sha256"]] * 2 + [directory.own_code()[name]["sha256"]]
+    assert digests == [before[name].sha256] * 2 + [directory.own_code()[name].sha256]
     assert len(list(Path("runs/own/own_code").iterdir())) == 2  # the former source stays
     assert check_run(directory)[0] == []
 
@@ -211,7 +211,7 @@ def test_so_is_a_file_that_the_plugin_imports(workplace, monkeypatch):
     Path("rules_inside.py").write_text("SIGN = 1\n")
     Path("mine.py").write_text(PLUGIN + "\nfrom rules import SIGN\n")
     run()
-    assert set(RunDirectory.open("runs/own").own_code()["criterion own-rule"]["files"]) == {
+    assert set(RunDirectory.open("runs/own").own_code()["criterion own-rule"].files) == {
         "mine.py", "rules.py", "rules_inside.py",
     }  # fmt: skip
     cut()

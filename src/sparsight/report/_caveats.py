@@ -1,7 +1,7 @@
 """Caveats: what failed, is missing, was not measured, is undefined, or rests on too few replicates."""
 
+import itertools
 from collections.abc import Iterator
-from typing import Any
 
 from sparsight.figures import CATALOGUE, MOST_OWN, words_of
 from sparsight.measure import smallest_detectable_effect
@@ -90,13 +90,17 @@ def _mixed(run: Run) -> Iterator[str]:
     for name in functions:
         if len({record.own_code[name] for record in records if name in record.own_code}) > 1:
             yield f"Levels were made by different sources of {name}: they are not comparable."
-    for (condition, replicate), changes in _data_changes(run).items():
-        levels = ", ".join(str(change["level"]) for change in changes)
-        yield (
-            f"{condition}, replicate {replicate}, goes on with other data from level {levels} on: its levels "
-            "are not comparable."
-        )
-    streams = {record.made_with["streams"] for record in records if "streams" in record.made_with}
+    for condition, replicate in run.directory.replicates():
+        found = run.directory.records(condition, replicate)
+        changed = [after.index for before, after in itertools.pairwise(found) if before.data != after.data]
+        if changed:
+            yield (
+                f"{condition}, replicate {replicate}, goes on with other data from level "
+                f"{', '.join(map(str, changed))} on: its levels are not comparable."
+            )
+    if any("measured_data" in (record.model_extra or {}) for record in records):
+        yield "Levels were measured on other data than they were trained on."
+    streams = {str(record.made_with["streams"]) for record in records if "streams" in record.made_with}
     if len(streams) > 1:
         yield "Levels were trained with versions that draw other numbers from the same seed."
     versions = {
@@ -109,11 +113,6 @@ def _mixed(run: Run) -> Iterator[str]:
             "Levels were trained with different versions or on different machines (see Environment): they "
             "are comparable, but running the recipe again gives other last digits."
         )
-
-
-def _data_changes(run: Run) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    facts = {each: run.directory.task_facts(*each) for each in run.directory.replicates()}
-    return {each: found["later_data"] for each, found in facts.items() if found.get("later_data")}
 
 
 def _densities(summaries: Summaries) -> Iterator[str]:

@@ -11,7 +11,7 @@ from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._plugins import load_plugins
-from sparsight.run._same_run import compared_data, refuse_missing_code
+from sparsight.run._same_run import compared_data, data_digest, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
 from sparsight.settings import STORED
 from sparsight.store import (
@@ -68,18 +68,26 @@ def measure_again(
             built = build(
                 conditions[name], recipe.replicate_seed(replicate), twin_settings(conditions[name], facts)
             )
-            compared_data(directory, name, replicate, built.task, facts, accept_changes=accept_changes)
+            data = compared_data(directory, name, replicate, built.task, facts, accept_changes=accept_changes)
             for index in range(num_levels):
                 folder = directory.level(name, replicate, index)
-                measure_stored(folder, built, conditions[name], before=read_measures(folder))
+                before = read_measures(folder)
+                measure_stored(folder, built, conditions[name], before, data=data_digest(data))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
 
 
 def measure_stored(
-    folder: Path, built: Built, condition: Condition, before: dict[str, dict[str, Quantity]]
+    folder: Path,
+    built: Built,
+    condition: Condition,
+    before: dict[str, dict[str, Quantity]],
+    *,
+    data: str | None = None,
 ) -> None:
     """Measure one stored level; what was measured `before`, by layer and name, stays unless measured now.
+
+    `data` is the SHA-256 of the data, which is recorded if the level was trained on others.
 
     The level's own measures may be missing or damaged. The network is overwritten with the level's weights.
     """
@@ -89,10 +97,10 @@ def measure_stored(
     level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
     measured = measure(level, built.task, built.twin, condition)
     measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
-    write_record(folder, _measured_now(stored.record, condition), stored.masks, measures)
+    write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
 
 
-def _measured_now(record: LevelRecord, condition: Condition) -> LevelRecord:
+def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -> LevelRecord:
     """Return the record with what it was measured with, where that differs from what it was trained with."""
     update: dict[str, Any] = {}
     own = own_instruments(condition.measure.instruments)
@@ -102,6 +110,8 @@ def _measured_now(record: LevelRecord, condition: Condition) -> LevelRecord:
         record.made_with != made_with() or "measured_with" in (record.model_extra or {})
     ):
         update["measured_with"] = made_with()
+    if record.data is not None and data is not None and record.data != data:
+        update["measured_data"] = data
     return record.model_copy(update=update)
 
 

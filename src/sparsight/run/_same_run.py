@@ -46,10 +46,10 @@ def check_same_code(directory: RunDirectory, *, accept_changes: bool = False) ->
     changed = [
         f"{name} was {_short(recorded[name]['sha256'])} and is {_short(function.sha256)}"
         for name, function in own_functions(conditions).items()
-        if name in recorded and recorded[name]["sha256"] != function.sha256
+        if name in recorded and recorded[name].sha256 != function.sha256
     ]
     if changed and not accept_changes and _has_begun(directory):
-        kept = next(iter(recorded.values()))["folder"]
+        kept = next(iter(recorded.values())).folder
         raise InputError(
             f"{directory.path}: the source of own functions has changed since the run was begun "
             f"({'; '.join(changed)}), and its levels would be made by two rules: give the former source (a "
@@ -68,7 +68,7 @@ def refuse_missing_code(
     recorded = directory.own_code()
     missing = missing_functions(conditions, to_measure=to_measure)
     if missing:
-        kept = next((recorded[name]["folder"] for name in missing if name in recorded), None)
+        kept = next((recorded[name].folder for name in missing if name in recorded), None)
         where = f"; the run keeps its source in {directory.path / kept}" if kept else ""
         raise InputError(
             f"{directory.path} was made with {', '.join(missing)}, which this process does not know: give "
@@ -84,7 +84,7 @@ def note_same_code(directory: RunDirectory, *, accept_changes: bool = False) -> 
     new = {
         name: function
         for name, function in own_functions(conditions).items()
-        if name not in recorded or recorded[name]["sha256"] != function.sha256
+        if name not in recorded or recorded[name].sha256 != function.sha256
     }
     changed = [name for name in new if name in recorded]
     if changed and _has_begun(directory):

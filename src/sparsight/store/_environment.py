@@ -47,7 +47,10 @@ def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> di
 
     What `before` did not record is not compared.
     """
-    flat = [facts | dict(facts.get("packages", {})) for facts in (dict(before), dict(now))]
+    flat = [dict(facts) for facts in (before, now)]
+    for facts in flat:
+        packages = facts.get("packages")
+        facts |= packages if isinstance(packages, dict) else {}
     return {
         name: (flat[0][name], flat[1][name])
         for name in flat[1]

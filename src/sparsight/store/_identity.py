@@ -36,7 +36,7 @@ def identity_problem(facts: Mapping[str, Any], recipe: Recipe, condition: str, r
             return f"{key} is {facts[key]!r:.60} there and {expected[key]!r:.60} here"
     try:
         recorded = validated(Condition, facts["settings"], "task.json", context=STORED)
-    except (InputError, TypeError) as error:
+    except (InputError, TypeError, RecursionError) as error:
         return f"its settings cannot be read ({error!s:.200})"
     if recorded == recipe.condition(condition):
         return None

@@ -210,9 +210,9 @@ def _problems_of_own_code(directory: RunDirectory) -> Iterator[str]:
     except InputError:  # already among the problems
         return
     copies = {
-        directory.path / str(facts["folder"]) / file: digest
-        for facts in recorded.values()
-        for file, digest in facts["files"].items()
+        directory.path / str(function.folder) / file: digest
+        for function in recorded.values()
+        for file, digest in function.files.items()
     }
     for path, digest in copies.items():
         if path.is_symlink() or not path.is_file():

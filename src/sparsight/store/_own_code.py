@@ -9,8 +9,10 @@ import hashlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
@@ -18,6 +20,7 @@ from sparsight.instruments import INSTRUMENTS
 from sparsight.prune import CRITERIA
 from sparsight.recipe import Condition
 from sparsight.registry import Registry
+from sparsight.store._sealed_json import read_sealed
 
 OWN_CODE = "own_code"
 """Folder of the copies, and stem of the file that lists them."""
@@ -55,6 +58,39 @@ class OwnFunction:
     def folder(self) -> str:
         """Where a run keeps the files."""
         return f"{OWN_CODE}/{(self.sha256 or 'unknown')[:_DIGITS]}"
+
+
+class RecordedFunction(BaseModel, extra="forbid", frozen=True):
+    """What a run records of one function of the user's; `files` are digests by path below `folder`."""
+
+    folder: str | None
+    files: dict[str, str]
+    sha256: str | None
+
+
+_RECORDED = TypeAdapter(dict[str, RecordedFunction])
+
+
+def read_own_code(path: Path) -> dict[str, RecordedFunction]:
+    """Return the functions that a run recorded, by kind and name; empty if there is no such file.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or names files outside the run.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        recorded = _RECORDED.validate_python(read_sealed(path).get("functions"), strict=True)
+    except ValidationError as error:
+        raise InputError(f"{path} is damaged: {error.errors()[0]['msg']}") from None
+    for function in recorded.values():
+        for file in function.files:
+            place = PurePosixPath(function.folder or "", file)
+            if place.is_absolute() or ".." in place.parts or place.parts[0] != OWN_CODE:
+                raise InputError(f"{path} is damaged: it names {str(place)!r:.80}, outside {OWN_CODE}/")
+    return recorded
 
 
 def own_functions(conditions: Iterable[Condition]) -> dict[str, OwnFunction]:

@@ -18,7 +18,7 @@ from sparsight.store._environment import environment
 from sparsight.store._identity import identity_problem
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
 from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
-from sparsight.store._own_code import OWN_CODE, OwnFunction
+from sparsight.store._own_code import OWN_CODE, OwnFunction, RecordedFunction, read_own_code
 from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
@@ -244,23 +244,24 @@ class RunDirectory:
     def latest_environment(self) -> dict[str, Any]:
         """Return versions and machine of the last call that computed something; packages by name."""
         facts = self.environment()
-        latest = facts | dict(facts.get("packages", {}))
-        for entry in facts.get("later", []):
-            latest |= {key: value for key, value in entry.items() if key != "since"}
+        packages, later = facts.get("packages"), facts.get("later")
+        latest = facts | (packages if isinstance(packages, dict) else {})
+        for entry in later if isinstance(later, list) else ():
+            latest |= {key: value for key, value in dict(entry).items() if key != "since"}
         return latest
 
-    def own_code(self) -> dict[str, dict[str, Any]]:
+    def own_code(self) -> dict[str, RecordedFunction]:
         """Return folder, files and digests of every function of the user's, such as ``criterion mine``.
 
         Raises `InputError` if the list is damaged.
         """
-        path = self.path / f"{OWN_CODE}.json"
-        found: dict[str, dict[str, Any]] = read_sealed(path)["functions"] if path.is_file() else {}
-        return found
+        return read_own_code(self.path / f"{OWN_CODE}.json")
 
     def note_own_code(self, functions: Mapping[str, OwnFunction]) -> None:
         """Record the user's own functions, and keep copies of their source; earlier copies stay."""
-        known = self.own_code()
+        refuse_link(self.path / OWN_CODE)
+        refuse_links(self.path / OWN_CODE)
+        known = {name: function.model_dump() for name, function in self.own_code().items()}
         for name, function in functions.items():
             for file, content in function.files.items():
                 path = self.path / function.folder / file
