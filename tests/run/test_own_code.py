@@ -16,7 +16,8 @@ from sparsight.recipe import load_recipe
 from sparsight.report._panels import curve_panels
 from sparsight.report._subjects import Summaries
 from sparsight.run import _plugins, check_same_code, load_plugins, measure_again, run_recipe
-from sparsight.store import RunDirectory, check_run, open_run
+from sparsight.store import RunDirectory, check_run, open_run, write_sealed
+from sparsight.store._own_code import read_own_code
 
 REGISTRIES = (CRITERIA, INSTRUMENTS, SOURCES)
 PLUGIN = """
@@ -242,6 +243,39 @@ def test_measuring_with_a_mended_instrument_is_recorded_with_every_level(workpla
     after = [record.own_code for record in RunDirectory.open("runs/own").records("base", 0)]
     for old, new in zip(before, after, strict=True):
         assert {name for name in old if old[name] != new[name]} == {"instrument signs"}
+
+
+def test_a_damaged_list_is_told_and_the_levels_still_know(workplace):
+    run()
+    cut()
+    listed = Path("runs/own/own_code.json")
+    listed.write_text("{")
+    assert str(listed) in check_run(RunDirectory.open("runs/own"))[0][0]
+    forget()
+    Path("mine.py").write_text(PLUGIN.replace("weight.abs()", "-weight.abs()"))
+    with pytest.raises(InputError, match="criterion own-rule was"):
+        run()
+    forget()
+    Path("mine.py").write_text(PLUGIN)
+    run()
+    assert check_run(RunDirectory.open("runs/own"))[0] == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"functions": []},
+        {"functions": {"criterion x": {"folder": "own_code/../..", "files": {"a": "b"}, "sha256": None}}},
+        {"functions": {"criterion x": {"folder": "/etc", "files": {"passwd": "b"}, "sha256": None}}},
+        {"functions": {"criterion x": {"folder": None, "files": {"task.json": "b"}, "sha256": None}}},
+        {},
+    ],
+)
+def test_a_list_from_somebody_else_names_nothing_outside(workplace, hostile):
+    Path("runs").mkdir()
+    write_sealed(Path("runs/own_code.json"), hostile)
+    with pytest.raises(InputError, match="own_code.json is damaged"):
+        read_own_code(Path("runs/own_code.json"))
 
 
 def test_a_damaged_copy_is_told(workplace):

@@ -92,7 +92,11 @@ def _mixed(run: Run) -> Iterator[str]:
             yield f"Levels were made by different sources of {name}: they are not comparable."
     for condition, replicate in run.directory.replicates():
         found = run.directory.records(condition, replicate)
-        changed = [after.index for before, after in itertools.pairwise(found) if before.data != after.data]
+        changed = [
+            after.index
+            for before, after in itertools.pairwise(found)
+            if None not in (before.data, after.data) and before.data != after.data
+        ]
         if changed:
             yield (
                 f"{condition}, replicate {replicate}, goes on with other data from level "

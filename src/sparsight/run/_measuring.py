@@ -11,7 +11,7 @@ from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._plugins import load_plugins
-from sparsight.run._same_run import compared_data, data_digest, refuse_missing_code
+from sparsight.run._same_run import compared_data, data_digest, note_measuring_code, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
 from sparsight.settings import STORED
 from sparsight.store import (
@@ -75,6 +75,7 @@ def measure_again(
                 measure_stored(folder, built, conditions[name], before, data=data_digest(data))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
+        note_measuring_code(directory, conditions.values())
 
 
 def measure_stored(

@@ -42,19 +42,20 @@ def check_same_code(directory: RunDirectory, *, accept_changes: bool = False) ->
     """
     conditions = [directory.recipe.condition(name) for name in directory.recipe.condition_names()]
     refuse_missing_code(directory, conditions)
-    recorded = directory.own_code()
-    changed = [
-        f"{name} was {_short(recorded[name]['sha256'])} and is {_short(function.sha256)}"
+    recorded = directory.own_code_digests()
+    changed = {
+        name: f"{name} was {_short(recorded[name])} and is {_short(function.sha256)}"
         for name, function in own_functions(conditions).items()
-        if name in recorded and recorded[name].sha256 != function.sha256
-    ]
+        if name in recorded and recorded[name] != function.sha256
+    }
     if changed and not accept_changes and _has_begun(directory):
-        kept = next(iter(recorded.values())).folder
+        copies = directory.own_code()
+        kept = next((copies[name].folder for name in changed if name in copies), None)
+        where = f" (a copy is in {directory.path / kept})" if kept else ""
         raise InputError(
             f"{directory.path}: the source of own functions has changed since the run was begun "
-            f"({'; '.join(changed)}), and its levels would be made by two rules: give the former source (a "
-            f"copy is in {directory.path / str(kept)}), choose another --out, or go on with "
-            "--accept-changes, which is recorded"
+            f"({'; '.join(changed.values())}), and its levels would be made by two rules: give the former "
+            f"source{where}, choose another --out, or go on with --accept-changes, which is recorded"
         )
 
 
@@ -90,6 +91,19 @@ def note_same_code(directory: RunDirectory, *, accept_changes: bool = False) -> 
     if changed and _has_begun(directory):
         _log.warning("%s goes on with another source of %s", directory.path, ", ".join(changed))
     directory.note_own_code(new)
+
+
+def note_measuring_code(directory: RunDirectory, conditions: Iterable[Condition]) -> None:
+    """Record the source of the user's own instruments with which every level was measured again."""
+    recorded = directory.own_code()
+    functions = own_functions(conditions, to_measure=True)
+    directory.note_own_code(
+        {
+            name: function
+            for name, function in functions.items()
+            if name not in recorded or recorded[name].sha256 != function.sha256
+        }
+    )
 
 
 def note_environment(directory: RunDirectory, placement: Placement, *, accept_changes: bool = False) -> None:

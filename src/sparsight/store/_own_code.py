@@ -93,8 +93,10 @@ def read_own_code(path: Path) -> dict[str, RecordedFunction]:
     return recorded
 
 
-def own_functions(conditions: Iterable[Condition]) -> dict[str, OwnFunction]:
+def own_functions(conditions: Iterable[Condition], *, to_measure: bool = False) -> dict[str, OwnFunction]:
     """Return the user's own functions among those that conditions use, such as ``criterion largest-first``.
+
+    Only instruments if levels are only to be measured.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def own_functions(conditions: Iterable[Condition]) -> dict[str, OwnFunction]:
     found: dict[str, OwnFunction] = {}
     for condition in conditions:
         for registry, name in _used(condition):
-            if not registry.is_shipped(name):
+            if not registry.is_shipped(name) and (registry is INSTRUMENTS or not to_measure):
                 found[f"{registry.kind} {name}"] = _own_function(registry, name)
     return found
 

@@ -69,6 +69,7 @@ class RunDirectory:
                 )
             existing.refuse_other_settings()
             existing._mend_environment()
+            existing._set_damaged_own_code_aside()
             return existing
         # The recipe is written last. A folder without it, but with what is written before it, belongs to a
         # process that was killed in between.
@@ -257,6 +258,16 @@ class RunDirectory:
         """
         return read_own_code(self.path / f"{OWN_CODE}.json")
 
+    def own_code_digests(self) -> dict[str, str | None]:
+        """Return the SHA-256 of every function of the user's: as listed, else as the last level records it."""
+        digests: dict[str, str | None] = {}
+        for each in self.replicates():
+            stored = self.num_levels(*each)
+            with suppress(InputError):  # a damaged record, which is set aside later
+                if stored:
+                    digests |= read_record(self.level(*each, stored - 1)).own_code
+        return digests | {name: function.sha256 for name, function in self.own_code().items()}
+
     def note_own_code(self, functions: Mapping[str, OwnFunction]) -> None:
         """Record the user's own functions, and keep copies of their source; earlier copies stay."""
         refuse_link(self.path / OWN_CODE)
@@ -347,6 +358,13 @@ class RunDirectory:
         except InputError:
             path.replace(path.with_name(f"{ENVIRONMENT}.damaged"))
         self._record_environment(sha256_of(self.path / RECIPE))
+
+    def _set_damaged_own_code_aside(self) -> None:
+        path = self.path / f"{OWN_CODE}.json"
+        try:
+            self.own_code()
+        except InputError:
+            path.replace(path.with_name(f"{path.name}.damaged"))
 
     def _was_made_by(self, recipe_sha256: str) -> bool:
         try:
