@@ -259,7 +259,7 @@ class RunDirectory:
         return read_own_code(self.path / f"{OWN_CODE}.json")
 
     def own_code_digests(self) -> dict[str, str | None]:
-        """Return the SHA-256 of every function of the user's: as listed, else as the last level records it."""
+        """Return the SHA-256 of the user's functions: as listed, else as the last level records them."""
         digests: dict[str, str | None] = {}
         for each in self.replicates():
             stored = self.num_levels(*each)
