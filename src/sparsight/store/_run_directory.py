@@ -273,10 +273,13 @@ class RunDirectory:
         refuse_link(self.path / OWN_CODE)
         refuse_links(self.path / OWN_CODE)
         known = {name: function.model_dump() for name, function in self.own_code().items()}
+        if functions:
+            (self.path / OWN_CODE).mkdir(exist_ok=True)  # not its parents: the run may have been moved away
         for name, function in functions.items():
             for file, content in function.files.items():
                 path = self.path / function.folder / file
                 path.parent.mkdir(parents=True, exist_ok=True)
+                remove_temporaries(path.parent)
                 write_atomically(path, content)
             known[name] = {
                 "folder": function.folder if function.files else None,
