@@ -138,6 +138,18 @@ def test_reading_a_run_needs_no_plugin(workplace, capsys):
     assert status == 0
 
 
+def test_options_that_a_condition_gives_to_an_own_source_are_known_without_it(workplace):
+    Path("own.toml").write_text(RECIPE + "[conditions.plain]\n[conditions.other]\ndata.scale = 3\n")
+    load_plugins([Path("mine.py")])
+    recipe = load_recipe("own.toml")
+    directory = RunDirectory.create(recipe, Path("runs/own"))
+    assert directory.recipe.digest() == RunDirectory.create(recipe, Path("runs/own")).recipe.digest()
+    forget()
+    opened = open_run("runs/own").recipe
+    assert opened.condition("other").data.model_extra == {"scale": 3.0, "tags": ["a"]}
+    assert (opened.digest(), opened.identity()) == (recipe.digest(), recipe.identity())
+
+
 def test_status_lists_the_others_if_one_cannot_be_read(workplace, capsys):
     run()
     Path("runs/broken").mkdir()

@@ -82,11 +82,14 @@ class DataSettings(Settings):
     def _complete(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or not isinstance(raw.get("source"), str):
             return raw  # pydantic reports the missing or wrong source itself
-        if is_stored(info) and not SOURCES.is_shipped(raw["source"]):
-            return raw  # the options are complete, and their source may be absent or have changed
-        SOURCES.look_up(raw["source"])
         given = {key: value for key, value in raw.items() if key not in cls.model_fields}
-        options = _completed_options(raw["source"], given)
+        try:
+            SOURCES.look_up(raw["source"])
+            options = _completed_options(raw["source"], given)
+        except ValueError:  # an InputError is one as well
+            if is_stored(info) and not SOURCES.is_shipped(raw["source"]):
+                return raw  # a source of the user's, which may be absent or have changed since
+            raise
         return {key: raw[key] for key in cls.model_fields if key in raw} | options
 
     @model_serializer(mode="wrap")

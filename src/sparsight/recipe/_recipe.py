@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.instruments import INSTRUMENTS
 from sparsight.network import NetworkSettings
@@ -186,8 +187,17 @@ class Recipe(Condition):
         return derived_seed(self.seed, "replicate", replicate)
 
     def resolved(self) -> dict[str, Any]:
-        """Return every field, defaults included, as plain values; fields that are None are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return every field, defaults included, as plain values; fields that are None are left out.
+
+        Options that a condition gives to a source of the user's are completed as well: without the source,
+        nobody can do that later.
+        """
+        values = self.model_dump(mode="json", exclude_none=True)
+        for name, override in values["conditions"].items():
+            data = self.condition(name).data
+            if "data" in override and not SOURCES.is_shipped(data.source):
+                override["data"] = data.model_dump(mode="json", exclude_none=True)
+        return values
 
     def digest(self) -> str:
         """Return the SHA-256 over every resolved field of every condition, in hexadecimal."""
