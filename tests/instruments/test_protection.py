@@ -18,6 +18,10 @@ def arrays_of(observation):
     return {name: value for name, value in values.items() if isinstance(value, np.ndarray | torch.Tensor)}
 
 
+def copied(value):
+    return value.numpy().copy() if isinstance(value, torch.Tensor) else value.copy()
+
+
 @pytest.fixture(scope="module")
 def level():
     task = linear_task()
@@ -34,7 +38,7 @@ def test_what_an_own_instrument_changes_nothing_else_sees(level):
         return {"zero": Quantity(0.0, (), "nothing")}
 
     def look(observation):
-        seen.append({name: np.array(value) for name, value in arrays_of(observation).items()})
+        seen.append({name: copied(value) for name, value in arrays_of(observation).items()})
         return {"one": Quantity(1.0, (), "nothing")}
 
     for function in (spoil, look):
@@ -57,10 +61,10 @@ def test_shipped_instruments_change_nothing(level, name, monkeypatch):
     function = INSTRUMENTS[name]
 
     def watched(observation):
-        before = {key: np.array(value) for key, value in arrays_of(observation).items()}
+        before = {key: copied(value) for key, value in arrays_of(observation).items()}
         found = function(observation)
         for key, value in arrays_of(observation).items():
-            np.testing.assert_array_equal(np.array(value), before[key], err_msg=key)
+            np.testing.assert_array_equal(copied(value), before[key], err_msg=key)
         return found
 
     watched.__module__ = function.__module__
