@@ -14,7 +14,15 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
+from sparsight.prune import (
+    NUM_SAMPLES,
+    Acceleration,
+    Level,
+    Replicate,
+    connectivity,
+    imp,
+    imp_together,
+)
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
@@ -128,7 +136,9 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
     recorded = _recorded_facts(directory, group.name, number)
     twin = twin_settings(group.condition, recorded)
     built = build(group.condition, seed, twin)
-    facts = _task_facts(built, twin) | identity_of(directory.recipe, group.name, number)
+    facts = _task_facts(built, twin, group.condition.measure.num_samples) | identity_of(
+        directory.recipe, group.name, number
+    )
     facts |= compared_data(
         directory, group.name, number, built.task, recorded, accept_changes=execution.accept_changes
     )
@@ -304,7 +314,7 @@ def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> 
         return {}
 
 
-def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+def _task_facts(built: Built, twin: DataSettings | None, num_measured: int) -> dict[str, Any]:
     task = built.task
     facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
     if built.twin is not None:
@@ -316,5 +326,7 @@ def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
         "num_classes": task.num_classes,
         "num_train": len(task.train_labels),
         "num_test": len(task.test_labels),
+        "samples_measured": task.origin_of_samples("test", num_measured),
+        "samples_for_criteria": task.origin_of_samples("train", NUM_SAMPLES),
         "card": dict(task.card),
     }
