@@ -46,6 +46,11 @@ def needs_twin(names: Iterable[str]) -> bool:
     return any(name not in _WITHOUT_TWIN for name in names)
 
 
+def note_without_twin(name: str) -> None:
+    """Take note that the instrument of this name never looks at the twin."""
+    _WITHOUT_TWIN.add(name)
+
+
 def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
     """Register a function as an instrument, under the name that recipes use.
 
@@ -66,5 +71,5 @@ def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], I
         If another function has this name.
     """
     if not uses_twin:
-        _WITHOUT_TWIN.add(name)
+        note_without_twin(name)
     return INSTRUMENTS.register(name)

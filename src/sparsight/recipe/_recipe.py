@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import check_instrument
 from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
@@ -46,7 +46,7 @@ class MeasureSettings(Settings):
     @classmethod
     def _are_registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            INSTRUMENTS.look_up(name)
+            check_instrument(name)
         return names
 
 
