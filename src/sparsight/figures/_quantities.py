@@ -86,6 +86,18 @@ _ENTRIES = (
     Words(name="connected_units", title="Connected units", label="connected hidden units",
           short="connected", meaning="number of hidden units on a path from input to output",
           decimals=0, scope="network"),
+    Words(name="stability.error_barrier", title="Error barrier between two copies",
+          label="largest error − mean of the ends",
+          meaning="largest test error at 11 points of the line between two copies that were trained from the "
+          "rewound weights with other batches, minus the mean of its ends",
+          remark="Equal copies give 0. Statistics of BatchNorm are computed again at every point.",
+          decimals=3, scope="network"),
+    Words(name="stability.loss_barrier", title="Loss barrier between two copies",
+          label="largest loss − mean of the ends",
+          meaning="largest test loss at 11 points of the line between two copies that were trained from the "
+          "rewound weights with other batches, minus the mean of its ends",
+          remark="Equal copies give 0. Statistics of BatchNorm are computed again at every point.",
+          decimals=3, scope="network"),
     # Locality: three numbers that are read together, and what is behind them.
     Words(name="locality.verdict", title="Receptive fields",
           meaning="local: attained share above 0.05, and far below 0.9 or radius of gyration below 0.95, by "
@@ -327,13 +339,13 @@ CATALOGUE = Catalogue(
         "gaussianity.abs_excess_kurtosis_beyond_ipr_within_class", "cavity.delta_kurtosis_difference",
         "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
         "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
-        "connected_units",
+        "connected_units", "stability.error_barrier", "stability.loss_barrier",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
         "locality.near", "locality.near_configuration", "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
-        "cavity.delta_kurtosis_matched_difference",
+        "cavity.delta_kurtosis_matched_difference", "stability.error_barrier",
     ),
     summary=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
