@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.instruments._registry import INSTRUMENTS, Quantity, note_without_twin
+from sparsight.instruments._registry import INSTRUMENTS, OF_WHOLE_NETWORK, Quantity, note_without_twin
 from sparsight.prune import Level, PruningSettings
 from sparsight.registry import Registry
 from sparsight.train import TrainingSettings
@@ -40,6 +40,7 @@ def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstru
     if name in INSTRUMENTS:
         raise InputError(f"instrument {name!r} is registered already; choose another name")
     note_without_twin(name)
+    OF_WHOLE_NETWORK.add(name)
     return NETWORK_INSTRUMENTS.register(name)
 
 

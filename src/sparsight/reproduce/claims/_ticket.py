@@ -1,4 +1,4 @@
-"""Is it a ticket: masks found by pruning, against masks that keep their numbers, and against other weights."""
+"""Is it a ticket: masks found by pruning, against random and shuffled masks and other weights."""
 
 from dataclasses import replace
 
