@@ -121,10 +121,10 @@ def _levels(summaries: Summaries, run: Run, ticket: str, density: float | None) 
     if density is None:
         compared = summaries.compared_levels()
         if compared[ticket] == 0:
-            behind = [name for name, level in compared.items() if summaries.last_level(name) == 0] or [ticket]
+            behind = [name for name in compared if len(_reached(summaries, name)) == 1]
             raise InputError(
-                f"{run.path}: the conditions have no density below 1 in common: {', '.join(behind)} "
-                "reached the dense level only; run it to its end first"
+                f"{run.path}: the conditions have no density below 1 in common: {', '.join(behind)} has only "
+                "the dense level in some replicate; run it to its end first"
             )
         return compared
     if not 0 < density <= 1:
