@@ -16,6 +16,7 @@ from sparsight.recipe import load_recipe
 from sparsight.report._tickets import masks_in_words
 from sparsight.run import run_recipe
 from sparsight.store import open_run
+from tests.invented_runs import LOCALITY_ALONE
 from tests.short_runs import PLANE
 
 CONDITIONS = ("imp", "random", "one_shot", "with_fresh_initial_weights")
@@ -152,6 +153,15 @@ def test_the_table_fits_its_terminal_and_says_what_it_shows(run, width):
     for words in ("− imp", "− random", "− dense", "paired by seed", "Without a value: one_shot", "barrier"):
         assert words in " ".join(text.split())
     assert ("imp's, fresh weights" in text) == (width == 200)
+
+
+def test_conditions_on_other_data_are_named(store, tmp_path):
+    recipe = {"conditions": {"imp": {}, "wider": {"data": {"num_train": 500}}}}
+    run = store(tmp_path / "run", conditions=("imp", "wider"), measure=LOCALITY_ALONE)
+    run.recipe = run.recipe.model_copy(update=recipe)
+    console = Console(width=80, record=True, file=io.StringIO(), highlight=False)
+    print_tickets(console, run, None)
+    assert "On other data than imp: wider." in " ".join(console.export_text().split())
 
 
 def test_masks_are_described_in_words():

@@ -60,7 +60,9 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
         from, in words), ``level``, ``density``, ``quantity`` (``test_accuracy``, and where the instrument
         ``stability`` measured it ``stability.error_barrier``), ``reference`` (empty for the value itself,
         else the condition that is subtracted), ``mean``, ``low``, ``high`` (Student's 95 % interval over
-        replicates, of pairs of equal seed for differences), ``num_replicates``, ``num_missing``.
+        replicates, of pairs of equal seed for differences), ``num_replicates``, ``num_missing``. The
+        attribute ``ticket`` names the ticket. Conditions on other data are compared as the others are: their
+        differences say nothing of masks alone.
 
     Raises
     ------
@@ -97,7 +99,9 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
                 of_reference = summaries.values(quantity, NETWORK, *places[reference])
                 if reference != name and of_reference.notna().any():
                     rows.append(_row(_paired(values, of_reference), reference, facts))
-    return pd.DataFrame([asdict(row) for row in rows])
+    table = pd.DataFrame([asdict(row) for row in rows])
+    table.attrs["ticket"] = ticket
+    return table
 
 
 def masks_in_words(pruning: PruningSettings) -> str:

@@ -97,6 +97,9 @@ def _caption(rows: pd.DataFrame, quantity: str, run: Run, left_out: Sequence[str
     others = [f"{name} {100 * value:.3g} %" for name, value in density[is_other].items()]
     if others:
         parts.append(f"Other densities: {', '.join(others)}.")
+    foreign = _on_other_data(rows, run)
+    if foreign:
+        parts.append(f"On other data than {rows.attrs['ticket']}: {', '.join(foreign)}.")
     absent = [name for name in run.recipe.condition_names() if name not in set(rows["condition"])]
     if absent:
         parts.append(f"Without {'a value' if quantity == _BARRIER else 'such a level'}: {', '.join(absent)}.")
@@ -105,3 +108,10 @@ def _caption(rows: pd.DataFrame, quantity: str, run: Run, left_out: Sequence[str
     if left_out:
         parts.append(f"More columns in a wider terminal: {', '.join(left_out)}.")
     return " ".join(parts)
+
+
+def _on_other_data(rows: pd.DataFrame, run: Run) -> list[str]:
+    """Return the conditions whose data are not those of the ticket."""
+    data = run.recipe.condition(rows.attrs["ticket"]).data
+    names = dict.fromkeys(rows["condition"][rows["condition"] != "dense"])
+    return [name for name in names if run.recipe.condition(name).data != data]
