@@ -102,6 +102,13 @@ def test_a_density_is_met_within_a_tenth_and_conditions_without_it_are_left_out(
     assert_interval(row(table, "imp"), student_interval(accuracies(run, "imp", 1)))
 
 
+def test_no_condition_is_read_far_from_the_density_at_which_the_others_are(copied):
+    shutil.rmtree(copied / "random" / "replicate_001" / "level_002")
+    table = ticket_table(open_run(copied))  # one_shot has the dense level, and one that is much sparser
+    assert set(table["condition"]) == {"imp", "random", "with_fresh_initial_weights", "dense"}
+    assert table[table["condition"] != "dense"]["density"].to_numpy() == pytest.approx(0.7, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("density", "message"),
     [

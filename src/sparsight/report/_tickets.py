@@ -51,7 +51,8 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
     ----------
     density : float, optional
         Kept weights / prunable weights. Each condition is read at its level nearest to it, within 10 %; a
-        condition without such a level is left out. Default: the lowest density that all conditions reached.
+        condition without such a level is left out. Default: the density of the ticket that is nearest to the
+        lowest density that all conditions reached.
 
     Returns
     -------
@@ -130,7 +131,8 @@ def _levels(summaries: Summaries, run: Run, ticket: str, density: float | None) 
                 f"{run.path}: the conditions have no density below 1 in common: {', '.join(behind)} has only "
                 "the dense level in some replicate; run it to its end first"
             )
-        return compared
+        # The nearest level of a condition may be far from there: one-shot pruning has a single density.
+        density = summaries.density(ticket, compared[ticket])
     if not 0 < density <= 1:
         raise InputError(f"density is {density:g}; a share above 0, at most 1, is needed")
     found = {}
