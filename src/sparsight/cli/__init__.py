@@ -26,6 +26,7 @@ app = App(
     name="sparsight",
     help="See what pruning does to the representations of a neural network, beside the controls.",
     version=lambda: metadata.version("sparsight"),
+    help_format="plaintext",  # as Markdown, <NAME> would be a tag and disappear
     default_parameter=Parameter(
         negative_iterable=(),  # no --empty-set beside --set
         # A flag is off and a list empty unless it is given: the help need not say so.
@@ -46,6 +47,7 @@ app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
 _command: Callable[..., Any]
 for _command in (
     _show.status,
+    _show.show,
     _show.check,
     _show.report,
     _show.tickets,

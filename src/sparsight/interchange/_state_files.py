@@ -9,13 +9,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sparsight.errors import InputError
+from sparsight.interchange._state_layouts import plain_state
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read a state dict from a ``.safetensors`` file, or from one that ``torch.save`` wrote.
 
-    If the file is a checkpoint (a dictionary with a ``"state_dict"``, as Lightning writes), that part is
-    returned.
+    If the file is a checkpoint (a dictionary with a ``"state_dict"``, as Lightning writes, or with a
+    ``"model_state_dict"`` or another single state dict), that part is returned. The prefixes that
+    torch.compile (``_orig_mod.``) and DataParallel (``module.``) put in front of names are removed.
 
     Raises
     ------
@@ -24,16 +26,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return plain_state(load_file(path), str(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch does not document what its unpickler raises on a damaged file
         reason = (str(error).splitlines() or ["it ends too early"])[0]
         raise InputError(f"{path} cannot be read as a state dict: {reason}") from None
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path} does not hold a state dict: a dictionary of tensors by name is needed")
-    return dict(content)
+    return plain_state(content, str(path))
 
 
 def write_state(path: Path, state: Mapping[str, Tensor]) -> None:

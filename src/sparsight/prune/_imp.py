@@ -1,6 +1,5 @@
 """Iterative magnitude pruning and its relatives: the loop."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.prune._level import Acceleration, Checkpoint, Level, OnStep, Replicate, State
 from sparsight.prune._mask_sources import MaskSource, as_source
+from sparsight.prune._network_checks import check_module, copied
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._schedule import layer_of
 from sparsight.prune._settings import PruningSettings
@@ -172,6 +172,7 @@ def train_masked(
 
 
 def _with_state(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    check_module(network)
     own = network.state_dict()
     for name in [*own, *(name for name in state if name not in own)]:
         shapes = [tuple(each[name].shape) if name in each else "missing" for each in (own, state)]
@@ -179,6 +180,6 @@ def _with_state(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
             raise InputError(
                 f"state is not one of this network: {name} is {shapes[1]} in state, {shapes[0]} in network"
             )
-    with_state = copy.deepcopy(network)
+    with_state = copied(network)
     with_state.load_state_dict(dict(state))
     return with_state

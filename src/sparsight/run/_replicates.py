@@ -14,7 +14,15 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
+from sparsight.prune import (
+    NUM_SAMPLES,
+    Acceleration,
+    Level,
+    Replicate,
+    connectivity,
+    imp,
+    imp_together,
+)
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
@@ -102,7 +110,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | 
     seed = directory.recipe.replicate_seed(number)
     twin = twin_settings(group.condition, _recorded_facts(directory, group.name, number))
     built = build(group.condition, seed, twin)
-    facts = _task_facts(built, twin)
+    facts = _task_facts(built, twin, group.condition.measure.num_samples)
     stored = None
     if masks_of(pruning) is not None:
         before = _recorded_source(directory, group.name, number)
@@ -264,7 +272,7 @@ def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> 
         return {}
 
 
-def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+def _task_facts(built: Built, twin: DataSettings | None, num_measured: int) -> dict[str, Any]:
     task = built.task
     facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
     if built.twin is not None:
@@ -276,5 +284,7 @@ def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
         "num_classes": task.num_classes,
         "num_train": len(task.train_labels),
         "num_test": len(task.test_labels),
+        "samples_measured": task.origin_of_samples("test", num_measured),
+        "samples_for_criteria": task.origin_of_samples("train", NUM_SAMPLES),
         "card": dict(task.card),
     }

@@ -74,7 +74,8 @@ def connect(
     Parameters
     ----------
     a, b : torch.nn.Module
-        Networks of one architecture. Both are left unchanged.
+        Networks of one architecture that take flat inputs, as the `network` of every `Level` does. Both are
+        left unchanged.
     task : Task
         Its test split is evaluated.
     loss : {"cross_entropy", "mse"}
