@@ -181,3 +181,22 @@ def check(run: Path) -> int:
     for line in health_lines(problems, replicates):
         console.print(line, soft_wrap=True)
     return 1 if problems or any(health.problems for health in replicates) else 0
+
+
+def tickets(run: Path, *, density: float | None = None) -> None:
+    """Compare conditions of a run at one density: with the ticket, random pruning and the dense network.
+
+    The ticket is the first condition that finds its masks by a criterion other than random. Where the
+    instrument stability was measured, a second table has the barriers between two copies.
+
+    Parameters
+    ----------
+    run
+        Run directory.
+    density
+        Kept weights / prunable weights. [default: the lowest that all conditions reached]
+    """
+    from sparsight.cli.views._tickets import print_tickets
+    from sparsight.store import open_run
+
+    print_tickets(terminal(), open_run(run), density)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sparsight.figures._catalogue import CATALOGUE
 from sparsight.figures._words import QUANTITIES, Words, words_of
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import registry_of_instrument
 from sparsight.store import RecordedQuantity, Run
 
 MOST_OWN = 24
@@ -19,7 +19,8 @@ def own_quantities(*runs: Run) -> list[Words]:
     found: dict[str, Words] = {}
     for run in runs:
         for name, quantity in _numbers(run):
-            if name not in QUANTITIES and not INSTRUMENTS.is_shipped(name.partition(".")[0]):
+            instrument = name.partition(".")[0]
+            if name not in QUANTITIES and not registry_of_instrument(instrument).is_shipped(instrument):
                 found.setdefault(name, _words(name, quantity))
     return list(found.values())
 

@@ -14,6 +14,7 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments._observation import MaskedNetwork, Observation, observe
 from sparsight.instruments._registry import INSTRUMENTS, Quantity
+from sparsight.instruments._whole_network import NETWORK_INSTRUMENTS
 from sparsight.network import linear_layers
 from sparsight.prune import (
     Level,
@@ -38,7 +39,7 @@ def measure_level(
     num_samples: int,
     geometries: Mapping[str, Geometry] | None = None,
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply instruments to every pruned layer of a trained level.
+    """Apply instruments to every pruned layer of a trained level; those of the whole network are passed over.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ def measure_level(
         observation.layer: {
             f"{name}.{quantity}": value
             for name in instruments
+            if name not in NETWORK_INSTRUMENTS
             for quantity, value in _quantities(name, observation).items()
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)

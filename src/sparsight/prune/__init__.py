@@ -4,6 +4,7 @@ The loop
   _imp: iterative magnitude pruning and its relatives, for one network.
   _together: the same loop for several networks, trained as one program.
   _rounds: how a round of one network begins and ends; both loops use it.
+  _level_trainer: the trainer of a level, and a level trained once more with other batches.
   _level: the level that a round yields, and the checkpoint that resumes one.
 
 The rules
@@ -36,6 +37,7 @@ from sparsight.prune._level import (
     Replicate as Replicate,
     State as State,
 )
+from sparsight.prune._level_trainer import trained_again as trained_again
 from sparsight.prune._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from sparsight.prune._masks import check_mask as check_mask, num_kept_of as num_kept_of
 from sparsight.prune._network_checks import (

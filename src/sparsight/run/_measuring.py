@@ -6,15 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.data import Task
-from sparsight.instruments import INSTRUMENTS, Quantity, measure_level
+from sparsight.instruments import (
+    Quantity,
+    TrainedLevel,
+    check_instrument,
+    measure_level,
+    measure_whole_network,
+)
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
-from sparsight.run._building import Built, build, twin_settings
+from sparsight.run._building import Built, build, build_network, twin_settings
+from sparsight.run._mask_sources import starting_state_of
 from sparsight.run._plugins import load_plugins
 from sparsight.run._same_run import compared_data, data_digest, note_measuring_code, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
 from sparsight.settings import STORED
 from sparsight.store import (
+    NETWORK,
     LevelRecord,
     RunDirectory,
     StoredLevel,
@@ -94,10 +102,12 @@ def measure_stored(
     """
     stored = read_level(folder)
     built.network.load_state_dict(stored.final)
-    level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
+    # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
+    level = stored.as_level(built.network, rewind=stored.rewind)
+    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
     measured = measure(level, built.task, built.twin, condition)
-    measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
+    layers = dict.fromkeys([*measured, *before])
+    measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
     write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
 
 
@@ -116,14 +126,19 @@ def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -
     return record.model_copy(update=update)
 
 
-def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> State:
+def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
     """Return the state before the training of a level other than 0, which is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
     keeps_trained = condition.pruning.rewind_step is None
-    source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
-    before = source.final if keeps_trained else source.rewind or {}
+    if condition.pruning.weights != "rewound":
+        seed = stored.record.seed
+        begun = replace(built, network=build_network(condition, built.task, seed))
+        before = starting_state_of(condition, begun, seed) or {}
+    else:
+        source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
+        before = source.final if keeps_trained else source.rewind or {}
     return {
         name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
         for name, value in before.items()
@@ -133,16 +148,18 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> St
 def measure(
     level: Level, task: Task, twin: Task | None, condition: Condition
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
-    return measure_level(
-        level, task, twin, condition.measure.instruments, num_samples=condition.measure.num_samples
-    )
+    """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
+    instruments = condition.measure.instruments
+    measured = measure_level(level, task, twin, instruments, num_samples=condition.measure.num_samples)
+    subject = TrainedLevel(level=level, task=task, training=condition.training, pruning=condition.pruning)
+    whole = measure_whole_network(subject, instruments)
+    return measured | ({NETWORK: whole} if whole else {})
 
 
 def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
     if instruments is None:
         return condition
     for name in instruments:
-        INSTRUMENTS.look_up(name)
+        check_instrument(name)
     values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
     return validated(Condition, values, "instruments", context=STORED)  # nobody needs the criterion

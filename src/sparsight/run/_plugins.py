@@ -10,7 +10,7 @@ from typing import Any
 
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import INSTRUMENTS, NETWORK_INSTRUMENTS
 from sparsight.prune import CRITERIA
 from sparsight.registry import Registry
 
@@ -50,7 +50,7 @@ def _load(path: Path) -> None:
         )
     if _is_imported(place):
         return
-    registries: tuple[Registry[Any], ...] = (CRITERIA, INSTRUMENTS, SOURCES)
+    registries: tuple[Registry[Any], ...] = (CRITERIA, INSTRUMENTS, NETWORK_INSTRUMENTS, SOURCES)
     before = [set(registry) for registry in registries]
     try:
         _execute(place, content)

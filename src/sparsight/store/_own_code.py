@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import registry_of_instrument
 from sparsight.prune import CRITERIA
 from sparsight.recipe import Condition
 from sparsight.registry import Registry
@@ -106,7 +106,9 @@ def own_functions(conditions: Iterable[Condition], *, to_measure: bool = False) 
     found: dict[str, OwnFunction] = {}
     for condition in conditions:
         for registry, name in _used(condition):
-            if not registry.is_shipped(name) and (registry is INSTRUMENTS or not to_measure):
+            if not registry.is_shipped(name) and not (
+                to_measure and any(registry is each for each in (CRITERIA, SOURCES))
+            ):
                 found[f"{registry.kind} {name}"] = _own_function(registry, name)
     return found
 
@@ -114,9 +116,9 @@ def own_functions(conditions: Iterable[Condition], *, to_measure: bool = False) 
 def own_instruments(names: Iterable[str]) -> dict[str, str | None]:
     """Return the digests of the user's own among instruments, such as ``instrument signs``."""
     return {
-        f"{INSTRUMENTS.kind} {name}": _own_function(INSTRUMENTS, name).sha256
-        for name in names
-        if not INSTRUMENTS.is_shipped(name)
+        f"{registry.kind} {name}": _own_function(registry, name).sha256
+        for registry, name in ((registry_of_instrument(name), name) for name in names)
+        if not registry.is_shipped(name)
     }
 
 
@@ -139,7 +141,7 @@ def _used(condition: Condition) -> Iterator[tuple[Registry[Any], str]]:
     if condition.pruning.masks_from is None:  # else nothing is chosen
         yield CRITERIA, condition.pruning.criterion
     for name in condition.measure.instruments:
-        yield INSTRUMENTS, name
+        yield registry_of_instrument(name), name
 
 
 def _own_function(registry: Registry[Any], name: str) -> OwnFunction:
