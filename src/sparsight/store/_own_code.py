@@ -106,9 +106,8 @@ def own_functions(conditions: Iterable[Condition], *, to_measure: bool = False) 
     found: dict[str, OwnFunction] = {}
     for condition in conditions:
         for registry, name in _used(condition):
-            if not registry.is_shipped(name) and not (
-                to_measure and any(registry is each for each in (CRITERIA, SOURCES))
-            ):
+            is_for_training = registry is CRITERIA or registry is SOURCES
+            if not registry.is_shipped(name) and not (to_measure and is_for_training):
                 found[f"{registry.kind} {name}"] = _own_function(registry, name)
     return found
 
