@@ -16,10 +16,20 @@ from .figures import (
 )
 from .geometry import Geometry as Geometry
 from .instruments import instrument as instrument, measure_network as measure_network
-from .measure import cavity as cavity, gaussianity as gaussianity, locality as locality
+from .measure import (
+    Chain as Chain,
+    cavity as cavity,
+    certified_bounds as certified_bounds,
+    certified_radius as certified_radius,
+    gaussianity as gaussianity,
+    locality as locality,
+    pgd_accuracy as pgd_accuracy,
+    verified_accuracy as verified_accuracy,
+)
 from .network import (
     FullyConnected as FullyConnected,
     NetworkSettings as NetworkSettings,
+    chain_of as chain_of,
     initialise_ as initialise_,
 )
 from .prune import (

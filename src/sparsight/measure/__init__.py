@@ -19,10 +19,15 @@ fields: `_receptive_field`, `_ipr_null`, `_shape_fits`.
 
 Initialisation (what a mask owes to the weights that training began with): `_initialisation`.
 
+Robustness (what a classifier says while its input moves in a ball): the network as arrays, `_chain`; bounds
+on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
+`_verified_accuracy`; the attack beside them, `_projected_gradient`.
+
 Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; `_p_values`,
 `_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
 """
 
+from sparsight.measure._activation_lines import Range as Range
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all
 from sparsight.measure._cavity_change import CavityChange as CavityChange, cavity_change as cavity_change
 from sparsight.measure._cavity_contrast import (
@@ -32,6 +37,8 @@ from sparsight.measure._cavity_contrast import (
 )
 from sparsight.measure._cavity_controls import random_kept as random_kept, size_shuffled as size_shuffled
 from sparsight.measure._cavity_effects import Cavity as Cavity
+from sparsight.measure._certified_bounds import certified_bounds as certified_bounds
+from sparsight.measure._chain import Chain as Chain
 from sparsight.measure._class_mean_effects import (
     SMALLEST_CLASS as SMALLEST_CLASS,
     class_mean_effects as class_mean_effects,
@@ -98,6 +105,7 @@ from sparsight.measure._preactivation_histogram import (
     gaussian_shares as gaussian_shares,
     preactivation_histogram as preactivation_histogram,
 )
+from sparsight.measure._projected_gradient import pgd_accuracy as pgd_accuracy
 from sparsight.measure._rank_correlations import rank_correlations as rank_correlations
 from sparsight.measure._receptive_field import (
     distance_from_centre as distance_from_centre,
@@ -118,4 +126,11 @@ from sparsight.measure._shape_fits import (
 from sparsight.measure._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
     threshold_contrast as threshold_contrast,
+)
+from sparsight.measure._verified_accuracy import (
+    SwitchingShares as SwitchingShares,
+    certified_margin as certified_margin,
+    certified_radius as certified_radius,
+    switching_shares as switching_shares,
+    verified_accuracy as verified_accuracy,
 )

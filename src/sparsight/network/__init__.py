@@ -2,9 +2,11 @@
 
 _fully_connected: the network that recipes train and prune, and its initialisation.
 _layers: the linear layers of any network, and what is known of a network from its modules.
+_folding: a network as arrays, with BatchNorm folded into the weights.
 _layer_inputs: what a layer receives while a network evaluates samples.
 """
 
+from sparsight.network._folding import chain_of as chain_of
 from sparsight.network._fully_connected import (
     FullyConnected as FullyConnected,
     NetworkSettings as NetworkSettings,

@@ -57,7 +57,9 @@ class NetworkSettings(Settings):
         return self
 
 
-class _Erf(nn.Module):
+class Erf(nn.Module):
+    """The error function, elementwise."""
+
     is_elementwise = True
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +69,7 @@ class _Erf(nn.Module):
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
-    "erf": _Erf,
+    "erf": Erf,
     "sigmoid": nn.Sigmoid,
     "linear": nn.Identity,
 }
