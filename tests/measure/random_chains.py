@@ -1,5 +1,7 @@
 """Random chains for tests of bounds."""
 
+import itertools
+
 import numpy as np
 
 from sparsight.measure import Chain
@@ -10,7 +12,7 @@ METHODS = ("interval", "linear", "crown_interval", "crown_linear", "crown")
 def random_chain(stream, widths, density=1.0, activations="relu"):
     """A chain with weights of variance 2 / fan-in, each kept with probability `density`."""
     weights, biases = [], []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(widths):
         drawn = stream.normal(0, np.sqrt(2 / fan_in), (fan_out, fan_in))
         weights.append(drawn * (stream.random(drawn.shape) < density))
         biases.append(stream.normal(0, 0.1, fan_out))

@@ -116,7 +116,7 @@ def test_an_attack_on_a_line_reaches_exactly_as_far_as_its_radius():
 
 
 def test_an_attack_is_a_function_of_its_seed_and_leaves_the_network(labelled):
-    chain, inputs, labels = labelled
+    _, inputs, labels = labelled
     network = torch.nn.Sequential(torch.nn.Linear(8, 9), torch.nn.Tanh(), torch.nn.Linear(9, 4)).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     first, second = (

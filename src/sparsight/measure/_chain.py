@@ -124,13 +124,18 @@ def check_inputs(chain: Chain, inputs: np.ndarray) -> None:
 def check_labels(chain: Chain, inputs: np.ndarray, labels: np.ndarray) -> None:
     """Raise an `InputError` unless there is one class of the chain for each sample."""
     check_inputs(chain, inputs)
-    if chain.num_outputs < 2:
-        raise InputError(f"the chain has {chain.num_outputs} output; classes need at least 2")
     if len(labels) != len(inputs):
         raise InputError(f"labels are {len(labels)}, inputs {len(inputs)}; one label for each is needed")
-    if len(labels) and not 0 <= labels.min() <= labels.max() < chain.num_outputs:
+    check_classes(chain.num_outputs, labels)
+
+
+def check_classes(num_outputs: int, labels: np.ndarray) -> None:
+    """Raise an `InputError` unless a network with so many outputs has every class."""
+    if num_outputs < 2:
+        raise InputError(f"the network has {num_outputs} output; classes need at least 2")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < num_outputs:
         raise InputError(
-            f"labels run from {labels.min()} to {labels.max()}; 0 to {chain.num_outputs - 1} is allowed"
+            f"labels run from {labels.min()} to {labels.max()}; 0 to {num_outputs - 1} is allowed"
         )
 
 

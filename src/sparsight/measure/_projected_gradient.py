@@ -11,7 +11,7 @@ from torch.nn import functional
 from sparsight.arguments import checked, described
 from sparsight.errors import InputError
 from sparsight.measure._activation_lines import Norm, check_ball
-from sparsight.measure._chain import Chain, check_labels
+from sparsight.measure._chain import Chain, check_classes, check_labels
 from sparsight.measure._verified_accuracy import check_samples
 from sparsight.streams import generator
 
@@ -84,7 +84,7 @@ def pgd_accuracy(
             raise InputError(f"{name} is {number}; at least 1 is needed")
     radii = np.array([check_ball(np.asarray(each), len(inputs), norm)[0] for each in epsilons])
     logits, example = _logits_of(network, inputs, labels)
-    classes = torch.as_tensor(labels, device=example.device)
+    classes = torch.as_tensor(labels, dtype=torch.int64, device=example.device)
     starting = [_directions(inputs, norm, number, seed) for number in range(starts)]
     rows = np.flatnonzero(_stays(logits, example, classes))
     shares = np.empty(len(radii))
@@ -108,8 +108,10 @@ def _logits_of(network: Chain | nn.Module, inputs: np.ndarray, labels: np.ndarra
         raise InputError("network is in training mode; call network.eval() first")
     if len(labels) != len(inputs):
         raise InputError(f"labels are {len(labels)}, inputs {len(inputs)}; one label for each is needed")
-    like = next(network.parameters(), torch.zeros(()))
-    return network, torch.as_tensor(inputs).to(like)
+    example = torch.as_tensor(inputs).to(next(network.parameters(), torch.zeros(())))
+    with torch.no_grad():
+        check_classes(network(example[:1]).shape[1], labels)
+    return network, example
 
 
 def _forward(chain: Chain) -> Logits:
