@@ -34,6 +34,7 @@ from sparsight.instruments._whole_network import (
     check_instrument as check_instrument,
     measure_whole_network as measure_whole_network,
     network_instrument as network_instrument,
+    registry_of_instrument as registry_of_instrument,
 )
 from sparsight.registry import import_modules_of
 

@@ -1,7 +1,9 @@
 """Instruments of the whole network: they see a level with its task and settings, and may train."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sparsight.data import Task
 from sparsight.errors import InputError
@@ -44,6 +46,11 @@ def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstru
     return NETWORK_INSTRUMENTS.register(name)
 
 
+def registry_of_instrument(name: str) -> Registry[Any]:
+    """Return the registry in which an instrument of this name belongs; that of layers if there is none."""
+    return NETWORK_INSTRUMENTS if name in NETWORK_INSTRUMENTS else INSTRUMENTS
+
+
 def check_instrument(name: str) -> None:
     """Raise an `InputError` unless an instrument, of layers or of the whole network, has this name."""
     both: Registry[Callable[..., Mapping[str, Quantity]]] = Registry("instrument")
@@ -58,5 +65,12 @@ def measure_whole_network(subject: TrainedLevel, instruments: Sequence[str]) -> 
         f"{name}.{quantity}": value
         for name in instruments
         if name in NETWORK_INSTRUMENTS
-        for quantity, value in NETWORK_INSTRUMENTS[name](subject).items()
+        for quantity, value in _quantities(name, subject).items()
     }
+
+
+def _quantities(name: str, subject: TrainedLevel) -> Mapping[str, Quantity]:
+    # As for layers: what a user's own instrument changes is a copy.
+    if not NETWORK_INSTRUMENTS.is_shipped(name):
+        subject = replace(subject, level=copy.deepcopy(subject.level))
+    return NETWORK_INSTRUMENTS[name](subject)

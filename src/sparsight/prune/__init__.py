@@ -59,6 +59,7 @@ from sparsight.prune._starting_state import starting_state as starting_state
 from sparsight.prune._together import check_kernel as check_kernel, imp_together as imp_together
 from sparsight.prune._windows import CompactWindows as CompactWindows
 from sparsight.prune.criteria._registry import (
+    CRITERIA as CRITERIA,
     NUM_SAMPLES as NUM_SAMPLES,
     Trained as Trained,
     criterion as criterion,

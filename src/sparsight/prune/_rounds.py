@@ -26,7 +26,8 @@ from sparsight.prune._network_checks import (
 )
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
-from sparsight.prune.criteria._registry import CRITERIA, Trained
+from sparsight.prune.criteria._protection import scores_of
+from sparsight.prune.criteria._registry import Trained
 from sparsight.sparse import Kernel, sparse_layers
 from sparsight.train import Masks, Trainer, TrainingSettings
 
@@ -161,7 +162,8 @@ class Rounds:
     def _chosen(self) -> tuple[Masks, bool]:
         """Return the masks that the criterion leaves, and whether this level is the last."""
         masks, pruning, index = self._masks, self._pruning, self.index
-        scores = CRITERIA[pruning.criterion](
+        scores = scores_of(
+            pruning.criterion,
             Trained(
                 network=self._network,
                 masks=masks,
@@ -170,7 +172,7 @@ class Rounds:
                 loss=self._training.loss,
                 level=index,
                 seed=self._seed,
-            )
+            ),
         )
         kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()

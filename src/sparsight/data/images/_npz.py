@@ -15,6 +15,7 @@ from sparsight.data.images._idx import DEFLATE_RATIO
 from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.regular_files import open_regular
 
 _MAX_CLASSES = 2**16
 """Larger labels are mistakes, or would make a network too large for any machine."""
@@ -144,7 +145,7 @@ def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np
     objects and wrong checksums are refused as well; members with other names are ignored.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = {name: _member(path, archive, name, names) for name in names}
             declared = sum(_declared_bytes(path, archive, name, member) for name, member in members.items())
             if declared > max_bytes:
