@@ -69,7 +69,7 @@ def table_over(frame: pd.DataFrame, x: str, y: str, quantity: str, condition: st
     return table.reindex(index=chosen[y].drop_duplicates(), columns=chosen[x].drop_duplicates())
 
 
-def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) -> Path:
+def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: str | Path) -> Path:
     """Write a picture of a sweep, with one panel per condition and one colour scale for all of them.
 
     Parameters
@@ -80,7 +80,7 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
         Varied fields, drawn across and down. If there are more, cases in one cell are averaged.
     quantity : str
         Name from the column ``quantity``; its value for the network, or for the first layer that has one.
-    path : Path
+    path : str or Path
         File to write; the suffix, ``.png``, ``.svg`` or ``.pdf``, chooses the format.
 
     Returns
@@ -93,6 +93,7 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str, quantity: str, path: Path) 
     InputError
         If the sweep holds no level, or there is no such field or quantity.
     """
+    path = Path(path)
     frame = sweep.frame()
     conditions = list(dict.fromkeys(frame["condition"]))
     if not conditions:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sparsight.errors import InputError
 
 
-def load_plugins(paths: Sequence[Path]) -> None:
+def load_plugins(paths: Sequence[str | Path]) -> None:
     """Execute Python files that register criteria, instruments or data sources.
 
     A file that this process has loaded before is not executed again.
@@ -18,7 +18,7 @@ def load_plugins(paths: Sequence[Path]) -> None:
     InputError
         If a file does not exist, is not Python or raises an exception.
     """
-    for path in paths:
+    for path in map(Path, paths):
         name = f"sparsight_plugin_{path.stem}"
         if name in sys.modules:
             continue
