@@ -87,7 +87,8 @@ def _refuse_other_content(path: Path, facts: dict[str, Any]) -> None:
         found = {}
     if all(found.get(key) == facts[key] for key in ("format", "origin")):
         return
-    origin = found.get("origin") if isinstance(found.get("origin"), dict) else {}
+    origin = found.get("origin")
+    origin = origin if isinstance(origin, dict) else {}
     what = ", ".join(f"{key} {origin[key]}" for key in ("condition", "replicate", "level") if key in origin)
     held = f"an export as {found['format']!r} ({what})" if origin and "format" in found else "something else"
     raise InputError(

@@ -105,8 +105,10 @@ def _class_names(folder: Path, classes: Classes) -> list[str]:
     elif meta.is_file():
         content = read_restricted_pickle(meta)
         names = entry(content, f"{classes}_label_names") if isinstance(content, dict) else None
-        is_list = isinstance(names, list) and all(isinstance(name, str | bytes) for name in names)
-        found = [each.encode() if isinstance(each, str) else each for each in names] if is_list else []
+        texts = names if isinstance(names, list) else []
+        found = [
+            each.encode() if isinstance(each, str) else each for each in texts if type(each) in (str, bytes)
+        ]
     else:
         return []
     if len(found) != _NUM_CLASSES[classes]:
