@@ -3,6 +3,7 @@
 import inspect
 import re
 import typing
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -26,19 +27,30 @@ def public_functions():
 
 
 FUNCTIONS = {name: function for name, function in public_functions() if inspect.isfunction(function)}
-INTERNAL = {"write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"}
-"""What the face of `sparsight.store` offers other rooms, by the beginning of its names."""
+INTERNAL = {
+    "sparsight.store": (
+        "write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"
+    ),
+    "sparsight.run": ("stopping_on_signals", "request_stop", "run_replicates"),
+}  # fmt: skip
+"""Room → the beginnings of names that it offers to other rooms and not to users."""
 
 
 def members(annotation):
-    """The types in an annotation, inside unions and sequences."""
+    """The types in an annotation, inside unions and sequences; what a callable takes is its own affair."""
+    if typing.get_origin(annotation) is Callable:
+        return {Callable}
     inner = typing.get_args(annotation)
-    return {annotation} if not inner else set().union(*map(members, inner))
+    return (
+        {annotation}
+        if not inner or typing.get_origin(annotation) is typing.Literal
+        else set().union(*map(members, inner))
+    )
 
 
 def is_for_users(name):
     room, _, own = name.rpartition(".")
-    return not (room == "sparsight.store" and own.startswith(tuple(INTERNAL)))
+    return not own.startswith(INTERNAL.get(room, ("/",)))
 
 
 def test_every_public_path_may_be_text():

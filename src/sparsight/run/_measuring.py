@@ -25,7 +25,7 @@ def measure_again(
     directory: RunDirectory,
     instruments: Sequence[str] | None = None,
     *,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     on_level: OnLevel | None = None,
 ) -> None:
     """Apply instruments to the stored levels of a run, and store what they measure.
