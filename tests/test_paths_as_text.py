@@ -1,70 +1,11 @@
-"""Whatever takes a path takes it as text too."""
+"""Runs, sweeps and files are made, read and written by paths as text."""
 
-import inspect
-import re
-import typing
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import sparsight
-from sparsight import interchange, report, run, store, sweep
-
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "python.md"
-
-
-def public_functions():
-    """Every function of the reference, of the top level and of the rooms for files, runs and sweeps."""
-    for dotted in re.findall(r"^::: (\S+)$", REFERENCE.read_text(encoding="utf-8"), re.MULTILINE):
-        module, _, name = dotted.rpartition(".")
-        yield dotted, getattr(import_module(module), name)
-    for room in (sparsight, interchange, report, run, store, sweep):
-        for name in dir(room):
-            if not name.startswith("_") and callable(getattr(room, name)):
-                yield f"{room.__name__}.{name}", getattr(room, name)
-
-
-FUNCTIONS = {name: function for name, function in public_functions() if inspect.isfunction(function)}
-INTERNAL = {
-    "sparsight.store": (
-        "write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"
-    ),
-    "sparsight.run": ("stopping_on_signals", "request_stop", "run_replicates"),
-}  # fmt: skip
-"""Room → the beginnings of names that it offers to other rooms and not to users."""
-
-
-def members(annotation):
-    """The types in an annotation, inside unions and sequences; what a callable takes is its own affair."""
-    if typing.get_origin(annotation) is Callable:
-        return {Callable}
-    inner = typing.get_args(annotation)
-    return (
-        {annotation}
-        if not inner or typing.get_origin(annotation) is typing.Literal
-        else set().union(*map(members, inner))
-    )
-
-
-def is_for_users(name):
-    room, _, own = name.rpartition(".")
-    return not own.startswith(INTERNAL.get(room, ("/",)))
-
-
-def test_every_public_path_may_be_text():
-    only_paths = [
-        f"{name}({parameter})"
-        for name, function in FUNCTIONS.items()
-        if is_for_users(name)
-        for parameter, annotation in typing.get_type_hints(function).items()
-        if parameter != "return" and Path in members(annotation) and str not in members(annotation)
-    ]
-    assert not only_paths
-    assert any(
-        Path in members(each) for each in typing.get_type_hints(FUNCTIONS["sparsight.run_recipe"]).values()
-    )
+from sparsight import interchange, sweep
 
 
 def test_runs_are_made_read_and_written_by_text(short_recipe, tmp_path, monkeypatch):
