@@ -1,5 +1,7 @@
 """Instruments on networks that are not a chain of linear layers."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -58,7 +60,8 @@ def test_behind_a_convolution_there_is_locality_only_in_a_geometry_that_is_given
     network = made(small_convolution)
     with torch.no_grad():
         network[4].weight[:, torch.arange(72) % 24 > 2] = 0  # three neighbours in each of three channels
-    (without,) = sparsight.measure_network(network, TASK, layers=["4"], instruments=["locality"]).values()
+    with pytest.warns(UserWarning, match="layer '4' has no locality"):
+        (without,) = sparsight.measure_network(network, TASK, layers=["4"], instruments=["locality"]).values()
     assert not without.data_vars
     places = {"4": sparsight.Geometry(3, (24,))}
     (found,) = sparsight.measure_network(
@@ -163,3 +166,43 @@ def test_chains_are_distinguished_from_other_networks():
     assert not is_chain(made(small_convolution))
     assert not is_chain(made(SmallTransformer))
     assert not is_chain(nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=1)))
+
+
+class Residual(nn.Module):
+    """A network that is no chain of linear layers, though it has nothing else."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(TASK.geometry.num_inputs, TASK.geometry.num_inputs)
+        self.outer = nn.Linear(TASK.geometry.num_inputs, TASK.num_classes)
+
+    def forward(self, x):
+        return self.outer(x + torch.relu(self.inner(x)))
+
+
+@pytest.mark.parametrize("instrument", ["locality", "shape_fits"])
+def test_a_layer_without_positions_says_so_and_what_it_says_to_do_works(instrument):
+    torch.manual_seed(0)
+    network = Residual()
+    with pytest.warns(UserWarning, match=f"has no {instrument}: ") as told:
+        found = sparsight.measure_network(network, TASK, instruments=[instrument])
+    messages = [str(each.message) for each in told]
+    assert [message.partition(" has")[0] for message in messages] == ["layer 'inner'", "layer 'outer'"]
+    assert not any(dataset.data_vars for dataset in found.values())
+    # The message ends with: geometries={'inner': sparsight.Geometry(channels, size)}, where channels times …
+    num_inputs = TASK.geometry.num_inputs
+    assert "geometries={'inner': sparsight.Geometry(channels, size)}" in messages[0]
+    assert messages[0].endswith(f"is {num_inputs}")
+    geometries = {"inner": sparsight.Geometry(1, (num_inputs,))}
+    layers = sparsight.measure_network(
+        network, TASK, layers=["inner"], instruments=[instrument], geometries=geometries
+    )
+    assert layers["inner"].data_vars
+
+
+def test_a_chain_of_linear_layers_has_the_geometry_of_its_task_without_a_warning():
+    network = nn.Sequential(nn.Linear(TASK.geometry.num_inputs, 6), nn.ReLU(), nn.Linear(6, TASK.num_classes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = sparsight.measure_network(network, TASK, layers=["0"], instruments=["locality"])
+    assert "locality.attained_share" in found["0"]

@@ -26,6 +26,7 @@ app = App(
     name="sparsight",
     help="See what pruning does to the representations of a neural network, beside the controls.",
     version=lambda: metadata.version("sparsight"),
+    help_format="plaintext",  # as Markdown, <NAME> would be a tag and disappear
     default_parameter=Parameter(
         negative_iterable=(),  # no --empty-set beside --set
         # A flag is off and a list empty unless it is given: the help need not say so.
@@ -44,7 +45,7 @@ app.command(_sweep.app)
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
 _command: Callable[..., Any]
-for _command in (_show.status, _show.check, _show.report, _show.figures, _show.movie):
+for _command in (_show.status, _show.show, _show.check, _show.report, _show.figures, _show.movie):
     app.command(_command, group=_LOOK)
 for _command in (_catalogue.recipes, _catalogue.data):
     app.command(_command, group=_BEGIN)

@@ -10,7 +10,7 @@ from sparsight.cli._terminal import Overrides, Plugins, printable, terminal
 
 
 def run(
-    recipe: str = "photographs",
+    recipe: str = "textures",
     *,
     overrides: Overrides = (),
     out: Path | None = None,

@@ -11,6 +11,26 @@ from sparsight.errors import InputError
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
+def show(*runs: Path, levels: bool = False) -> None:
+    """Print again what runs ended with, and write nothing.
+
+    Parameters
+    ----------
+    runs
+        Run directories.
+    levels
+        Print a table of every level, not of the last ones alone.
+    """
+    from sparsight.cli.views._summary import print_summary
+    from sparsight.store import open_run
+
+    if not runs:
+        raise InputError("show needs a run directory, as in sparsight show runs/photographs-1a2b3c4d")
+    console = terminal()
+    for each in [open_run(path) for path in runs]:
+        print_summary(console, each, levels=levels)
+
+
 def report(*runs: Path, out: Path | None = None, levels: bool = False) -> None:
     """Write the report of one run, or of several side by side, as a self-contained HTML file.
 
@@ -126,7 +146,8 @@ def status(*runs: Path) -> None:
         return [path] if (path / RECIPE).exists() else inside
 
     found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
-    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+    console = terminal()
+    console.print(status_table([run_state(RunDirectory.open(path)) for path in found], console.width))
 
 
 def check(run: Path) -> int:

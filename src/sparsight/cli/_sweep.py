@@ -68,7 +68,7 @@ def run(
         checkpoint_seconds=checkpoint_seconds or 60.0,
         on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
     )
-    console.print(sweep_table(Sweep(plan.directory)))
+    console.print(sweep_table(Sweep(plan.directory), console.width))
     return 1 if any(outcome.end == "error" for outcome in outcomes) else 0
 
 
@@ -87,7 +87,7 @@ def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     results = opened.path / "results.csv"
     opened.frame().to_csv(results, index=False)
     console = terminal()
-    console.print(sweep_table(opened))  # what the results do not hold yet
+    console.print(sweep_table(opened, console.width))  # what the results do not hold yet
     console.print(f"results: {results}", soft_wrap=True)
 
 
@@ -103,17 +103,24 @@ def cancel(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 
 
 @app.command(sort_key=4)
-def draw(path: _SweepPath, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
-    """Draw a quantity over two varied fields into the folder of the sweep.
+def draw(
+    path: _SweepPath,
+    x: str,
+    y: str | None = None,
+    *,
+    quantity: str = "test_accuracy",
+    plugins: Plugins = (),
+) -> None:
+    """Draw a quantity over one varied field, with intervals, or over two, into the folder of the sweep.
 
     Parameters
     ----------
     x
         Varied field, drawn across, as in pruning.rate.
     y
-        Varied field, drawn down.
+        Second varied field, drawn down.
     quantity
-        What to draw, as in locality.near.
+        What to draw, as in locality.attained_share.
     """
     from sparsight.figures import write_sweep_figure
 
@@ -134,4 +141,5 @@ def _show(opened: "Sweep") -> None:
     from sparsight.cli.views._sweep import sweep_table
     from sparsight.sweep import queued_replicates
 
-    terminal().print(sweep_table(opened, queued_replicates(opened.directory)))
+    console = terminal()
+    console.print(sweep_table(opened, console.width, queued_replicates(opened.directory)))

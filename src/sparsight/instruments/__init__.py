@@ -6,6 +6,7 @@ The arithmetic is in `sparsight.measure`; an instrument chooses what to compute,
 The frame
   _observation: from a level to the observations of its layers.
   _registry: instruments by name, and what a quantity is.
+  _missing_geometry: what is said of layers whose inputs have no positions.
   _network: instruments applied to a level of a run, or to any network.
 
 The instruments

@@ -87,7 +87,7 @@ def measure_network(
     geometries : mapping of str to Geometry, optional
         Positions of the inputs of a layer, by layer: for example ``{"fc1": Geometry(16, (8, 8))}`` behind a
         convolution of 16 channels. In a chain of linear layers the default is the task's geometry. In other
-        networks a layer without a geometry has no locality.
+        networks a layer without a geometry has no locality and no shape fits, and a warning says so.
     twin : Task, optional
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
