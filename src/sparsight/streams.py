@@ -4,8 +4,14 @@ Why: docs/decisions.md, "Random numbers come from named streams".
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def generator(seed: int, *name: str | int) -> np.random.Generator:
@@ -41,3 +47,28 @@ def derived_seed(seed: int, *name: str | int) -> int:
     """Return a 63-bit seed for a named purpose, for code that takes a seed instead of a generator."""
     digest = hashlib.sha256(repr((int(seed), *name)).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1  # 63 bits fit any signed 64-bit integer
+
+
+@contextmanager
+def torch_draws(device: "torch.device", seed: int, *name: str | int) -> Iterator[None]:
+    """Make what modules draw from torch's global generators inside the block a function of seed and name.
+
+    Dropout has no generator of its own. Afterwards the global generators are as if nothing had been drawn.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the modules are. The generator of the CPU is set as well.
+    seed, *name
+        As for `generator`.
+    """
+    import torch  # it takes two seconds, and arrays do without it
+
+    is_cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if is_cuda else []):
+        # Not torch.manual_seed: that sets the generators of all devices, and only those named are put back.
+        torch.default_generator.manual_seed(derived_seed(seed, *name))
+        if is_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(derived_seed(seed, *name))
+        yield

@@ -125,7 +125,7 @@ def test_a_sweep_runs_with_and_without_run_and_is_shown_collected_and_drawn(tmp_
 
 def test_version_and_help_do_without_torch():
     code = (
-        "import sys; from sparsight.cli import app; app(['--help'], result_action='return_value'); "
+        "import sys; from sparsight.cli._app import app; app(['--help'], result_action='return_value'); "
         "app(['sweep', '--help'], result_action='return_value'); "
         "assert 'torch' not in sys.modules"
     )

@@ -1,10 +1,12 @@
 """Instruments on networks that are not a chain of linear layers."""
 
+import copy
 import warnings
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 import xarray as xr
 from torch import nn
 
@@ -142,7 +144,7 @@ def test_kept_and_pruned_weights_are_compared_if_next_masks_are_given():
         ({"layers": []}, "layers is empty; name at least one"),
         ({"instruments": ["locallity"]}, r"'locallity' is unknown; did you mean locality\? \(there are"),
         ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
-        ({"layers": ["block.self_attn.out_proj"]}, "received 0 rows for 100 samples"),
+        ({"masks": {"outt.weight": torch.ones(2, 8, dtype=torch.bool)}}, "masks: 'outt' is unknown"),
         ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
     ],
 )  # fmt: skip
@@ -206,3 +208,61 @@ def test_a_chain_of_linear_layers_has_the_geometry_of_its_task_without_a_warning
         warnings.simplefilter("error")
         found = sparsight.measure_network(network, TASK, layers=["0"], instruments=["locality"])
     assert "locality.attained_share" in found["0"]
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_output_projection_of_attention_is_measured_on_what_its_heads_return(batch_first):
+    torch.manual_seed(0)
+    network = SmallTransformer()
+    network.block.self_attn.batch_first = batch_first  # the block's inputs are (samples, tokens) either way
+    if not batch_first:
+        network.embed.register_forward_hook(lambda _m, _i, outputs: outputs.transpose(0, 1))
+        network.block.register_forward_hook(lambda _m, _i, outputs: outputs.transpose(0, 1))
+    # With tokens first, the rows of the layers after it are not those of the samples: it is measured alone.
+    layers = None if batch_first else ["block.self_attn.out_proj"]
+    found = sparsight.measure_network(network, TASK, layers=layers, instruments=["gaussianity"])
+    if batch_first:
+        assert list(found) == ["embed", "block.self_attn.out_proj", "block.linear1", "block.linear2", "out"]
+    attention = network.block.self_attn
+    caught = []
+    attention.register_forward_hook(lambda _m, _i, outputs: caught.append(outputs[0]))
+    with torch.no_grad():
+        network.eval()(TASK.samples("test")[0])
+    np.testing.assert_allclose(
+        found["block.self_attn.out_proj"]["gaussianity.excess_kurtosis_per_unit"],
+        sparsight.gaussianity(
+            (caught[0] if batch_first else caught[0].transpose(0, 1)).reshape(-1, 8).double()
+        ).excess_kurtosis,
+        rtol=1e-4, atol=1e-6,
+    )  # fmt: skip
+
+
+def test_weights_outside_the_masks_count_as_zero_whatever_they_are():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 2))
+    mask = torch.rand(8, 24) < 0.5
+    zeroed, hidden = copy.deepcopy(network), copy.deepcopy(network)
+    with torch.no_grad():
+        zeroed[0].weight[~mask] = 0
+        hidden[0].weight[~mask] = torch.nan
+    expected, *others = (
+        sparsight.measure_network(
+            each, TASK, masks={"0.weight": mask}, instruments=["gaussianity", "cavity"]
+        )["0"]
+        for each in (zeroed, network, hidden)
+    )
+    for found in others:
+        assert found.identical(expected)
+    assert hidden[0].weight.isnan().any()
+
+
+def test_the_masks_of_a_live_pruned_module_are_its_own():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.no_grad():
+        network[0].weight[0, 0] = 0  # kept, and 0
+    torch.nn.utils.prune.custom_from_mask(network[0], "weight", (torch.arange(24) < 10).expand(8, 24))
+    found = sparsight.measure_network(network, TASK, layers=["0"], instruments=["cavity"])["0"]
+    kept = ~np.isnan(found["cavity.delta_kurtosis"].values)
+    assert kept[:, :10].all()
+    assert not kept[:, 10:].any()

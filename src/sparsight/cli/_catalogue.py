@@ -1,5 +1,6 @@
 """Commands that list what there is to run, and on which data."""
 
+import io
 import sys
 import tomllib
 from typing import Annotated
@@ -8,6 +9,7 @@ from cyclopts import Parameter
 
 from sparsight.cli._terminal import Overrides, terminal
 from sparsight.errors import InputError
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -26,9 +28,12 @@ def recipes(name: str | None = None) -> None:
     if name is None:
         width = max(map(len, shipped))
         for each, text in shipped.items():
-            print(f"{each:{width}}  {tomllib.loads(text)['question'].splitlines()[0]}")
+            question = tomllib.loads(text)["question"].splitlines()[0]
+            terminal().print(f"{each:{width}}  {question}", soft_wrap=True)
     elif name in shipped:
-        print(shipped[name], end="")
+        if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # a file of TOML is UTF-8 whatever the locale
+        print(shipped[name], end="")  # whole lines, and our own
     else:
         raise InputError(f"no shipped recipe is called {name!r}; there are {', '.join(shipped)}")
 
@@ -62,8 +67,8 @@ def data(
 
         if name is None:
             raise InputError(f"--download needs a name: {', '.join(PUBLISHED)}")
-        folder = download_set(name, mirrors, lambda url: print(f"getting {url}", file=sys.stderr))
-        print(f"{name} is in {folder}: use it with --set data.folder={folder}")
+        folder = download_set(name, mirrors, lambda url: print(printable(f"getting {url}"), file=sys.stderr))
+        terminal().print(f"{name} is in {folder}: use it with --set data.folder={folder}", soft_wrap=True)
         return
 
     from sparsight.cli.views._data_sources import availability_table, description_table

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from sparsight.cli._terminal import terminal
+from sparsight.errors import InputError
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -59,12 +60,12 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
     step
         Stored training step to read. [default: the last]
     out
-        Folder to write. [default: the name of the file]
+        Folder to write. [default: the name of the file without its suffix, in this folder]
     """
     from sparsight.interchange import read_peer_level, write_hub_folder
 
+    folder = out or _folder_named_after(file)
     level = read_peer_level(file, step)
-    folder = out or Path(file.stem)
     facts = [
         f"validation error {level.validation_error:.4f}"
         if level.validation_error is not None
@@ -90,3 +91,12 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
     )
     for fact in (*facts[1:], f"the file does not say on which scale it takes inputs; {level.inputs.note}"):
         console.print(f"note: {fact}", soft_wrap=True)
+
+
+def _folder_named_after(file: Path) -> Path:
+    """Return the folder that is written unless the user names one."""
+    folder = Path(file.stem)
+    # "...pkl" has the stem "..", a file without a suffix has its own name, and a hidden folder is not found.
+    if not folder.name.strip(". ") or folder.name.startswith((".", "-")) or folder.is_file():
+        raise InputError(f"{file.name!r} gives no name for a new folder: name one with --out")
+    return folder

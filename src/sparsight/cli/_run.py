@@ -4,7 +4,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from sparsight.cli._terminal import Overrides, Plugins, printable, terminal
+from sparsight.cli._terminal import Overrides, Plugins, terminal
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -89,6 +90,8 @@ def run(
             together=together,
             cuda_graph=cuda_graph,
         )
+        if events is not None:
+            events.catch_up(directory)
     opened = Run(directory)
     # First: the terminal may be gone, and then printing raises.
     report = write_report(opened)

@@ -164,6 +164,7 @@ def check(run: Path) -> int:
     from sparsight.store import RunDirectory, check_run
 
     problems, replicates = check_run(RunDirectory.open(run))
+    console = terminal()
     for line in health_lines(problems, replicates):
-        print(line)
+        console.print(line, soft_wrap=True)
     return 1 if problems or any(health.problems for health in replicates) else 0

@@ -82,10 +82,10 @@ def status(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Write results.csv, with every number of every case, into the folder of the sweep."""
     from sparsight.cli.views._sweep import sweep_table
+    from sparsight.sweep import write_results
 
     opened = _opened(path, plugins)
-    results = opened.path / "results.csv"
-    opened.frame().to_csv(results, index=False)
+    results = write_results(opened)
     console = terminal()
     console.print(sweep_table(opened, console.width))  # what the results do not hold yet
     console.print(f"results: {results}", soft_wrap=True)

@@ -9,6 +9,7 @@ _clones: Gaussian twins and phase clones of any task
   _twin_leak: whether a fitted twin leaks; _kept_and_changed: what a clone keeps and changes, in numbers
 _teacher: labels by a network that learned the task
 _arrays, _given_labels, _datasets: tasks from arrays, tensors, datasets and loaders in memory
+_representative_samples: some samples that stand for a split, also where it is sorted by class
 _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
 

@@ -1,5 +1,6 @@
 """Pictures of a sweep: one quantity over one field that it varies, or over two."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.figures._axes import BY_REPLICATE, add_legend, follow_replicates, new_axes, null_line
 from sparsight.figures._palette import looks
@@ -184,9 +186,11 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path:
     Raises
     ------
     InputError
-        If the sweep holds no level, or there is no such field or quantity.
+        If the sweep holds no level, there is no such field or quantity, or `path` ends otherwise.
     """
     path = Path(path)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{path} ends in {path.suffix!r}; .png, .svg or .pdf is needed")
     frame = sweep.frame()
     conditions = list(dict.fromkeys(frame["condition"]))
     if not conditions:
@@ -205,7 +209,9 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path:
     for condition, ax in zip(conditions, panels, strict=True):
         plot_two_fields(frame, ax, x=x, y=y, quantity=quantity, condition=condition, limits=_range(tables))
     figure.suptitle(f"{quantity} at the last level, mean over replicates")
-    figure.savefig(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix.removeprefix("."))
+    write_atomically(path, drawn.getvalue(), inside=sweep.path)
     return path
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from sparsight.arguments import described
 from sparsight.errors import InputError
 from sparsight.interchange._state_files import read_facts
+from sparsight.regular_files import read_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +171,7 @@ def read_input_scale(path: str | Path) -> InputScale:
 
 def _config_of(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        return dict(json.loads(read_regular(folder / "config.json")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(
             f"{folder} has no readable config.json ({type(error).__name__}): name the folder"

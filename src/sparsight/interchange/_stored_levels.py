@@ -48,7 +48,7 @@ def export_level(
     stored = run.level(condition, replicate, level)
     pruned = PrunedState(stored.final, stored.masks)
     inputs = scale_of_task(run.directory.task_facts(condition, replicate))
-    stem = f"{run.path.name}-{condition}-{replicate}-level{level}"
+    stem = f"{run.path.resolve().name}-{condition}-{replicate}-level{level}"
     settings = run.recipe.condition(condition).network
     if target == "hub":
         provenance = (

@@ -1,5 +1,6 @@
 """What a file is that cannot be read as a state dict, and what to do about it."""
 
+import io
 import json
 import pickletools
 import zipfile
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+
+from sparsight.regular_files import open_regular
 
 _MAX_NAMES = 3
 _MOST_NAMES = 1000
@@ -22,9 +25,9 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 def is_safetensors(path: Path) -> bool:
     """Return whether a file begins as ``.safetensors`` files do: the size of a header of JSON, and that."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(9)
+        size = file.seek(0, io.SEEK_END)
     declared = int.from_bytes(start[:8], "little")
     return len(start) == 9 and start[8:] == b"{" and 2 <= declared <= min(size - 8, _LARGEST_HEADER)
 
@@ -41,10 +44,13 @@ def why_unreadable(path: Path, error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}; check its name and permissions"
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(64)
+            is_archive = zipfile.is_zipfile(file)
     except OSError as cause:
         return f"{cause.strerror}; check its name and permissions"
+    except ValueError as cause:  # a NUL in its name
+        return f"{cause}; check its name"
     if not start:
         return "it is empty; get it again"
     if start.startswith(_HDF5):
@@ -53,7 +59,7 @@ def why_unreadable(path: Path, error: BaseException) -> str:
         )
     if start.startswith(b"version https://git-lfs"):
         return "it is the pointer of Git LFS and not the file itself; get that with git lfs pull"
-    if zipfile.is_zipfile(path):
+    if is_archive:
         return _why_archive(path)
     if start.startswith(_ZIP):
         return "it is truncated or damaged; get it again"
@@ -66,7 +72,7 @@ def why_unreadable(path: Path, error: BaseException) -> str:
 
 def _why_archive(path: Path) -> str:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             names = [name.partition("/")[2] for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError, ValueError):
         return "it is truncated or damaged; get it again"
@@ -78,7 +84,8 @@ def _why_archive(path: Path) -> str:
     if any(name.endswith(".npy") for name in names) or "data.pkl" not in names:
         return "it is an archive of another kind (a .npz file?); name a file of torch.save or of safetensors"
     try:
-        found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with open_regular(path) as file:
+            found = torch.serialization.get_unsafe_globals_in_checkpoint(file)
     except Exception:  # torch does not document what its scanner raises on a damaged file
         return "it is damaged; get it again"
     return _why_objects(found)
@@ -88,7 +95,7 @@ def _why_pickle(path: Path) -> str:
     """Say why a pickle that is in no archive, as torch before 1.6 wrote them, is refused."""
     found: list[str] = []
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while len(found) < _MOST_NAMES and file.read(1) == _PICKLE_PROTOCOL:
                 file.seek(-1, 1)
                 found += _names_in_pickle(file)  # the old format is several pickles, one after the other

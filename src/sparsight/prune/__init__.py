@@ -9,9 +9,12 @@ The loop
 The rules
   _settings: the ``[pruning]`` table of a recipe.
   _checks: whether a network, its data and its training can follow those settings.
+  _network_checks: whether a network can be pruned or measured on a task at all.
+  _output_layers: which layers a network calls, and which of them gives its outputs.
   _schedule: how many weights each level keeps, and which level is the last.
   _masks: masks from scores and counts.
   _connectivity: which units the masks still connect.
+  _collapse: a warning where pruning leaves a layer without weights.
 
 Masks that no criterion chose
   _mask_sources: the masks of every level, given from outside.
@@ -35,6 +38,14 @@ from sparsight.prune._level import (
 )
 from sparsight.prune._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from sparsight.prune._masks import check_mask as check_mask, num_kept_of as num_kept_of
+from sparsight.prune._network_checks import (
+    check_module as check_module,
+    check_task as check_task,
+    check_weights as check_weights,
+    copied as copied,
+    fitted_inputs as fitted_inputs,
+    layers_called as layers_called,
+)
 from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks
 from sparsight.prune._schedule import Schedule as Schedule
 from sparsight.prune._settings import (
@@ -45,4 +56,8 @@ from sparsight.prune._settings import (
 from sparsight.prune._starting_state import starting_state as starting_state
 from sparsight.prune._together import check_kernel as check_kernel, imp_together as imp_together
 from sparsight.prune._windows import CompactWindows as CompactWindows
-from sparsight.prune.criteria._registry import Trained as Trained, criterion as criterion
+from sparsight.prune.criteria._registry import (
+    NUM_SAMPLES as NUM_SAMPLES,
+    Trained as Trained,
+    criterion as criterion,
+)

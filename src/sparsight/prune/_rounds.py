@@ -1,6 +1,5 @@
 """The rounds of pruning of one network: how each begins and ends."""
 
-import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,10 +8,21 @@ from torch import nn
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune._checks import check_settings, dense_masks
+from sparsight.prune._collapse import warn_of_collapse
 from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import density, num_kept_of, prune
+from sparsight.prune._network_checks import (
+    check_module,
+    check_outputs,
+    check_task,
+    check_trains,
+    check_weights,
+    copied,
+    fit_inputs_,
+    layers_to_prune,
+)
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
 from sparsight.prune.criteria._registry import CRITERIA, Trained
@@ -35,10 +45,18 @@ class Rounds:
         pruning: PruningSettings,
         layers: Sequence[str] | None = None,
     ) -> None:
-        self._network = copy.deepcopy(replicate.network)
+        check_task(replicate.task)
+        check_module(replicate.network)
+        self._network = copied(replicate.network)
         self._task, self._training, self._pruning = replicate.task, training, pruning
         self._seed = replicate.seed
+        fit_inputs_(self._network, replicate.task)
+        check_outputs(self._network, replicate.task)
+        layers = layers_to_prune(self._network, replicate.task, pruning.prune_output, layers)
         masks = dense_masks(self._network, pruning, layers)
+        check_weights(self._network, list(dict.fromkeys(map(layer_of, masks))))
+        if training.num_steps(len(replicate.task.train_labels)):
+            check_trains(self._network)
         check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)
         self._schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
         self._before = start = replicate.start
@@ -118,6 +136,8 @@ class Rounds:
         index = self.index
         self._network.eval()
         next_masks, is_last = self._chosen() if self._source is None else self._given(self._source)
+        if not is_last:  # after the last level nothing is trained with the masks that it leaves
+            warn_of_collapse(self._network, self._task, index, self._masks, next_masks)
         level = Level(
             index=index,
             masks=self._masks,

@@ -38,7 +38,7 @@ Clone = Literal[
 
 # Fields and options that version 0.1 did not have. At their default they are left out of what is hashed and
 # stored, so that the hashes of its recipes stay.
-_ADDED_LATER = {"labels": "own", "unit_norm": False}
+_ADDED_LATER = {"labels": "own", "unit_norm": False, "channels_last": False}
 
 
 class DataSettings(Settings):

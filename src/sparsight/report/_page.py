@@ -69,10 +69,16 @@ def write_report(*runs: Run, path: str | Path | None = None) -> Path:
         path = runs[0].directory.report
     text = render(*runs).encode()
     try:
-        write_atomically(path, text)
+        # A place in a run may come with the run from somebody else; any other was named by the user.
+        write_atomically(path, text, inside=_run_around(path, runs))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
     return path
+
+
+def _run_around(path: Path, runs: Sequence[Run]) -> Path | None:
+    around = (run.path for run in runs if path.absolute().is_relative_to(run.path.absolute()))
+    return next(around, None)
 
 
 def render(*runs: Run) -> str:

@@ -39,5 +39,6 @@ from sparsight.run._runner import run_recipe as run_recipe
 from sparsight.run._stopping import (
     Interrupted as Interrupted,
     request_stop as request_stop,
+    start_workers as start_workers,
     stopping_on_signals as stopping_on_signals,
 )

@@ -14,7 +14,16 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
+from sparsight.printable import printable
+from sparsight.prune import (
+    NUM_SAMPLES,
+    Acceleration,
+    Level,
+    Replicate,
+    connectivity,
+    imp,
+    imp_together,
+)
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
@@ -28,7 +37,7 @@ from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
-from sparsight.run._stopping import ignore_terminal, is_stop_requested
+from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.store import (
     CHECKPOINT,
     RunDirectory,
@@ -73,7 +82,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
         If a file cannot be written or read. What was stored before is whole.
     """
     if execution.owner_pid != os.getpid():
-        ignore_terminal()
+        leave_signals_to_owner()
     # joblib starts the groups that were waiting even after a stop: these must not even load their data.
     if is_stop_requested(execution.stop_folder, execution.owner_pid):
         return
@@ -102,7 +111,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | 
     seed = directory.recipe.replicate_seed(number)
     twin = twin_settings(group.condition, _recorded_facts(directory, group.name, number))
     built = build(group.condition, seed, twin)
-    facts = _task_facts(built, twin)
+    facts = _task_facts(built, twin, group.condition.measure.num_samples)
     stored = None
     if masks_of(pruning) is not None:
         before = _recorded_source(directory, group.name, number)
@@ -158,7 +167,7 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
     """Return the level to resume after; set damaged levels aside, and mend damaged measures."""
     health = check_replicate(directory, group.name, number)
     for problem in health.problems:
-        _log.warning("%s", problem)
+        _log.warning("%s", printable(problem))
     for path in set_aside_damaged(directory, health):
         _log.warning("set aside as %s, to be computed again", path)
     for index in health.unmeasured:
@@ -264,7 +273,7 @@ def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> 
         return {}
 
 
-def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+def _task_facts(built: Built, twin: DataSettings | None, num_measured: int) -> dict[str, Any]:
     task = built.task
     facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
     if built.twin is not None:
@@ -276,5 +285,7 @@ def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
         "num_classes": task.num_classes,
         "num_train": len(task.train_labels),
         "num_test": len(task.test_labels),
+        "samples_measured": task.origin_of_samples("test", num_measured),
+        "samples_for_criteria": task.origin_of_samples("train", NUM_SAMPLES),
         "card": dict(task.card),
     }

@@ -10,7 +10,7 @@ from sparsight.recipe import Recipe
 from sparsight.run._plan import Execution, plan_run
 from sparsight.run._replicates import explaining_storage, run_replicates
 from sparsight.run._step_watch import OnLevel, OnLook, announcing
-from sparsight.run._stopping import request_stop, stopping_on_signals
+from sparsight.run._stopping import request_stop, start_workers, stopping_on_signals
 from sparsight.store import RunDirectory
 
 
@@ -84,6 +84,7 @@ def run_recipe(
         stopping_on_signals(directory.path),
     ):
         directory.note_placement(asdict(plan.placement))
+        start_workers(plan.placement.jobs)
         for wave in plan.waves():
             Parallel(n_jobs=plan.placement.jobs)(
                 delayed(run_replicates)(directory.path, group, execution) for group in wave

@@ -32,6 +32,7 @@ from sparsight.store._checkpoint_file import (
     read_checkpoint as read_checkpoint,
     write_checkpoint as write_checkpoint,
 )
+from sparsight.store._containment import refuse_link as refuse_link
 from sparsight.store._crossover_file import recorded_crossovers as recorded_crossovers
 from sparsight.store._environment import environment as environment
 from sparsight.store._integrity import (

@@ -14,6 +14,7 @@ from sparsight.run import (
     check_conditions,
     check_mask_sources,
     place,
+    start_workers,
     stopping_on_signals,
 )
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
@@ -114,6 +115,7 @@ def run_sweep(
             checkpoint_seconds=checkpoint_seconds,
             stop_folder=Path(folder),
         )
+        start_workers(placement.jobs)
         for wave in _in_waves(plan.directory, replicates):
             work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
                 delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in wave

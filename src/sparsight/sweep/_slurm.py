@@ -74,7 +74,8 @@ def submit_jobs(
     with exclusive_writing(directory.path):
         in_queue = queued_replicates(directory)
         replicates = [replicate for replicate in plan.unfinished() if replicate not in in_queue]
-        threads = place(plan.size, 1, ["cpu"], 1, num_cores=options.cpus).threads
+        # The job has cores of its own: OMP_NUM_THREADS of this machine does not count there.
+        threads = place(plan.size, 1, ["cpu"], 1, num_cores=options.cpus, max_threads=options.cpus).threads
         reason = "on Slurm: one process a job"
         plan.note_placement(Placement(jobs=1, threads=threads, num_cores=options.cpus, reason=reason))
         work = partial(

@@ -112,7 +112,7 @@ def test_super_classes_from_1_or_with_gaps_are_numbered_from_0(folder):
         (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 1000 are needed"),
         ("0.5 " * 1000, "whole numbers are needed"),
         ("0 " * 1000, "names only one super-class"),
-        ("1 " * 10**6, "holds 65536 numbers"),
+        ("1 " * 10**6, "at most 131072 are read there"),
     ],
     ids=["empty", "too large", "negative", "huge", "fractions", "one", "long"],
 )
@@ -204,7 +204,7 @@ def test_a_disk_that_refuses_is_reported_and_leaves_nothing(folder, monkeypatch,
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os if name == "fsync" else Path, name, fail)
+    monkeypatch.setattr(Path if name == "mkdir" else os, name, fail)
     with pytest.raises(InputError, match=r"\(921600 bytes\) .*No space left .* SPARSIGHT_CACHE"):
         imagenet32(folder=str(folder), seed=0)
     monkeypatch.undo()

@@ -15,6 +15,7 @@ from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
+from sparsight.regular_files import read_regular
 
 NUM_TRAIN, NUM_TEST = 50_000, 10_000
 _DEFAULT_FOLDER = "cifar100"
@@ -85,10 +86,8 @@ def cifar100(
 
 def _read_split(path: Path, classes: Classes, num_images: int) -> tuple[np.ndarray, np.ndarray]:
     if path.suffix == ".bin":
-        # A row has the coarse label, then the fine one.
-        pixels, labels = read_binary(path, num_label_bytes=2, most_rows=num_images)
-        if classes == "coarse":
-            labels = np.fromfile(path, dtype=np.uint8).reshape(len(pixels), -1)[:, 0].astype(np.int64)
+        pixels, both_labels = read_binary(path, num_label_bytes=2, most_rows=num_images)
+        labels = both_labels[:, ("coarse", "fine").index(classes)]
     else:
         pixels, labels = batch_arrays(read_restricted_pickle(path), path, NUM_PIXELS, f"{classes}_labels")
     check_labels(labels, path, 0, _NUM_CLASSES[classes] - 1)
@@ -100,8 +99,8 @@ def _class_names(folder: Path, classes: Classes) -> list[str]:
     """Return the names of the classes; none if no file beside the images holds them."""
     text, meta = folder / f"{classes}_label_names.txt", folder / "meta"
     if text.is_file():
-        with reading(text), text.open("rb") as file:
-            found = file.read(_MAX_NAMES_BYTES).split()
+        with reading(text):
+            found = read_regular(text, _MAX_NAMES_BYTES).split()
     elif meta.is_file():
         content = read_restricted_pickle(meta)
         names = entry(content, f"{classes}_label_names") if isinstance(content, dict) else None

@@ -22,6 +22,7 @@ from sparsight.data.images._published_sets import folder_or_downloaded
 from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.regular_files import open_regular
 
 FASHION_MNIST_FOLDER = "/usr/share/datasets/fashion-mnist"
 
@@ -211,7 +212,7 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
     header_size = 4 + 4 * num_axes
     is_gzipped = _is_gzipped(path)
     try:
-        with gzip.open(path) if is_gzipped else path.open("rb") as file:
+        with open_regular(path) as raw, gzip.open(raw) if is_gzipped else raw as file:
             shape = _declared_shape(path, file.read(header_size), num_axes)
             declared = math.prod(shape)
             if declared > MAX_BYTES:
@@ -249,7 +250,7 @@ def _declared_shape(path: Path, header: bytes, num_axes: int) -> tuple[int, ...]
 
 def _is_gzipped(path: Path) -> bool:
     # By content: browsers unpack a file and keep its .gz, and others lose the ending.
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_regular(path) as file:
         return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 

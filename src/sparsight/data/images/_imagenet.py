@@ -22,6 +22,7 @@ from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
+from sparsight.regular_files import open_regular, read_regular
 from sparsight.text_encoding import decoded_text
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
@@ -194,7 +195,7 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 def _key(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with reading(path), path.open("rb") as file:
+        with reading(path), open_regular(path) as file:
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())
             digest.update(file.read(_HEAD))
     return digest.hexdigest()[:32]
@@ -205,10 +206,10 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
         raise InputError("data.num_groups and data.groups_file are both given; give one")
     if groups_file is None:
         return np.arange(_NUM_CLASSES) % (num_groups or _NUM_CLASSES)
+    with reading(f"data.groups_file {groups_file!r}"):
+        content = read_regular(Path(groups_file), _MAX_GROUPS_BYTES)
     try:
-        with reading(f"data.groups_file {groups_file!r}"), Path(groups_file).open("rb") as file:
-            text = decoded_text(file.read(_MAX_GROUPS_BYTES))
-        numbers = [int(word) for word in text.replace(",", " ").split()]
+        numbers = [int(word) for word in decoded_text(content).replace(",", " ").split()]
     except ValueError as error:
         raise InputError(
             f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed, "

@@ -43,6 +43,9 @@ class Trained:
         return {name: parameters[name].detach() for name in self.masks}
 
 
+NUM_SAMPLES = 2048
+"""Number of training samples from which criteria compute their scores, see `Task.representative`."""
+
 Criterion = Callable[[Trained], dict[str, Tensor]]
 
 CRITERIA: Registry[Criterion] = Registry("criterion")
