@@ -279,6 +279,20 @@ def test_nested_shared_lists_are_refused_before_they_are_unfolded(tmp_path, name
     assert peak < 20 * 2**20
 
 
+def test_statistics_of_another_step_are_counted_before_they_are_compared(tmp_path):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    content[8][-1] = [shared(60, 1.0)] * len(content[0])
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    tracemalloc.start()
+    try:
+        assert read_peer_level(path, int(content[2][0])).statistics_are_of_step
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 2**20
+
+
 def test_wide_shared_lists_are_counted_as_well(tmp_path):
     """Ten thousand times one row of ten thousand: 400 MB out of 60 kB."""
     path = tmp_path / "IMP_itdata_0.pkl"
