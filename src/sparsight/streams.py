@@ -49,6 +49,22 @@ def derived_seed(seed: int, *name: str | int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1  # 63 bits fit any signed 64-bit integer
 
 
+def streams_digest() -> str:
+    """Return a SHA-256 that changes if the installed numpy or torch draw other numbers from the same seed.
+
+    Real numbers are rounded to two digits, since the last ones depend on the processor.
+    """
+    import torch  # here: it takes two seconds, and everything else does without it
+
+    stream, torch_stream = generator(0, "streams digest"), torch.Generator().manual_seed(0)
+    reals = [stream.random(8), stream.normal(size=8), stream.standard_exponential(8)]
+    reals += [torch.rand(32, generator=torch_stream).numpy(), torch.randn(32, generator=torch_stream).numpy()]
+    drawn = [stream.integers(1000, size=8).tolist(), stream.permutation(32).tolist()]
+    drawn += [torch.randperm(32, generator=torch_stream).tolist()]
+    drawn += [np.rint(100 * each).astype(int).tolist() for each in reals]
+    return hashlib.sha256(repr(drawn).encode()).hexdigest()
+
+
 @contextmanager
 def torch_draws(device: "torch.device", seed: int, *name: str | int) -> Iterator[None]:
     """Make what modules draw from torch's global generators inside the block a function of seed and name.

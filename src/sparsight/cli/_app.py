@@ -41,7 +41,10 @@ app.command(_sweep.app)
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
 _command: Callable[..., Any]
-for _command in (_show.status, _show.show, _show.check, _show.report, _show.figures, _show.movie):
+for _command in (
+    *(_show.status, _show.show, _show.tickets, _show.check),
+    *(_show.report, _show.figures, _show.movie),
+):
     app.command(_command, group=_LOOK)
 for _command in (_catalogue.recipes, _catalogue.data):
     app.command(_command, group=_BEGIN)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sparsight.cli._terminal import Overrides, terminal
+from sparsight.cli._terminal import Overrides, Plugins, terminal
 from sparsight.errors import InputError
 from sparsight.printable import printable
 
@@ -42,6 +42,7 @@ def data(
     name: str | None = None,
     *,
     overrides: Overrides = (),
+    plugins: Plugins = (),
     seed: int = 0,
     download: bool = False,
     mirrors: Annotated[tuple[str, ...], Parameter(name="--mirror")] = (),
@@ -72,5 +73,8 @@ def data(
         return
 
     from sparsight.cli.views._data_sources import availability_table, description_table
+    from sparsight.run import load_plugins
+
+    load_plugins(plugins)
 
     terminal().print(description_table(name, overrides, seed) if name else availability_table())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from sparsight.cli._terminal import Plugins, terminal
+from sparsight.cli._terminal import AcceptChanges, Plugins, terminal
 from sparsight.sweep import SlurmOptions
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
@@ -27,6 +27,7 @@ def run(
     jobs: int | None = None,
     plugins: Plugins = (),
     checkpoint_seconds: float | None = None,
+    accept_changes: AcceptChanges = False,
     slurm: Annotated[SlurmOptions, Parameter(name="*", group="Slurm")] = SlurmOptions(),  # noqa: B008
 ) -> int:
     """Run what is not finished; `sparsight sweep FILE` is the same command.
@@ -58,7 +59,13 @@ def run(
         soft_wrap=True,
     )
     if engine == "slurm":
-        submitted = submit_jobs(plan, slurm, plugins=plugins, checkpoint_seconds=checkpoint_seconds or 600.0)
+        submitted = submit_jobs(
+            plan,
+            slurm,
+            plugins=plugins,
+            checkpoint_seconds=checkpoint_seconds or 600.0,
+            accept_changes=accept_changes,
+        )
         console.print(f"submitted: {len(submitted)} jobs; see sparsight sweep status {plan.directory.path}")
         return 0
     outcomes = run_sweep(
@@ -66,6 +73,7 @@ def run(
         jobs=jobs,
         plugins=plugins,
         checkpoint_seconds=checkpoint_seconds or 60.0,
+        accept_changes=accept_changes,
         on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
     )
     console.print(sweep_table(Sweep(plan.directory), console.width))

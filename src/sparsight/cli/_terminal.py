@@ -20,6 +20,14 @@ Plugins = Annotated[
     ),
 ]
 
+AcceptChanges = Annotated[
+    bool,
+    Parameter(
+        name="--accept-changes",
+        help="Go on although data, own code or random numbers are others than the run was begun with.",
+    ),
+]
+
 
 class _Terminal(Console):
     """A console through which no text from a file can steer the terminal, or fail for want of a letter.

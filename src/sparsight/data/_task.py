@@ -221,10 +221,14 @@ class Task:
     def samples(
         self, split: Literal["train", "test"], start: int = 0, stop: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return samples ``start … stop − 1`` of a split: float32 (n, num_inputs) and int64 (n,)."""
+        """Return copies of samples ``start … stop − 1``: float32 (n, num_inputs) and int64 (n,)."""
         inputs = self.train_inputs if split == "train" else self.test_inputs
         labels = self.train_labels if split == "train" else self.test_labels
-        return torch.from_numpy(self.flat(inputs[start:stop])), torch.from_numpy(labels[start:stop].copy())
+        chosen = inputs[start:stop]
+        flat = self.flat(chosen)
+        if np.may_share_memory(flat, chosen):  # the caller may change what it gets, and not the task
+            flat = flat.copy()
+        return torch.from_numpy(flat), torch.from_numpy(labels[start:stop].copy())
 
     def representative(
         self, split: Literal["train", "test"], number: int, seed: int = 0

@@ -39,6 +39,11 @@ from sparsight.figures._over_density import (
     plot_controls as plot_controls,
     plot_over_density as plot_over_density,
 )
+from sparsight.figures._own_quantities import (
+    MOST_OWN as MOST_OWN,
+    own_quantities as own_quantities,
+    summary_columns as summary_columns,
+)
 from sparsight.figures._palette import (
     PALETTE as PALETTE,
     PRUNED as PRUNED,

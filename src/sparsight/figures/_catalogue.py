@@ -66,13 +66,13 @@ CATALOGUE = Catalogue(
         "gaussianity.abs_excess_kurtosis_beyond_ipr_within_class", "cavity.delta_kurtosis_difference",
         "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
         "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
-        "connected_units",
+        "connected_units", "stability.error_barrier", "stability.loss_barrier",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
         "locality.near", "locality.near_configuration", "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
-        "cavity.delta_kurtosis_matched_difference",
+        "cavity.delta_kurtosis_matched_difference", "stability.error_barrier",
     ),
     summary=(
         "test_accuracy", "locality.attained_share", "locality.near_configuration", "locality.far",

@@ -86,6 +86,18 @@ _ENTRIES = (
     Words(name="connected_units", title="Connected units", label="connected hidden units",
           short="connected", meaning="number of hidden units on a path from input to output",
           decimals=0, scope="network"),
+    Words(name="stability.error_barrier", title="Error barrier between two copies",
+          label="largest error − mean of the ends",
+          meaning="largest test error at 11 points of the line between two copies that were trained from the "
+          "rewound weights with other batches, minus the mean of its ends",
+          remark="Equal copies give 0. Statistics of BatchNorm are computed again at every point.",
+          decimals=3, scope="network"),
+    Words(name="stability.loss_barrier", title="Loss barrier between two copies",
+          label="largest loss − mean of the ends",
+          meaning="largest test loss at 11 points of the line between two copies that were trained from the "
+          "rewound weights with other batches, minus the mean of its ends",
+          remark="Equal copies give 0. Statistics of BatchNorm are computed again at every point.",
+          decimals=3, scope="network"),
     # Locality: three numbers that are read together, and what is behind them.
     Words(name="locality.verdict", title="Receptive fields",
           meaning="local: attained share above 0.05, and far below 0.9 or radius of gyration below 0.95, by "

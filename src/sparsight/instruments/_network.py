@@ -1,6 +1,8 @@
 """Instruments applied to every layer of a level, or of any other network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +12,9 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._observation import MaskedNetwork, observe
+from sparsight.instruments._observation import MaskedNetwork, Observation, observe
 from sparsight.instruments._registry import INSTRUMENTS, Quantity
+from sparsight.instruments._whole_network import NETWORK_INSTRUMENTS
 from sparsight.network import linear_layers
 from sparsight.prune import (
     Level,
@@ -36,7 +39,7 @@ def measure_level(
     num_samples: int,
     geometries: Mapping[str, Geometry] | None = None,
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply instruments to every pruned layer of a trained level.
+    """Apply instruments to every pruned layer of a trained level; those of the whole network are passed over.
 
     Parameters
     ----------
@@ -57,10 +60,27 @@ def measure_level(
         observation.layer: {
             f"{name}.{quantity}": value
             for name in instruments
-            for quantity, value in INSTRUMENTS[name](observation).items()
+            if name not in NETWORK_INSTRUMENTS
+            for quantity, value in _quantities(name, observation).items()
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }
+
+
+def _quantities(name: str, observation: Observation) -> Mapping[str, Quantity]:
+    # The user's own instruments get copies: what one of them changed, the next would measure, and masks
+    # are those that the run stores. That the shipped ones change nothing is tested.
+    function = INSTRUMENTS.look_up(name)
+    return function(observation if INSTRUMENTS.is_shipped(name) else _copied(observation))
+
+
+def _copied(observation: Observation) -> Observation:
+    copies: dict[str, Any] = {}
+    for each in fields(observation):
+        value = getattr(observation, each.name)
+        if isinstance(value, np.ndarray | Tensor):
+            copies[each.name] = value.copy() if isinstance(value, np.ndarray) else value.clone()
+    return replace(observation, **copies)
 
 
 def measure_network(

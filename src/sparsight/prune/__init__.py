@@ -4,6 +4,7 @@ The loop
   _imp: iterative magnitude pruning and its relatives, for one network.
   _together: the same loop for several networks, trained as one program.
   _rounds: how a round of one network begins and ends; both loops use it.
+  _level_trainer: the trainer of a level, and a level trained once more with other batches.
   _level: the level that a round yields, and the checkpoint that resumes one.
 
 The rules
@@ -36,6 +37,7 @@ from sparsight.prune._level import (
     Replicate as Replicate,
     State as State,
 )
+from sparsight.prune._level_trainer import trained_again as trained_again
 from sparsight.prune._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from sparsight.prune._masks import check_mask as check_mask, num_kept_of as num_kept_of
 from sparsight.prune._network_checks import (
@@ -57,6 +59,7 @@ from sparsight.prune._starting_state import starting_state as starting_state
 from sparsight.prune._together import check_kernel as check_kernel, imp_together as imp_together
 from sparsight.prune._windows import CompactWindows as CompactWindows
 from sparsight.prune.criteria._registry import (
+    CRITERIA as CRITERIA,
     NUM_SAMPLES as NUM_SAMPLES,
     Trained as Trained,
     criterion as criterion,

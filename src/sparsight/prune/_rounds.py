@@ -11,6 +11,7 @@ from sparsight.prune._checks import check_settings, dense_masks
 from sparsight.prune._collapse import warn_of_collapse
 from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
+from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import density, num_kept_of, prune
 from sparsight.prune._network_checks import (
@@ -25,7 +26,8 @@ from sparsight.prune._network_checks import (
 )
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
-from sparsight.prune.criteria._registry import CRITERIA, Trained
+from sparsight.prune.criteria._protection import scores_of
+from sparsight.prune.criteria._registry import Trained
 from sparsight.sparse import Kernel, sparse_layers
 from sparsight.train import Masks, Trainer, TrainingSettings
 
@@ -34,8 +36,8 @@ class Rounds:
     """The rounds of one network: `begin` a round, train its trainer, `finish` it, until they `are_over`.
 
     Settings and layers are as for `sparsight.prune.imp`. `index` is the level that begins next or is being
-    trained, and `trainer` that of the level that has begun. Raises `InputError` if settings, task and network
-    do not fit together (see `check_settings`).
+    trained, and `trainer` that of the level that has begun. Level 0 starts at step `first_step`. Raises
+    `InputError` if settings, task and network do not fit together (see `check_settings`).
     """
 
     def __init__(
@@ -44,7 +46,10 @@ class Rounds:
         training: TrainingSettings,
         pruning: PruningSettings,
         layers: Sequence[str] | None = None,
+        *,
+        first_step: int = 0,
     ) -> None:
+        self._first_step = first_step
         check_task(replicate.task)
         check_module(replicate.network)
         self._network = copied(replicate.network)
@@ -88,20 +93,20 @@ class Rounds:
             # Dense and sparse products round differently, and crossovers may have been measured again since:
             # a level must end with the kernels it began with to be bit-identical to one never interrupted.
             sparse = resumed.facts["layers_on_kept_weights"]
-        self.trainer = Trainer(
+        self.trainer = level_trainer(
             self._network,
             self._task,
             self._training,
-            self._masks,
-            self._seed,
-            # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
-            first_step=0 if self.index == 0 else self._pruning.rewind_step or 0,
+            self._pruning,
+            index=self.index,
+            masks=self._masks,
             stretch=self._schedule.stretch(self.index),
+            seed=self._seed,
+            # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
+            first_step=self._first_step if self.index == 0 else self._pruning.rewind_step or 0,
             layers_on_kept_weights=sparse,
             cuda_graph=acceleration.cuda_graph,
         )
-        if self.index > 0 and self._pruning.rewind == "none":
-            self.trainer.hold_final_rate()
         # Taken before the checkpoint is loaded: it is the state at the start of the level, not part-way
         # through it, that criteria such as movement compare with.
         self._initial = snapshot(self._network)
@@ -157,7 +162,8 @@ class Rounds:
     def _chosen(self) -> tuple[Masks, bool]:
         """Return the masks that the criterion leaves, and whether this level is the last."""
         masks, pruning, index = self._masks, self._pruning, self.index
-        scores = CRITERIA[pruning.criterion](
+        scores = scores_of(
+            pruning.criterion,
             Trained(
                 network=self._network,
                 masks=masks,
@@ -166,7 +172,7 @@ class Rounds:
                 loss=self._training.loss,
                 level=index,
                 seed=self._seed,
-            )
+            ),
         )
         kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()

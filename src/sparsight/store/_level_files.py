@@ -74,6 +74,7 @@ class StoredLevel:
             seed=self.record.seed,
             network=network,
             is_last=self.record.is_last,
+            kernels=dict(self.record.kernels),
         )
 
 

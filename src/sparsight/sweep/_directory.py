@@ -130,6 +130,7 @@ class SweepDirectory:
             directory = RunDirectory.open(known[0])
             if directory.recipe.identity() != case.recipe.identity():
                 raise InputError(f"{known[0]} was made by another recipe: choose another --out")
+            directory.refuse_other_settings()
             directory.extend(case.recipe.replicates)  # never fewer: what is there stays
             return known[0].name
         folder = f"{case.recipe.name}-{digest}"

@@ -24,6 +24,7 @@ def work_on(
     threads: int,
     plugins: Sequence[Path],
     checkpoint_seconds: float,
+    accept_changes: bool = False,
 ) -> list[str]:
     """Run replicates one after the other, each from where it was left, and return how each ended.
 
@@ -39,6 +40,7 @@ def work_on(
                 plugins=tuple(plugins),
                 checkpoint_seconds=checkpoint_seconds,
                 stop_folder=Path(folder),
+                accept_changes=accept_changes,
             )
             for replicate in replicates:
                 outcome = run_replicate(sweep, replicate, execution)

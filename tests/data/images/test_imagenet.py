@@ -55,6 +55,23 @@ def test_npz_and_pickles_give_the_same(folder, tmp_path):
     np.testing.assert_array_equal(first.test_labels, second.test_labels)
 
 
+@pytest.mark.parametrize("name", ["train_data_batch_3", "val_data"])
+def test_relabelled_files_are_not_read_from_the_cache(folder, name):
+    before = imagenet32(folder=str(folder), seed=0)
+    path = folder / name
+    times = path.stat()
+    batch = pickle.loads(path.read_bytes())
+    batch["labels"] = batch["labels"][::-1]
+    path.write_bytes(pickle.dumps(batch))
+    assert path.stat().st_size == times.st_size
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = imagenet32(folder=str(folder), seed=0)
+    labels = ("train_labels", slice(60, 90)) if name.startswith("train") else ("test_labels", slice(None))
+    ours, theirs = (getattr(task, labels[0])[labels[1]] for task in (after, before))
+    np.testing.assert_array_equal(ours, theirs[::-1])
+    assert (ours != theirs).any()
+
+
 def test_the_cache_is_used_again_and_knows_other_files(folder, monkeypatch):
     imagenet32(folder=str(folder), seed=0)
     monkeypatch.setattr("sparsight.data.images._imagenet._convert", None)

@@ -15,14 +15,14 @@ from sparsight.data._given_labels import facts_of_map
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._batches import batch_arrays, check_labels
-from sparsight.data.images._cache import cache_folder
+from sparsight.data.images._cache import cache_folder, content_digest, is_whole, seal
 from sparsight.data.images._files import check_num_images, existing_files, reading
 from sparsight.data.images._npz import read_npz
 from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
-from sparsight.regular_files import open_regular, read_regular
+from sparsight.regular_files import read_regular
 from sparsight.text_encoding import decoded_text
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
@@ -31,7 +31,6 @@ _NUM_CLASSES = 1000
 NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
 _MAX_BATCH_BYTES = 2**32
 _MAX_GROUPS_BYTES = 2**17
-_HEAD = 2**20  # bytes of each batch that go into the cache key: hashing all of a set takes minutes
 
 _Groups = Annotated[int, Field(ge=2, le=_NUM_CLASSES)]
 
@@ -153,6 +152,9 @@ def _files(stem: Path) -> tuple[Path, Path]:
 
 def _cached(stem: Path, size: int, num_images: int) -> tuple[np.ndarray, np.ndarray] | None:
     images_path, labels_path = _files(stem)
+    # Not read as a whole each time: the set is 4 GB at size 32, and more at 64.
+    if not all(is_whole(path, by_traits=True) for path in (labels_path, images_path)):
+        return None
     try:
         images, labels = np.load(images_path, mmap_mode="r"), np.load(labels_path)
     except (FileNotFoundError, ValueError, EOFError):  # absent or truncated: made again
@@ -170,8 +172,10 @@ def _convert(paths: Sequence[Path], stem: Path, size: int, num_images: int) -> N
         npy_format.write_array_header_1_0(file, header)
         labels = np.concatenate([_append(file, path, 3 * size**2) for path in paths])
         check_num_images(paths, len(labels), num_images)
-    with open_atomically(labels_path) as file:  # last: a set counts as converted once it has labels
+    with open_atomically(labels_path) as file:
         np.save(file, labels)
+    for path in (images_path, labels_path):  # last: a set counts as converted once both are sealed
+        seal(path)
 
 
 def _append(file: BinaryIO, path: Path, num_pixels: int) -> np.ndarray:
@@ -195,9 +199,8 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 def _key(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with reading(path), open_regular(path) as file:
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-            digest.update(file.read(_HEAD))
+        with reading(path):
+            digest.update(f"{path.name} {content_digest(path)}\n".encode())
     return digest.hexdigest()[:32]
 
 

@@ -17,7 +17,8 @@ class Trained:
     Attributes
     ----------
     network : torch.nn.Module
-        The trained network in evaluation mode. A criterion must leave it unchanged.
+        The trained network in evaluation mode. A criterion of your own gets a copy, as of `masks` and
+        `initial`; the arrays of `task` can be read and not written.
     masks : mapping of str to Tensor of bool
         The level's masks, by parameter name.
     initial : mapping of str to Tensor
