@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,9 +22,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     OSError
         If the disk is full or the folder cannot be written to; the old content is intact.
     """
-    # In the same folder, since only a rename within one file system is atomic; with the process's id, since
-    # two processes may write the same file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         _write_through(temporary, content)
         temporary.replace(path)
@@ -39,7 +38,7 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
 
     The guarantees are those of `write_atomically`. If the block raises, nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with os.fdopen(_create(temporary), "wb") as file:
             yield file
@@ -50,6 +49,21 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
         _remove_if_possible(temporary)
         raise
     _flush_folder(path.parent)
+
+
+def rename_durably(path: Path, target: Path) -> None:
+    """Give a complete file the name `target` in its folder, replacing what had it, and flush the folder."""
+    path.replace(target)
+    _flush_folder(target.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new name for the temporary file of a writer of `path`, in the same folder.
+
+    Only a rename within one file system is atomic. The name is drawn at random: two containers that share a
+    folder may have the same process number, and two threads of a process have.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def remove_temporaries(folder: Path, prefix: str = "") -> None:

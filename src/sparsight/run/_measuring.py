@@ -1,11 +1,13 @@
 """Instruments applied to levels: to one that was just trained, or again to those that are stored."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sparsight.data import Task
-from sparsight.instruments import Quantity, measure_level
+from sparsight.errors import InputError
+from sparsight.instruments import INSTRUMENTS, Quantity, measure_level
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build, twin_settings
@@ -17,8 +19,14 @@ from sparsight.store import (
     level_name,
     read_level,
     read_measures,
+    read_record,
     write_record,
 )
+
+_log = logging.getLogger(__name__)
+
+Measured = dict[str, dict[str, Quantity]]
+"""Layer name → quantity name → quantity."""
 
 
 def measure_again(
@@ -52,29 +60,64 @@ def measure_again(
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
                 continue
-            twin = twin_settings(conditions[name], directory.task_facts(name, replicate))
-            built = build(conditions[name], recipe.replicate_seed(replicate), twin)
-            for index in range(num_levels):
-                folder = directory.level(name, replicate, index)
-                measure_stored(folder, built, conditions[name], before=read_measures(folder))
+            folders = [directory.level(name, replicate, index) for index in range(num_levels)]
+            condition = with_lost_instruments(conditions[name], folders)
+            twin = twin_settings(condition, directory.task_facts(name, replicate))
+            built = build(condition, recipe.replicate_seed(replicate), twin)
+            for index, folder in enumerate(folders):
+                measure_stored(folder, built, condition)
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
 
 
-def measure_stored(
-    folder: Path, built: Built, condition: Condition, before: dict[str, dict[str, Quantity]]
-) -> None:
-    """Measure one stored level; what was measured `before`, by layer and name, stays unless measured now.
+def measure_stored(folder: Path, built: Built, condition: Condition) -> None:
+    """Measure one stored level; what other instruments measured before stays, unless it is damaged.
 
-    The level's own measures may be missing or damaged. The network is overwritten with the level's weights.
+    The network is overwritten with the level's weights.
     """
     stored = read_level(folder)
+    before = _measured_before(folder)
     built.network.load_state_dict(stored.final)
     level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
     level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
     measured = measure(level, built.task, built.twin, condition)
-    measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
+    layers = dict.fromkeys((*before, *measured))
+    measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
     write_record(folder, stored.record, stored.masks, measures)
+
+
+def with_lost_instruments(condition: Condition, folders: Sequence[Path]) -> Condition:
+    """Add to a condition the instruments that its recipe lacks, and whose measures are damaged in a level.
+
+    The records of the levels, in `folders`, still name them. One whose plug-in is not loaded cannot measure
+    again, and a warning says so.
+    """
+    own = condition.measure.instruments
+    lost = dict.fromkeys(
+        name.partition(".")[0]
+        for folder in folders
+        if not _measured_before(folder)
+        for quantities in read_record(folder).measures.values()
+        for name in quantities
+    )
+    others = [name for name in lost if name not in own]
+    for name in others:
+        if name not in INSTRUMENTS:
+            _log.warning(
+                "what %s had measured is damaged in %s: measure again with its plug-in",
+                name,
+                folders[0].parent,
+            )
+    known = [name for name in others if name in INSTRUMENTS]
+    return _with(condition, [*own, *known]) if known else condition
+
+
+def _measured_before(folder: Path) -> Measured:
+    try:
+        return read_measures(folder)
+    except InputError as error:
+        _log.warning("%s", error)
+        return {}
 
 
 def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> State:
@@ -91,9 +134,7 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> St
     }
 
 
-def measure(
-    level: Level, task: Task, twin: Task | None, condition: Condition
-) -> dict[str, dict[str, Quantity]]:
+def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
     """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
     return measure_level(
         level, task, twin, condition.measure.instruments, num_samples=condition.measure.num_samples

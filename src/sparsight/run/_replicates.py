@@ -24,13 +24,14 @@ from sparsight.run._mask_sources import (
     starting_state_of,
     stored_masks,
 )
-from sparsight.run._measuring import measure, measure_stored
+from sparsight.run._measuring import measure, measure_stored, with_lost_instruments
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
 from sparsight.run._stopping import ignore_terminal, is_stop_requested
 from sparsight.store import (
     CHECKPOINT,
+    ReplicateHealth,
     RunDirectory,
     StoredMasks,
     check_replicate,
@@ -161,13 +162,25 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
         _log.warning("%s", problem)
     for path in set_aside_damaged(directory, health):
         _log.warning("set aside as %s, to be computed again", path)
-    for index in health.unmeasured:
-        measure_stored(directory.level(group.name, number, index), built, group.condition, before={})
+    _measure_damaged(directory, group, health)
     if health.last_good is None:
         return None
     rewind = read_level(directory.level(group.name, number, 0)).rewind  # only level 0 stores it
     last = read_level(directory.level(group.name, number, health.last_good))
     return last.as_level(built.network, rewind)
+
+
+def _measure_damaged(directory: RunDirectory, group: Group, health: ReplicateHealth) -> None:
+    if not health.unmeasured:
+        return
+    folders = [directory.level(group.name, health.replicate, index) for index in health.unmeasured]
+    condition = with_lost_instruments(group.condition, folders)
+    facts = _recorded_facts(directory, group.name, health.replicate)
+    seed = directory.recipe.replicate_seed(health.replicate)
+    # Built anew: measuring overwrites the network, and other instruments may need the twin.
+    built = build(condition, seed, twin_settings(condition, facts))
+    for folder in folders:
+        measure_stored(folder, built, condition)
 
 
 def _levels(

@@ -1,11 +1,12 @@
 """Progress of a replicate: a small file that its process renews while it trains, for displays only."""
 
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from sparsight.atomic import temporary_beside
 
 PROGRESS = ".progress.json"
 SECONDS_BETWEEN = 1.0
@@ -39,10 +40,14 @@ def write_progress(folder: Path, progress: TrainingProgress) -> None:
     The file is not a result. It is not flushed to the disk, which would cost a training step every second,
     and a full disk is reported by the next level or checkpoint.
     """
-    temporary = folder / f".{PROGRESS}.{os.getpid()}.tmp"
+    temporary = temporary_beside(folder / PROGRESS)
     with suppress(OSError):
-        temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        temporary.replace(folder / PROGRESS)
+        try:
+            temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+            temporary.replace(folder / PROGRESS)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def read_progress(folder: Path) -> TrainingProgress | None:
