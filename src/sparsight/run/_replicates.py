@@ -75,8 +75,8 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     """
     if execution.owner_pid != os.getpid():
         ignore_terminal()
-    # joblib starts the groups that were waiting even after a stop: these must not even load their data.
-    if is_stop_requested(execution.stop_folder, execution.owner_pid):
+    # Groups that were waiting are begun even after a stop: these must not even load their data.
+    if is_stop_requested(execution.stop_request):
         return
     load_plugins(execution.plugins)  # a worker is a new process, in which nothing is registered yet
     torch.set_num_threads(execution.threads)

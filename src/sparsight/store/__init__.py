@@ -60,6 +60,7 @@ from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
+    holds_others as holds_others,
     level_name as level_name,
 )
 from sparsight.store._run_state import (

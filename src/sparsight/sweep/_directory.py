@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, exclusive_writing, read_sealed, write_sealed
+from sparsight.store import (
+    RECIPE,
+    RunDirectory,
+    exclusive_writing,
+    holds_others,
+    read_sealed,
+    write_sealed,
+)
 from sparsight.sweep._settings import Case
 
 _MANIFEST = "sweep.json"
 _DIGITS = 12
 """Digits of a case's hash in the name of its folder: with 10⁴ cases two collide with probability 2·10⁻⁷."""
+
+_SECONDS_FOR_OTHERS = 60.0
+"""How long to wait for another call that makes the cases of the same sweep: thousands take a minute."""
 
 _State = Literal["finished", "failed", "begun", "new"]
 
@@ -61,12 +71,16 @@ class SweepDirectory:
         if the cases return. `fields` are the dotted names of the varied fields. Raises `InputError` if the
         folder holds something else, or cannot be written.
         """
-        if path.is_dir() and any(path.iterdir()) and not (path / _MANIFEST).is_file():
+        if not (path / _MANIFEST).is_file() and holds_others(path):
             raise InputError(f"{path} is not empty and holds no sweep: choose another --out")
         sweep = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with exclusive_writing(path):  # two calls at once would lose each other's cases from the list
+            # Two calls at once would lose each other's cases from the list: the second waits for the first.
+            with exclusive_writing(path, wait=_SECONDS_FOR_OTHERS):
+                if not (path / _MANIFEST).is_file():
+                    # First of all: should this process be killed, the folder is known to be a sweep.
+                    write_sealed(path / _MANIFEST, {"name": name, "fields": list(fields), "cases": []})
                 listed = [{"folder": sweep._adopt(case), "values": case.values} for case in cases]
                 content = {"name": name, "fields": list(fields), "cases": listed}
                 write_sealed(path / _MANIFEST, content)
@@ -120,13 +134,14 @@ class SweepDirectory:
         # the hash identifies a case.
         digest = case.recipe.identity()[:_DIGITS]
         known = sorted((self.path / "cases").glob(f"*-{digest}"))
-        if known:
+        if known and (known[0] / RECIPE).exists():
             directory = RunDirectory.open(known[0])
             if directory.recipe.identity() != case.recipe.identity():
                 raise InputError(f"{known[0]} was made by another recipe: choose another --out")
             directory.extend(case.recipe.replicates)  # never fewer: what is there stays
             return known[0].name
-        folder = f"{case.recipe.name}-{digest}"
+        # One without a recipe was begun by a process that was killed.
+        folder = known[0].name if known else f"{case.recipe.name}-{digest}"
         RunDirectory.create(case.recipe, self.path / "cases" / folder)
         return folder
 

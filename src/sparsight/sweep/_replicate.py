@@ -7,10 +7,22 @@ from pathlib import Path
 from typing import Literal
 
 from sparsight.errors import BusyError
-from sparsight.run import Execution, Group, load_plugins, request_stop, run_replicates
+from sparsight.run import (
+    HOW_TO_USE_LESS,
+    Execution,
+    Group,
+    WorkerDeath,
+    exit_if_orphaned,
+    lacks_memory,
+    load_plugins,
+    request_stop,
+    run_replicates,
+)
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
 _ERROR = "error.txt"
+_SECONDS_FOR_ORPHANS = 2.0
+"""How long to wait for the worker of a sweep that was killed just now: it notices within a second, and ends."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,18 @@ class Outcome:
     message: str = ""
 
 
-def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -> Outcome:
+def lost(sweep: SweepDirectory, replicate: CaseReplicate, death: WorkerDeath) -> Outcome:
+    """Return the outcome of a replicate whose worker died: what happened, what is kept, and what helps."""
+    num_levels = sweep.case(replicate.case).num_levels(replicate.condition, replicate.replicate)
+    return Outcome(
+        replicate,
+        "error",
+        f"{death}; its {num_levels} stored levels are whole, and the same command goes on from there "
+        f"({HOW_TO_USE_LESS})",
+    )
+
+
+def run_replicate(sweep: Path, execution: Execution, replicate: CaseReplicate) -> Outcome:
     """Run one replicate from where it was left; skip it if it has ended, or if another process has it.
 
     An error ends this replicate only: it is reported in the outcome and in the replicate's folder.
@@ -42,10 +65,11 @@ def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -
     traceback_file = directory.replicate(*key) / _ERROR
 
     def stop() -> None:
-        request_stop(execution.stop_folder, execution.owner_pid)
+        request_stop(execution.stop_request)
 
     try:
-        with directory.writing_replicate(*key, on_lost=stop):
+        with directory.writing_replicate(*key, on_lost=stop, wait=_SECONDS_FOR_ORPHANS):
+            exit_if_orphaned(execution.owner_pid)
             traceback_file.unlink(missing_ok=True)
             # Asked for only now, with the lock: another process may have finished it since the plan was made.
             if state_of(directory, *key) not in ("finished", "failed"):
@@ -55,6 +79,8 @@ def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -
     except BusyError as error:
         return Outcome(replicate, "busy", str(error))
     except Exception as error:  # whatever it is, the other replicates continue
+        if lacks_memory(error):
+            return lost(SweepDirectory(sweep), replicate, WorkerDeath.for_want_of_memory())
         with suppress(OSError):  # perhaps the disk is full
             traceback_file.write_text(traceback.format_exc(), encoding="utf-8")
         return Outcome(replicate, "error", f"{type(error).__name__}: {error} (traceback in {traceback_file})")
