@@ -201,8 +201,8 @@ def wait_for_workers(folders: Iterable[Path]) -> None:
 
 def _busy_with_worker(folder: Path) -> BusyError:
     return BusyError(
-        f"{folder} is being written by {owner_of(folder) or 'a worker of a process that is gone'}: wait until "
-        "it has ended, or end it"
+        f"{folder} is being written by {owner_of(folder) or 'a worker of a process that is gone'}: wait "
+        "until it has ended, or end it"
     )
 
 

@@ -22,7 +22,7 @@ from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
 _ERROR = "error.txt"
 _SECONDS_FOR_ORPHANS = 2.0
-"""How long to wait for the worker of a sweep that was killed just now: it notices within a second, and ends."""
+"""How long to wait for the worker of a sweep that was killed just now: it ends within a second."""
 
 
 @dataclass(frozen=True)
