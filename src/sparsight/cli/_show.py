@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sparsight.cli._terminal import terminal
-from sparsight.errors import InputError
+from sparsight.cli._terminal import printable, terminal
+from sparsight.errors import InputError, SparsightError
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -108,8 +108,10 @@ def movie(
     terminal().print(f"movie: {path}", soft_wrap=True)
 
 
-def status(*runs: Path) -> None:
+def status(*runs: Path) -> int:
     """List runs with their progress, accuracy, time left, and the process that writes to them.
+
+    The exit status is 1 if one of them cannot be read; the others are listed all the same.
 
     Parameters
     ----------
@@ -126,7 +128,18 @@ def status(*runs: Path) -> None:
         return [path] if (path / RECIPE).exists() else inside
 
     found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
-    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+    states, problems = [], []
+    for path in found:
+        try:
+            states.append(run_state(RunDirectory.open(path)))
+        except SparsightError as error:  # the others can still be shown
+            problems.append(f"{path} cannot be read: {error}")
+    console = terminal()
+    if states or not problems:
+        console.print(status_table(states))
+    for problem in problems:
+        console.print(printable(problem), soft_wrap=True)
+    return 1 if problems else 0
 
 
 def check(run: Path) -> int:
@@ -140,9 +153,18 @@ def check(run: Path) -> int:
         Run directory.
     """
     from sparsight.cli.views._health import health_lines
-    from sparsight.store import RunDirectory, check_run
+    from sparsight.store import RunDirectory, check_run, check_without_recipe
 
-    problems, replicates = check_run(RunDirectory.open(run))
+    try:
+        directory = RunDirectory.open(run)
+    except SparsightError as error:
+        if not run.is_dir():
+            raise
+        found = [str(error), *check_without_recipe(run)]
+        print("\n".join(map(printable, found)))
+        print(f"without its recipe no level can be matched with a condition: {len(found)} damaged")
+        return 1
+    problems, replicates = check_run(directory)
     for line in health_lines(problems, replicates):
         print(line)
     return 1 if problems or any(health.problems for health in replicates) else 0

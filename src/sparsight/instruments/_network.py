@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from sparsight.arguments import described
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
@@ -47,10 +48,30 @@ def measure_level(
         observation.layer: {
             f"{name}.{quantity}": value
             for name in instruments
-            for quantity, value in INSTRUMENTS[name](observation).items()
+            for quantity, value in _checked(name, INSTRUMENTS[name](observation)).items()
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }
+
+
+def _checked(name: str, found: object) -> Mapping[str, Quantity]:
+    """Refuse what an instrument may return instead of quantities by name."""
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"instrument {name!r} returned {described(found)}; a dict of quantities by name is needed"
+        )
+    for key, quantity in found.items():
+        if not isinstance(key, str) or not isinstance(quantity, Quantity):
+            raise InputError(
+                f"instrument {name!r} returned {described(quantity)} as {key!r}; a "
+                "sparsight.instruments.Quantity is needed, under a name"
+            )
+        if np.ndim(quantity.value) != len(quantity.dims):
+            raise InputError(
+                f"instrument {name!r}: {key} has {np.ndim(quantity.value)} axes, and dims name "
+                f"{len(quantity.dims)}; name every axis"
+            )
+    return found
 
 
 def measure_network(

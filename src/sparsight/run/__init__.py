@@ -19,6 +19,7 @@ _network_leak  Whether the recipe's own network learns from a twin what its labe
 What a worker needs:
 
 _plugins     The user's own criteria, instruments and data sources.
+_plugin_exits  What is said if one of them ends the program.
 _building    Data and network of a replicate.
 _mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
@@ -31,6 +32,7 @@ from sparsight.run._measuring import measure_again as measure_again
 from sparsight.run._memory import HOW_TO_USE_LESS as HOW_TO_USE_LESS, lacks_memory as lacks_memory
 from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak
 from sparsight.run._plan import Execution as Execution, Group as Group
+from sparsight.run._plugin_exits import refusing_exit as refusing_exit
 from sparsight.run._plugins import load_plugins as load_plugins
 from sparsight.run._preflight import (
     check_conditions as check_conditions,

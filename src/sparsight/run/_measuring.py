@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import INSTRUMENTS, Quantity, measure_level
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build, twin_settings
+from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import OnLevel
 from sparsight.store import (
@@ -55,7 +58,7 @@ def measure_again(
     load_plugins(plugins)
     recipe = directory.recipe
     conditions = {name: _with(recipe.condition(name), instruments) for name in recipe.condition_names()}
-    with directory.writing():
+    with directory.writing(), refusing_exit():
         for name, replicate in directory.replicates():
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
@@ -77,6 +80,7 @@ def measure_stored(folder: Path, built: Built, condition: Condition) -> None:
     """
     stored = read_level(folder)
     before = _measured_before(folder)
+    check_fits(folder, stored, built.network)
     built.network.load_state_dict(stored.final)
     level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
     level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
@@ -84,6 +88,26 @@ def measure_stored(folder: Path, built: Built, condition: Condition) -> None:
     layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
     write_record(folder, stored.record, stored.masks, measures)
+
+
+def check_fits(folder: Path, stored: StoredLevel, network: nn.Module) -> None:
+    """Refuse a stored level that is of another network, as one that somebody edited and sealed can be.
+
+    Raises
+    ------
+    InputError
+        With the names that differ, in names or shapes.
+    """
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in stored.final.items()}
+    found_masks = {name: tuple(mask.shape) for name, mask in stored.masks.items()}
+    differing = [name for name in expected | found if expected.get(name) != found.get(name)]
+    differing += [name for name, shape in found_masks.items() if expected.get(name) != shape]
+    if differing:
+        raise InputError(
+            f"{folder} is of another network than its recipe makes: {', '.join(dict.fromkeys(differing))} "
+            "differ in name or shape; put the original files back"
+        )
 
 
 def with_lost_instruments(condition: Condition, folders: Sequence[Path]) -> Condition:

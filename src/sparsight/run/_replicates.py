@@ -24,8 +24,9 @@ from sparsight.run._mask_sources import (
     starting_state_of,
     stored_masks,
 )
-from sparsight.run._measuring import measure, measure_stored, with_lost_instruments
+from sparsight.run._measuring import check_fits, measure, measure_stored, with_lost_instruments
 from sparsight.run._plan import Execution, Group
+from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
 from sparsight.run._step_watch import StepWatch, Stop
 from sparsight.run._stopping import ignore_terminal, is_stop_requested
@@ -81,7 +82,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     load_plugins(execution.plugins)  # a worker is a new process, in which nothing is registered yet
     torch.set_num_threads(execution.threads)
     directory = RunDirectory.open(path)
-    with explaining_storage(directory.replicate(group.name, group.replicates[0])):
+    with refusing_exit(), explaining_storage(directory.replicate(group.name, group.replicates[0])):
         prepared = list(filter(None, (_prepare(directory, group, number) for number in group.replicates)))
         if not prepared:
             return
@@ -166,7 +167,9 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
     if health.last_good is None:
         return None
     rewind = read_level(directory.level(group.name, number, 0)).rewind  # only level 0 stores it
-    last = read_level(directory.level(group.name, number, health.last_good))
+    folder = directory.level(group.name, number, health.last_good)
+    last = read_level(folder)
+    check_fits(folder, last, built.network)
     return last.as_level(built.network, rewind)
 
 

@@ -38,6 +38,7 @@ from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
     check_replicate as check_replicate,
     check_run as check_run,
+    check_without_recipe as check_without_recipe,
     set_aside_damaged as set_aside_damaged,
 )
 from sparsight.store._level_files import (

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparsight.errors import InputError
+from sparsight.errors import InputError, NewerFormatError, SparsightError
+from sparsight.store._crossover_file import CROSSOVERS, read_crossovers
 from sparsight.store._level_files import MEASURES, check_level
 from sparsight.store._level_record import RECORD, read_record
 from sparsight.store._run_directory import FAILURE, TASK, RunDirectory
@@ -113,19 +114,44 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
     problems : list of str
         One line for each damaged file that belongs to the run as a whole.
     replicates : list of ReplicateHealth
-
-    Raises
-    ------
-    NewerFormatError
-        If a newer version wrote a file.
+        Without those of which a newer version wrote a file; `problems` says so.
     """
     problems = []
     for path in sorted(directory.path.glob("[!.]*.json")):
         try:
-            read_sealed(path)
-        except InputError as error:
+            read_crossovers(path) if path.name == CROSSOVERS else read_sealed(path)
+        except SparsightError as error:
             problems.append(str(error))
-    return problems, [check_replicate(directory, *each) for each in directory.replicates()]
+    replicates = []
+    for each in directory.replicates():
+        try:
+            replicates.append(check_replicate(directory, *each))
+        except NewerFormatError:  # nobody knows what to compute again; the other replicates can be checked
+            problems += _problems_of_levels(directory.replicate(*each))
+    return problems, replicates
+
+
+def check_without_recipe(path: Path) -> list[str]:
+    """Return a line for each damaged file of a run whose recipe cannot be read; nothing is changed."""
+    problems: list[str] = []
+    for file in sorted((*path.glob("[!.]*.json"), *path.glob("*/replicate_*/[!.]*.json"))):
+        try:
+            read_sealed(file)
+        except SparsightError as error:
+            problems.append(str(error))
+    for folder in sorted(path.glob("*/replicate_*")):
+        problems += _problems_of_levels(folder)
+    return problems
+
+
+def _problems_of_levels(folder: Path) -> list[str]:
+    problems: list[str] = []
+    for level in sorted(folder.glob("level_[0-9]*[0-9]")):
+        try:
+            problems += check_level(level).values()
+        except NewerFormatError as error:
+            problems.append(str(error))
+    return problems
 
 
 def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[Path]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
 from sparsight.errors import InputError
 from sparsight.store import (
     RECIPE,
@@ -27,6 +29,26 @@ _SECONDS_FOR_OTHERS = 60.0
 """How long to wait for another call that makes the cases of the same sweep: thousands take a minute."""
 
 _State = Literal["finished", "failed", "begun", "new"]
+
+
+class _ListedCase(BaseModel, frozen=True):
+    folder: str = Field(pattern=r"^[^./\\][^/\\]*$")  # never a path that leads elsewhere
+    values: dict[str, Any]
+
+
+class _Manifest(BaseModel, frozen=True):
+    """The content of ``sweep.json``, which may come from somebody else."""
+
+    name: str
+    fields: list[str]
+    cases: list[_ListedCase]
+
+    @model_validator(mode="after")
+    def _has_every_value(self) -> "_Manifest":
+        for case in self.cases:
+            if not set(self.fields) <= case.values.keys():
+                raise ValueError(f"case {case.folder} lacks a value of a varied field")
+        return self
 
 
 @dataclass(frozen=True)
@@ -100,9 +122,14 @@ class SweepDirectory:
         path = self.path / _MANIFEST
         try:
             content = read_sealed(path)
-            return {key: content[key] for key in ("name", "fields", "cases")}
-        except (InputError, KeyError) as error:
+        except InputError as error:
             raise InputError(f"{self.path} holds no sweep: {error}") from None
+        try:
+            return _Manifest.model_validate(content, strict=True).model_dump()
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise InputError(f"{path} is damaged: {place}: {first['msg']}; put the original back") from None
 
     def cases(self) -> list[StoredCase]:
         """Return the cases, in the order of the sweep file."""
