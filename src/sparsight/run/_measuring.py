@@ -98,8 +98,9 @@ def check_fits(folder: Path, stored: StoredLevel, network: nn.Module) -> None:
     InputError
         With the names that differ, in names or shapes.
     """
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in stored.final.items()}
+    # A number is stored as an array of one element.
+    expected = {name: tuple(value.shape) or (1,) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) or (1,) for name, value in stored.final.items()}
     found_masks = {name: tuple(mask.shape) for name, mask in stored.masks.items()}
     differing = [name for name in expected | found if expected.get(name) != found.get(name)]
     differing += [name for name, shape in found_masks.items() if expected.get(name) != shape]

@@ -61,11 +61,13 @@ class Workers(Generic[_Item, _Result]):
     def __init__(self, jobs: int, call: Callable[[_Item], _Result]) -> None:
         self._call = call
         self._seats = [_Seat(jobs) for _ in range(jobs)] if jobs > 1 else []
+        self._is_over = threading.Event()
 
     def __enter__(self) -> "Workers[_Item, _Result]":
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._is_over.set()
         for seat in self._seats:
             seat.leave()
 
@@ -87,6 +89,8 @@ class Workers(Generic[_Item, _Result]):
         def work(item: _Item) -> _Result | WorkerDeath:
             seat = free.get()
             try:
+                if self._is_over.is_set():  # nobody is left to take the result
+                    return WorkerDeath("not begun")
                 return seat.work(self._call, item)
             finally:
                 free.put(seat)
