@@ -16,6 +16,9 @@ from sparsight.run._stopping import request_stop, stop_request_in, stopping_on_s
 from sparsight.run._workers import WorkerDeath, Workers
 from sparsight.store import RunDirectory
 
+_MOST_NAMED = 8
+"""Unfinished replicates that one line names."""
+
 
 def run_recipe(
     recipe: Recipe,
@@ -137,6 +140,10 @@ def _refuse_unfinished(directory: RunDirectory, deaths: Sequence[tuple[Group, Wo
         for condition, number in directory.replicates()
         if not directory.is_finished(condition, number) and directory.failure(condition, number) is None
     ]
+    if len(unfinished) > _MOST_NAMED:
+        # Those that were lost first: the others did not begin, or wait for masks of these.
+        unfinished.sort(key=lambda line: ": " not in line)
+        unfinished[_MOST_NAMED:] = [f"and {len(unfinished) - _MOST_NAMED} more"]
     if unfinished:
         advice = f" ({HOW_TO_USE_LESS})" if deaths else ""
         raise UnfinishedError(

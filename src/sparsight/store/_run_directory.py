@@ -243,9 +243,8 @@ class RunDirectory:
         for each in (folders[0].parent, *folders):
             refuse_link(each)
             refuse_link(each / LOCK)
-            each.mkdir(
-                exist_ok=True
-            )  # not with their parents: a run that was moved away must not be made again
+            # Not with their parents: a run that was moved away must not be made again.
+            each.mkdir(exist_ok=True)
         with working_in(folders):
             yield
 
