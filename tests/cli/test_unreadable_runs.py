@@ -35,7 +35,7 @@ def test_status_of_a_folder_lists_the_runs_beside_an_unreadable_one(short_run, t
     assert status == 1
     lines = text.splitlines()
     assert sum("finished" in line for line in lines) == 2
-    assert any("bad cannot be read: " in line for line in lines)
+    assert any("not listed: " in line and str(tmp_path / "bad") in line for line in lines)
     assert "Traceback" not in text
 
 

@@ -5,10 +5,31 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sparsight.cli._terminal import printable, terminal
+from sparsight.cli._terminal import terminal
 from sparsight.errors import InputError, SparsightError
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
+
+
+def show(*runs: Path, levels: bool = False) -> None:
+    """Print again what runs ended with, and write nothing.
+
+    Parameters
+    ----------
+    runs
+        Run directories.
+    levels
+        Print a table of every level, not of the last ones alone.
+    """
+    from sparsight.cli.views._summary import print_summary
+    from sparsight.store import open_run
+
+    if not runs:
+        raise InputError("show needs a run directory, as in sparsight show runs/photographs-1a2b3c4d")
+    console = terminal()
+    for each in [open_run(path) for path in runs]:
+        print_summary(console, each, levels=levels)
 
 
 def report(*runs: Path, out: Path | None = None, levels: bool = False) -> None:
@@ -128,18 +149,18 @@ def status(*runs: Path) -> int:
         return [path] if (path / RECIPE).exists() else inside
 
     found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
-    states, problems = [], []
+    states, unreadable = [], []
     for path in found:
         try:
             states.append(run_state(RunDirectory.open(path)))
-        except SparsightError as error:  # the others can still be shown
-            problems.append(f"{path} cannot be read: {error}")
+        except SparsightError as error:  # the others can be listed
+            unreadable.append(printable(str(error)))
     console = terminal()
-    if states or not problems:
-        console.print(status_table(states))
-    for problem in problems:
-        console.print(printable(problem), soft_wrap=True)
-    return 1 if problems else 0
+    if states:
+        console.print(status_table(states, console.width))
+    for line in unreadable:
+        console.print(f"not listed: {line}", soft_wrap=True)
+    return 1 if unreadable else 0
 
 
 def check(run: Path) -> int:
@@ -155,16 +176,40 @@ def check(run: Path) -> int:
     from sparsight.cli.views._health import health_lines
     from sparsight.store import RunDirectory, check_run, check_without_recipe
 
+    console = terminal()
     try:
         directory = RunDirectory.open(run)
     except SparsightError as error:
         if not run.is_dir():
             raise
         found = [str(error), *check_without_recipe(run)]
-        print("\n".join(map(printable, found)))
-        print(f"without its recipe no level can be matched with a condition: {len(found)} damaged")
+        for line in found:
+            console.print(printable(line), soft_wrap=True)
+        console.print(
+            f"without its recipe no level can be matched with a condition: {len(found)} damaged",
+            soft_wrap=True,
+        )
         return 1
     problems, replicates = check_run(directory)
     for line in health_lines(problems, replicates):
-        print(line)
+        console.print(line, soft_wrap=True)
     return 1 if problems or any(health.problems for health in replicates) else 0
+
+
+def tickets(run: Path, *, density: float | None = None) -> None:
+    """Compare conditions of a run at one density: with the ticket, random pruning and the dense network.
+
+    The ticket is the first condition that finds its masks by a criterion other than random. Where the
+    instrument stability was measured, a second table has the barriers between two copies.
+
+    Parameters
+    ----------
+    run
+        Run directory.
+    density
+        Kept weights / prunable weights. [default: the lowest that all conditions reached]
+    """
+    from sparsight.cli.views._tickets import print_tickets
+    from sparsight.store import open_run
+
+    print_tickets(terminal(), open_run(run), density)

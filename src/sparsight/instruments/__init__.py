@@ -6,7 +6,9 @@ The arithmetic is in `sparsight.measure`; an instrument chooses what to compute,
 The frame
   _observation: from a level to the observations of its layers.
   _registry: instruments by name, and what a quantity is.
+  _missing_geometry: what is said of layers whose inputs have no positions.
   _network: instruments applied to a level of a run, or to any network.
+  _whole_network: instruments that see a level as a whole, with its task and settings.
 
 The instruments
   _locality: whether the inputs that a unit keeps are close together; with _field_quantities.
@@ -15,6 +17,7 @@ The instruments
   _cavity: the effect of removing each weight, kept against pruned.
   _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
+  _stability: what lies on the line between two copies that were trained with other batches.
 """
 
 from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network
@@ -24,6 +27,14 @@ from sparsight.instruments._registry import (
     Quantity as Quantity,
     instrument as instrument,
     needs_twin as needs_twin,
+)
+from sparsight.instruments._whole_network import (
+    NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
+    TrainedLevel as TrainedLevel,
+    check_instrument as check_instrument,
+    measure_whole_network as measure_whole_network,
+    network_instrument as network_instrument,
+    registry_of_instrument as registry_of_instrument,
 )
 from sparsight.registry import import_modules_of
 

@@ -117,11 +117,12 @@ def observe(
     network, masks = level.network, level.masks
     layers = linear_layers(network)
     pruned = [name for name in layers if f"{name}.weight" in masks]
-    inputs, labels = task.samples("test", 0, num_samples)
+    inputs, labels = task.representative("test", num_samples, level.seed)
     following = _following_layers(network)
     wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
     seen = layer_inputs(network, list(wanted), inputs)
-    twin_samples = twin.samples("test", 0, num_samples) if twin else None
+    # A twin with the same labels in the same order, as all clones have, gives samples in the same places.
+    twin_samples = twin.representative("test", num_samples, level.seed) if twin else None
     seen_on_twin = layer_inputs(network, pruned, twin_samples[0]) if twin_samples else {}
     places = _Places(network, masks, task.geometry, geometries or {})
     for name in pruned:
@@ -174,7 +175,8 @@ def _following_layers(network: nn.Module) -> dict[str, str]:
 
 def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
     weight = layer.weight.detach().cpu()
-    masked: np.ndarray = (weight if mask is None else weight * mask.cpu()).numpy().copy()
+    # Not a product: what a mask hides may be NaN.
+    masked: np.ndarray = (weight if mask is None else weight.masked_fill(~mask.cpu(), 0.0)).numpy().copy()
     return masked
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsight.arguments import described
+from sparsight.errors import InputError
 from sparsight.instruments._observation import Observation
 from sparsight.registry import Registry
 
@@ -37,6 +39,9 @@ Instrument = Callable[[Observation], Mapping[str, Quantity]]
 INSTRUMENTS: Registry[Instrument] = Registry("instrument")
 
 
+OF_WHOLE_NETWORK: set[str] = set()
+"""Names of instruments that see the whole network: see `sparsight.instruments._whole_network`."""
+
 _WITHOUT_TWIN: set[str] = set()
 """Names of the instruments that never look at the Gaussian twin."""
 
@@ -44,6 +49,11 @@ _WITHOUT_TWIN: set[str] = set()
 def needs_twin(names: Iterable[str]) -> bool:
     """Return whether any of the named instruments may look at the Gaussian twin of the data."""
     return any(name not in _WITHOUT_TWIN for name in names)
+
+
+def note_without_twin(name: str) -> None:
+    """Take note that the instrument of this name never looks at the twin."""
+    _WITHOUT_TWIN.add(name)
 
 
 def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
@@ -65,6 +75,28 @@ def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], I
     InputError
         If another function has this name.
     """
+    if name in OF_WHOLE_NETWORK:
+        raise InputError(f"instrument {name!r} is registered already; choose another name")
     if not uses_twin:
-        _WITHOUT_TWIN.add(name)
+        note_without_twin(name)
     return INSTRUMENTS.register(name)
+
+
+def checked_quantities(name: str, found: object) -> Mapping[str, Quantity]:
+    """Refuse what an instrument may return instead of quantities by name."""
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"instrument {name!r} returned {described(found)}; a dict of quantities by name is needed"
+        )
+    for key, quantity in found.items():
+        if not isinstance(key, str) or not isinstance(quantity, Quantity):
+            raise InputError(
+                f"instrument {name!r} returned {described(quantity)} as {key!r}; a "
+                "sparsight.instruments.Quantity is needed, under a name"
+            )
+        if np.ndim(quantity.value) != len(quantity.dims):
+            raise InputError(
+                f"instrument {name!r}: {key} has {np.ndim(quantity.value)} axes, and dims name "
+                f"{len(quantity.dims)}; name every axis"
+            )
+    return found

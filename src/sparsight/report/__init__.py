@@ -15,6 +15,7 @@ _mosaics: Images: receptive fields, and S(d) beside its expectation.
 _answer: The first screen: a sentence a condition, the same units in each, two curves.
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
+_tickets: Conditions at one density beside the ticket, random pruning and the dense network.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 """
@@ -25,3 +26,4 @@ from sparsight.report._movie import write_movie as write_movie
 from sparsight.report._page import write_report as write_report
 from sparsight.report._subjects import Summaries as Summaries
 from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog
+from sparsight.report._tickets import ticket_table as ticket_table

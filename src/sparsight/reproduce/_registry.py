@@ -12,7 +12,7 @@ from sparsight.reproduce._claim import Claim
 _ORDER = (
     "locality", "task-locality", "necessity", "envelope-equivalence", "more-than-twin", "mask-transfer",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
-    "higher-order", "pictures",
+    "higher-order", "pictures", "ticket", "stability",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ _mask_sources  Masks that a replicate takes from another one, or that are plante
 _stopping    Signals, and the request to stop that they become.
 _workers     Processes side by side, of which each may be killed alone.
 _memory      What is said when memory runs out.
+_same_run    Whether a run goes on with the data, own code, versions and threads it was made with.
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
@@ -41,6 +42,11 @@ from sparsight.run._preflight import (
 from sparsight.run._replicates import run_replicates as run_replicates
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe
+from sparsight.run._same_run import (
+    check_same_code as check_same_code,
+    note_environment as note_environment,
+    note_same_code as note_same_code,
+)
 from sparsight.run._step_watch import exit_if_orphaned as exit_if_orphaned
 from sparsight.run._stopping import (
     Interrupted as Interrupted,

@@ -4,22 +4,38 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS, Quantity, measure_level
+from sparsight.instruments import (
+    INSTRUMENTS,
+    NETWORK_INSTRUMENTS,
+    Quantity,
+    TrainedLevel,
+    check_instrument,
+    measure_level,
+    measure_whole_network,
+)
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
-from sparsight.run._building import Built, build, twin_settings
+from sparsight.run._building import Built, build, build_network, twin_settings
+from sparsight.run._mask_sources import starting_state_of
 from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
+from sparsight.run._same_run import compared_data, data_digest, note_measuring_code, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
+from sparsight.settings import STORED
 from sparsight.store import (
+    NETWORK,
+    LevelRecord,
     RunDirectory,
     StoredLevel,
     level_name,
+    made_with,
+    own_instruments,
     read_level,
     read_measures,
     read_record,
@@ -38,6 +54,7 @@ def measure_again(
     *,
     plugins: Sequence[Path] = (),
     on_level: OnLevel | None = None,
+    accept_changes: bool = False,
 ) -> None:
     """Apply instruments to the stored levels of a run, and store what they measure.
 
@@ -47,17 +64,22 @@ def measure_again(
         Names of registered instruments. Default: the recipe's. What other instruments measured before stays.
     plugins, on_level
         As for `run_recipe`.
+    accept_changes : bool
+        Measure although the data are others than those that the replicates were trained on.
 
     Raises
     ------
     InputError
-        If a level is damaged.
+        If a level is damaged, an own instrument or data source is not registered, or a replicate was begun
+        with other settings or other data. What was measured before that replicate is stored.
     BusyError
         If another process is writing to the run.
     """
     load_plugins(plugins)
     recipe = directory.recipe
     conditions = {name: _with(recipe.condition(name), instruments) for name in recipe.condition_names()}
+    refuse_missing_code(directory, conditions.values(), to_measure=True)
+    directory.refuse_other_settings()
     with directory.writing(), refusing_exit():
         for name, replicate in directory.replicates():
             num_levels = directory.num_levels(name, replicate)
@@ -65,29 +87,48 @@ def measure_again(
                 continue
             folders = [directory.level(name, replicate, index) for index in range(num_levels)]
             condition = with_lost_instruments(conditions[name], folders)
-            twin = twin_settings(condition, directory.task_facts(name, replicate))
-            built = build(condition, recipe.replicate_seed(replicate), twin)
+            facts = directory.task_facts(name, replicate)
+            built = build(condition, recipe.replicate_seed(replicate), twin_settings(condition, facts))
+            data = compared_data(directory, name, replicate, built.task, facts, accept_changes=accept_changes)
             for index, folder in enumerate(folders):
-                measure_stored(folder, built, condition)
+                measure_stored(folder, built, condition, data=data_digest(data))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
+        note_measuring_code(directory, conditions.values())
 
 
-def measure_stored(folder: Path, built: Built, condition: Condition) -> None:
+def measure_stored(folder: Path, built: Built, condition: Condition, *, data: str | None = None) -> None:
     """Measure one stored level; what other instruments measured before stays, unless it is damaged.
 
-    The network is overwritten with the level's weights.
+    `data` is the SHA-256 of the data, which is recorded if the level was trained on others. The network is
+    overwritten with the level's weights.
     """
     stored = read_level(folder)
     before = _measured_before(folder)
     check_fits(folder, stored, built.network)
     built.network.load_state_dict(stored.final)
-    level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
+    # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
+    level = stored.as_level(built.network, rewind=stored.rewind)
+    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
     measured = measure(level, built.task, built.twin, condition)
     layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
-    write_record(folder, stored.record, stored.masks, measures)
+    write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
+
+
+def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -> LevelRecord:
+    """Return the record with what it was measured with, where that differs from what it was trained with."""
+    update: dict[str, Any] = {}
+    own = own_instruments(condition.measure.instruments)
+    if own:
+        update["own_code"] = record.own_code | own
+    if record.made_with and (
+        record.made_with != made_with() or "measured_with" in (record.model_extra or {})
+    ):
+        update["measured_with"] = made_with()
+    if record.data is not None and data is not None and record.data != data:
+        update["measured_data"] = data
+    return record.model_copy(update=update)
 
 
 def check_fits(folder: Path, stored: StoredLevel, network: nn.Module) -> None:
@@ -126,14 +167,15 @@ def with_lost_instruments(condition: Condition, folders: Sequence[Path]) -> Cond
         for name in quantities
     )
     others = [name for name in lost if name not in own]
+    both = INSTRUMENTS.keys() | NETWORK_INSTRUMENTS.keys()
     for name in others:
-        if name not in INSTRUMENTS:
+        if name not in both:
             _log.warning(
                 "what %s had measured is damaged in %s: measure again with its plug-in",
                 name,
                 folders[0].parent,
             )
-    known = [name for name in others if name in INSTRUMENTS]
+    known = [name for name in others if name in both]
     return _with(condition, [*own, *known]) if known else condition
 
 
@@ -145,14 +187,19 @@ def _measured_before(folder: Path) -> Measured:
         return {}
 
 
-def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> State:
+def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
     """Return the state before the training of a level other than 0, which is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
     keeps_trained = condition.pruning.rewind_step is None
-    source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
-    before = source.final if keeps_trained else source.rewind or {}
+    if condition.pruning.weights != "rewound":
+        seed = stored.record.seed
+        begun = replace(built, network=build_network(condition, built.task, seed))
+        before = starting_state_of(condition, begun, seed) or {}
+    else:
+        source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
+        before = source.final if keeps_trained else source.rewind or {}
     return {
         name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
         for name, value in before.items()
@@ -160,14 +207,18 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> St
 
 
 def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
-    """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
-    return measure_level(
-        level, task, twin, condition.measure.instruments, num_samples=condition.measure.num_samples
-    )
+    """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
+    instruments = condition.measure.instruments
+    measured = measure_level(level, task, twin, instruments, num_samples=condition.measure.num_samples)
+    subject = TrainedLevel(level=level, task=task, training=condition.training, pruning=condition.pruning)
+    whole = measure_whole_network(subject, instruments)
+    return measured | ({NETWORK: whole} if whole else {})
 
 
 def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
     if instruments is None:
         return condition
+    for name in instruments:
+        check_instrument(name)
     values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
-    return validated(Condition, values, "instruments")  # unlike `model_copy`, refuses an unknown one by name
+    return validated(Condition, values, "instruments", context=STORED)  # nobody needs the criterion

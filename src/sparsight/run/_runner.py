@@ -11,6 +11,7 @@ from sparsight.run._memory import HOW_TO_USE_LESS, lacks_memory
 from sparsight.run._plan import Execution, Group, RunPlan, plan_run
 from sparsight.run._plugins import load_plugins
 from sparsight.run._replicates import explaining_storage, run_replicates
+from sparsight.run._same_run import note_environment, note_same_code
 from sparsight.run._step_watch import OnLevel, OnLook, announcing, exit_if_orphaned
 from sparsight.run._stopping import request_stop, stop_request_in, stopping_on_signals
 from sparsight.run._workers import WorkerDeath, Workers
@@ -31,6 +32,7 @@ def run_recipe(
     on_look: OnLook | None = None,
     together: int | None = None,
     cuda_graph: bool = False,
+    accept_changes: bool = False,
 ) -> RunDirectory:
     """Run every replicate of every condition, from where an earlier call stopped.
 
@@ -56,6 +58,8 @@ def run_recipe(
     cuda_graph : bool
         Whether forward and backward pass are recorded once on a GPU, and replayed; see
         `sparsight.train._cuda_graph`.
+    accept_changes : bool
+        Go on although data, own functions or random streams are others than those that the run began with.
 
     Returns
     -------
@@ -65,7 +69,8 @@ def run_recipe(
     Raises
     ------
     InputError
-        Before anything is written, if the recipe cannot be run here.
+        Before anything is written, if the recipe cannot be run here. If the run was begun with other data,
+        own functions or random streams.
     BusyError
         If another process is writing to the run.
     Interrupted
@@ -83,6 +88,7 @@ def run_recipe(
         checkpoint_seconds=checkpoint_seconds,
         stop_request=request,
         cuda_graph=cuda_graph,
+        accept_changes=accept_changes,
     )
     # Left in the reverse order: workers have stopped and signals are given back, the last levels are
     # announced, and only then is the lock released.
@@ -92,6 +98,8 @@ def run_recipe(
         announcing(directory, on_level, on_look),
         stopping_on_signals(request),
     ):
+        note_same_code(directory, accept_changes=accept_changes)
+        note_environment(directory, plan.placement, accept_changes=accept_changes)
         directory.note_placement(asdict(plan.placement))
         deaths = _carry_out(plan, directory, execution)
     _refuse_unfinished(directory, deaths)

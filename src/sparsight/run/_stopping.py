@@ -6,9 +6,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from sparsight.atomic import write_atomically
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 
@@ -73,15 +76,41 @@ def stopping_on_signals(request: Path) -> Iterator[None]:
         raise Interrupted(received[0])
 
 
-def ignore_terminal() -> None:
-    """Ignore Ctrl-C and SIGHUP, which a terminal sends to every process of a job.
+def leave_signals_to_owner() -> None:
+    """Ignore the signals that a terminal, a batch system or ``kill`` sends to every process of a job.
 
     The process that holds the run receives them as well and asks its workers to stop. A worker that also
     reacted by itself would die in the middle of a step, before it could save.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def out_of_reach_of_signals() -> Iterator[None]:
+    """Let no signal reach the processes that the block begins, not even while they start.
+
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
+    are ignored. For this process they are also blocked, and come at the end of the block.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
+    if not in_main_thread or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It unblocks SIGINT and SIGTERM when it starts, which the first worker would make it do: they were lost.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _numbers() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]  # Windows has two of them
 
 
 # The request is a file. It must reach workers of any kind, which share no memory with their owner and whose
@@ -101,7 +130,7 @@ def stop_request_in(folder: Path) -> Path:
 def request_stop(request: Path) -> None:
     """Ask every worker that looks for this request to stop after its next step."""
     with suppress(OSError):  # a folder that is gone stops them as well: their next write fails
-        request.touch()
+        write_atomically(request, b"", flush=False)
 
 
 def is_stop_requested(request: Path) -> bool:

@@ -1,12 +1,12 @@
 """Worker processes side by side: one that is killed loses its own item, and the others go on."""
 
 import os
-import queue
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ import joblib
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from sparsight.run._stopping import ignore_terminal
+from sparsight.run._stopping import leave_signals_to_owner, out_of_reach_of_signals
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -61,13 +61,11 @@ class Workers(Generic[_Item, _Result]):
     def __init__(self, jobs: int, call: Callable[[_Item], _Result]) -> None:
         self._call = call
         self._seats = [_Seat(jobs) for _ in range(jobs)] if jobs > 1 else []
-        self._is_over = threading.Event()
 
     def __enter__(self) -> "Workers[_Item, _Result]":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._is_over.set()
         for seat in self._seats:
             seat.leave()
 
@@ -82,44 +80,40 @@ class Workers(Generic[_Item, _Result]):
         if not self._seats:
             yield from ((item, self._call(item)) for item in items)
             return
-        free: queue.SimpleQueue[_Seat] = queue.SimpleQueue()
-        for seat in self._seats:
-            free.put(seat)
+        waiting, free = deque(items), deque(self._seats)
+        begun: dict[Future[_Result], tuple[_Seat, _Item]] = {}
 
-        def work(item: _Item) -> _Result | WorkerDeath:
-            seat = free.get()
-            try:
-                if self._is_over.is_set():  # nobody is left to take the result
-                    return WorkerDeath("not begun")
-                return seat.work(self._call, item)
-            finally:
-                free.put(seat)
+        def begin_next() -> None:
+            while free and waiting:
+                seat, item = free.popleft(), waiting.popleft()
+                begun[seat.begin(self._call, item)] = seat, item
 
-        threads = ThreadPoolExecutor(len(self._seats))
         try:
-            begun: dict[Future[_Result | WorkerDeath], _Item] = {
-                threads.submit(work, item): item for item in items
-            }
-            for future in as_completed(begun):
-                if future.exception() is not None:
-                    threads.shutdown(wait=False, cancel_futures=True)
-                    on_error()
-                    threads.shutdown(wait=True)
-                yield begun[future], future.result()
+            begin_next()
+            while begun:
+                for future in wait(begun, return_when=FIRST_COMPLETED).done:
+                    seat, item = begun.pop(future)
+                    try:
+                        end = seat.end_of(future)
+                    except Exception:
+                        on_error()
+                        wait(begun)
+                        raise
+                    free.append(seat)
+                    begin_next()  # before whoever takes the results does something with this one
+                    yield item, end
         except BaseException:
             self.__exit__()  # a second Ctrl-C, or whoever takes the results has had enough: wait for nobody
             raise
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(owner_pid: int) -> None:
-    """Let this worker ignore its terminal, and end soon after its owner, even if idle or within a long step.
+    """Let this worker leave signals to its owner, and end soon after it, even if idle or within a long step.
 
     Without an owner nobody renews the lock, and nobody is left to report to. Every file is written under a
     temporary name, so that a worker may end at any moment.
     """
-    ignore_terminal()
+    leave_signals_to_owner()
 
     def watch() -> None:
         while os.getppid() == owner_pid:
@@ -132,30 +126,40 @@ def _begin(owner_pid: int) -> None:
 class _Seat:
     """The place of one worker: it gets a new one if the former was killed."""
 
-    _beginning = threading.Lock()
-
     def __init__(self, jobs: int) -> None:
         # What the user set stays; otherwise the libraries of all workers together take each core once.
         share = max(joblib.cpu_count() // jobs, 1)
         self._environment = {name: os.environ.get(name, str(share)) for name in _THREAD_VARIABLES}
         self._pool: Any = None
 
-    def work(self, call: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDeath:
-        with self._beginning:  # processes are begun one after the other
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    1, env=self._environment, initializer=_begin, initargs=(os.getpid(),)
-                )
-            future = self._pool.submit(call, item)
+    def begin(self, call: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+        """Let the worker begin an item."""
+        if self._pool is not None:
+            try:
+                return self._submit(call, item)
+            except BrokenProcessPool:  # killed while it had nothing to do
+                self.leave()
+        # From here, and not from a thread: only the main thread can say what becomes of signals.
+        with out_of_reach_of_signals():
+            self._pool = ProcessPoolExecutor(
+                1, env=self._environment, initializer=_begin, initargs=(os.getpid(),)
+            )
+            return self._submit(call, item)
+
+    def end_of(self, future: Future[_Result]) -> _Result | WorkerDeath:
+        """Return the result of an item that has ended, or raise what it raised."""
         try:
-            result: _Result = future.result()
+            return future.result()
         except BrokenProcessPool as error:
             self.leave()
             causes = re.search(r"\{(.+?)\}", str(error))
             return WorkerDeath(causes[1] if causes else "for an unknown reason")
-        return result
 
     def leave(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=True, kill_workers=True)
+
+    def _submit(self, call: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+        future: Future[_Result] = self._pool.submit(call, item)
+        return future

@@ -28,6 +28,7 @@ from sparsight.atomic import rename_durably, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
+from sparsight.regular_files import open_regular, require_regular
 from sparsight.store._level_arrays import (
     Measures,
     mask_shapes,
@@ -82,6 +83,7 @@ class StoredLevel:
             seed=self.record.seed,
             network=network,
             is_last=self.record.is_last,
+            kernels=dict(self.record.kernels),
         )
 
 
@@ -254,7 +256,8 @@ def _load_measures(folder: Path, record: LevelRecord) -> dict[str, np.ndarray]:
     for name in (MEASURES, NEXT_MEASURES, MEASURES):  # again, since they may have been renamed meanwhile
         with suppress(OSError, *_NOT_ARRAYS):
             # Read once: a file that is looked at and then opened may be another one by then.
-            content = (folder / name).read_bytes()
+            with open_regular(folder / name) as file:
+                content = file.read()
             if hashlib.sha256(content).hexdigest() == digest:
                 return dict(deserialise(content))
     raise InputError(
@@ -277,6 +280,7 @@ def _fitting_its_record(folder: Path) -> Iterator[None]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
+        require_regular(path)
         return dict(load_file(path))
     except (OSError, *_NOT_ARRAYS) as error:
         raise InputError(f"{path} is missing or damaged ({error})") from None

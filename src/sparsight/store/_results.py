@@ -101,7 +101,8 @@ class Run:
         """Return the names of the layers that were measured."""
         for condition, replicate in self.directory.replicates():
             if self.directory.num_levels(condition, replicate):
-                return list(read_record(self.directory.level(condition, replicate, 0)).measures)
+                measures = read_record(self.directory.level(condition, replicate, 0)).measures
+                return [layer for layer in measures if layer != NETWORK]
         return []
 
     def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:
