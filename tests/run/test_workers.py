@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from sparsight.errors import InputError, UnfinishedError
 from sparsight.recipe import load_recipe
-from sparsight.run import WorkerDeath, Workers, lacks_memory, run_recipe
+from sparsight.run import WorkerDeath, Workers, _workers, lacks_memory, run_recipe
+from sparsight.run._stopping import out_of_reach_of_signals
 from sparsight.store import RunDirectory, check_run
 from tests.run.run_digests import digests
 from tests.short_runs import PLANE, SHORT
@@ -63,6 +66,65 @@ def test_killed_workers_lose_their_own_item_and_the_others_go_on():
         with pytest.raises(InputError, match="negative"):
             list(workers.work_through([-1, 2], on_error=lambda: called.append(1)))
         assert called
+
+
+def signal_sets(process="self"):
+    """Return which signals a process blocks and ignores, as sets of numbers."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    values = {line.split(":")[0]: line.split(":")[1] for line in lines}
+    return [
+        {number for number in range(1, 65) if int(values[name], 16) >> (number - 1) & 1}
+        for name in ("SigBlk", "SigIgn")
+    ]
+
+
+def note_blocked(_):
+    signal_sets.at_start = signal_sets()[0]
+
+
+def blocked_at_start(_):
+    return signal_sets.at_start
+
+
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")
+
+
+@needs_proc
+@pytest.mark.slow
+def test_workers_are_out_of_reach_of_signals_from_their_start_on(monkeypatch):
+    def of_workers(call):
+        with Workers(2, call) as workers:
+            return [found for _, found in workers.work_through(range(2))]
+
+    for blocked, ignored in of_workers(call=lambda _: signal_sets()):
+        assert ignored >= SIGNALS
+        assert not blocked & SIGNALS  # what they begin can be ended
+    monkeypatch.setattr(_workers, "_begin", note_blocked)
+    for blocked in of_workers(call=blocked_at_start):
+        assert blocked >= SIGNALS
+    assert not signal_sets()[0] & SIGNALS
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_comes_while_workers_are_begun_is_not_lost(number):
+    """Other threads run meanwhile, such as that of the heartbeat, and may be the ones to receive it."""
+    received, is_over = [], threading.Event()
+    before = signal.signal(number, lambda *_: received.append(1))
+    thread = threading.Thread(target=is_over.wait)
+    thread.start()
+    try:
+        with out_of_reach_of_signals():
+            os.kill(os.getpid(), number)
+        for _ in range(100):
+            if received:
+                break
+            time.sleep(0.01)
+    finally:
+        is_over.set()
+        thread.join()
+        signal.signal(number, before)
+    assert received == [1]
 
 
 def test_one_job_is_done_by_this_process():

@@ -84,28 +84,27 @@ def leave_signals_to_owner() -> None:
     """
     for number in _numbers():
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _numbers())
 
 
 @contextmanager
 def out_of_reach_of_signals() -> Iterator[None]:
     """Let no signal reach the processes that the block begins, not even while they start.
 
-    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
-    are ignored. For this process they are also blocked, and come at the end of the block.
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that this
+    thread blocks signals. This process receives them in another thread or at the end of the block. It must
+    not ignore them for the worker to inherit that: another thread would take a signal and drop it.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
-    if not in_main_thread or not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # It unblocks SIGINT and SIGTERM when it starts, which the first worker would make it do: they were lost.
+    # It unblocks SIGINT and SIGTERM when it starts, and the first worker would make it do so.
     resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 

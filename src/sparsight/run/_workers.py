@@ -139,7 +139,6 @@ class _Seat:
                 return self._submit(call, item)
             except BrokenProcessPool:  # killed while it had nothing to do
                 self.leave()
-        # From here, and not from a thread: only the main thread can say what becomes of signals.
         with out_of_reach_of_signals():
             self._pool = ProcessPoolExecutor(
                 1, env=self._environment, initializer=_begin, initargs=(os.getpid(),)
