@@ -10,8 +10,9 @@ from sparsight.figures import CATALOGUE, QUANTITIES
 from sparsight.instruments import INSTRUMENTS
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "quantities.py"
-ELSEWHERE = ("one_neuron.", "locality.verdict")
-"""Quantities of a study that is no run, and the word that follows from three quantities."""
+ELSEWHERE = ("one_neuron.", "locality.verdict", "stability.")
+"""Quantities of a study that is no run, the word that follows from three quantities, and those of the whole
+network, which are not of a layer."""
 
 
 @pytest.fixture(scope="module")
