@@ -13,7 +13,7 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments._observation import MaskedNetwork, Observation, observe
-from sparsight.instruments._registry import INSTRUMENTS, Quantity
+from sparsight.instruments._registry import INSTRUMENTS, Quantity, checked_quantities
 from sparsight.instruments._whole_network import NETWORK_INSTRUMENTS
 from sparsight.network import linear_layers
 from sparsight.prune import (
@@ -61,7 +61,7 @@ def measure_level(
             f"{name}.{quantity}": value
             for name in instruments
             if name not in NETWORK_INSTRUMENTS
-            for quantity, value in _quantities(name, observation).items()
+            for quantity, value in checked_quantities(name, _quantities(name, observation)).items()
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }

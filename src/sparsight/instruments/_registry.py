@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sparsight.arguments import described
 from sparsight.errors import InputError
 from sparsight.instruments._observation import Observation
 from sparsight.registry import Registry
@@ -79,3 +80,23 @@ def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], I
     if not uses_twin:
         note_without_twin(name)
     return INSTRUMENTS.register(name)
+
+
+def checked_quantities(name: str, found: object) -> Mapping[str, Quantity]:
+    """Refuse what an instrument may return instead of quantities by name."""
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"instrument {name!r} returned {described(found)}; a dict of quantities by name is needed"
+        )
+    for key, quantity in found.items():
+        if not isinstance(key, str) or not isinstance(quantity, Quantity):
+            raise InputError(
+                f"instrument {name!r} returned {described(quantity)} as {key!r}; a "
+                "sparsight.instruments.Quantity is needed, under a name"
+            )
+        if np.ndim(quantity.value) != len(quantity.dims):
+            raise InputError(
+                f"instrument {name!r}: {key} has {np.ndim(quantity.value)} axes, and dims name "
+                f"{len(quantity.dims)}; name every axis"
+            )
+    return found

@@ -7,7 +7,13 @@ from typing import Any
 
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.instruments._registry import INSTRUMENTS, OF_WHOLE_NETWORK, Quantity, note_without_twin
+from sparsight.instruments._registry import (
+    INSTRUMENTS,
+    OF_WHOLE_NETWORK,
+    Quantity,
+    checked_quantities,
+    note_without_twin,
+)
 from sparsight.prune import Level, PruningSettings
 from sparsight.registry import Registry
 from sparsight.train import TrainingSettings
@@ -65,7 +71,7 @@ def measure_whole_network(subject: TrainedLevel, instruments: Sequence[str]) -> 
         f"{name}.{quantity}": value
         for name in instruments
         if name in NETWORK_INSTRUMENTS
-        for quantity, value in _quantities(name, subject).items()
+        for quantity, value in checked_quantities(name, _quantities(name, subject)).items()
     }
 
 

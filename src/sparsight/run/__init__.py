@@ -19,16 +19,21 @@ _network_leak  Whether the recipe's own network learns from a twin what its labe
 What a worker needs:
 
 _plugins     The user's own criteria, instruments and data sources.
+_plugin_exits  What is said if one of them ends the program.
 _building    Data and network of a replicate.
 _mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
+_workers     Processes side by side, of which each may be killed alone.
+_memory      What is said when memory runs out.
 _same_run    Whether a run goes on with the data, own code, versions and threads it was made with.
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
 from sparsight.run._measuring import measure_again as measure_again
+from sparsight.run._memory import HOW_TO_USE_LESS as HOW_TO_USE_LESS, lacks_memory as lacks_memory
 from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak
 from sparsight.run._plan import Execution as Execution, Group as Group
+from sparsight.run._plugin_exits import refusing_exit as refusing_exit
 from sparsight.run._plugins import load_plugins as load_plugins
 from sparsight.run._preflight import (
     check_conditions as check_conditions,
@@ -42,9 +47,11 @@ from sparsight.run._same_run import (
     note_environment as note_environment,
     note_same_code as note_same_code,
 )
+from sparsight.run._step_watch import exit_if_orphaned as exit_if_orphaned
 from sparsight.run._stopping import (
     Interrupted as Interrupted,
     request_stop as request_stop,
-    start_workers as start_workers,
+    stop_request_in as stop_request_in,
     stopping_on_signals as stopping_on_signals,
 )
+from sparsight.run._workers import WorkerDeath as WorkerDeath, Workers as Workers

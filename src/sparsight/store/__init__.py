@@ -46,6 +46,7 @@ from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
     check_replicate as check_replicate,
     check_run as check_run,
+    check_without_recipe as check_without_recipe,
     set_aside_damaged as set_aside_damaged,
 )
 from sparsight.store._level_files import (
@@ -77,6 +78,7 @@ from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
+    holds_others as holds_others,
     level_name as level_name,
 )
 from sparsight.store._run_state import (

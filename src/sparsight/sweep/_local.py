@@ -2,26 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from joblib import Parallel, delayed
 
 from sparsight.run import (
     Execution,
     Placement,
     Size,
+    WorkerDeath,
+    Workers,
     check_conditions,
     check_mask_sources,
     check_same_code,
     note_environment,
     note_same_code,
     place,
-    start_workers,
+    request_stop,
+    stop_request_in,
     stopping_on_signals,
 )
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
-from sparsight.sweep._replicate import Outcome, run_replicate
+from sparsight.sweep._replicate import Outcome, lost, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
 
@@ -123,23 +125,23 @@ def run_sweep(
     outcomes: list[Outcome] = []
     # Workers write to many run directories, and other processes may write to the same ones: the request to
     # stop gets a folder that belongs to this call alone.
-    with TemporaryDirectory() as folder, stopping_on_signals(Path(folder)):
+    with TemporaryDirectory() as folder, stopping_on_signals(request := stop_request_in(Path(folder))):
         execution = Execution(
             threads=placement.threads,
             plugins=tuple(map(Path, plugins)),
             checkpoint_seconds=checkpoint_seconds,
-            stop_folder=Path(folder),
+            stop_request=request,
             accept_changes=accept_changes,
         )
-        start_workers(placement.jobs)
-        for wave in _in_waves(plan.directory, replicates):
-            work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
-                delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in wave
-            )
-            for outcome in work:
-                outcomes.append(outcome)
-                if on_replicate is not None:
-                    on_replicate(outcome)
+        work = partial(run_replicate, plan.directory.path, execution)
+        with Workers(placement.jobs, work) as workers:
+            for wave in _in_waves(plan.directory, replicates):
+                ends = workers.work_through(wave, on_error=lambda: request_stop(request))
+                for replicate, end in ends:
+                    outcome = lost(plan.directory, replicate, end) if isinstance(end, WorkerDeath) else end
+                    outcomes.append(outcome)
+                    if on_replicate is not None:
+                        on_replicate(outcome)
     return outcomes
 
 
