@@ -15,16 +15,25 @@ The instruments
   _cavity: the effect of removing each weight, kept against pruned.
   _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
+  _mask_graph: the mask as a graph, beside random masks of the same degrees.
+  _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
 """
 
 from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network
-from sparsight.instruments._observation import Observation as Observation
+from sparsight.instruments._observation import (
+    NetworkObservation as NetworkObservation,
+    Observation as Observation,
+    observe as observe,
+)
 from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,
+    NETWORK as NETWORK,
     Quantity as Quantity,
     instrument as instrument,
+    measures_network as measures_network,
     needs_twin as needs_twin,
 )
+from sparsight.instruments._sharpness import Sharpness as Sharpness, sharpness as sharpness
 from sparsight.registry import import_modules_of
 
 import_modules_of(__name__, __path__)

@@ -9,12 +9,18 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._observation import MaskedNetwork, observe
-from sparsight.instruments._registry import INSTRUMENTS, Quantity
+from sparsight.instruments._observation import (
+    MaskedNetwork,
+    NetworkObservation,
+    Observation,
+    observe,
+    observe_network,
+)
+from sparsight.instruments._registry import INSTRUMENTS, NETWORK, Quantity, measures_network
 from sparsight.network import linear_layers
 from sparsight.prune import Level, check_mask
 from sparsight.registry import suggest
-from sparsight.train import Masks
+from sparsight.train import Loss, Masks
 
 
 def measure_level(
@@ -25,31 +31,48 @@ def measure_level(
     *,
     num_samples: int,
     geometries: Mapping[str, Geometry] | None = None,
+    loss: Loss = "cross_entropy",
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply instruments to every pruned layer of a trained level.
+    """Apply instruments to every pruned layer of a trained level, or to its network as a whole.
 
     Parameters
     ----------
     level : Level or MaskedNetwork
         Its network is evaluated in evaluation mode.
     task : Task
-        The network is measured on its first `num_samples` test samples.
+        The network is measured on its first `num_samples` test samples; instruments of the whole network
+        look at as many training samples.
     geometries : mapping of str to Geometry, optional
         Geometry of a layer's own inputs, by layer. Other layers are measured in the geometry of the task if
         the network is a chain of linear layers, and without one if it is not.
+    loss : {"cross_entropy", "mse"}
+        Loss of the training, for instruments of the whole network.
 
     Returns
     -------
     dict
-        Layer name → ``<instrument>.<quantity>`` → Quantity.
+        Layer name → ``<instrument>.<quantity>`` → Quantity. Quantities of the whole network are under
+        `NETWORK`, which is missing if no instrument measures it.
     """
-    return {
-        observation.layer: {
-            f"{name}.{quantity}": value
-            for name in instruments
-            for quantity, value in INSTRUMENTS[name](observation).items()
-        }
+    of_layers = [name for name in instruments if not measures_network(name)]
+    of_network = [name for name in instruments if measures_network(name)]
+    found = {
+        observation.layer: _quantities(of_layers, observation)
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
+    }
+    if of_network:
+        whole = observe_network(level, task, num_samples=num_samples, loss=loss)
+        found[NETWORK] = _quantities(of_network, whole)
+    return found
+
+
+def _quantities(
+    instruments: Sequence[str], observation: Observation | NetworkObservation
+) -> dict[str, Quantity]:
+    return {
+        f"{name}.{quantity}": value
+        for name in instruments
+        for quantity, value in INSTRUMENTS[name](observation).items()
     }
 
 
@@ -65,6 +88,7 @@ def measure_network(
     twin: Task | None = None,
     num_samples: int = 2000,
     seed: int = 0,
+    loss: Loss = "cross_entropy",
 ) -> dict[str, xr.Dataset]:
     """Apply instruments to linear layers of any network, as a run does to its own.
 
@@ -91,16 +115,19 @@ def measure_network(
     twin : Task, optional
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
-        Largest number of test samples to use.
+        Largest number of test samples to use; of training samples, for instruments of the whole network.
     seed : int
         Seeds the controls, which repeat with the same number.
+    loss : {"cross_entropy", "mse"}
+        Loss of the training, for instruments of the whole network.
 
     Returns
     -------
     dict of str to xarray.Dataset
         For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
         Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
-        deeper layers, quantities over the network's inputs have the dimension ``network_input``.
+        deeper layers, quantities over the network's inputs have the dimension ``network_input``. What
+        instruments of the whole network find is under ``network``.
 
     Raises
     ------
@@ -129,8 +156,12 @@ def measure_network(
         next_masks=masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
         seed=seed,
     )
-    found = measure_level(subject, task, twin, instruments, num_samples=num_samples, geometries=geometries)
-    return {layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy()) for layer in found}
+    found = measure_level(
+        subject, task, twin, instruments, num_samples=num_samples, geometries=geometries, loss=loss
+    )
+    no_mask = np.zeros((0, 0), bool)  # the network as a whole has no map of weights
+    shown = {layer: masks[f"{layer}.weight"].numpy() if layer != NETWORK else no_mask for layer in found}
+    return {layer: _dataset(layer, found[layer], shown[layer]) for layer in found}
 
 
 def _chosen(network: nn.Module, layers: Sequence[str] | None, masks: Masks | None) -> Masks:

@@ -12,7 +12,7 @@ from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.network import is_chain, layer_inputs, linear_layers
 from sparsight.prune import Level, paths
-from sparsight.train import Masks
+from sparsight.train import Loss, Masks
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,6 +55,9 @@ class Observation:
     paths : numpy.ndarray of float64, (out, geometry.num_inputs), or None
         Number of kept paths from each of those inputs to each unit: the mask itself at depth 0, the product
         of this mask and those of the layers below further up. None without `geometry`.
+    paths_to_inputs : numpy.ndarray of float64, (in,), or None
+        Number of kept paths from the network's inputs to each of the layer's own inputs: 1 at depth 0. None
+        where `paths` is.
     num_classes : int
         Labels are 0 … num_classes − 1.
     outgoing : numpy.ndarray of float32, (out of the next layer, out), or None
@@ -83,6 +86,7 @@ class Observation:
     weight_before: np.ndarray | None = None
     outgoing: np.ndarray | None = None
     outputs: Tensor | None = None
+    paths_to_inputs: np.ndarray | None = None
 
     @property
     def pruned(self) -> np.ndarray:
@@ -103,6 +107,51 @@ class MaskedNetwork:
     next_masks: Masks
     seed: int
     index: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkObservation:
+    """A trained level as a whole, for instruments that do not measure layer by layer.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        After training. An instrument must leave it unchanged.
+    masks : dict of str to Tensor of bool
+        Weights that the level trained, by parameter name. Parameters without a mask are all trained.
+    inputs : Tensor of float32, (n, num_inputs)
+        Training samples, as the network receives them.
+    labels : Tensor of int64, (n,)
+        Their classes.
+    loss : {"cross_entropy", "mse"}
+        Loss of the training.
+    level, seed : int
+        As in `Observation`.
+    """
+
+    network: nn.Module
+    masks: Masks
+    inputs: Tensor
+    labels: Tensor
+    loss: Loss
+    level: int
+    seed: int
+
+
+def observe_network(
+    level: Level | MaskedNetwork, task: Task, *, num_samples: int, loss: Loss
+) -> NetworkObservation:
+    """Return the observation of the whole network on the first training samples."""
+    inputs, labels = task.samples("train", 0, num_samples)
+    return NetworkObservation(
+        network=level.network,
+        masks=level.masks,
+        inputs=inputs,
+        labels=labels,
+        loss=loss,
+        level=level.index,
+        seed=level.seed,
+    )
 
 
 def observe(
@@ -127,6 +176,7 @@ def observe(
     for name in pruned:
         layer, weight_name = layers[name], f"{name}.weight"
         depth, geometry, product = places.of(name)
+        below = places.paths_to_inputs(name)
         samples = seen[name].reshape(-1, layer.in_features)
         on_twin, twin_labels = None, None
         if twin_samples:
@@ -150,6 +200,7 @@ def observe(
             twin_labels=twin_labels,
             geometry=geometry,
             paths=None if product is None else product.numpy(),
+            paths_to_inputs=None if below is None else below.numpy(),
             num_classes=task.num_classes,
             weight_before=_weight_before(level, weight_name),
             outgoing=None if after is None else _masked_weight(layers[after], masks.get(f"{after}.weight")),
@@ -193,6 +244,17 @@ class _Places:
             name: masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)).cpu()
             for name, shape in shapes.items()
         }
+
+    def paths_to_inputs(self, name: str) -> Tensor | None:
+        """Return the number of kept paths to each input of a layer; None where there are no `paths`."""
+        if name in self._geometries:
+            return torch.ones(self._masks[name].shape[1], dtype=torch.float64)
+        if not self._is_chain:
+            return None
+        counts = torch.ones(self._masks[self._layers[0]].shape[1], dtype=torch.float64)
+        for below in self._layers[: self._layers.index(name)]:
+            counts = self._masks[below].double() @ counts
+        return counts
 
     def of(self, name: str) -> tuple[int, Geometry | None, Tensor | None]:
         """Return a layer's depth, its geometry, and the number of paths from there to its units."""

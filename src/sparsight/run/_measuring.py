@@ -96,7 +96,12 @@ def measure(
 ) -> dict[str, dict[str, Quantity]]:
     """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
     return measure_level(
-        level, task, twin, condition.measure.instruments, num_samples=condition.measure.num_samples
+        level,
+        task,
+        twin,
+        condition.measure.instruments,
+        num_samples=condition.measure.num_samples,
+        loss=condition.training.loss,
     )
 
 

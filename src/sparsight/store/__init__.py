@@ -27,6 +27,7 @@ _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
 """
 
+from sparsight.instruments import NETWORK as NETWORK
 from sparsight.store._checkpoint_file import (
     CHECKPOINT as CHECKPOINT,
     read_checkpoint as read_checkpoint,
@@ -55,7 +56,7 @@ from sparsight.store._progress_file import (
     forget_progress as forget_progress,
     write_progress as write_progress,
 )
-from sparsight.store._results import NETWORK as NETWORK, Run as Run, open_run as open_run
+from sparsight.store._results import Run as Run, open_run as open_run
 from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
