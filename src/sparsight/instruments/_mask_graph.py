@@ -58,7 +58,7 @@ def measure_mask_graph(observation: Observation) -> Mapping[str, Quantity]:
 def _beside(
     graph: MaskGraph, by_chance: Sequence[MaskGraph], meanings: Mapping[str, str], null: tuple[str, str]
 ) -> dict[str, Quantity]:
-    """Return named properties of a graph, each beside its mean over graphs of a null (its name, its words)."""
+    """Return named properties of a graph, each beside its mean over graphs of a null (name and words)."""
     quantities = {}
     for name, meaning in meanings.items():
         own, *drawn = (float(getattr(each, name)) for each in (graph, *by_chance))

@@ -22,6 +22,7 @@ Reading it:
 
 _results          Run: tidy frame, labelled arrays, every level
 _stored_masks     the masks of a replicate, for another condition to take
+_mask_overlaps    overlap of masks between seeds, conditions, levels and runs
 _summaries        mean and interval over replicates
 _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
@@ -50,6 +51,10 @@ from sparsight.store._level_files import (
 )
 from sparsight.store._level_record import LevelRecord as LevelRecord, read_record as read_record
 from sparsight.store._lock import exclusive_writing as exclusive_writing
+from sparsight.store._mask_overlaps import (
+    mask_overlaps as mask_overlaps,
+    overlap_intervals as overlap_intervals,
+)
 from sparsight.store._progress_file import (
     ProgressClock as ProgressClock,
     TrainingProgress as TrainingProgress,
