@@ -106,7 +106,7 @@ def test_matched_units_carry_their_order_to_the_next_layer(tmp_path):
 def test_intervals_are_over_replicates_and_between_seeds_the_jackknifes(overlaps):
     table = overlap_intervals(overlaps, "iou")
     row = table[
-        (table["between"] == "seeds") & (table["condition"] == "imp: two seeds") & (table["level"] == 1)
+        (table["between"] == "seeds") & (table["condition"] == "imp") & (table["level"] == 1)
         & (table["null"] == "fan_in")
     ].iloc[0]  # fmt: skip
     chosen = overlaps[
@@ -117,7 +117,7 @@ def test_intervals_are_over_replicates_and_between_seeds_the_jackknifes(overlaps
     assert row["low"] < row["mean"] < row["high"]
     assert row["num_replicates"] == 3
     pair = table[(table["between"] == "conditions") & (table["level"] == 1) & (table["null"] == "fan_in")]
-    assert pair["condition"].tolist() == ["imp, random"]
+    assert pair[["condition", "other_condition"]].to_numpy().tolist() == [["imp", "random"]]
     values = overlaps[
         (overlaps["between"] == "conditions") & (overlaps["level"] == 1) & (overlaps["null"] == "fan_in")
     ]["iou"]

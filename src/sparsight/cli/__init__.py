@@ -1,6 +1,6 @@
 """The command line: commands that read options, call the other rooms, and print.
 
-_run, _measure, _reproduce   Commands that compute.
+_run, _measure, _reproduce, _overlap   Commands that compute.
 _sweep                       ``sparsight sweep`` and its subcommands.
 _show                        Commands that show or verify what is stored.
 _catalogue                   Shipped recipes and data sources.
@@ -19,7 +19,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from sparsight.cli import _catalogue, _exchange, _measure, _reproduce, _run, _show, _sweep
+from sparsight.cli import _catalogue, _exchange, _measure, _overlap, _reproduce, _run, _show, _sweep
 from sparsight.errors import SparsightError
 
 app = App(
@@ -43,6 +43,7 @@ _sweep.app.group = (_COMPUTE,)
 app.command(_sweep.app)
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
+app.command(_overlap.overlap, group=_COMPUTE, sort_key=5)
 _command: Callable[..., Any]
 for _command in (_show.status, _show.check, _show.report, _show.figures, _show.movie):
     app.command(_command, group=_LOOK)

@@ -10,6 +10,7 @@ from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
+from sparsight.report._overlap_panels import overlap_panels
 from sparsight.report._panels import (
     Panel,
     cavity_panels,
@@ -63,7 +64,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for panel in panels_of(summaries):
-            written += [_save(panel, folder / f"{panel.identifier}.{name}", name) for name in formats]
+            written += [save_panel(panel, folder / f"{panel.identifier}.{name}", name) for name in formats]
             captions.append(f"- `{panel.identifier}`: **{panel.title}.** {panel.caption}")
         write_atomically(folder / "captions.md", ("\n".join(captions) + "\n").encode())
     except OSError as error:
@@ -88,9 +89,11 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from level_panels(evidence)
     yield from cavity_panels(gathered)
     yield from connection_panels(gathered)
+    yield from overlap_panels(summaries)
 
 
-def _save(panel: Panel, path: Path, name: str) -> Path:
+def save_panel(panel: Panel, path: Path, name: str) -> Path:
+    """Write a panel in one format, and return its path."""
     figure = panel.ax.get_figure()
     assert isinstance(figure, Figure)
     # Type 42 keeps text as text in a PDF. The salt makes the ids in an SVG the same at every writing.

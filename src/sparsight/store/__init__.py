@@ -9,6 +9,7 @@ _level_record     level.json: the record that vouches for them
 _environment      environment.json: machine and versions
 _checkpoint_file  the middle of a level
 _crossover_file   crossovers.json: at which densities layers train on kept weights
+_overlap_file     overlap.json: overlap of masks, for the report
 _progress_file    how far a replicate is, for displays
 
 What keeps it whole:
@@ -54,6 +55,11 @@ from sparsight.store._lock import exclusive_writing as exclusive_writing
 from sparsight.store._mask_overlaps import (
     mask_overlaps as mask_overlaps,
     overlap_intervals as overlap_intervals,
+)
+from sparsight.store._overlap_file import (
+    OVERLAP as OVERLAP,
+    read_overlap as read_overlap,
+    write_overlap as write_overlap,
 )
 from sparsight.store._progress_file import (
     ProgressClock as ProgressClock,

@@ -245,9 +245,9 @@ def overlap_intervals(overlaps: pd.DataFrame, quantity: str = "excess") -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        Columns ``between``, ``condition`` (of the two, in words), ``layer``, ``null``, ``matched``,
-        ``level``, ``density``, and ``mean``, ``low``, ``high``, ``num_replicates``, ``by_replicate`` as in
-        `intervals_by_level`. Between seeds the mean is over all pairs, ``by_replicate`` holds the mean over
+        Columns ``between``, ``condition``, ``other_condition``, ``layer``, ``null``, ``matched``, ``level``
+        and ``density`` (of the second mask of a pair), and ``mean``, ``low``, ``high``, ``num_replicates``,
+        ``by_replicate`` as in `intervals_by_level`. Between seeds the mean is over all pairs, ``by_replicate`` holds the mean over
         the pairs of each replicate, and the interval is the jackknife's (see
         `sparsight.measure.pair_pseudovalues`).
 
@@ -264,21 +264,13 @@ def overlap_intervals(overlaps: pd.DataFrame, quantity: str = "excess") -> pd.Da
         between, condition, other, layer, null, matched, level = key
         interval, by_replicate = (_between_seeds if between == "seeds" else _over_replicates)(group, quantity)
         rows.append(
-            {"between": between, "condition": _in_words(between, condition, other), "layer": layer}
+            {"between": between, "condition": condition, "other_condition": other, "layer": layer}
             | {"null": null, "matched": matched, "level": level}
             | {"density": group["other_density"].mean()}
             | {"mean": interval.mean, "low": interval.low, "high": interval.high}
             | {"num_replicates": interval.num_replicates, "by_replicate": by_replicate}
         )
     return pd.DataFrame(rows)
-
-
-def _in_words(between: str, condition: str, other: str) -> str:
-    if between == "seeds":
-        return f"{condition}: two seeds"
-    if between == "levels":
-        return f"{condition}: its last level"
-    return f"{condition}, {other}" if between == "conditions" else f"{condition}: two runs"
 
 
 def _over_replicates(group: pd.DataFrame, quantity: str) -> tuple[Interval, tuple[float, ...]]:
