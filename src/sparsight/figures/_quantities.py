@@ -454,8 +454,8 @@ CATALOGUE = Catalogue(
                 "same degrees": "mask_graph.second_over_bound_configuration",
             },
             caption="Second largest singular value of the mask as a matrix of 0 and 1, over the Ramanujan "
-            "bound √(k₁ − 1) + √(k₂ − 1) of its mean degrees. same degrees: random masks that keep every unit's "
-            "fan-in and every input's fan-out. Above them, the mask has groups of units that read the same "
+            "bound √(k₁ − 1) + √(k₂ − 1) of its mean degrees. same degrees: random masks that keep every "
+            "unit's fan-in and every input's fan-out. Above them, the mask has groups of units that read the same "
             "inputs; unequal degrees alone lift both above 1.",
         ),
         Family(
@@ -468,8 +468,8 @@ CATALOGUE = Catalogue(
                 "weights, same degrees": "mask_graph.weight_effective_rank_configuration",
             },
             caption="exp of the entropy of the singular values over their sum, of the mask and of the "
-            "weights. same degrees: random masks that keep every unit's fan-in and every input's fan-out, with each "
-            "unit's weights.",
+            "weights. same degrees: random masks that keep every unit's fan-in and every input's fan-out, "
+            "with each unit's weights.",
         ),
         Family(
             name="components",

@@ -247,9 +247,9 @@ def overlap_intervals(overlaps: pd.DataFrame, quantity: str = "excess") -> pd.Da
     pandas.DataFrame
         Columns ``between``, ``condition``, ``other_condition``, ``layer``, ``null``, ``matched``, ``level``
         and ``density`` (of the second mask of a pair), and ``mean``, ``low``, ``high``, ``num_replicates``,
-        ``by_replicate`` as in `intervals_by_level`. Between seeds the mean is over all pairs, ``by_replicate`` holds the mean over
-        the pairs of each replicate, and the interval is the jackknife's (see
-        `sparsight.measure.pair_pseudovalues`).
+        ``by_replicate`` as in `intervals_by_level`. Between seeds the mean is over all pairs,
+        ``by_replicate`` holds the mean over the pairs of each replicate, and the interval is the jackknife's
+        (see `sparsight.measure.pair_pseudovalues`).
 
     Raises
     ------
