@@ -455,8 +455,8 @@ CATALOGUE = Catalogue(
             },
             caption="Second largest singular value of the mask as a matrix of 0 and 1, over the Ramanujan "
             "bound √(k₁ − 1) + √(k₂ − 1) of its mean degrees. same degrees: random masks that keep every "
-            "unit's fan-in and every input's fan-out. Above them, the mask has groups of units that read the same "
-            "inputs; unequal degrees alone lift both above 1.",
+            "unit's fan-in and every input's fan-out. Above them, the mask has groups of units that read the "
+            "same inputs; unequal degrees alone lift both above 1.",
         ),
         Family(
             name="effective-rank",
