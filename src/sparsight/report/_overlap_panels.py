@@ -73,7 +73,7 @@ def similarity_panels(similarities: pd.DataFrame, label: str = "", *, legend: bo
         control = similarities[
             (similarities["layer"] == layer) & (similarities["quantity"] == "cka_with_another_seed")
         ]["value"].to_numpy(float)
-        by_chance = mean_of_defined(control)
+        by_chance = round(mean_of_defined(control), 3)
         ax = plot_over_density(
             table,
             ylabel="CKA with the dense network",
