@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from sparsight.measure import mask_overlap
+from sparsight.reproduce import select_claims
 from sparsight.reproduce._mask_similarity import with_mask_overlaps
+from sparsight.reproduce._reproduction import Studies
 from sparsight.reproduce._study import results_of
 from sparsight.store import mask_overlaps
 from tests.invented_runs import LOCALITY_ALONE
@@ -46,3 +48,15 @@ def test_two_replicates_have_no_interval_between_seeds(stored_run):
     found = with_mask_overlaps(results_of(stored_run), stored_run)
     assert np.isnan(found["mask_overlap.seeds"]).all()
     assert found["mask_overlap.with_reference"].sel(condition="random", level=3).notnull().all()
+
+
+def test_overlaps_are_computed_once_and_only_for_claims_that_compare_masks(run, tmp_path, monkeypatch):
+    claims = select_claims()
+    studies = Studies("smoke", tmp_path)
+    results = results_of(run)
+    studies._read["transfer", ""] = (None, results)
+    monkeypatch.setattr("sparsight.reproduce._reproduction.open_run", lambda path: run)
+    assert studies.results(claims["mask-transfer"], "transfer") is results
+    found = studies.results(claims["mask-overlap"], "transfer")
+    assert "mask_overlap.seeds" in found
+    assert studies.results(claims["mask-overlap"], "transfer") is found
