@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
-demo: $(VENV)/installed ## run the default recipe on photographs and write its report (about 5 minutes)
-	$(BIN)/sparsight run photographs
+demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 5 minutes)
+	$(BIN)/sparsight run nlgp-2d
+	$(BIN)/sparsight run textures
 
 check: lint docs test test-slow ## do everything that CI does
 

@@ -30,8 +30,13 @@ from .prune import (
     train_masked as train_masked,
 )
 from .recipe import load_recipe as load_recipe
-from .report import write_figures as write_figures, write_movie as write_movie, write_report as write_report
+from .report import (
+    ticket_table as ticket_table,
+    write_figures as write_figures,
+    write_movie as write_movie,
+    write_report as write_report,
+)
 from .run import network_leak as network_leak, run_recipe as run_recipe
 from .store import intervals_by_level as intervals_by_level, open_run as open_run
 from .sweep import open_sweep as open_sweep
-from .train import TrainingSettings as TrainingSettings
+from .train import LinearPath as LinearPath, TrainingSettings as TrainingSettings, connect as connect

@@ -6,8 +6,10 @@ the decorators in those modules do the rest.
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sparsight.errors import InputError
@@ -36,7 +38,8 @@ class Registry(dict[str, _T]):
 
     def __init__(self, kind: str) -> None:
         super().__init__()
-        self._kind = kind
+        self.kind = kind
+        self._files: dict[str, Path] = {}
 
     def register(self, name: str) -> Callable[[_Function], _Function]:
         """Return a decorator that registers a function under a name.
@@ -49,7 +52,7 @@ class Registry(dict[str, _T]):
 
         def decorate(function: _Function) -> _Function:
             if self.get(name, function) is not function:
-                raise InputError(f"{self._kind} {name!r} is registered already; choose another name")
+                raise InputError(f"{self.kind} {name!r} is registered already; choose another name")
             # A decorator that returned _T would hide the signature of every data source from type checkers.
             self[name] = function  # type: ignore[assignment]
             return function
@@ -67,9 +70,34 @@ class Registry(dict[str, _T]):
         if name not in self:
             known = ", ".join(sorted(self))
             raise InputError(
-                f"no {self._kind} is called {name!r:.80}{suggest(name, self)} (registered: {known})"
+                f"no {self.kind} is called {name!r:.80}{suggest(name, self)} (registered: {known})"
             )
         return self[name]
+
+    def is_shipped(self, name: str) -> bool:
+        """Return whether a name belongs to a function of sparsight itself, and to none of the user's."""
+        return (
+            name in self
+            and name not in self._files
+            and self[name].__module__.partition(".")[0] == __name__.partition(".")[0]
+        )
+
+    def note_file(self, name: str, path: Path) -> None:
+        """Record which file of the user's registered a name."""
+        self._files[name] = path
+
+    def file_of(self, name: str) -> Path | None:
+        """Return the file in which a function of the user's is written; None if there is none.
+
+        Functions typed at a prompt or in a notebook have none.
+        """
+        if name in self._files:
+            return self._files[name]
+        try:
+            found = inspect.getsourcefile(self.look_up(name))
+        except TypeError:  # an object with __call__, and no function
+            found = None
+        return Path(found) if found and Path(found).is_file() else None
 
 
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

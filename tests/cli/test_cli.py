@@ -115,6 +115,9 @@ def test_a_sweep_runs_with_and_without_run_and_is_shown_collected_and_drawn(tmp_
     drawn = call(capsys, "sweep", "draw", "rates.toml", "pruning.rate", "seed", "--quantity", "locality.near")
     assert drawn[:2] == (0, "picture: sweeps/rates/locality.near.png\n")
     assert Path("sweeps/rates/locality.near.png").stat().st_size > 1000
+    drawn = call(capsys, "sweep", "draw", "rates.toml", "pruning.rate", "--quantity", "locality.far")
+    assert drawn[:2] == (0, "picture: sweeps/rates/locality.far.png\n")
+    assert Path("sweeps/rates/locality.far.png").stat().st_size > 1000
     status, output, _ = call(capsys, "sweep", "cancel", "rates.toml")
     assert status == 0
     assert "nothing was in the queue" in output
@@ -122,7 +125,7 @@ def test_a_sweep_runs_with_and_without_run_and_is_shown_collected_and_drawn(tmp_
 
 def test_version_and_help_do_without_torch():
     code = (
-        "import sys; from sparsight.cli import app; app(['--help'], result_action='return_value'); "
+        "import sys; from sparsight.cli._app import app; app(['--help'], result_action='return_value'); "
         "app(['sweep', '--help'], result_action='return_value'); "
         "assert 'torch' not in sys.modules"
     )

@@ -75,6 +75,8 @@ def test_channels_last_shapes_are_turned(shape, options, geometry):
             {"channels_last": True},
             ("3 channels of 32 × 32", "32 channels of 3 × 32", "set channels_last=False"),
         ),
+        ((6, 11, 11, 200), {}, ("11 channels of 11 × 200", "200 channels of 11 × 11", "or channels=11")),
+        ((6, 16, 8, 8), {}, ("16 channels of 8 × 8", "8 channels of 16 × 8", "or channels=16")),
         (
             (6, 784),
             {},

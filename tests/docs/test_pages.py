@@ -98,7 +98,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 
 def test_commands_that_the_readme_names_exist():
-    from sparsight.cli import app
+    from sparsight.cli._app import app
 
     shell_of_the_readme = "".join(
         block.code for block in blocks(ROOT / "README.md") if block.language == "sh"

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.figures._sweeps import plot_two_fields, table_over
+from sparsight.figures._sweeps import curve_over, plot_one_field, plot_two_fields, table_over
 
 
 @pytest.fixture
@@ -58,3 +59,55 @@ def test_the_picture_shows_every_value(frame):
 def test_unknown_names_are_reported_with_the_nearest_known_name(frame, arguments, message):
     with pytest.raises(InputError, match=message):
         table_over(frame, *arguments)
+
+
+def test_a_curve_has_students_interval_over_replicates_averaged_over_other_fields(frame):
+    curve = curve_over(frame, "pruning.rate", "accuracy", "imp")
+    assert list(curve["pruning.rate"]) == [0.5, 0.25]
+    # rate + mean seed + replicate / 10; rate 0.25 has seeds 1 and 2 alone
+    np.testing.assert_allclose(curve["by_replicate"].tolist(), [[2.5, 2.6], [1.75, 1.85]])
+    np.testing.assert_allclose(curve["mean"], [2.55, 1.8])
+    half = stats.t.ppf(0.975, 1) * np.std([0, 0.1], ddof=1) / np.sqrt(2)
+    np.testing.assert_allclose(curve["high"] - curve["mean"], half)
+    np.testing.assert_allclose(curve["mean"] - curve["low"], half)
+
+
+def test_the_curves_are_drawn_to_scale_with_bars_and_dots(frame):
+    ax = plot_one_field(frame, x="pruning.rate", quantity="accuracy")
+    assert [each.get_label() for each in ax.containers] == ["imp", "random"]
+    line, _, (bars,) = ax.containers[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [[0.25, 1.8], [0.5, 2.55]])
+    assert len(bars.get_segments()) == 2
+    dots = [each for each in ax.lines if each.get_marker() == "."]
+    np.testing.assert_allclose(np.sort(dots[0].get_ydata()), [1.75, 1.85, 2.5, 2.6])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("pruning.rate", "accuracy")
+
+
+@pytest.mark.parametrize("replicates", [1, 2])
+def test_values_that_are_no_numbers_stand_side_by_side_and_one_replicate_has_no_bar(frame, replicates):
+    text = frame[(frame["seed"] == 1) & (frame["replicate"] < replicates)]
+    text = text.assign(**{"pruning.rate": text["pruning.rate"].map({0.5: "[64]", 0.25: "[64, 64]"})})
+    ax = plot_one_field(text, x="pruning.rate", quantity="accuracy")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["[64]", "[64, 64]"]
+    assert list(ax.get_xticks()) == [0, 1]
+    assert bool(ax.containers[0].has_yerr) == (replicates == 2)
+
+
+def test_the_null_of_a_quantity_is_drawn(frame):
+    near = frame.assign(quantity="locality.near_configuration", layer="linear_0")
+    ax = plot_one_field(near, x="seed", quantity="locality.near_configuration")
+    assert any(line.get_label() == "chance = 1" for line in ax.lines)
+    assert ax.get_ylabel() == "pairs at |d| ≤ 1.5 pixels / chance"
+
+
+@pytest.mark.parametrize(
+    ("x", "quantity", "message"),
+    [
+        ("pruning.rat", "accuracy", "did you mean pruning.rate"),
+        ("condition", "accuracy", "there are pruning.rate, seed"),
+        ("seed", "acuracy", "did you mean accuracy"),
+    ],
+)
+def test_unknown_names_of_a_curve_are_reported(frame, x, quantity, message):
+    with pytest.raises(InputError, match=message):
+        plot_one_field(frame, x=x, quantity=quantity)

@@ -1,8 +1,12 @@
 """Instruments on networks that are not a chain of linear layers."""
 
+import copy
+import warnings
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 import xarray as xr
 from torch import nn
 
@@ -58,7 +62,8 @@ def test_behind_a_convolution_there_is_locality_only_in_a_geometry_that_is_given
     network = made(small_convolution)
     with torch.no_grad():
         network[4].weight[:, torch.arange(72) % 24 > 2] = 0  # three neighbours in each of three channels
-    (without,) = sparsight.measure_network(network, TASK, layers=["4"], instruments=["locality"]).values()
+    with pytest.warns(UserWarning, match="layer '4' has no locality"):
+        (without,) = sparsight.measure_network(network, TASK, layers=["4"], instruments=["locality"]).values()
     assert not without.data_vars
     places = {"4": sparsight.Geometry(3, (24,))}
     (found,) = sparsight.measure_network(
@@ -139,7 +144,7 @@ def test_kept_and_pruned_weights_are_compared_if_next_masks_are_given():
         ({"layers": []}, "layers is empty; name at least one"),
         ({"instruments": ["locallity"]}, r"'locallity' is unknown; did you mean locality\? \(there are"),
         ({"geometries": {"out": sparsight.Geometry(1, (9,))}}, r"\['out'\] has 9 inputs; the layer has 8"),
-        ({"layers": ["block.self_attn.out_proj"]}, "received 0 rows for 100 samples"),
+        ({"masks": {"outt.weight": torch.ones(2, 8, dtype=torch.bool)}}, "masks: 'outt' is unknown"),
         ({"masks": {"out.weight": torch.ones(2, 9, dtype=torch.bool)}}, "out.weight"),
     ],
 )  # fmt: skip
@@ -163,3 +168,101 @@ def test_chains_are_distinguished_from_other_networks():
     assert not is_chain(made(small_convolution))
     assert not is_chain(made(SmallTransformer))
     assert not is_chain(nn.Sequential(nn.Linear(3, 3), nn.Softmax(dim=1)))
+
+
+class Residual(nn.Module):
+    """A network that is no chain of linear layers, though it has nothing else."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(TASK.geometry.num_inputs, TASK.geometry.num_inputs)
+        self.outer = nn.Linear(TASK.geometry.num_inputs, TASK.num_classes)
+
+    def forward(self, x):
+        return self.outer(x + torch.relu(self.inner(x)))
+
+
+@pytest.mark.parametrize("instrument", ["locality", "shape_fits"])
+def test_a_layer_without_positions_says_so_and_what_it_says_to_do_works(instrument):
+    torch.manual_seed(0)
+    network = Residual()
+    with pytest.warns(UserWarning, match=f"has no {instrument}: ") as told:
+        found = sparsight.measure_network(network, TASK, instruments=[instrument])
+    messages = [str(each.message) for each in told]
+    assert [message.partition(" has")[0] for message in messages] == ["layer 'inner'", "layer 'outer'"]
+    assert not any(dataset.data_vars for dataset in found.values())
+    # The message ends with: geometries={'inner': sparsight.Geometry(channels, size)}, where channels times …
+    num_inputs = TASK.geometry.num_inputs
+    assert "geometries={'inner': sparsight.Geometry(channels, size)}" in messages[0]
+    assert messages[0].endswith(f"is {num_inputs}")
+    geometries = {"inner": sparsight.Geometry(1, (num_inputs,))}
+    layers = sparsight.measure_network(
+        network, TASK, layers=["inner"], instruments=[instrument], geometries=geometries
+    )
+    assert layers["inner"].data_vars
+
+
+def test_a_chain_of_linear_layers_has_the_geometry_of_its_task_without_a_warning():
+    network = nn.Sequential(nn.Linear(TASK.geometry.num_inputs, 6), nn.ReLU(), nn.Linear(6, TASK.num_classes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = sparsight.measure_network(network, TASK, layers=["0"], instruments=["locality"])
+    assert "locality.attained_share" in found["0"]
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_output_projection_of_attention_is_measured_on_what_its_heads_return(batch_first):
+    torch.manual_seed(0)
+    network = SmallTransformer()
+    network.block.self_attn.batch_first = batch_first  # the block's inputs are (samples, tokens) either way
+    if not batch_first:
+        network.embed.register_forward_hook(lambda _m, _i, outputs: outputs.transpose(0, 1))
+        network.block.register_forward_hook(lambda _m, _i, outputs: outputs.transpose(0, 1))
+    # With tokens first, the rows of the layers after it are not those of the samples: it is measured alone.
+    layers = None if batch_first else ["block.self_attn.out_proj"]
+    found = sparsight.measure_network(network, TASK, layers=layers, instruments=["gaussianity"])
+    if batch_first:
+        assert list(found) == ["embed", "block.self_attn.out_proj", "block.linear1", "block.linear2", "out"]
+    attention = network.block.self_attn
+    caught = []
+    attention.register_forward_hook(lambda _m, _i, outputs: caught.append(outputs[0]))
+    with torch.no_grad():
+        network.eval()(TASK.samples("test")[0])
+    np.testing.assert_allclose(
+        found["block.self_attn.out_proj"]["gaussianity.excess_kurtosis_per_unit"],
+        sparsight.gaussianity(
+            (caught[0] if batch_first else caught[0].transpose(0, 1)).reshape(-1, 8).double()
+        ).excess_kurtosis,
+        rtol=1e-4, atol=1e-6,
+    )  # fmt: skip
+
+
+def test_weights_outside_the_masks_count_as_zero_whatever_they_are():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 2))
+    mask = torch.rand(8, 24) < 0.5
+    zeroed, hidden = copy.deepcopy(network), copy.deepcopy(network)
+    with torch.no_grad():
+        zeroed[0].weight[~mask] = 0
+        hidden[0].weight[~mask] = torch.nan
+    expected, *others = (
+        sparsight.measure_network(
+            each, TASK, masks={"0.weight": mask}, instruments=["gaussianity", "cavity"]
+        )["0"]
+        for each in (zeroed, network, hidden)
+    )
+    for found in others:
+        assert found.identical(expected)
+    assert hidden[0].weight.isnan().any()
+
+
+def test_the_masks_of_a_live_pruned_module_are_its_own():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.no_grad():
+        network[0].weight[0, 0] = 0  # kept, and 0
+    torch.nn.utils.prune.custom_from_mask(network[0], "weight", (torch.arange(24) < 10).expand(8, 24))
+    found = sparsight.measure_network(network, TASK, layers=["0"], instruments=["cavity"])["0"]
+    kept = ~np.isnan(found["cavity.delta_kurtosis"].values)
+    assert kept[:, :10].all()
+    assert not kept[:, 10:].any()

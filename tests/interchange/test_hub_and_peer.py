@@ -1,5 +1,8 @@
 import json
+import os
 import pickle
+import stat
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import torch
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.interchange import PrunedState, read_hub_folder, read_peer_level, write_hub_folder
+from sparsight.interchange._state_files import read_state
 from sparsight.network import NetworkSettings
 from tests.toy import linear_task, small_network
 
@@ -129,3 +133,177 @@ def test_the_command_line_imports(tmp_path, monkeypatch, capsys):
     assert ended.value.code == 0
     assert "IMP_itdata_3.pkl: step 9 of [4, 9], density" in capsys.readouterr().out
     assert read_hub_folder(tmp_path / "IMP_itdata_3")[0].linear_0.in_features == 12
+
+
+def shared(depth, leaf):
+    """Lists of two, nested: both entries are the same list, so that 2^depth leaves take 3 bytes a level."""
+    for _ in range(depth):
+        leaf = [leaf, leaf]
+    return leaf
+
+
+BOMBS = {
+    "weights": (7, lambda content, bomb: content[7][-1][0].__setitem__(0, bomb)),
+    "bias": (7, lambda content, bomb: content[7][-1][0].__setitem__(1, bomb)),
+    "statistics": (8, lambda content, bomb: content[8][-1].__setitem__(0, bomb)),
+    "masks": (9, lambda content, bomb: content[9][0].__setitem__(0, bomb)),
+    "kind of a layer": (0, lambda content, bomb: content[0][0].__setitem__(0, bomb)),
+    "size of a layer": (0, lambda content, bomb: content[0][0].__setitem__(1, bomb)),
+    "steps": (2, lambda content, bomb: content.__setitem__(2, bomb)),
+    "errors": (6, lambda content, bomb: content.__setitem__(6, bomb)),
+    "all": (0, lambda content, bomb: content.__setitem__(slice(None), [bomb] * 10)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("leaf", [1.0, "f", [], np.float32(1)])
+def test_nested_shared_lists_are_refused_before_they_are_unfolded(tmp_path, name, leaf):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    BOMBS[name][1](content, shared(60, leaf))
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError) as caught:
+            read_peer_level(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value)) < 1000
+    assert peak < 20 * 2**20
+
+
+def test_wide_shared_lists_are_counted_as_well(tmp_path):
+    """Ten thousand times one row of ten thousand: 400 MB out of 60 kB."""
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path, sizes=((12, 7), (7, 3)))
+    row = [1.0] * 10_000
+    content[0][0][1] = content[0][1][1] = [10_000, 10_000]
+    content[7][-1][0][0] = [row] * 10_000
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    with pytest.raises(InputError, match=r"declares \d+ weights and has \d+ bytes"):
+        read_peer_level(path)
+
+
+def test_lists_in_place_of_arrays_are_read(tmp_path):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    expected = read_peer_level(path)
+    content[7][-1][0] = [each.astype(float).tolist() for each in content[7][-1][0]]
+    content[8][-1][1] = list(content[8][-1][1])
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    found = read_peer_level(path)
+    for name, value in expected.pruned.state.items():
+        assert torch.equal(found.pruned.state[name], value)
+
+
+@pytest.mark.parametrize(
+    "sizes", [((12, 7), (8, 3)), (), ((0, 7), (7, 3)), ((12, -7), (-7, 3)), ((2.0**70, 3),)]
+)
+def test_layers_that_do_not_follow_each_other_are_refused(tmp_path, sizes):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    content[0] = [["f", list(size), True] for size in sizes]
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(InputError, match=r"IMP_itdata_0\.pkl"):
+        read_peer_level(path)
+
+
+def test_one_layer_is_a_network(tmp_path):
+    content = ancestors_level(tmp_path / "IMP_itdata_0.pkl", sizes=((12, 3),))
+    level = read_peer_level(tmp_path / "IMP_itdata_0.pkl")
+    inputs = np.random.default_rng(1).normal(size=(20, 12)).astype(np.float32)
+    found = level.network(torch.from_numpy(inputs)).detach().numpy()
+    np.testing.assert_allclose(found, forward(content, 1, inputs), rtol=2e-4, atol=2e-4)
+    write_hub_folder(tmp_path / "hub", level.settings, level.pruned, "A test.")
+    assert torch.equal(
+        read_hub_folder(tmp_path / "hub")[0](torch.from_numpy(inputs)),
+        level.network(torch.from_numpy(inputs)),
+    )
+
+
+def imported(monkeypatch, folder, *arguments):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as ended:
+        main(["import-peer", *map(str, arguments)])
+    return ended.value.code
+
+
+@pytest.mark.parametrize("name", ["...pkl", "..pkl", ".pkl", "level", "-a.pkl", ".hidden.pkl"])
+def test_a_name_that_gives_no_new_folder_is_refused(tmp_path, monkeypatch, capsys, name):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "README.md").write_text("mine")
+    (inner / "README.md").write_text("mine")
+    ancestors_level(inner / name)
+    before = sorted(tmp_path.rglob("*"))
+    assert imported(monkeypatch, inner, f"./{name}") == 2
+    assert "name one with --out" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert imported(monkeypatch, inner, f"./{name}", "--out", "new") == 0
+    assert (inner / "new" / "config.json").exists()
+
+
+@pytest.mark.parametrize("file", ["README.md", "config.json", "model.safetensors"])
+def test_a_folder_with_files_of_others_is_not_overwritten(tmp_path, monkeypatch, capsys, file):
+    ancestors_level(tmp_path / "level.pkl")
+    (tmp_path / "level").mkdir()
+    (tmp_path / "level" / file).write_text("mine")
+    assert imported(monkeypatch, tmp_path, "level.pkl") == 2
+    assert f"level holds {file}" in capsys.readouterr().err
+    assert (tmp_path / "level" / file).read_text() == "mine"
+    assert [path.name for path in (tmp_path / "level").iterdir()] == [file]
+    (tmp_path / "level" / file).unlink()
+    assert imported(monkeypatch, tmp_path, "level.pkl") == 0
+    assert imported(monkeypatch, tmp_path, "level.pkl") == 0  # its own folder is written again
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_inputs": 10**12}, {"num_classes": 10**12}, {"num_inputs": float("inf")}, {"num_inputs": "x"}],
+)
+def test_a_config_that_asks_for_all_memory_is_refused_before_a_network_is_built(tmp_path, change):
+    hub_folder(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(InputError, match=r"does not fit|is missing or damaged"):
+        read_hub_folder(tmp_path)
+    config["network"]["widths"] = [10**9]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="does not fit"):
+        read_hub_folder(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 10**5)
+    with pytest.raises(InputError, match="is missing or damaged"):
+        read_hub_folder(tmp_path)
+
+
+STATES = {
+    "stride 0": {"a": torch.zeros(1).expand(10**12)},
+    "overlapping": {"a": torch.zeros(100).as_strided((90, 90), (1, 0))},
+    "one storage, many names": dict.fromkeys(map(str, range(50)), torch.zeros(1000)),
+    "sparse": {"a": torch.zeros(3, 3).to_sparse()},
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_states_with_more_numbers_than_bytes_are_refused(tmp_path, name):
+    torch.save(STATES[name], tmp_path / "a.pt")
+    with pytest.raises(InputError, match="not an ordinary tensor|would unpack to"):
+        read_state(tmp_path / "a.pt")
+
+
+def test_shared_and_transposed_weights_are_read(tmp_path):
+    weight = torch.arange(6.0).reshape(2, 3)
+    torch.save({"encoder": weight, "decoder": weight, "turned": weight.T}, tmp_path / "a.pt")
+    assert torch.equal(read_state(tmp_path / "a.pt")["turned"], weight.T)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_exported_files_follow_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        hub_folder(tmp_path / "hub")
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "hub").iterdir()}
+    assert modes == {0o666 & ~mask}

@@ -102,6 +102,42 @@ class Reduce:
         return self.reduced
 
 
+def python_2_text(content):
+    """Return bytes as python 2 wrote a string in protocol 0."""
+    return b"S" + repr(content)[1:].encode("ascii") + b"\n"
+
+
+@given(st.binary())
+def test_strings_of_protocol_0_may_hold_any_byte(content):
+    assert unpickle_restricted(python_2_text(content) + b".", "x") == content
+
+
+@pytest.mark.parametrize("code", [b"u1", b"f8", b">i4"])
+def test_an_array_of_python_2_in_protocol_0_comes_back(code):
+    expected = np.array([200, 128, 7, 39, 92, 10], code.decode())
+    content = (
+        b"(dp0\nS'data'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\n"
+        b"p5\ntp6\nRp7\n(I1\n(I6\ntp8\ncnumpy\ndtype\np9\n(S'"
+        + code.strip(b">")
+        + b"'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'"
+        + (code[:1] if code[:1] == b">" else b"|" if code == b"u1" else b"<")
+        + b"'\np13\nNNNI-1\nI-1\nI0\ntp14\nbI00\n"
+        + python_2_text(expected.tobytes())
+        + b"p15\ntp16\nbs."
+    )
+    found = unpickle_restricted(content, "x")[b"data"]
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize(
+    "line", [b"'", b"", b"'a", b"\"a'", b"a", b"'\\'", b"'a' + 'b'", b"'a' * 9", b"'\x80'", b"x'"]
+)
+def test_strings_of_protocol_0_that_are_none_are_refused(line):
+    with pytest.raises(InputError, match="is not a pickle of arrays or is damaged"):
+        unpickle_restricted(b"S" + line + b"\n.", "x")
+
+
 def hostile(marker):
     command = f"touch {marker}"
     return {
@@ -310,5 +346,5 @@ def test_files_that_are_not_there_or_too_large_are_named(tmp_path, monkeypatch):
         read_restricted_pickle(tmp_path / "absent")
     monkeypatch.setattr(interpreter, "MAX_FILE_BYTES", 3)
     (tmp_path / "large").write_bytes(b"1234")
-    with pytest.raises(InputError, match="large has 4 bytes; more than 3"):
+    with pytest.raises(InputError, match="large cannot be read: it has 4 bytes, and at most 3"):
         read_restricted_pickle(tmp_path / "large")

@@ -14,6 +14,7 @@ from tests.toy import NETWORKS, linear_task
 TRAINING = TrainingSettings(steps=12, batch_size=32, learning_rate=0.05)
 
 
+@pytest.mark.filterwarnings("ignore:layer 'block.self_attn.out_proj' is pruned, but")
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("named", [True, False])
 def test_named_linear_layers_are_pruned_and_the_rest_is_trained_whole(kind, named):
@@ -34,6 +35,17 @@ def test_named_linear_layers_are_pruned_and_the_rest_is_trained_whole(kind, name
         elif value.is_floating_point() and value.numel() > 4:
             assert (value != 0).float().mean() > 0.9, name
     assert levels[-1].density == pytest.approx(0.25, abs=0.01)
+
+
+def test_that_attention_is_pruned_in_part_is_said():
+    torch.manual_seed(0)
+    with pytest.warns(
+        UserWarning, match="out_proj' is pruned, but the projections of queries, keys and values"
+    ):
+        level = next(
+            imp(NETWORKS["transformer"][0](), linear_task(), TRAINING, PruningSettings(max_levels=1))
+        )
+    assert "block.self_attn.out_proj.weight" in level.masks
 
 
 def test_layers_that_share_a_weight_are_refused_and_one_of_them_can_be_named():

@@ -119,3 +119,20 @@ def test_what_makes_no_sense_is_told_in_one_line(overrides, message):
     with pytest.raises(InputError, match=message) as raised:
         recipe(*overrides)
     assert "\n" not in str(raised.value)
+
+
+def test_the_recipe_of_tickets_changes_one_thing_in_each_condition():
+    tickets = load_recipe("tickets")
+    ticket = tickets.condition("imp")
+    for name in tickets.condition_names():
+        condition = tickets.condition(name)
+        assert (condition.data, condition.network, condition.training) == (
+            ticket.data, ticket.network, ticket.training
+        )  # fmt: skip
+        assert condition.pruning.rewind == "init"
+        if name not in ("imp", "one_shot", "random"):
+            pruning = condition.pruning
+            assert tickets.chain_of_sources(name) == [name, "imp"]
+            assert (pruning.weights == "rewound") + (pruning.rearranged == "none") == 1
+    photographs = load_recipe("tickets", ["data.source=photographs"])
+    assert photographs.data.source == "photographs"

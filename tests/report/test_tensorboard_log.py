@@ -34,6 +34,34 @@ def test_events_hold_the_stored_numbers(stored_run, logged):
         assert near == pytest.approx(records[-1].measures["linear_0"]["locality.near"].value)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("announced", [True, False])
+def test_levels_that_a_killed_run_stored_are_in_the_log(stored_run, tmp_path, logged, before, announced):
+    """The first call logged some levels of the first replicate, perhaps of none other, and was killed."""
+    first = stored_run.directory.replicates()[0]
+    stored = stored_run.directory.num_levels(*first)
+    assert stored > 1
+    again = tmp_path / "again"
+    killed = TensorBoardLog(again)
+    for index in range(before):
+        killed(stored_run.directory, *first, index)
+    with TensorBoardLog(again) as log:
+        if announced:
+            log(stored_run.directory, *first, stored - 1)
+        log.catch_up(stored_run.directory)
+    for condition, replicate in stored_run.directory.replicates():
+        place = f"{condition}/replicate_{replicate:03d}"
+        events, expected = (
+            EventAccumulator(str(folder / place)) for folder in (again / "tensorboard", logged)
+        )
+        events.Reload()
+        expected.Reload()
+        assert events.Tags()["scalars"] == expected.Tags()["scalars"]
+        for tag in expected.Tags()["scalars"]:
+            found = [(each.step, each.value) for each in events.Scalars(tag)]
+            assert found == [(each.step, each.value) for each in expected.Scalars(tag)]
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match=r"pip install 'sparsight\[tensorboard\]'"):

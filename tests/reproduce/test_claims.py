@@ -345,3 +345,46 @@ def test_higher_order(truths, noise, verdict):
 )
 def test_pictures(truths, noise, verdict):
     assert _verdict("pictures", truths, noise) == verdict
+
+
+def _accuracies(**values):
+    return {("test_accuracy", condition): value for condition, value in values.items()}
+
+
+_LOSE = {"random": 0.8, "reinitialised": 0.85, "shuffled_layer": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "noise", "verdict"),
+    [
+        (_LOSE, 0.002, "supported"),
+        (_LOSE | {"reinitialised": 0.9}, 0.002, "mixed"),  # the mask alone is enough
+        (
+            _LOSE | {"imp": np.where(LEVELS > 0, 0.86, 0.9)},
+            0.002,
+            "mixed",
+        ),  # better than random, not matching
+        ({"imp": np.where(LEVELS > 0, 0.8, 0.9)}, 0.002, "contradicted"),
+        (_LOSE, 0.5, "undecided"),
+    ],
+)
+def test_ticket(accuracies, noise, verdict):
+    assert _verdict("ticket", _accuracies(**accuracies), noise) == verdict
+
+
+def test_a_ticket_without_any_mechanism_only_matches_the_dense_network():
+    assert _verdict("ticket", {}, 0.002) == "mixed"  # every condition is as good as the dense network
+
+
+@pytest.mark.parametrize(
+    ("imp", "random", "noise", "verdict"),
+    [
+        (0.005, 0.1, 0.001, "supported"),
+        (0.005, 0.006, 0.001, "mixed"),  # stable, as is everything
+        (0.1, 0.005, 0.001, "contradicted"),
+        (0.005, 0.1, 1.0, "undecided"),
+    ],
+)
+def test_stability(imp, random, noise, verdict):
+    truths = {("stability.error_barrier", "imp"): imp, ("stability.error_barrier", "random"): random}
+    assert _verdict("stability", truths, noise) == verdict

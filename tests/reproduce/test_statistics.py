@@ -5,6 +5,7 @@ from scipy.stats import spearmanr
 from sparsight.errors import InputError
 from sparsight.reproduce._statistics import (
     at_density,
+    best_beyond_dense,
     change,
     dense,
     difference,
@@ -45,6 +46,7 @@ def _ending_early(results, replicates, level):
         (dense("near", "imp"), 0.0),
         (change("near", "imp"), 5.0),
         (last_above_earlier("near", "imp"), 1.0),
+        (best_beyond_dense("near", "imp"), 5.0),
         (rank_correlation_with_level("near", "imp"), 1.0),
         (in_window("near", "imp", 0.0, 2.0), 2.5),
         (in_window("near", "imp", 0.0, 1.0), 3.0),
@@ -62,6 +64,37 @@ def _ending_early(results, replicates, level):
 )
 def test_each_statistic_is_what_it_says(results, statistic, value):
     assert statistic(results) == pytest.approx(np.full(10, value), nan_ok=True)
+
+
+def test_best_level_is_chosen_by_the_other_replicates(results):
+    values = np.zeros((10, 6))
+    values[:, 0] = 0.25  # dense
+    values[:, 2] = 1.0  # the best for all
+    values[3, 4] = 100.0  # one outlier makes level 4 the best for all others, and not for itself
+    changed = results.copy(deep=True)
+    changed["near"].loc[{"condition": "imp"}] = values
+    expected = np.full(10, -0.25)
+    expected[3] = 0.75
+    assert best_beyond_dense("near", "imp")(changed) == pytest.approx(expected)
+
+
+def test_noise_alone_has_no_best_level_beyond_dense(results):
+    gains, greatest = [], []
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(size=(10, 6))
+        changed = results.copy(deep=True)
+        changed["near"].loc[{"condition": "imp"}] = values
+        gains.append(best_beyond_dense("near", "imp")(changed).mean())
+        greatest.append((values[:, 1:].max(axis=1) - values[:, 0]).mean())
+    standard_error = np.std(gains) / np.sqrt(len(gains))
+    assert abs(np.mean(gains)) < 4 * standard_error
+    assert np.mean(greatest) > 1.0  # what a maximum over levels would have found
+
+
+def test_best_level_needs_two_replicates_and_a_pruned_level(results):
+    alone = results.isel(replicate=[0])
+    assert np.isnan(best_beyond_dense("near", "imp")(alone)).all()
+    assert np.isnan(best_beyond_dense("near", "imp")(results.isel(level=[0]))).all()
 
 
 def test_window_and_nearest_level_are_found_by_a_loop_over_levels(results):

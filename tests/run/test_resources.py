@@ -11,6 +11,23 @@ GIB = 2**30
 SMALL, MIDDLE, LARGE = Size(5_000, GIB), Size(2_000_000, GIB), Size(500_000_000, 40 * GIB)
 
 
+@pytest.fixture(autouse=True)
+def no_limit(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "threads"),
+    [("1", 1), ("3", 3), ("99", 8), ("2,4", 2), ("", 8), ("0", 8), ("-2", 8), ("many", 8), (" 2 ", 2)],
+)
+def test_the_users_number_of_threads_is_an_upper_limit(monkeypatch, value, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    placement = place(LARGE, 20, ["cpu"], num_cores=8, memory=64 * GIB)
+    assert (placement.jobs, placement.threads) == (1, threads)
+    assert ("OMP_NUM_THREADS" in placement.reason) == (threads < 8)
+    assert place(LARGE, 20, ["cpu"], num_cores=8, memory=64 * GIB, max_threads=8).threads == 8
+
+
 @pytest.mark.parametrize(
     ("size", "num_units", "devices", "asked", "jobs", "threads"),
     [

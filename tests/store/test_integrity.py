@@ -113,6 +113,70 @@ def test_damaged_measures_are_made_again_without_training(short_recipe, short_co
     assert not list(short_copy.rglob("*.damaged"))
 
 
+def level_of(run, condition, index):
+    return run / condition / "replicate_000" / f"level_{index:03d}"
+
+
+def copy_level(source, target):
+    shutil.rmtree(target)
+    shutil.copytree(source, target)
+
+
+def with_seed(run, seed):
+    page = level_of(run, "imp", 1) / RECORD
+    write_sealed(page, json.loads(page.read_text()) | {"seed": seed})
+
+
+MISPLACED = {
+    "another level": (
+        lambda run: copy_level(level_of(run, "imp", 2), level_of(run, "imp", 1)), "it is of level 2"
+    ),
+    "another condition": (
+        lambda run: copy_level(level_of(run, "random", 1), level_of(run, "imp", 1)),
+        "condition is 'random' there and 'imp' here",
+    ),
+    "another seed": (lambda run: with_seed(run, 12), "its seed is 12"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("move", "words"), MISPLACED.values(), ids=MISPLACED)
+def test_a_level_of_another_place_is_told_and_computed_again(short_recipe, short_copy, move, words):
+    before = digests(short_copy)
+    move(short_copy)
+    found = problems(short_copy)
+    assert any(words in problem for problem in found), found
+    assert check_replicate(RunDirectory.open(short_copy), "imp", 0).last_good == 0
+    run_recipe(short_recipe, short_copy, jobs=1)
+    assert without_what_was_set_aside(short_copy) == before
+
+
+def test_masks_that_the_level_before_did_not_leave_are_told(short_copy):
+    # A level of another run may have every name right: only its masks tell.
+    folder, other = level_of(short_copy, "imp", 1), level_of(short_copy, "random", 1)
+    for name in (MASKS, WEIGHTS, MEASURES):
+        shutil.copy(other / name, folder / name)
+    mine, theirs = (json.loads((each / RECORD).read_text()) for each in (folder, other))
+    write_sealed(folder / RECORD, theirs | {"identity": mine["identity"]})
+    assert any("other masks than level 0 left" in problem for problem in problems(short_copy))
+
+
+def test_swapped_conditions_are_told_and_refused(short_recipe, short_copy):
+    (short_copy / "imp").rename(short_copy / "x")
+    (short_copy / "random").rename(short_copy / "imp")
+    (short_copy / "x").rename(short_copy / "random")
+    assert any("condition is 'random' there and 'imp' here" in problem for problem in problems(short_copy))
+    with pytest.raises(InputError, match="begun with other settings"):
+        run_recipe(short_recipe, short_copy, jobs=1)
+    assert not list(short_copy.rglob("*.damaged"))
+
+
+def test_a_missing_environment_is_told_and_made_again(short_recipe, short_copy):
+    (short_copy / ENVIRONMENT).unlink()
+    assert f"{short_copy / ENVIRONMENT} is missing" in problems(short_copy)[0]
+    run_recipe(short_recipe, short_copy, jobs=1)
+    assert problems(short_copy) == []
+
+
 def test_a_gap_between_levels_is_told_and_closed(short_recipe, short_copy):
     before = digests(short_copy)
     shutil.rmtree(short_copy / "imp" / "replicate_000" / "level_001")

@@ -40,7 +40,7 @@ def test_a_finished_run(short_run):
     assert [(each.num_levels, each.levels_expected, each.is_finished) for each in state.replicates] == [
         (3, 3, True)
     ] * 2
-    assert words(status_table([state]), 160).splitlines()[1].split()[1:5] == ["finished", "2", "of", "2"]
+    assert words(status_table([state], 160), 160).splitlines()[1].split()[1:5] == ["finished", "2", "of", "2"]
 
 
 def test_a_run_that_was_stopped_and_one_that_goes_on(short_copy):
@@ -56,7 +56,7 @@ def test_a_run_that_was_stopped_and_one_that_goes_on(short_copy):
         shown = words(run_view(state, 120), 120)
         for part in ("random", "2 of 2", "15/30", "49.00 %", "0.875", "5 of 6 levels, about"):
             assert part in shown
-        assert f"process {os.getpid()} on" in words(status_table([state]), 200)
+        assert f"process {os.getpid()} on" in words(status_table([state], 200), 200)
     for width in (60, 80, 100, 140):
         assert max(map(len, words(run_view(state, width), width).splitlines())) <= width
 
@@ -74,10 +74,10 @@ def test_a_damaged_page_and_a_failed_replicate_are_told(short_copy):
     directory.note_failure("random", 0, "the loss became nan")
     state = run_state(directory)
     assert state.state == "finished"
-    assert "1 of 2, 1 failed" in words(status_table([state]), 200)
+    assert "1 of 2, 1 failed" in words(status_table([state], 200), 200)
     (short_copy / "imp" / "replicate_000" / "level_001" / "level.json").write_text("{")
     assert run_state(directory).state == "damaged"
-    assert "damaged" in words(status_table([run_state(directory)]), 200)
+    assert "damaged" in words(status_table([run_state(directory)], 200), 200)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"level": 1}', b"\xff\xfe"])

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -49,7 +48,6 @@ def cli(cluster, tmp_path, monkeypatch, capsys):
     """Run the command line in this process, which takes less time than one for each call."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
-    monkeypatch.setitem(sys.modules, "sparsight_plugin_toy", toy)
 
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:

@@ -1,13 +1,15 @@
 """Commands that list what there is to run, and on which data."""
 
+import io
 import sys
 import tomllib
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from sparsight.cli._terminal import Overrides, terminal
+from sparsight.cli._terminal import Overrides, Plugins, terminal
 from sparsight.errors import InputError
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -26,9 +28,12 @@ def recipes(name: str | None = None) -> None:
     if name is None:
         width = max(map(len, shipped))
         for each, text in shipped.items():
-            print(f"{each:{width}}  {tomllib.loads(text)['question'].splitlines()[0]}")
+            question = tomllib.loads(text)["question"].splitlines()[0]
+            terminal().print(f"{each:{width}}  {question}", soft_wrap=True)
     elif name in shipped:
-        print(shipped[name], end="")
+        if not sys.stdout.isatty() and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # a file of TOML is UTF-8 whatever the locale
+        print(shipped[name], end="")  # whole lines, and our own
     else:
         raise InputError(f"no shipped recipe is called {name!r}; there are {', '.join(shipped)}")
 
@@ -37,6 +42,7 @@ def data(
     name: str | None = None,
     *,
     overrides: Overrides = (),
+    plugins: Plugins = (),
     seed: int = 0,
     download: bool = False,
     mirrors: Annotated[tuple[str, ...], Parameter(name="--mirror")] = (),
@@ -62,10 +68,13 @@ def data(
 
         if name is None:
             raise InputError(f"--download needs a name: {', '.join(PUBLISHED)}")
-        folder = download_set(name, mirrors, lambda url: print(f"getting {url}", file=sys.stderr))
-        print(f"{name} is in {folder}: use it with --set data.folder={folder}")
+        folder = download_set(name, mirrors, lambda url: print(printable(f"getting {url}"), file=sys.stderr))
+        terminal().print(f"{name} is in {folder}: use it with --set data.folder={folder}", soft_wrap=True)
         return
 
     from sparsight.cli.views._data_sources import availability_table, description_table
+    from sparsight.run import load_plugins
+
+    load_plugins(plugins)
 
     terminal().print(description_table(name, overrides, seed) if name else availability_table())

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from sparsight.cli._terminal import terminal
+from sparsight.errors import InputError
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
@@ -57,12 +58,12 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
     step
         Stored training step to read. [default: the last]
     out
-        Folder to write. [default: the name of the file]
+        Folder to write. [default: the name of the file without its suffix, in this folder]
     """
     from sparsight.interchange import read_peer_level, write_hub_folder
 
+    folder = out or _folder_named_after(file)
     level = read_peer_level(file, step)
-    folder = out or Path(file.stem)
     provenance = f"Read from `{file.name}`, step {level.step}; validation error {level.validation_error:.4f}."
     write_hub_folder(folder, level.settings, level.pruned, provenance)
     terminal().print(
@@ -70,3 +71,12 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
         f"biases, validation error {level.validation_error:.4f}; written: {folder}",
         soft_wrap=True,
     )
+
+
+def _folder_named_after(file: Path) -> Path:
+    """Return the folder that is written unless the user names one."""
+    folder = Path(file.stem)
+    # "...pkl" has the stem "..", a file without a suffix has its own name, and a hidden folder is not found.
+    if not folder.name.strip(". ") or folder.name.startswith((".", "-")) or folder.is_file():
+        raise InputError(f"{file.name!r} gives no name for a new folder: name one with --out")
+    return folder

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
-from sparsight.cli._terminal import Plugins, terminal
+from sparsight.cli._terminal import AcceptChanges, Plugins, terminal
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
 def measure(
-    run: Path, *, instruments: str | None = None, plugins: Plugins = (), levels: bool = False
+    run: Path,
+    *,
+    instruments: str | None = None,
+    plugins: Plugins = (),
+    accept_changes: AcceptChanges = False,
+    levels: bool = False,
 ) -> None:
     """Apply instruments to the stored levels of a run again, without training.
 
@@ -33,6 +38,7 @@ def measure(
         opened.directory,
         instruments.split(",") if instruments else None,
         on_level=lambda *level: console.print(announce_level(*level)),
+        accept_changes=accept_changes,
     )
     print_summary(console, opened, levels=levels)
     console.print(f"report: {write_report(opened)}", soft_wrap=True)

@@ -32,7 +32,7 @@ def reproduce(
     robustness
         Repeat with width, learning rate and rewind step halved and doubled.
     """
-    from sparsight.cli.views._claims import claims_table, findings_table, run_notice
+    from sparsight.cli.views._claims import claims_table, findings_view, run_notice
     from sparsight.reproduce import Studies, reproduce as reproduce_claim, select_claims, write_table
 
     console = terminal()
@@ -48,6 +48,6 @@ def reproduce(
     )
     for claim in chosen.values():
         outcome = reproduce_claim(claim, studies, robustness=robustness)
-        console.print(findings_table(outcome))
+        console.print(findings_view(outcome))
         path = write_table(outcome, results or out / "claims" / scale)
         console.print(f"table: {path}", soft_wrap=True)

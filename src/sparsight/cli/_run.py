@@ -4,13 +4,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-from sparsight.cli._terminal import Overrides, Plugins, printable, terminal
+from sparsight.cli._terminal import AcceptChanges, Overrides, Plugins, terminal
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
 
 
 def run(
-    recipe: str = "photographs",
+    recipe: str = "textures",
     *,
     overrides: Overrides = (),
     out: Path | None = None,
@@ -21,6 +22,7 @@ def run(
     log: Literal["tensorboard"] | None = None,
     together: int | None = None,
     cuda_graph: bool = False,
+    accept_changes: AcceptChanges = False,
     levels: bool = False,
 ) -> int:
     """Run a recipe: train, prune, measure, and report. The same command resumes a stopped run.
@@ -88,7 +90,10 @@ def run(
             on_look=view,
             together=together,
             cuda_graph=cuda_graph,
+            accept_changes=accept_changes,
         )
+        if events is not None:
+            events.catch_up(directory)
     opened = Run(directory)
     # First: the terminal may be gone, and then printing raises.
     report = write_report(opened)

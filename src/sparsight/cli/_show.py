@@ -6,9 +6,30 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sparsight.cli._terminal import terminal
-from sparsight.errors import InputError
+from sparsight.errors import InputError, SparsightError
+from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
+
+
+def show(*runs: Path, levels: bool = False) -> None:
+    """Print again what runs ended with, and write nothing.
+
+    Parameters
+    ----------
+    runs
+        Run directories.
+    levels
+        Print a table of every level, not of the last ones alone.
+    """
+    from sparsight.cli.views._summary import print_summary
+    from sparsight.store import open_run
+
+    if not runs:
+        raise InputError("show needs a run directory, as in sparsight show runs/photographs-1a2b3c4d")
+    console = terminal()
+    for each in [open_run(path) for path in runs]:
+        print_summary(console, each, levels=levels)
 
 
 def report(*runs: Path, out: Path | None = None, levels: bool = False) -> None:
@@ -108,8 +129,10 @@ def movie(
     terminal().print(f"movie: {path}", soft_wrap=True)
 
 
-def status(*runs: Path) -> None:
+def status(*runs: Path) -> int:
     """List runs with their progress, accuracy, time left, and the process that writes to them.
+
+    The exit status is 1 if one of them cannot be read.
 
     Parameters
     ----------
@@ -126,7 +149,18 @@ def status(*runs: Path) -> None:
         return [path] if (path / RECIPE).exists() else inside
 
     found = [run for path in runs or (Path("runs"),) for run in runs_in(path)]
-    terminal().print(status_table([run_state(RunDirectory.open(path)) for path in found]))
+    states, unreadable = [], []
+    for path in found:
+        try:
+            states.append(run_state(RunDirectory.open(path)))
+        except SparsightError as error:  # the others can be listed
+            unreadable.append(printable(str(error)))
+    console = terminal()
+    if states:
+        console.print(status_table(states, console.width))
+    for line in unreadable:
+        console.print(f"not listed: {line}", soft_wrap=True)
+    return 1 if unreadable else 0
 
 
 def check(run: Path) -> int:
@@ -143,6 +177,26 @@ def check(run: Path) -> int:
     from sparsight.store import RunDirectory, check_run
 
     problems, replicates = check_run(RunDirectory.open(run))
+    console = terminal()
     for line in health_lines(problems, replicates):
-        print(line)
+        console.print(line, soft_wrap=True)
     return 1 if problems or any(health.problems for health in replicates) else 0
+
+
+def tickets(run: Path, *, density: float | None = None) -> None:
+    """Compare conditions of a run at one density: with the ticket, random pruning and the dense network.
+
+    The ticket is the first condition that finds its masks by a criterion other than random. Where the
+    instrument stability was measured, a second table has the barriers between two copies.
+
+    Parameters
+    ----------
+    run
+        Run directory.
+    density
+        Kept weights / prunable weights. [default: the lowest that all conditions reached]
+    """
+    from sparsight.cli.views._tickets import print_tickets
+    from sparsight.store import open_run
+
+    print_tickets(terminal(), open_run(run), density)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from sparsight.cli._terminal import Plugins, terminal
+from sparsight.cli._terminal import AcceptChanges, Plugins, terminal
 from sparsight.sweep import SlurmOptions
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
@@ -27,6 +27,7 @@ def run(
     jobs: int | None = None,
     plugins: Plugins = (),
     checkpoint_seconds: float | None = None,
+    accept_changes: AcceptChanges = False,
     slurm: Annotated[SlurmOptions, Parameter(name="*", group="Slurm")] = SlurmOptions(),  # noqa: B008
 ) -> int:
     """Run what is not finished; `sparsight sweep FILE` is the same command.
@@ -58,7 +59,13 @@ def run(
         soft_wrap=True,
     )
     if engine == "slurm":
-        submitted = submit_jobs(plan, slurm, plugins=plugins, checkpoint_seconds=checkpoint_seconds or 600.0)
+        submitted = submit_jobs(
+            plan,
+            slurm,
+            plugins=plugins,
+            checkpoint_seconds=checkpoint_seconds or 600.0,
+            accept_changes=accept_changes,
+        )
         console.print(f"submitted: {len(submitted)} jobs; see sparsight sweep status {plan.directory.path}")
         return 0
     outcomes = run_sweep(
@@ -66,9 +73,10 @@ def run(
         jobs=jobs,
         plugins=plugins,
         checkpoint_seconds=checkpoint_seconds or 60.0,
+        accept_changes=accept_changes,
         on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
     )
-    console.print(sweep_table(Sweep(plan.directory)))
+    console.print(sweep_table(Sweep(plan.directory), console.width))
     return 1 if any(outcome.end == "error" for outcome in outcomes) else 0
 
 
@@ -82,12 +90,12 @@ def status(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 def collect(path: _SweepPath, *, plugins: Plugins = ()) -> None:
     """Write results.csv, with every number of every case, into the folder of the sweep."""
     from sparsight.cli.views._sweep import sweep_table
+    from sparsight.sweep import write_results
 
     opened = _opened(path, plugins)
-    results = opened.path / "results.csv"
-    opened.frame().to_csv(results, index=False)
+    results = write_results(opened)
     console = terminal()
-    console.print(sweep_table(opened))  # what the results do not hold yet
+    console.print(sweep_table(opened, console.width))  # what the results do not hold yet
     console.print(f"results: {results}", soft_wrap=True)
 
 
@@ -103,17 +111,24 @@ def cancel(path: _SweepPath, *, plugins: Plugins = ()) -> None:
 
 
 @app.command(sort_key=4)
-def draw(path: _SweepPath, x: str, y: str, *, quantity: str = "test_accuracy", plugins: Plugins = ()) -> None:
-    """Draw a quantity over two varied fields into the folder of the sweep.
+def draw(
+    path: _SweepPath,
+    x: str,
+    y: str | None = None,
+    *,
+    quantity: str = "test_accuracy",
+    plugins: Plugins = (),
+) -> None:
+    """Draw a quantity over one varied field, with intervals, or over two, into the folder of the sweep.
 
     Parameters
     ----------
     x
         Varied field, drawn across, as in pruning.rate.
     y
-        Varied field, drawn down.
+        Second varied field, drawn down.
     quantity
-        What to draw, as in locality.near.
+        What to draw, as in locality.attained_share.
     """
     from sparsight.figures import write_sweep_figure
 
@@ -134,4 +149,5 @@ def _show(opened: "Sweep") -> None:
     from sparsight.cli.views._sweep import sweep_table
     from sparsight.sweep import queued_replicates
 
-    terminal().print(sweep_table(opened, queued_replicates(opened.directory)))
+    console = terminal()
+    console.print(sweep_table(opened, console.width, queued_replicates(opened.directory)))

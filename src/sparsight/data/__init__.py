@@ -9,8 +9,10 @@ _clones: Gaussian twins and phase clones of any task
   _twin_leak: whether a fitted twin leaks; _kept_and_changed: what a clone keeps and changes, in numbers
 _teacher: labels by a network that learned the task
 _arrays, _given_labels, _datasets: tasks from arrays, tensors, datasets and loaders in memory
+_representative_samples: some samples that stand for a split, also where it is sorted by class
 _labels: noisy labels, merged classes
 _description: which sources can be used here, and a summary of a task's data
+_task_digests: whether data are still the same; _own_arrays: tasks that nobody else can change
 
 fields: random fields
   _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band,
@@ -33,8 +35,10 @@ from sparsight.data._labels import (
     with_merged_classes as with_merged_classes,
     with_permuted_labels as with_permuted_labels,
 )
+from sparsight.data._own_arrays import read_only as read_only, with_own_arrays as with_own_arrays
 from sparsight.data._sources import SOURCES as SOURCES, data_source as data_source
 from sparsight.data._task import Task as Task
+from sparsight.data._task_digests import task_digests as task_digests
 from sparsight.data._teacher import with_teacher_labels as with_teacher_labels
 from sparsight.data.fields._covariance import product_covariance as product_covariance
 from sparsight.data.fields._equal_covariance import equal_covariance as equal_covariance

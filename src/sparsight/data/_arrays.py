@@ -13,6 +13,9 @@ from sparsight.data.images._standardise import image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 
+_USUAL_CHANNELS = 4
+"""Grey, colour, or colour with depth or opacity."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -53,8 +56,8 @@ def task_from_arrays(
         raise InputError(
             f"test_inputs have shape {other} and inputs {shape}; all axes but the first must be equal"
         )
-    geometry = _geometry(shape, reading)
-    inputs = {key: _channels_first(values, geometry, reading) for key, values in raw.items()}
+    geometry = geometry_of(shape, reading)
+    inputs = {key: channels_first(values, geometry, reading) for key, values in raw.items()}
     labels, label_map = numbered_labels(train[1], test[1], (shape[0], other[0]))
     card = {
         "source": "arrays in memory",
@@ -118,7 +121,7 @@ def _own(values: np.ndarray) -> np.ndarray:
     return values.copy() if values.flags.writeable else values  # a file mapped with mode "r" stays on disk
 
 
-def _geometry(shape: tuple[int, ...], reading: Reading) -> Geometry:
+def geometry_of(shape: tuple[int, ...], reading: Reading) -> Geometry:
     """Return the geometry of inputs of a shape, or raise an error that names the possible readings."""
     if reading.geometry is not None:
         return reading.geometry
@@ -135,7 +138,9 @@ def _geometry(shape: tuple[int, ...], reading: Reading) -> Geometry:
     if len(shape) > 4:
         raise InputError(f"{found}; (n, channels, height, width) has the most axes that are allowed")
     channels_axis, other_axis = (3, 1) if reading.channels_last else (1, 3)
-    if reading.channels is None and shape[channels_axis] > shape[other_axis]:
+    # Pictures of up to four channels are common; more may be the height of pictures with channels last.
+    most = min(shape[other_axis], _USUAL_CHANNELS)
+    if reading.channels is None and shape[channels_axis] > most:
         raise InputError(
             f"{found}, which is {_pictures(shape, 1)} with channels_last=False and {_pictures(shape, 3)} "
             f"with channels_last=True; set channels_last={not reading.channels_last}, or "
@@ -185,7 +190,7 @@ def _pictures(shape: tuple[int, ...], channels_axis: int) -> str:
     return f"{shape[channels_axis]} channels of {height} × {width}"
 
 
-def _channels_first(values: np.ndarray, geometry: Geometry, reading: Reading) -> np.ndarray:
+def channels_first(values: np.ndarray, geometry: Geometry, reading: Reading) -> np.ndarray:
     """Return inputs as (n, channels, *size), or raise an error that lists the shapes that fit."""
     num_samples = len(values)
     last = (*geometry.size, geometry.channels)

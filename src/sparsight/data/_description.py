@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sparsight.data._representative_samples import order_of_classes
 from sparsight.data._sources import PACKAGES, SOURCES
 from sparsight.data._task import Task
 from sparsight.data.images._published_sets import folder_or_downloaded
@@ -38,11 +39,12 @@ def describe_task(task: Task) -> dict[str, object]:
     Returns
     -------
     dict
-        Shapes, counts, class balance, and, over the pixels of at most 4000 training samples as the network
-        sees them: mean, standard deviation, skewness and excess kurtosis (Gaussian: 0) pooled over pixels,
-        and the excess kurtosis of differences between neighbouring pixels along the last axis.
+        Shapes, counts, class balance, how classes follow each other, and, over the pixels of at most 4000
+        training samples as the network sees them: mean, standard deviation, skewness and excess kurtosis
+        (Gaussian: 0) pooled over pixels, and the excess kurtosis of differences between neighbouring pixels
+        along the last axis.
     """
-    inputs = task.samples("train", 0, _SAMPLES_LOOKED_AT)[0].numpy().astype(np.float64)
+    inputs = task.representative("train", _SAMPLES_LOOKED_AT)[0].numpy().astype(np.float64)
     fields = inputs.reshape(len(inputs), *task.geometry.shape)
     gradients = np.diff(fields, axis=-1) if task.geometry.size[-1] > 1 else np.zeros(0)
     return {
@@ -53,6 +55,8 @@ def describe_task(task: Task) -> dict[str, object]:
         "test samples": len(task.test_labels),
         "train samples by class": np.bincount(task.train_labels, minlength=task.num_classes).tolist(),
         "test samples by class": np.bincount(task.test_labels, minlength=task.num_classes).tolist(),
+        "order of train samples": order_of_classes(task.train_labels),
+        "order of test samples": order_of_classes(task.test_labels),
         "online": task.draw is not None,
         "pixel mean": round(float(fields.mean()), 4),
         "pixel sd": round(float(fields.std()), 4),

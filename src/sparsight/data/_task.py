@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsight.arguments import described
+from sparsight.data._representative_samples import has_mixed_start, representative_rows
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.streams import generator
@@ -220,10 +221,43 @@ class Task:
     def samples(
         self, split: Literal["train", "test"], start: int = 0, stop: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return samples ``start … stop − 1`` of a split: float32 (n, num_inputs) and int64 (n,)."""
+        """Return copies of samples ``start … stop − 1``: float32 (n, num_inputs) and int64 (n,)."""
         inputs = self.train_inputs if split == "train" else self.test_inputs
         labels = self.train_labels if split == "train" else self.test_labels
-        return torch.from_numpy(self.flat(inputs[start:stop])), torch.from_numpy(labels[start:stop].copy())
+        chosen = inputs[start:stop]
+        flat = self.flat(chosen)
+        if np.may_share_memory(flat, chosen):  # the caller may change what it gets, and not the task
+            flat = flat.copy()
+        return torch.from_numpy(flat), torch.from_numpy(labels[start:stop].copy())
+
+    def representative(
+        self, split: Literal["train", "test"], number: int, seed: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """Return at most `number` samples in which classes have the shares that they have in the split.
+
+        Where classes are mixed, these are the first ones. Where they are not, as in data sorted by class, it
+        is a draw within each class, seeded by `seed`.
+
+        Returns
+        -------
+        inputs : Tensor of float32, (n, num_inputs)
+        labels : Tensor of int64, (n,)
+        """
+        labels = self.train_labels if split == "train" else self.test_labels
+        rows = representative_rows(labels, number, seed)
+        if rows is None:
+            return self.samples(split, 0, number)
+        inputs = self.train_inputs if split == "train" else self.test_inputs
+        return torch.from_numpy(self.flat(inputs[rows])), torch.from_numpy(labels[rows])
+
+    def origin_of_samples(self, split: Literal["train", "test"], number: int) -> str:
+        """Return in words which samples `representative` takes, for records of what was measured."""
+        labels = self.train_labels if split == "train" else self.test_labels
+        if number >= len(labels):
+            return f"all {len(labels)}"
+        if has_mixed_start(labels, number):
+            return f"the first {number} of {len(labels)}"
+        return f"{number} of {len(labels)}, drawn within each class"
 
     def batch(self, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a training step, a pure function of the task, the seed and the step.

@@ -2,7 +2,8 @@
 
 Words and looks, shared by all plots and by the report:
 
-_quantities: Catalogue of quantities: titles, axis labels, captions, null values, conclusions in words.
+_words: Titles, axis labels, captions, null values and conclusions of every quantity.
+_catalogue: Which quantities are shown where.
 _palette: Colours, markers and dashes, readable without colour vision.
 _axes: New Axes, legends, the density axis, maps over pixels.
 
@@ -16,10 +17,11 @@ _locality_levels: S(d), its expectation and their ratio, level by level.
 _mask_overlaps: Overlap of masks beyond that of random masks.
 _cavity_distributions: Cavity effects of single weights, kept beside pruned, at every level.
 _units: One unit: histogram of its pre-activations, and map of its cavity effects.
-_sweeps: One quantity over two fields that a sweep varies.
+_sweeps: One quantity over one field that a sweep varies, or over two.
 """
 
 from sparsight.figures._axes import BELOW_AXIS as BELOW_AXIS
+from sparsight.figures._catalogue import CATALOGUE as CATALOGUE
 from sparsight.figures._cavity_distributions import (
     plot_cavity_distributions as plot_cavity_distributions,
     quantiles_of as quantiles_of,
@@ -39,13 +41,17 @@ from sparsight.figures._over_density import (
     plot_controls as plot_controls,
     plot_over_density as plot_over_density,
 )
+from sparsight.figures._own_quantities import (
+    MOST_OWN as MOST_OWN,
+    own_quantities as own_quantities,
+    summary_columns as summary_columns,
+)
 from sparsight.figures._palette import (
     PALETTE as PALETTE,
     PRUNED as PRUNED,
     looks as looks,
     signed_table as signed_table,
 )
-from sparsight.figures._quantities import CATALOGUE as CATALOGUE, Words as Words, words_of as words_of
 from sparsight.figures._receptive_fields import (
     SATURATION as SATURATION,
     evenly_spaced as evenly_spaced,
@@ -60,3 +66,4 @@ from sparsight.figures._units import (
     plot_cavity_map as plot_cavity_map,
     plot_preactivations as plot_preactivations,
 )
+from sparsight.figures._words import QUANTITIES as QUANTITIES, Words as Words, words_of as words_of

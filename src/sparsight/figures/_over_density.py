@@ -17,7 +17,7 @@ from sparsight.figures._axes import (
     null_line,
 )
 from sparsight.figures._palette import LINE_LOOKS, Look, looks
-from sparsight.figures._quantities import words_of
+from sparsight.figures._words import words_of
 from sparsight.store import intervals_by_level
 
 _NEEDED = ("condition", "level", "density", "mean", "low", "high")

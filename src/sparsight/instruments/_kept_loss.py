@@ -1,6 +1,5 @@
 """The loss of a network on fixed samples, as a function of its kept parameters."""
 
-import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrize import is_parametrized
 
 from sparsight.errors import InputError
-from sparsight.prune import check_mask
+from sparsight.prune import check_mask, copied
 from sparsight.train import Loss, batch_loss
 
 
@@ -35,7 +35,8 @@ class KeptLoss:
     Raises
     ------
     InputError
-        If a mask does not fit a parameter, there is no sample, or no entry is kept.
+        If a mask does not fit a parameter, there is no sample, no entry is kept, or the network cannot be
+        copied because of ``torch.nn.utils.prune``; the message says how to remove it.
     """
 
     def __init__(
@@ -46,27 +47,44 @@ class KeptLoss:
                 f"inputs have {len(inputs)} and labels {len(labels)} samples; give one label for each input, "
                 "and at least one"
             )
-        self._network = copy.deepcopy(network).eval()
+        self._network = copied(network).eval()
         self._parameters = {
             name: each for name, each in self._network.named_parameters() if each.requires_grad
         }
-        for name, mask in masks.items():
-            if name not in self._parameters:
-                raise InputError(f"masks: {name!r} is no parameter of the network that is trained")
-            check_mask(name, mask, tuple(self._parameters[name].shape))
         self._kept = {
-            name: masks[name].to(each.device) if name in masks else torch.ones_like(each, dtype=torch.bool)
-            for name, each in self._parameters.items()
+            name: torch.ones_like(each, dtype=torch.bool) for name, each in self._parameters.items()
         }
-        with torch.no_grad():
-            for name, each in self._parameters.items():
-                each.masked_fill_(~self._kept[name], 0.0)
+        for name, mask in masks.items():
+            self._remove(name, mask)
         self.size = sum(int(kept.sum()) for kept in self._kept.values())
         if not self.size:
             raise InputError("no parameter of the network is kept, so its loss has no curvature")
         device = next(iter(self._parameters.values())).device
         self._inputs, self._labels, self._loss = inputs.to(device), labels.to(device), loss
         self._gradient: tuple[Tensor, ...] = ()
+
+    def _remove(self, name: str, mask: Tensor) -> None:
+        """Set the entries that a mask removes to 0, and take them from the variables."""
+        under_all_names = dict(self._network.named_parameters(remove_duplicate=False))
+        if name not in under_all_names:
+            if self._is_computed(name) and mask.all():
+                return
+            raise InputError(
+                f"masks: {name!r} is no parameter of the network, so that its entries cannot be 0"
+            )
+        parameter = under_all_names[name]
+        check_mask(name, mask, tuple(parameter.shape))
+        kept = mask.to(parameter.device)
+        with torch.no_grad():
+            parameter.masked_fill_(~kept, 0.0)
+        for own, each in self._parameters.items():
+            if each is parameter:  # not so if it requires no gradient
+                self._kept[own] &= kept
+
+    def _is_computed(self, name: str) -> bool:
+        owner, _, attribute = name.rpartition(".")
+        modules = dict(self._network.named_modules())
+        return owner in modules and is_parametrized(modules[owner], attribute)
 
     def value(self, displacement: Mapping[str, Tensor] | None = None) -> float:
         """Return the loss after parameters have moved by their displacements; the others stay."""

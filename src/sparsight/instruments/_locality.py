@@ -7,6 +7,7 @@ import numpy as np
 from sparsight.geometry import Geometry
 from sparsight.instruments._attained_locality import activity, share_and_radius
 from sparsight.instruments._field_quantities import by_fan_in, concentration, fan_in_spread, places
+from sparsight.instruments._missing_geometry import warn_of_missing_geometry
 from sparsight.instruments._observation import Observation
 from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import (
@@ -53,10 +54,12 @@ def measure_locality(observation: Observation) -> Mapping[str, Quantity]:
     In deeper layers an input belongs to a unit's receptive field if any kept path leads from it to the
     unit. Units of these layers share paths, so under random pruning their locality varies more than the
     nulls say, which treat units as independent: they get no z and no interval. Plain ``near`` and ``far``
-    are relative to the null ``fan_in``. Without a geometry nothing is returned.
+    are relative to the null ``fan_in``. Without a geometry nothing is returned, and a warning says how
+    to give one.
     """
     geometry, paths = observation.geometry, observation.paths
     if geometry is None or paths is None:
+        warn_of_missing_geometry(observation, "locality")
         return {}
     mask = paths > 0
     seed = derived_seed(observation.seed, "locality", observation.layer, observation.level)

@@ -1,4 +1,4 @@
-"""Observations: one layer of a trained network, with the data it is measured on."""
+"""Observations: a layer of a trained network, or all of it, with the data it is measured on."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.network import is_chain, layer_inputs, linear_layers
-from sparsight.prune import Level, paths
-from sparsight.train import Loss, Masks
+from sparsight.prune import Level, PruningSettings, paths
+from sparsight.train import Loss, Masks, TrainingSettings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,47 +111,55 @@ class MaskedNetwork:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkObservation:
-    """A trained level as a whole, for instruments that do not measure layer by layer.
+    """A network as a whole, for instruments that do not measure layer by layer.
 
     Attributes
     ----------
-    network : torch.nn.Module
-        After training. An instrument must leave it unchanged.
-    masks : dict of str to Tensor of bool
-        Weights that the level trained, by parameter name. Parameters without a mask are all trained.
-    inputs : Tensor of float32, (n, num_inputs)
-        Training samples, as the network receives them.
-    labels : Tensor of int64, (n,)
-        Their classes.
+    level : Level or MaskedNetwork
+        A level of a run; or, in `measure_network`, only its `network`, `masks`, `next_masks`, `seed` and
+        `index`.
+    task : Task
+        What the network was trained on.
+    num_samples : int
+        Largest number of samples to measure on.
     loss : {"cross_entropy", "mse"}
         Loss of the training.
-    level, seed : int
-        As in `Observation`.
+    training, pruning : TrainingSettings, PruningSettings or None
+        Settings of the level, for instruments that train copies of it. None in `measure_network`, where
+        nobody knows them.
     """
 
-    network: nn.Module
-    masks: Masks
-    inputs: Tensor
-    labels: Tensor
+    level: Level | MaskedNetwork
+    task: Task
+    num_samples: int
     loss: Loss
-    level: int
-    seed: int
+    training: TrainingSettings | None = None
+    pruning: PruningSettings | None = None
 
+    @property
+    def network(self) -> nn.Module:
+        """The network after training. An instrument must leave it unchanged."""
+        return self.level.network
 
-def observe_network(
-    level: Level | MaskedNetwork, task: Task, *, num_samples: int, loss: Loss
-) -> NetworkObservation:
-    """Return the observation of the whole network on the first training samples."""
-    inputs, labels = task.samples("train", 0, num_samples)
-    return NetworkObservation(
-        network=level.network,
-        masks=level.masks,
-        inputs=inputs,
-        labels=labels,
-        loss=loss,
-        level=level.index,
-        seed=level.seed,
-    )
+    @property
+    def masks(self) -> Masks:
+        """Weights that the level trained, by parameter name; parameters without a mask are all trained."""
+        return self.level.masks
+
+    @property
+    def seed(self) -> int:
+        """Seed of the replicate."""
+        return self.level.seed
+
+    def training_samples(self) -> tuple[Tensor, Tensor]:
+        """Return at most `num_samples` training samples and their classes, see `Task.representative`.
+
+        Returns
+        -------
+        inputs : Tensor of float32, (n, num_inputs)
+        labels : Tensor of int64, (n,)
+        """
+        return self.task.representative("train", self.num_samples, self.seed)
 
 
 def observe(
@@ -166,11 +174,12 @@ def observe(
     network, masks = level.network, level.masks
     layers = linear_layers(network)
     pruned = [name for name in layers if f"{name}.weight" in masks]
-    inputs, labels = task.samples("test", 0, num_samples)
+    inputs, labels = task.representative("test", num_samples, level.seed)
     following = _following_layers(network)
     wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
     seen = layer_inputs(network, list(wanted), inputs)
-    twin_samples = twin.samples("test", 0, num_samples) if twin else None
+    # A twin with the same labels in the same order, as all clones have, gives samples in the same places.
+    twin_samples = twin.representative("test", num_samples, level.seed) if twin else None
     seen_on_twin = layer_inputs(network, pruned, twin_samples[0]) if twin_samples else {}
     places = _Places(network, masks, task.geometry, geometries or {})
     for name in pruned:
@@ -225,7 +234,8 @@ def _following_layers(network: nn.Module) -> dict[str, str]:
 
 def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
     weight = layer.weight.detach().cpu()
-    masked: np.ndarray = (weight if mask is None else weight * mask.cpu()).numpy().copy()
+    # Not a product: what a mask hides may be NaN.
+    masked: np.ndarray = (weight if mask is None else weight.masked_fill(~mask.cpu(), 0.0)).numpy().copy()
     return masked
 
 

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from sparsight.errors import InputError
+from sparsight.instruments._observation import NetworkObservation, Observation
 from sparsight.registry import Registry
 
 NETWORK: Final = "network"
@@ -35,32 +37,22 @@ class Quantity:
     unit: str = "1"
 
 
-Instrument = Callable[[Any], Mapping[str, Quantity]]
-"""From an `Observation`, or from a `NetworkObservation` if it measures the whole network."""
+Instrument = Callable[[Observation], Mapping[str, Quantity]]
+NetworkInstrument = Callable[[NetworkObservation], Mapping[str, Quantity]]
 
 INSTRUMENTS: Registry[Instrument] = Registry("instrument")
-
+NETWORK_INSTRUMENTS: Registry[NetworkInstrument] = Registry("instrument of the whole network")
 
 _WITHOUT_TWIN: set[str] = set()
-"""Names of the instruments that never look at the Gaussian twin."""
-
-_OF_NETWORK: set[str] = set()
-"""Names of the instruments that measure the whole network, once for each level."""
+"""Names of the instruments of layers that never look at the Gaussian twin."""
 
 
 def needs_twin(names: Iterable[str]) -> bool:
     """Return whether any of the named instruments may look at the Gaussian twin of the data."""
-    return any(name not in _WITHOUT_TWIN for name in names)
+    return any(name not in _WITHOUT_TWIN and name not in NETWORK_INSTRUMENTS for name in names)
 
 
-def measures_network(name: str) -> bool:
-    """Return whether the named instrument measures the whole network and not each layer."""
-    return name in _OF_NETWORK
-
-
-def instrument(
-    name: str, *, uses_twin: bool = True, of_network: bool = False
-) -> Callable[[Instrument], Instrument]:
+def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
     """Register a function as an instrument, under the name that recipes use.
 
     The function takes an `Observation` and returns its quantities by name. They are stored as
@@ -73,17 +65,46 @@ def instrument(
     uses_twin : bool
         Whether it looks at the twin's inputs. Fitting a twin takes seconds to minutes; where no instrument of
         a recipe uses one, none is made.
-    of_network : bool
-        Whether it measures the whole network. It then takes a `NetworkObservation`, is called once for each
-        level, and its quantities have no layer: in `sparsight.store.Run.frame` their layer is ``network``.
 
     Raises
     ------
     InputError
-        If another function has this name.
+        If another instrument has this name.
     """
-    if not uses_twin:
-        _WITHOUT_TWIN.add(name)
-    if of_network:
-        _OF_NETWORK.add(name)
+    _refuse_name_in(NETWORK_INSTRUMENTS, name)
+    # Both ways: a plugin that failed, and was mended, registers the name anew.
+    (_WITHOUT_TWIN.discard if uses_twin else _WITHOUT_TWIN.add)(name)
     return INSTRUMENTS.register(name)
+
+
+def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstrument]:
+    """Register a function as an instrument of the whole network, under the name that recipes use.
+
+    The function takes a `NetworkObservation` and returns its quantities by name. It is called once for each
+    level. Its quantities are stored as ``<name>.<quantity>`` of the layer ``network``.
+
+    Raises
+    ------
+    InputError
+        If another instrument has this name.
+    """
+    _refuse_name_in(INSTRUMENTS, name)
+    return NETWORK_INSTRUMENTS.register(name)
+
+
+def registry_of_instrument(name: str) -> Registry[Any]:
+    """Return the registry in which an instrument of this name belongs; that of layers if there is none."""
+    return NETWORK_INSTRUMENTS if name in NETWORK_INSTRUMENTS else INSTRUMENTS
+
+
+def all_instruments() -> Registry[Callable[..., Mapping[str, Quantity]]]:
+    """Return the instruments of layers and of the whole network together."""
+    both: Registry[Callable[..., Mapping[str, Quantity]]] = Registry("instrument")
+    both.update(INSTRUMENTS)
+    both.update(NETWORK_INSTRUMENTS)
+    return both
+
+
+def _refuse_name_in(other: Registry[Any], name: str) -> None:
+    if name in other:
+        raise InputError(f"instrument {name!r} is registered already; choose another name")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sparsight.instruments._missing_geometry import warn_of_missing_geometry
 from sparsight.instruments._observation import Observation
 from sparsight.instruments._registry import Quantity, instrument
 from sparsight.measure import fit_gabor, fit_gaussian, mean_of_defined, shuffled_over_kept
@@ -18,10 +19,14 @@ def measure_shape_fits(observation: Observation) -> Mapping[str, Quantity]:
     """Return r² of Gaussian and Gabor fits to an eighth of the first layer's units, and to a control.
 
     The control fits the same weights, shuffled over the same kept inputs. Deeper layers have no weights in
-    the geometry of the input; for them, and without a geometry, nothing is returned.
+    the geometry of the input; for them nothing is returned. Without a geometry nothing
+    is returned either, and a warning says how to give one.
     """
     geometry = observation.geometry
-    if observation.depth > 0 or geometry is None:
+    if geometry is None:
+        warn_of_missing_geometry(observation, "shape_fits")
+        return {}
+    if observation.depth > 0:
         return {}
     # Without the level in the name: the same units are fitted at every level, so that levels can be compared.
     seed = derived_seed(observation.seed, "shape fits", observation.layer)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sparsight.errors import InputError
 from sparsight.instruments._kept_loss import KeptLoss
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._registry import Quantity, network_instrument
 from sparsight.measure import hutchinson_trace, largest_eigenvalue
 from sparsight.streams import generator
 from sparsight.train import Loss
@@ -129,17 +129,18 @@ def sharpness(
     )
 
 
-@instrument("sharpness", uses_twin=False, of_network=True)
+@network_instrument("sharpness")
 def measure_sharpness(observation: NetworkObservation) -> Mapping[str, Quantity]:
     """Return the `Sharpness` of a level, on training samples; see `sharpness`.
 
     It grows or falls with the loss itself and with density, so it is compared with random pruning at the same
     density, and with the dense network.
     """
+    inputs, labels = observation.training_samples()
     found = sharpness(
         observation.network,
-        observation.inputs,
-        observation.labels,
+        inputs,
+        labels,
         observation.masks,
         loss=observation.loss,
         seed=observation.seed,

@@ -12,6 +12,7 @@ _peer: a level of SiftingFeatures or IMPforFCN, ``IMP_itdata_*.pkl``; the pickle
 Shared by both:
 
 _pruned_state: state dicts with masks, under the names of torch.nn.utils.prune or with zeros baked in.
+_state_layouts: where a checkpoint keeps its state dict, and which of its entries are masks.
 _state_files: state dicts as files; nothing in a file is executed.
 """
 

@@ -1,14 +1,17 @@
 """The folder of a model hub: ``config.json``, ``model.safetensors``, ``README.md``."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
+from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.interchange._pruned_state import PrunedState, from_prune_names, to_prune_names
 from sparsight.interchange._state_files import read_state, write_state
 from sparsight.network import FullyConnected, NetworkSettings
 from sparsight.recipe import validated
+from sparsight.regular_files import read_regular
 
 CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
 _TYPE = "sparsight-fully-connected"
@@ -40,12 +43,38 @@ def write_hub_folder(folder: Path, settings: NetworkSettings, pruned: PrunedStat
         "num_classes": pruned.state[f"linear_{len(settings.widths)}.weight"].shape[0],
         "network": settings.model_dump(mode="json"),
     }
-    write_state(folder / MODEL, to_prune_names(pruned))
+    _refuse_folder_of_others(folder)
     try:
-        (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
-        (folder / CARD).write_text(_card(config, pruned, provenance), encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        # First, because it marks the folder as ours: killed now, the same command may still fill it.
+        write_atomically(folder / CONFIG, json.dumps(config, indent=2).encode(), inside=folder)
+        write_state(folder / MODEL, to_prune_names(pruned))
+        write_atomically(folder / CARD, _card(config, pruned, provenance).encode(), inside=folder)
     except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror}") from None
+        raise InputError(f"{folder} cannot be written: {error.strerror}; choose another --out") from None
+
+
+def _refuse_folder_of_others(folder: Path) -> None:
+    """Refuse a folder that holds files of our names which are not ours, such as the README of a project."""
+    present = [name for name in (CONFIG, MODEL, CARD) if (folder / name).exists()]
+    if not present:
+        return
+    try:
+        is_ours = _read_config(folder / CONFIG)["model_type"] == _TYPE
+    except (InputError, KeyError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise InputError(
+            f"{folder} holds {present[-1]}, and no {CONFIG} of sparsight: it is not replaced; name a new "
+            "folder with --out"
+        )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(read_regular(path)))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
 
 
 def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
@@ -57,21 +86,35 @@ def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
         If a file is missing or damaged, or the two files do not fit together.
     """
     path = folder / CONFIG
+    config = _read_config(path)
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kind, sizes = config["model_type"], (int(config["num_inputs"]), int(config["num_classes"]))
         raw = dict(config["network"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
     if kind != _TYPE:
         raise InputError(f"{path}: model_type is {kind!r}; only {_TYPE!r} is read")
-    network = FullyConnected(*sizes, validated(NetworkSettings, raw, str(path)))
+    settings = validated(NetworkSettings, raw, str(path))
     pruned = from_prune_names(read_state(folder / MODEL))
+    _check_sizes(folder, (sizes[0], *settings.widths, sizes[1]), pruned)
+    network = FullyConnected(*sizes, settings)
     try:
         network.load_state_dict(pruned.state)
     except RuntimeError as error:
         raise InputError(f"{folder / MODEL} does not fit {path}: {str(error).splitlines()[-1]}") from None
     return network.eval(), pruned
+
+
+def _check_sizes(folder: Path, sizes: tuple[int, ...], pruned: PrunedState) -> None:
+    # Before the network is built: the numbers of config.json alone could ask for all memory.
+    for depth, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        weight = pruned.state.get(f"linear_{depth}.weight")
+        if weight is None or weight.shape != (fan_out, fan_in):
+            found = "absent" if weight is None else f"{tuple(weight.shape)}"
+            raise InputError(
+                f"{folder / MODEL} does not fit {folder / CONFIG}: linear_{depth}.weight is {found}, and "
+                f"{(fan_out, fan_in)} is needed"
+            )
 
 
 def _card(config: dict[str, Any], pruned: PrunedState, provenance: str) -> str:

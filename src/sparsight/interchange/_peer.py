@@ -1,5 +1,6 @@
 """Levels of SiftingFeatures and IMPforFCN: ``IMP_itdata_*.pkl``, read without executing the pickle."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,15 +67,18 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
         steps = steps[-len(fields["weil"]) :]
         chosen = steps[-1] if step is None else step
         if chosen not in steps:
-            raise InputError(f"{path}: step {step} is not stored; there are {', '.join(map(str, steps))}")
+            raise InputError(f"{path}: step {step} is not stored; there are {_listed(steps)}")
         index = steps.index(chosen)
         sizes = [_size(layer, path) for layer in fields["arch"]]
+        _check_sizes(sizes, path)
         settings = NetworkSettings(
             widths=tuple(size for _, size in sizes[:-1]), batch_norm="input", batch_norm_eps=1e-10
         )
         pruned = _pruned(fields["weil"][index], fields["amvl"][index], fields["mask"], sizes, path)
         error = float(fields["el"][-1])
-    except (TypeError, ValueError, IndexError, KeyError) as error_:
+    except InputError:
+        raise
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error_:
         raise InputError(
             f"{path} is not a level of an ancestor's run ({type(error_).__name__}: {error_})"
         ) from None
@@ -90,12 +94,41 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
     )
 
 
+def _listed(steps: list[int]) -> str:
+    return ", ".join(map(str, steps[:20])) + (f" and {len(steps) - 20} more" if len(steps) > 20 else "")
+
+
 def _size(layer: Any, path: Path) -> tuple[int, int]:
     kind, size = layer[0], layer[1]
-    if kind not in ("f", "x"):
-        raise InputError(f"{path}: a layer is of kind {kind!r}; only fully connected ones (f, x) can be read")
-    fan_in, fan_out = (int(extent) for extent in size)
+    # Only text is printed: a list may hold itself many times over, and its text would fill the memory.
+    if not isinstance(kind, str) or kind not in ("f", "x"):
+        found = f"{kind!r:.20}" if isinstance(kind, str) else f"a {type(kind).__name__}"
+        raise InputError(f"{path}: a layer is of kind {found}; only fully connected ones (f, x) can be read")
+    fan_in, fan_out = (_extent(each) for each in size)
     return fan_in, fan_out
+
+
+def _extent(value: Any) -> int:
+    extent = int(value)
+    if extent < 1:
+        raise ValueError(f"a layer has {extent} units")
+    return extent
+
+
+def _check_sizes(sizes: list[tuple[int, int]], path: Path) -> None:
+    """Refuse layers that do not follow each other, or are larger than the file: nothing is built for them."""
+    if not sizes:
+        raise InputError(f"{path} holds no layer; at least one is needed")
+    for depth, ((_, fan_out), (fan_in, _)) in enumerate(itertools.pairwise(sizes)):
+        if fan_out != fan_in:
+            raise InputError(
+                f"{path}: layer {depth} has {fan_out} units, and layer {depth + 1} reads {fan_in}"
+            )
+    declared, size = sum(fan_in * fan_out for fan_in, fan_out in sizes), path.stat().st_size
+    if declared > size:  # a weight and its mask take at least one byte each
+        raise InputError(
+            f"{path} declares {declared} weights and has {size} bytes: it is damaged or malicious"
+        )
 
 
 def _pruned(
@@ -130,8 +163,23 @@ def _pruned(
     return PrunedState(state, kept)
 
 
+def _counted(value: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Return arrays, or lists nested as `shape` says, as one array; None if they are not of that shape.
+
+    Lists are counted level by level before numpy gets them: a file of a few hundred bytes can nest one list
+    in itself 60 times, which `numpy.asarray` would unfold to 2⁶⁰ numbers.
+    """
+    if isinstance(value, np.ndarray | np.generic | float | int):
+        array = np.asarray(value)
+        return array if array.shape == shape else None
+    if not isinstance(value, list | tuple) or not shape or len(value) != shape[0]:
+        return None
+    parts = [_counted(each, shape[1:]) for each in value]
+    return None if any(part is None for part in parts) else np.array(parts)
+
+
 def _array(value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
-    array = np.asarray(value)
-    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise InputError(f"{what}: finite floats of shape {shape} are needed, not {array.dtype}{array.shape}")
+    array = _counted(value, shape)
+    if array is None or array.dtype.kind != "f" or not np.isfinite(array).all():
+        raise InputError(f"{what}: finite floats of shape {shape} are needed, in an array or lists")
     return array

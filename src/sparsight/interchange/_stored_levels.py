@@ -41,7 +41,7 @@ def export_level(
     level = _checked_level(run, condition, replicate, level)
     stored = run.level(condition, replicate, level)
     pruned = PrunedState(stored.final, stored.masks)
-    stem = f"{run.path.name}-{condition}-{replicate}-level{level}"
+    stem = f"{run.path.resolve().name}-{condition}-{replicate}-level{level}"
     if target == "hub":
         provenance = (
             f"Level {level} of replicate {replicate} of condition `{condition}` of the recipe "

@@ -5,13 +5,16 @@ allocates 32 GiB for the memo number in an 8-byte file, hashes nested tuples for
 every 2 bytes (9 s for 64 bytes), and overflows the stack on a key of 200 000 nested tuples.
 """
 
+import ast
+import io
 import pickletools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
 from sparsight.pickles._rebuilders import Rebuilder, Unfinished, rebuilders
+from sparsight.regular_files import read_regular
 
 MAX_FILE_BYTES = 2**32
 MAX_OPERATIONS = 2**22
@@ -46,10 +49,7 @@ def read_restricted_pickle(path: Path) -> Any:
         If the file cannot be read, is damaged, is too large, or asks for anything else.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise InputError(f"{path} has {size} bytes; more than {MAX_FILE_BYTES} are not allowed")
-        content = path.read_bytes()
+        content = read_regular(path, MAX_FILE_BYTES)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; check its name and permissions") from None
     return unpickle_restricted(content, str(path))
@@ -74,6 +74,39 @@ class _Refused(Exception):  # noqa: N818 (never leaves this file)
     pass
 
 
+_BY_CODE = {operation.code.encode("latin1"): operation for operation in pickletools.opcodes}
+
+
+def _operations(content: bytes) -> Iterator[tuple[str, Any, int]]:
+    """Yield name, argument and position of every operation up to the first STOP."""
+    # Not pickletools.genops, which takes strings of protocol 0 for ASCII: python 2 wrote arrays into them.
+    file = io.BytesIO(content)
+    while True:
+        position = file.tell()
+        operation = _BY_CODE.get(file.read(1))
+        if operation is None:
+            raise ValueError(f"no operation at byte {position}")
+        argument: Any
+        if operation.name == "STRING":
+            argument = _quoted(file.readline())
+        else:
+            argument = None if operation.arg is None else operation.arg.reader(file)
+        yield operation.name, argument, position
+        if operation.name == "STOP":
+            return
+
+
+def _quoted(line: bytes) -> bytes:
+    """Return the content of a string of protocol 0, which python 2 wrote as it prints it."""
+    text = line.decode("ascii").strip()
+    if not line.endswith(b"\n") or len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
+        raise ValueError("a string without quotes")
+    value = ast.literal_eval(f"b{text}")
+    if type(value) is not bytes:
+        raise ValueError("a string that is none")
+    return value
+
+
 class _Interpreter:
     """The stack machine of the pickle protocols, without everything that reaches outside."""
 
@@ -84,13 +117,13 @@ class _Interpreter:
 
     def run(self, content: bytes) -> Any:
         last: int | None = None
-        for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
+        for count, (opcode, argument, position) in enumerate(_operations(content)):
             last = position
             if count > MAX_OPERATIONS:
                 raise _Refused(f"has more than {MAX_OPERATIONS} operations")
-            if opcode.name not in _OPERATIONS:
-                raise _Refused(f"uses the pickle operation {opcode.name}")
-            _OPERATIONS[opcode.name](self, argument)
+            if opcode not in _OPERATIONS:
+                raise _Refused(f"uses the pickle operation {opcode}")
+            _OPERATIONS[opcode](self, argument)
         value = self.stack.pop()
         if self.stack or not _is_value(value):
             raise ValueError("it ends in the middle of a value")
@@ -207,8 +240,9 @@ _OPERATIONS: dict[str, _Operation] = {
     **_pushing(lambda number: number, "FLOAT BINFLOAT"),
     **_pushing(lambda text: text, "UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8"),
     **_pushing(lambda content: content, "SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8"),
-    # byte strings of python 2, which genops decodes
-    **_pushing(lambda text: text.encode("latin1"), "STRING BINSTRING SHORT_BINSTRING"),
+    # byte strings of python 2, the last two decoded by pickletools
+    **_pushing(lambda content: content, "STRING"),
+    **_pushing(lambda text: text.encode("latin1"), "BINSTRING SHORT_BINSTRING"),
     # containers
     **_pushing(lambda _: _MARK, "MARK"),
     **_pushing(lambda _: [], "EMPTY_LIST"),

@@ -4,14 +4,18 @@ The loop
   _imp: iterative magnitude pruning and its relatives, for one network.
   _together: the same loop for several networks, trained as one program.
   _rounds: how a round of one network begins and ends; both loops use it.
+  _level_trainer: the trainer of a level, and a level trained once more with other batches.
   _level: the level that a round yields, and the checkpoint that resumes one.
 
 The rules
   _settings: the ``[pruning]`` table of a recipe.
   _checks: whether a network, its data and its training can follow those settings.
+  _network_checks: whether a network can be pruned or measured on a task at all.
+  _output_layers: which layers a network calls, and which of them gives its outputs.
   _schedule: how many weights each level keeps, and which level is the last.
   _masks: masks from scores and counts.
   _connectivity: which units the masks still connect.
+  _collapse: a warning where pruning leaves a layer without weights.
 
 Masks that no criterion chose
   _mask_sources: the masks of every level, given from outside.
@@ -33,8 +37,17 @@ from sparsight.prune._level import (
     Replicate as Replicate,
     State as State,
 )
+from sparsight.prune._level_trainer import trained_again as trained_again
 from sparsight.prune._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from sparsight.prune._masks import check_mask as check_mask, num_kept_of as num_kept_of
+from sparsight.prune._network_checks import (
+    check_module as check_module,
+    check_task as check_task,
+    check_weights as check_weights,
+    copied as copied,
+    fitted_inputs as fitted_inputs,
+    layers_called as layers_called,
+)
 from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks
 from sparsight.prune._schedule import Schedule as Schedule
 from sparsight.prune._settings import (
@@ -45,4 +58,9 @@ from sparsight.prune._settings import (
 from sparsight.prune._starting_state import starting_state as starting_state
 from sparsight.prune._together import check_kernel as check_kernel, imp_together as imp_together
 from sparsight.prune._windows import CompactWindows as CompactWindows
-from sparsight.prune.criteria._registry import Trained as Trained, criterion as criterion
+from sparsight.prune.criteria._registry import (
+    CRITERIA as CRITERIA,
+    NUM_SAMPLES as NUM_SAMPLES,
+    Trained as Trained,
+    criterion as criterion,
+)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from sparsight.arguments import described
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
+from sparsight.prune._network_checks import check_task
 from sparsight.prune._schedule import Schedule
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import Masks, TrainingSettings
@@ -65,11 +65,7 @@ def check_settings(
         the batch is larger than the training set, or pruning would stop removing weights above
         ``pruning.min_density``.
     """
-    if not isinstance(task, Task):
-        raise InputError(
-            f"task is {described(task)}; a sparsight.Task is needed: make one with "
-            "Task.from_dataset(train, test) or Task.from_arrays(inputs, labels, test_inputs, test_labels)"
-        )
+    check_task(task)
     num_steps = training.num_steps(len(task.train_labels))
     if pruning.rewind_step and num_steps == 0:
         raise InputError(

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor, nn
 
 from sparsight.data import Task
+from sparsight.errors import InputError
 from sparsight.prune._level import Acceleration, Checkpoint, Level, OnStep, Replicate, State
 from sparsight.prune._mask_sources import MaskSource, as_source
+from sparsight.prune._network_checks import check_module, copied
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._schedule import layer_of
 from sparsight.prune._settings import PruningSettings
@@ -101,19 +103,27 @@ def train_masked(
     training: TrainingSettings,
     masks: Mapping[str, Tensor],
     *,
+    state: Mapping[str, Tensor] | None = None,
     seed: int = 0,
+    first_step: int = 0,
     on_step: OnStep | None = None,
 ) -> Level:
-    """Train a network once with given masks, from its present weights.
+    """Train a network once with given masks, from given weights.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Left unchanged: a copy is trained, and its kept weights start from their present values.
+        Left unchanged: a copy is trained.
     masks : mapping of str to Tensor of bool
         By parameter name (``linear_0.weight``), True = kept. Layers without a mask train dense.
+    state : mapping of str to Tensor, optional
+        State dict that kept weights start from: the `rewind` of a level of `imp`, or what
+        `sparsight.prune.starting_state` returns. Default: the network's present weights.
     seed : int
         Seeds the batches: with the seed of a level of `imp`, its batches.
+    first_step : int
+        The step of schedule and batches at which training starts, from 0 to the last. With the K of
+        ``rewind = "step:K"`` and the state of that step, this repeats a level of `imp`.
     on_step : callable, optional
         As for `imp`.
 
@@ -125,13 +135,51 @@ def train_masked(
     Raises
     ------
     InputError
-        If a mask is not for a weight or bias of a ``torch.nn.Linear`` of the network.
+        If a mask is not for a weight or bias of a ``torch.nn.Linear`` of the network, `state` is not one of
+        this network, or `first_step` is out of range.
     DivergenceError
         If the loss becomes NaN or infinite.
+
+    Examples
+    --------
+    >>> import sparsight
+    >>> recipe = sparsight.load_recipe("nlgp-1d", ["data.num_train=200", "data.num_test=100"])
+    >>> task = recipe.condition("imp").data.build(seed=0)
+    >>> network = sparsight.FullyConnected(128, 2, sparsight.NetworkSettings(widths=(8,)))
+    >>> training = sparsight.TrainingSettings(steps=10, batch_size=20)
+    >>> masks = {"linear_0.weight": network.linear_0.weight.detach() > 0}
+    >>> copies = [sparsight.train_masked(network, task, training, masks, seed=seed) for seed in (1, 2)]
+    >>> sparsight.connect(copies[0].network, copies[1].network, task).accuracy.shape
+    (11,)
     """
     layers = list(dict.fromkeys(layer_of(name) for name in masks))
     has_biases = any(name.endswith(".bias") for name in masks)
+    if state is not None:
+        network = _with_state(network, state)
+    replicate = Replicate(network=network, task=task, seed=seed, masks=as_source([masks]))
     pruning = PruningSettings(prune_biases=has_biases)
-    return next(
-        imp(network, task, training, pruning, seed=seed, layers=layers, masks=[masks], on_step=on_step)
-    )
+    rounds = Rounds(replicate, training, pruning, layers, first_step=first_step)
+    num_steps = training.num_steps(len(task.train_labels))
+    if not 0 <= first_step < max(num_steps, 1):
+        raise InputError(
+            f"first_step is {first_step}, but training has {num_steps} steps; choose one from 0 to "
+            f"{max(num_steps - 1, 0)}"
+        )
+    rounds.begin(training.effective_kernel, Acceleration())
+    rounds.keep_rewind()
+    rounds.trainer.run(on_step=rounds.reporter(on_step))
+    return rounds.finish()
+
+
+def _with_state(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    check_module(network)
+    own = network.state_dict()
+    for name in [*own, *(name for name in state if name not in own)]:
+        shapes = [tuple(each[name].shape) if name in each else "missing" for each in (own, state)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"state is not one of this network: {name} is {shapes[1]} in state, {shapes[0]} in network"
+            )
+    with_state = copied(network)
+    with_state.load_state_dict(dict(state))
+    return with_state

@@ -1,6 +1,5 @@
 """The rounds of pruning of one network: how each begins and ends."""
 
-import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,13 +8,26 @@ from torch import nn
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
 from sparsight.prune._checks import check_settings, dense_masks
+from sparsight.prune._collapse import warn_of_collapse
 from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
+from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import density, num_kept_of, prune
+from sparsight.prune._network_checks import (
+    check_module,
+    check_outputs,
+    check_task,
+    check_trains,
+    check_weights,
+    copied,
+    fit_inputs_,
+    layers_to_prune,
+)
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
-from sparsight.prune.criteria._registry import CRITERIA, Trained
+from sparsight.prune.criteria._protection import scores_of
+from sparsight.prune.criteria._registry import Trained
 from sparsight.sparse import Kernel, sparse_layers
 from sparsight.train import Masks, Trainer, TrainingSettings
 
@@ -24,8 +36,8 @@ class Rounds:
     """The rounds of one network: `begin` a round, train its trainer, `finish` it, until they `are_over`.
 
     Settings and layers are as for `sparsight.prune.imp`. `index` is the level that begins next or is being
-    trained, and `trainer` that of the level that has begun. Raises `InputError` if settings, task and network
-    do not fit together (see `check_settings`).
+    trained, and `trainer` that of the level that has begun. Level 0 starts at step `first_step`. Raises
+    `InputError` if settings, task and network do not fit together (see `check_settings`).
     """
 
     def __init__(
@@ -34,11 +46,22 @@ class Rounds:
         training: TrainingSettings,
         pruning: PruningSettings,
         layers: Sequence[str] | None = None,
+        *,
+        first_step: int = 0,
     ) -> None:
-        self._network = copy.deepcopy(replicate.network)
+        self._first_step = first_step
+        check_task(replicate.task)
+        check_module(replicate.network)
+        self._network = copied(replicate.network)
         self._task, self._training, self._pruning = replicate.task, training, pruning
         self._seed = replicate.seed
+        fit_inputs_(self._network, replicate.task)
+        check_outputs(self._network, replicate.task)
+        layers = layers_to_prune(self._network, replicate.task, pruning.prune_output, layers)
         masks = dense_masks(self._network, pruning, layers)
+        check_weights(self._network, list(dict.fromkeys(map(layer_of, masks))))
+        if training.num_steps(len(replicate.task.train_labels)):
+            check_trains(self._network)
         check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)
         self._schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
         self._before = start = replicate.start
@@ -70,20 +93,20 @@ class Rounds:
             # Dense and sparse products round differently, and crossovers may have been measured again since:
             # a level must end with the kernels it began with to be bit-identical to one never interrupted.
             sparse = resumed.facts["layers_on_kept_weights"]
-        self.trainer = Trainer(
+        self.trainer = level_trainer(
             self._network,
             self._task,
             self._training,
-            self._masks,
-            self._seed,
-            # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
-            first_step=0 if self.index == 0 else self._pruning.rewind_step or 0,
+            self._pruning,
+            index=self.index,
+            masks=self._masks,
             stretch=self._schedule.stretch(self.index),
+            seed=self._seed,
+            # "Rewinding to step K also rewinds the clock" in docs/decisions.md.
+            first_step=self._first_step if self.index == 0 else self._pruning.rewind_step or 0,
             layers_on_kept_weights=sparse,
             cuda_graph=acceleration.cuda_graph,
         )
-        if self.index > 0 and self._pruning.rewind == "none":
-            self.trainer.hold_final_rate()
         # Taken before the checkpoint is loaded: it is the state at the start of the level, not part-way
         # through it, that criteria such as movement compare with.
         self._initial = snapshot(self._network)
@@ -118,6 +141,8 @@ class Rounds:
         index = self.index
         self._network.eval()
         next_masks, is_last = self._chosen() if self._source is None else self._given(self._source)
+        if not is_last:  # after the last level nothing is trained with the masks that it leaves
+            warn_of_collapse(self._network, self._task, index, self._masks, next_masks)
         level = Level(
             index=index,
             masks=self._masks,
@@ -137,7 +162,8 @@ class Rounds:
     def _chosen(self) -> tuple[Masks, bool]:
         """Return the masks that the criterion leaves, and whether this level is the last."""
         masks, pruning, index = self._masks, self._pruning, self.index
-        scores = CRITERIA[pruning.criterion](
+        scores = scores_of(
+            pruning.criterion,
             Trained(
                 network=self._network,
                 masks=masks,
@@ -146,7 +172,7 @@ class Rounds:
                 loss=self._training.loss,
                 level=index,
                 seed=self._seed,
-            )
+            ),
         )
         kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()

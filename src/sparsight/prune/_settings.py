@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from sparsight.prune.criteria._registry import CRITERIA
-from sparsight.settings import Settings
+from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
 StartingWeights = Literal["rewound", "fresh", "signs", "constant"]
@@ -100,8 +100,9 @@ class PruningSettings(Settings):
 
     @field_validator("criterion")
     @classmethod
-    def _is_registered(cls, name: str) -> str:
-        CRITERIA.look_up(name)
+    def _is_registered(cls, name: str, info: Any) -> str:
+        if not is_stored(info):
+            CRITERIA.look_up(name)
         return name
 
     @field_validator("rewind")

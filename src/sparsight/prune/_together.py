@@ -6,7 +6,9 @@ from dataclasses import replace
 from torch import nn
 
 from sparsight.errors import DivergenceError, InputError
+from sparsight.network import may_draw
 from sparsight.prune._level import Acceleration, Level, Progress, Replicate
+from sparsight.prune._network_checks import copied, draws_in_training, fit_inputs_
 from sparsight.prune._rounds import Rounds
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import TrainingSettings, train_together
@@ -59,6 +61,7 @@ def imp_together(
         position: Rounds(_without_sparse_checkpoint(replicate), training, pruning, layers)
         for position, replicate in enumerate(replicates)
     }
+    _check_draws_nothing(replicates[0])
     while True:
         members = {position: rounds for position, rounds in members.items() if not rounds.are_over}
         if not members:
@@ -84,6 +87,18 @@ def check_kernel(training: TrainingSettings) -> None:
         raise InputError(
             "training.kernel is 'csr', but networks trained together use dense products only: "
             "choose 'auto' or 'dense', or train them one by one (without together)"
+        )
+
+
+def _check_draws_nothing(replicate: Replicate) -> None:
+    if not may_draw(replicate.network):
+        return
+    network = copied(replicate.network)
+    fit_inputs_(network, replicate.task)
+    if draws_in_training(network, replicate.task):
+        raise InputError(
+            "the network draws random numbers in training (dropout), which networks trained together cannot "
+            "do each on its own: train them one by one, with imp"
         )
 
 

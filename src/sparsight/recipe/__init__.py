@@ -12,25 +12,11 @@ _recipe         Recipe, its conditions, and the hashes that name a run
 _data_settings  the [data] table: a source by name, with the arguments of that source as fields
 _mask_sources   whose masks a condition takes, and the order of work that follows
 _folder_names   names of recipes and conditions, which become folders
+
+The names are listed in ``__init__.pyi`` and imported when they are first used: torch takes two seconds, and
+``sparsight recipes`` needs the texts alone.
 """
 
-from sparsight.recipe._data_settings import DataSettings as DataSettings
-from sparsight.recipe._loading import (
-    load_recipe as load_recipe,
-    parse_override as parse_override,
-    recipe_values as recipe_values,
-    shipped_recipes as shipped_recipes,
-)
-from sparsight.recipe._mask_sources import (
-    MasksOf as MasksOf,
-    masks_of as masks_of,
-)
-from sparsight.recipe._recipe import (
-    Condition as Condition,
-    MeasureSettings as MeasureSettings,
-    Name as Name,
-    Recipe as Recipe,
-    merged as merged,
-)
-from sparsight.recipe._toml_text import read_toml as read_toml
-from sparsight.recipe._validation import validated as validated
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,6 @@
 """The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
+import copy
 import inspect
 from typing import Any, Literal, get_args
 
@@ -9,22 +10,25 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     create_model,
     model_serializer,
     model_validator,
 )
 
+from sparsight.arguments import described
 from sparsight.data import (
     SOURCES,
     Task,
     clone_task,
     with_label_noise,
     with_merged_classes,
+    with_own_arrays,
     with_teacher_labels,
 )
 from sparsight.errors import InputError
 from sparsight.recipe._validation import unknown_field, wrong_value
-from sparsight.settings import Settings
+from sparsight.settings import Settings, is_stored
 
 Clone = Literal[
     "none",
@@ -38,7 +42,7 @@ Clone = Literal[
 
 # Fields and options that version 0.1 did not have. At their default they are left out of what is hashed and
 # stored, so that the hashes of its recipes stay.
-_ADDED_LATER = {"labels": "own", "unit_norm": False}
+_ADDED_LATER = {"labels": "own", "unit_norm": False, "channels_last": False}
 
 
 class DataSettings(Settings):
@@ -75,12 +79,17 @@ class DataSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, raw: Any) -> Any:
+    def _complete(cls, raw: Any, info: ValidationInfo) -> Any:
         if not isinstance(raw, dict) or not isinstance(raw.get("source"), str):
             return raw  # pydantic reports the missing or wrong source itself
-        SOURCES.look_up(raw["source"])
         given = {key: value for key, value in raw.items() if key not in cls.model_fields}
-        options = _completed_options(raw["source"], given)
+        try:
+            SOURCES.look_up(raw["source"])
+            options = _completed_options(raw["source"], given)
+        except ValueError:  # an InputError is one as well
+            if is_stored(info) and not SOURCES.is_shipped(raw["source"]):
+                return raw  # a source of the user's, which may be absent or have changed since
+            raise
         return {key: raw[key] for key in cls.model_fields if key in raw} | options
 
     @model_serializer(mode="wrap")
@@ -97,11 +106,16 @@ class DataSettings(Settings):
             If files are missing or damaged, or the options do not fit together.
         """
         function = SOURCES.look_up(self.source)
-        options = dict(self.model_extra or {})
-        if self.knows(self.clone):
-            task = function(**options, clone=self.clone, seed=seed)
-        else:
-            task = function(**options, seed=seed)
+        options = copy.deepcopy(self.model_extra or {})  # a source may change a list that it is given
+        knows_clone = self.knows(self.clone)
+        task = function(**options, **({"clone": self.clone} if knows_clone else {}), seed=seed)
+        if not SOURCES.is_shipped(self.source):
+            if not isinstance(task, Task):
+                raise InputError(
+                    f"data source {self.source!r} returns {described(task)}; a sparsight.Task is needed"
+                )
+            task = with_own_arrays(task)
+        if not knows_clone:
             # The global twin trains the same teacher on the same task: its labels are the teacher's already.
             if self.labels == "teacher" and self.clone != "gaussian_global":
                 task = with_teacher_labels(task, seed)

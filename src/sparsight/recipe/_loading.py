@@ -2,24 +2,14 @@
 
 import tomllib
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
 from sparsight.recipe._recipe import Recipe, merged
+from sparsight.recipe._shipped import shipped_recipes
 from sparsight.recipe._toml_text import MAX_DEPTH, parse_toml, read_toml
 from sparsight.registry import suggest
-
-
-def shipped_recipes() -> dict[str, str]:
-    """Return the TOML text of every shipped recipe, by name."""
-    folder = resources.files("sparsight.recipe") / "shipped"
-    return {
-        Path(file.name).stem: file.read_text(encoding="utf-8")
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".toml")
-    }
 
 
 def load_recipe(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Recipe:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from sparsight.data import SOURCES
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import all_instruments
 from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
@@ -18,7 +19,7 @@ from sparsight.recipe._folder_names import distinct_folders, folder_name
 from sparsight.recipe._mask_sources import chain_of_sources
 from sparsight.recipe._validation import validated
 from sparsight.registry import suggest
-from sparsight.settings import Settings
+from sparsight.settings import STORED, Settings, is_stored
 from sparsight.streams import derived_seed
 from sparsight.train import TrainingSettings
 
@@ -44,9 +45,9 @@ class MeasureSettings(Settings):
 
     @field_validator("instruments")
     @classmethod
-    def _are_registered(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            INSTRUMENTS.look_up(name)
+    def _are_registered(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in () if is_stored(info) else names:
+            all_instruments().look_up(name)
         return names
 
 
@@ -108,20 +109,24 @@ class Recipe(Condition):
         return self
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Any], origin: str) -> "Recipe":
+    def from_values(cls, values: Mapping[str, Any], origin: str, *, is_stored: bool = False) -> "Recipe":
         """Validate a recipe given as plain values, and each of its conditions.
 
         Parameters
         ----------
         origin : str
             Where the values come from, for messages.
+        is_stored : bool
+            Whether they are the resolved recipe of a run. Its criteria, instruments and data sources were
+            checked when it was made, and need not be registered in this process.
 
         Raises
         ------
         InputError
             If a field is unknown, missing or wrong, or a condition cannot take its masks from where it says.
         """
-        recipe = validated(cls, values, origin)
+        recipe = validated(cls, values, origin, context=STORED if is_stored else None)
+        recipe.__dict__["_context"] = STORED if is_stored else None
         for name in recipe.condition_names():
             recipe.condition(name)
             recipe._check_masks_of(name)
@@ -147,7 +152,8 @@ class Recipe(Condition):
         if name not in self._resolved:
             base = self.model_dump(mode="json", include=set(Condition.model_fields), exclude_none=True)
             values = merged(base, self.conditions.get(name, {}))
-            self._resolved[name] = validated(Condition, values, f"conditions.{name}")
+            origin = f"conditions.{name}"
+            self._resolved[name] = validated(Condition, values, origin, context=self._context)
         return self._resolved[name]
 
     # A cached property and not a private attribute of pydantic's, which would take part in equality: a recipe
@@ -155,6 +161,11 @@ class Recipe(Condition):
     @functools.cached_property
     def _resolved(self) -> dict[str, Condition]:
         return {}
+
+    @functools.cached_property
+    def _context(self) -> Mapping[str, Any] | None:
+        """What every condition is validated with; `from_values` sets it."""
+        return None
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Recipe":
         """Return a copy with some fields replaced, whose conditions are resolved afresh."""
@@ -176,8 +187,17 @@ class Recipe(Condition):
         return derived_seed(self.seed, "replicate", replicate)
 
     def resolved(self) -> dict[str, Any]:
-        """Return every field, defaults included, as plain values; fields that are None are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return every field, defaults included, as plain values; fields that are None are left out.
+
+        Options that a condition gives to a source of the user's are completed as well: without the source,
+        nobody can do that later.
+        """
+        values = self.model_dump(mode="json", exclude_none=True)
+        for name, override in values["conditions"].items():
+            data = self.condition(name).data
+            if "data" in override and not SOURCES.is_shipped(data.source):
+                override["data"] = data.model_dump(mode="json", exclude_none=True)
+        return values
 
     def digest(self) -> str:
         """Return the SHA-256 over every resolved field of every condition, in hexadecimal."""

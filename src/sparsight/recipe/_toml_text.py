@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsight.errors import InputError
+from sparsight.regular_files import open_regular
 
 MAX_TOML_BYTES = 2**18
 MAX_DEPTH = 16
@@ -26,10 +27,10 @@ def read_toml(path: Path, origin: str) -> dict[str, Any]:
     InputError
         If the file is not valid TOML, is too large or too deep, or holds an integer of more than 64 bits.
     OSError
-        If the file cannot be opened or read.
+        If the file cannot be opened or read, or is a device or FIFO.
     """
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except ValueError as error:
         raise InputError(f"{origin!r} cannot be read: {error}") from None  # a NUL in its name
     with file:

@@ -21,7 +21,12 @@ _CUTOFF = 0.5
 
 
 def validated(
-    model: type[_SettingsT], raw: Mapping[str, Any], origin: str, kind: str = "recipe"
+    model: type[_SettingsT],
+    raw: Mapping[str, Any],
+    origin: str,
+    kind: str = "recipe",
+    *,
+    context: Mapping[str, Any] | None = None,
 ) -> _SettingsT:
     """Return the settings made from plain values.
 
@@ -31,6 +36,8 @@ def validated(
         Where the values come from, for messages.
     kind : str
         What the values describe, for messages.
+    context : mapping, optional
+        Given to every validator: `sparsight.settings.STORED` for settings of a stored run.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def validated(
         If a value is wrong; one line names the origin, the wrong fields, and what is allowed.
     """
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context=None if context is None else dict(context))
     except ValidationError as error:
         problems = [_in_words(details, model, kind) for details in error.errors()]
         more = f"; and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""

@@ -17,6 +17,7 @@ _answer: The first screen: a sentence a condition, the same units in each, two c
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
 _overlap_files: Tables and figures of ``sparsight overlap``.
+_tickets: Conditions at one density beside the ticket, random pruning and the dense network.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 """
@@ -28,3 +29,4 @@ from sparsight.report._overlap_files import write_overlap_files as write_overlap
 from sparsight.report._page import write_report as write_report
 from sparsight.report._subjects import Summaries as Summaries
 from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog
+from sparsight.report._tickets import ticket_table as ticket_table

@@ -15,7 +15,7 @@ from sparsight.report._subjects import Summaries
 from sparsight.store import NETWORK
 
 _UNITS = 12
-_CURVES = ("locality.attained_share", "locality.near", "locality.radius_of_gyration")
+_CURVES = ("locality.attained_share", "locality.near_configuration", "locality.radius_of_gyration")
 """The first of them that was measured is drawn beside the accuracy."""
 
 

@@ -1,8 +1,9 @@
 """Caveats: what failed, is missing, was not measured, is undefined, or rests on too few replicates."""
 
+import itertools
 from collections.abc import Iterator
 
-from sparsight.figures import CATALOGUE, words_of
+from sparsight.figures import CATALOGUE, MOST_OWN, words_of
 from sparsight.measure import smallest_detectable_effect
 from sparsight.report._subjects import Summaries
 from sparsight.store import LevelRecord, Run
@@ -20,7 +21,7 @@ def caveats(summaries: Summaries) -> list[str]:
         *(
             f"{name}: {sentence}" if len(summaries.runs) > 1 else sentence
             for name, run in summaries.runs.items()
-            for sentence in (*_replicates(run), *_unfinished(run), *_twins(run))
+            for sentence in (*_replicates(run), *_unfinished(run), *_twins(run), *_mixed(run))
         ),
         *_densities(summaries),
         *_instruments(summaries),
@@ -82,6 +83,42 @@ def _twins(run: Run) -> Iterator[str]:
         yield f"Twin ({', '.join(dict.fromkeys(conditions))}): {warning}"
 
 
+def _mixed(run: Run) -> Iterator[str]:
+    """Yield a sentence for everything in which the levels of a run were made differently."""
+    records = [record for each in run.directory.replicates() for record in run.directory.records(*each)]
+    functions = dict.fromkeys(name for record in records for name in record.own_code)
+    for name in functions:
+        if len({record.own_code[name] for record in records if name in record.own_code}) > 1:
+            yield f"Levels were made by different sources of {name}: they are not comparable."
+    for condition, replicate in run.directory.replicates():
+        found = run.directory.records(condition, replicate)
+        changed = [
+            after.index
+            for before, after in itertools.pairwise(found)
+            if None not in (before.data, after.data) and before.data != after.data
+        ]
+        if changed:
+            yield (
+                f"{condition}, replicate {replicate}, goes on with other data from level "
+                f"{', '.join(map(str, changed))} on: its levels are not comparable."
+            )
+    if any("measured_data" in (record.model_extra or {}) for record in records):
+        yield "Levels were measured on other data than they were trained on."
+    streams = {str(record.made_with["streams"]) for record in records if "streams" in record.made_with}
+    if len(streams) > 1:
+        yield "Levels were trained with versions that draw other numbers from the same seed."
+    versions = {
+        f"{record.made_with.get('packages')} {record.made_with.get('cpu')} {record.made_with.get('cuda')}"
+        for record in records
+        if record.made_with
+    }
+    if len(versions) > 1:
+        yield (
+            "Levels were trained with different versions or on different machines (see Environment): they "
+            "are comparable, but running the recipe again gives other last digits."
+        )
+
+
 def _densities(summaries: Summaries) -> Iterator[str]:
     levels = summaries.compared_levels()
     densities = {name: summaries.density(name, level) for name, level in levels.items()}
@@ -96,6 +133,9 @@ def _densities(summaries: Summaries) -> Iterator[str]:
 
 
 def _instruments(summaries: Summaries) -> Iterator[str]:
+    left_out = len(summaries.own_quantities) - MOST_OWN
+    if left_out > 0:
+        yield f"{left_out} more quantities of own instruments are in run.frame(), and not shown here."
     measured = set(summaries.frame["quantity"]) if summaries.conditions else set()
     for instrument in _INSTRUMENTS:
         if measured and not any(quantity.startswith(f"{instrument}.") for quantity in measured):

@@ -1,12 +1,13 @@
 """Figure files: every panel of a run in SVG, PDF and PNG, for papers and talks."""
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from sparsight.atomic import write_atomically
+from sparsight.atomic import make_folder, write_atomically
 from sparsight.errors import InputError
 from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
@@ -60,13 +61,18 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     summaries = Summaries(run)
     if not summaries.conditions:
         raise InputError(f"{run.path} has no level yet; run it first")
+    # A folder in the run may come with the run from somebody else; any other was named by the user.
+    inside = run.path if folder.absolute().is_relative_to(run.path.absolute()) else folder
     written, captions = [], [f"# Figures of {run.recipe.name}, recipe {run.recipe.digest()[:8]}\n"]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, inside=inside)
         for panel in panels_of(summaries):
-            written += [save_panel(panel, folder / f"{panel.identifier}.{name}", name) for name in formats]
+            for name in formats:
+                path = folder / f"{panel.identifier}.{name}"
+                save_panel(panel, path, name, inside=inside)
+                written.append(path)
             captions.append(f"- `{panel.identifier}`: **{panel.title}.** {panel.caption}")
-        write_atomically(folder / "captions.md", ("\n".join(captions) + "\n").encode())
+        write_atomically(folder / "captions.md", ("\n".join(captions) + "\n").encode(), inside=inside)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}; choose another --out") from None
     return written
@@ -92,18 +98,23 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     yield from overlap_panels(summaries)
 
 
-def save_panel(panel: Panel, path: Path, name: str) -> Path:
-    """Write a panel in one format, and return its path."""
+def save_panel(panel: Panel, path: Path, name: str, *, inside: Path) -> None:
+    """Write a panel in one format; `inside` as in `write_atomically`."""
+    write_atomically(path, _drawn(panel, name), inside=inside)
+
+
+def _drawn(panel: Panel, name: str) -> bytes:
+    file = io.BytesIO()
     figure = panel.ax.get_figure()
     assert isinstance(figure, Figure)
     # Type 42 keeps text as text in a PDF. The salt makes the ids in an SVG the same at every writing.
     with mpl.rc_context({"pdf.fonttype": 42, "svg.hashsalt": panel.identifier}):
         figure.savefig(
-            path,
+            file,
             format=name,
             dpi=_DOTS_PER_INCH,
             bbox_inches="tight",
             pad_inches=0.04,
             metadata=_METADATA[name],
         )
-    return path
+    return file.getvalue()

@@ -97,7 +97,7 @@ def write_movie(
             movie = _encoded(encoder, pictures, path, frames_per_second)
         else:
             movie = _animation(pictures, path.suffix.removeprefix("."), frames_per_second)
-        write_atomically(path, movie)
+        write_atomically(path, movie, inside=run.path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
     return path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sparsight.atomic import write_atomically
+from sparsight.atomic import make_folder, write_atomically
 from sparsight.errors import InputError
 from sparsight.report._figure_files import save_panel
 from sparsight.report._overlap_panels import mask_panels, similarity_panels
@@ -38,14 +38,19 @@ def write_overlap_files(
     tables = {"overlap.csv": overlaps} | (
         {} if similarities is None else {"representations.csv": similarities}
     )
+    # A folder in the run may come with the run from somebody else; any other was named by the user.
+    inside = run.path if folder.absolute().is_relative_to(run.path.absolute()) else folder
     written = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, inside=inside)
         for name, table in tables.items():
-            write_atomically(folder / name, table.to_csv(index=False).encode())
+            write_atomically(folder / name, table.to_csv(index=False).encode(), inside=inside)
             written.append(folder / name)
         panels = [*mask_panels(intervals), *([] if similarities is None else similarity_panels(similarities))]
-        written += [save_panel(panel, folder / f"{panel.identifier}.png", "png") for panel in panels]
+        for panel in panels:
+            path = folder / f"{panel.identifier}.png"
+            save_panel(panel, path, "png", inside=inside)
+            written.append(path)
         if is_within:
             write_overlap(run, intervals, similarities)
     except OSError as error:

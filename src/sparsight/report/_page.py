@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, signed_table, words_of
+from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, signed_table, summary_columns
 from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
 from sparsight.report._evidence import Evidence, gather
@@ -69,10 +69,16 @@ def write_report(*runs: Run, path: Path | None = None) -> Path:
         path = runs[0].directory.report
     text = render(*runs).encode()
     try:
-        write_atomically(path, text)
+        # A place in a run may come with the run from somebody else; any other was named by the user.
+        write_atomically(path, text, inside=_run_around(path, runs))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
     return path
+
+
+def _run_around(path: Path, runs: Sequence[Run]) -> Path | None:
+    around = (run.path for run in runs if path.absolute().is_relative_to(run.path.absolute()))
+    return next(around, None)
 
 
 def render(*runs: Run) -> str:
@@ -109,7 +115,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "densities": {name: summaries.density(name, level) for name, level in levels.items()},
         "findings": found,
         "pairing": _pairing(found),
-        "columns": [words_of(quantity) for quantity in CATALOGUE.summary],
+        "columns": summary_columns(*summaries.runs.values()),
         "summary_caption": CATALOGUE.summary_caption,
         "rows": _rows(summaries, first_layer),
         "caveats": caveats(summaries),
@@ -150,8 +156,8 @@ def _pairing(found: Sequence[Finding]) -> str:
 def _rows(summaries: Summaries, layer: str) -> list[dict[str, Any]]:
     """Return the table by level: one cell per quantity of the summary, None where it was not measured."""
     tables = []
-    for quantity in CATALOGUE.summary:
-        table = summaries.intervals(quantity, words_of(quantity).layer(layer))
+    for words in summary_columns(*summaries.runs.values()):
+        table = summaries.intervals(words.name, words.layer(layer))
         tables.append({(row["condition"], row["level"]): row for row in table.to_dict("records")})
     return [
         {
@@ -167,7 +173,7 @@ def _rows(summaries: Summaries, layer: str) -> list[dict[str, Any]]:
 
 def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
     """Return every interval that the curves show as plain rows, fit for JSON; NaN becomes None."""
-    scopes = {quantity: words_of(quantity).scope for quantity in CATALOGUE.curves}
+    scopes = {words.name: words.scope for words in summaries.curves()}
     scopes |= {quantity: "layer" for family in CATALOGUE.families for quantity in family.lines.values()}
     rows: list[dict[str, Any]] = []
     for quantity, scope in scopes.items():

@@ -22,7 +22,6 @@ from sparsight.figures import (
     plot_over_density,
     plot_preactivations,
     plot_receptive_fields,
-    words_of,
 )
 from sparsight.report._evidence import Evidence
 from sparsight.report._findings import Finding
@@ -62,9 +61,8 @@ def curve_panels(
     that they need none of their own.
     """
     panels = []
-    for quantity in CATALOGUE.curves:
-        words = words_of(quantity)
-        where = words.layer(layer)
+    for words in summaries.curves():
+        quantity, where = words.name, words.layer(layer)
         if (words.scope == "network" and not with_network) or not summaries.has(quantity, where):
             continue
         ax = plot_over_density(

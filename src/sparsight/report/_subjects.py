@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sparsight.figures import CATALOGUE, MOST_OWN, Words, own_quantities, words_of
 from sparsight.store import Run, intervals_by_level
 
 _TINY = 1e-12  # a network that is pruned to nothing has density 0, which has no logarithm
@@ -28,6 +29,7 @@ class Summaries:
 
     `subjects` maps names to the subjects with at least one level, in the order of the recipes. `frame` joins
     the frames of all runs, with the subjects' names in the column ``condition`` and a column ``seed``.
+    `own_quantities` are those of the user's own instruments.
     ``intervals(quantity, layer)`` returns the table of `sparsight.store.intervals_by_level` for all subjects.
     """
 
@@ -42,6 +44,7 @@ class Summaries:
             [_renamed(frames[name], name, self.runs[name], len(runs) > 1) for name in filled],
             ignore_index=True,
         )
+        self.own_quantities = own_quantities(*runs)
         self.layers = list(dict.fromkeys(layer for run in runs for layer in run.layers()))
         self.intervals = functools.cache(self._intervals)
 
@@ -71,6 +74,10 @@ class Summaries:
         """Return the density of a subject at a level, averaged over replicates."""
         rows = self.frame[(self.frame["condition"] == condition) & (self.frame["level"] == level)]
         return float(rows["density"].mean())
+
+    def curves(self) -> list[Words]:
+        """Return the quantities drawn over density: the catalogue's, then those of own instruments."""
+        return [*map(words_of, CATALOGUE.curves), *self.own_quantities[:MOST_OWN]]
 
     def values(self, quantity: str, layer: str, condition: str, level: int) -> pd.Series:
         """Return the values of a quantity, indexed by the replicates' seeds; empty if it was not measured."""

@@ -1,5 +1,6 @@
 """TensorBoard log: the numbers of a run as events, to watch several runs at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class TensorBoardLog:
         self._make_writer: Any = SummaryWriter
         self._folder = run / _FOLDER
         self._writers: dict[tuple[str, int], Any] = {}
+        self._num_logged: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> "TensorBoardLog":
         return self
@@ -42,11 +44,27 @@ class TensorBoardLog:
             writer.close()
 
     def __call__(self, directory: RunDirectory, condition: str, replicate: int, index: int) -> None:
-        """Write the events of one stored level."""
-        writer = self._writer(condition, replicate)
+        """Write the events of one stored level, and first those of levels that an earlier call stored."""
         records = [read_record(directory.level(condition, replicate, each)) for each in range(index + 1)]
+        for each in range(self._num_logged.get((condition, replicate), 0), index + 1):
+            self._write(self._writer(condition, replicate), records[: each + 1])
+        self._num_logged[condition, replicate] = index + 1
+
+    def catch_up(self, directory: RunDirectory) -> None:
+        """Write the events of all stored levels that are not yet in the log.
+
+        A run that was killed may have stored a level whose events were not written, and nothing announces
+        that level again.
+        """
+        for replicate in directory.replicates():
+            stored = directory.num_levels(*replicate)
+            if stored > self._num_logged.get(replicate, 0):
+                self(directory, *replicate, stored - 1)
+
+    def _write(self, writer: Any, records: Sequence[LevelRecord]) -> None:
+        """Write the events of the last of a replicate's records."""
         before = sum(record.curve.step[-1] for record in records[:-1])
-        record = records[-1]
+        index, record = len(records) - 1, records[-1]
         for name, values in record.curve:
             if name != "step":
                 for step, value in zip(record.curve.step, values, strict=True):
@@ -59,6 +77,9 @@ class TensorBoardLog:
         key = (condition, replicate)
         if key not in self._writers:
             folder = self._folder / condition / f"replicate_{replicate:03d}"
+            # All levels are written again: the files of an earlier call may lack some, and end in the middle.
+            for earlier in folder.glob("events.out.tfevents.*"):
+                earlier.unlink(missing_ok=True)
             self._writers[key] = self._make_writer(str(folder))
         return self._writers[key]
 

@@ -3,6 +3,7 @@
 Every verdict and number on it is copied from a table, so that the page cannot say more than was measured.
 """
 
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
+from sparsight.regular_files import read_regular
 from sparsight.reproduce._markdown import (
     ONE_DATA_SET,
     detectable_cell,
@@ -121,7 +123,9 @@ def write_claims_page(folder: Path, page: Path) -> None:
     if not tables:
         raise InputError(f"{folder} holds no result table; write some with sparsight reproduce --results")
     for table in tables:
-        draw_claim(table).savefig(folder / f"{table['claim']}.png", dpi=110, metadata={"Software": None})
+        drawn = io.BytesIO()
+        draw_claim(table).savefig(drawn, format="png", dpi=110, metadata={"Software": None})
+        write_atomically(folder / f"{table['claim']}.png", drawn.getvalue(), inside=folder)
     missing = [name for name in select_claims() if name not in found]
     content = claims_page(tables, missing, str(folder), str(page), read_earlier(folder))
     write_atomically(page, content.encode())
@@ -148,9 +152,9 @@ def read_earlier(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = json.loads(read_regular(path))
         earlier["rules"], dict(earlier["verdicts"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f'{path} does not hold earlier verdicts ({error!r}); it needs "rules", a text, and "verdicts" '
             "by claim"
@@ -282,11 +286,11 @@ def _notes(table: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_regular(path))
         table["claim"], table["studies"], table["curves"]
         for row in table["findings"]:
             row["verdict_alone"], row["data_sets"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} is not a result table ({error!r}); write it again with sparsight reproduce"
         ) from None

@@ -13,7 +13,7 @@ _ORDER = (
     "locality", "task-locality", "necessity", "envelope-equivalence", "more-than-twin", "mask-transfer",
     "mask-overlap",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
-    "higher-order", "pictures",
+    "higher-order", "pictures", "ticket", "stability",
 )  # fmt: skip
 
 

@@ -120,6 +120,30 @@ def last_above_earlier(quantity: str, condition: str) -> Statistic:
     return statistic
 
 
+def best_beyond_dense(quantity: str, condition: str) -> Statistic:
+    """Return a statistic: the quantity at the best pruned level minus its value at level 0.
+
+    Which level is best is decided by the mean over the *other* replicates, so that a replicate's noise does
+    not choose its own level: without an effect the expectation is 0, which that of a maximum over levels is
+    not. Levels count that most replicates have; a replicate with others is NaN, as are all if there are fewer
+    than two with all of them, or no level is pruned.
+    """
+
+    def statistic(results: xr.Dataset) -> np.ndarray:
+        values = _at_all_levels(results, quantity, condition)
+        gains = values[:, 1:] - values[:, :1]  # (replicate, pruned level)
+        defined = np.flatnonzero(~np.isnan(gains).any(axis=1))
+        found = np.full(len(gains), np.nan)
+        if len(defined) < 2 or not gains.shape[1]:
+            return found
+        for replicate in defined:
+            others = defined[defined != replicate]
+            found[replicate] = gains[replicate, values[others, 1:].mean(axis=0).argmax()]
+        return found
+
+    return statistic
+
+
 def rank_correlation_with_level(quantity: str, condition: str) -> Statistic:
     """Return a statistic: Spearman's correlation of the quantity with the level (1: it always rises)."""
 

@@ -10,7 +10,7 @@ import xarray as xr
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, merged
-from sparsight.store import Run
+from sparsight.store import NETWORK, Run
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -65,20 +65,23 @@ def variants_of(name: str, scale: Scale) -> list[str]:
 
 
 def results_of(run: Run) -> xr.Dataset:
-    """Return the ``Run.dataset`` of the first layer, with ``test_accuracy`` and ``density``.
+    """Return the ``Run.dataset`` of the first layer, with ``test_accuracy``, ``density`` and stability.
 
-    Both are over condition, replicate and level, NaN where a level does not exist. The attribute ``seeds``
-    holds one seed per replicate.
+    The added numbers are those of the whole network. They are over condition, replicate and level, NaN where
+    a level does not exist. The attribute ``seeds`` holds one seed per replicate.
     """
     dataset = run.dataset()
     shape = tuple(dataset.sizes[dim] for dim in ("condition", "replicate", "level"))
-    columns = {"test_accuracy": np.full(shape, np.nan), "density": np.full(shape, np.nan)}
+    columns = {name: np.full(shape, np.nan) for name in ("test_accuracy", "density")}
     for place, condition in enumerate(run.recipe.condition_names()):
         for replicate in range(run.recipe.replicates):
             for record in run.directory.records(condition, replicate):
                 level = (place, replicate, record.index)
                 columns["test_accuracy"][level] = record.test_accuracy
                 columns["density"][level] = record.density
+                for name, entry in record.measures.get(NETWORK, {}).items():
+                    if entry.value is not None:
+                        columns.setdefault(name, np.full(shape, np.nan))[level] = entry.value
     dims = ("condition", "replicate", "level")
     dataset = dataset.assign({name: (dims, values) for name, values in columns.items()})
     seeds = [run.recipe.replicate_seed(replicate) for replicate in range(run.recipe.replicates)]

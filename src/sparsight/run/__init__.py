@@ -23,6 +23,7 @@ _plugins     The user's own criteria, instruments and data sources.
 _building    Data and network of a replicate.
 _mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
+_same_run    Whether a run goes on with the data, own code, versions and threads it was made with.
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
@@ -38,8 +39,14 @@ from sparsight.run._replicates import run_replicates as run_replicates
 from sparsight.run._representations import representation_similarities as representation_similarities
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe
+from sparsight.run._same_run import (
+    check_same_code as check_same_code,
+    note_environment as note_environment,
+    note_same_code as note_same_code,
+)
 from sparsight.run._stopping import (
     Interrupted as Interrupted,
     request_stop as request_stop,
+    start_workers as start_workers,
     stopping_on_signals as stopping_on_signals,
 )

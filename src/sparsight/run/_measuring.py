@@ -3,18 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sparsight.data import Task
-from sparsight.instruments import Quantity, measure_level
+from sparsight.instruments import (
+    NetworkObservation,
+    Quantity,
+    all_instruments,
+    measure_level,
+    measure_whole_network,
+)
 from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
-from sparsight.run._building import Built, build, twin_settings
+from sparsight.run._building import Built, build, build_network, twin_settings
+from sparsight.run._mask_sources import starting_state_of
 from sparsight.run._plugins import load_plugins
+from sparsight.run._same_run import compared_data, data_digest, note_measuring_code, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
+from sparsight.settings import STORED
 from sparsight.store import (
+    NETWORK,
+    LevelRecord,
     RunDirectory,
     StoredLevel,
     level_name,
+    made_with,
+    own_instruments,
     read_level,
     read_measures,
     write_record,
@@ -27,6 +41,7 @@ def measure_again(
     *,
     plugins: Sequence[Path] = (),
     on_level: OnLevel | None = None,
+    accept_changes: bool = False,
 ) -> None:
     """Apply instruments to the stored levels of a run, and store what they measure.
 
@@ -36,55 +51,94 @@ def measure_again(
         Names of registered instruments. Default: the recipe's. What other instruments measured before stays.
     plugins, on_level
         As for `run_recipe`.
+    accept_changes : bool
+        Measure although the data are others than those that the replicates were trained on.
 
     Raises
     ------
     InputError
-        If a level is damaged.
+        If a level is damaged, an own instrument or data source is not registered, or a replicate was begun
+        with other settings or other data. What was measured before that replicate is stored.
     BusyError
         If another process is writing to the run.
     """
     load_plugins(plugins)
     recipe = directory.recipe
     conditions = {name: _with(recipe.condition(name), instruments) for name in recipe.condition_names()}
+    refuse_missing_code(directory, conditions.values(), to_measure=True)
+    directory.refuse_other_settings()
     with directory.writing():
         for name, replicate in directory.replicates():
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
                 continue
-            twin = twin_settings(conditions[name], directory.task_facts(name, replicate))
-            built = build(conditions[name], recipe.replicate_seed(replicate), twin)
+            facts = directory.task_facts(name, replicate)
+            built = build(
+                conditions[name], recipe.replicate_seed(replicate), twin_settings(conditions[name], facts)
+            )
+            data = compared_data(directory, name, replicate, built.task, facts, accept_changes=accept_changes)
             for index in range(num_levels):
                 folder = directory.level(name, replicate, index)
-                measure_stored(folder, built, conditions[name], before=read_measures(folder))
+                before = read_measures(folder)
+                measure_stored(folder, built, conditions[name], before, data=data_digest(data))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
+        note_measuring_code(directory, conditions.values())
 
 
 def measure_stored(
-    folder: Path, built: Built, condition: Condition, before: dict[str, dict[str, Quantity]]
+    folder: Path,
+    built: Built,
+    condition: Condition,
+    before: dict[str, dict[str, Quantity]],
+    *,
+    data: str | None = None,
 ) -> None:
     """Measure one stored level; what was measured `before`, by layer and name, stays unless measured now.
+
+    `data` is the SHA-256 of the data, which is recorded if the level was trained on others.
 
     The level's own measures may be missing or damaged. The network is overwritten with the level's weights.
     """
     stored = read_level(folder)
     built.network.load_state_dict(stored.final)
-    level = stored.as_level(built.network, rewind=None)  # to measure, nobody needs what training rewinds to
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition))
+    # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
+    level = stored.as_level(built.network, rewind=stored.rewind)
+    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
     measured = measure(level, built.task, built.twin, condition)
-    measures = {layer: before.get(layer, {}) | quantities for layer, quantities in measured.items()}
-    write_record(folder, stored.record, stored.masks, measures)
+    layers = dict.fromkeys([*measured, *before])
+    measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
+    write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
 
 
-def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> State:
+def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -> LevelRecord:
+    """Return the record with what it was measured with, where that differs from what it was trained with."""
+    update: dict[str, Any] = {}
+    own = own_instruments(condition.measure.instruments)
+    if own:
+        update["own_code"] = record.own_code | own
+    if record.made_with and (
+        record.made_with != made_with() or "measured_with" in (record.model_extra or {})
+    ):
+        update["measured_with"] = made_with()
+    if record.data is not None and data is not None and record.data != data:
+        update["measured_data"] = data
+    return record.model_copy(update=update)
+
+
+def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
     """Return the state before the training of a level other than 0, which is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
     keeps_trained = condition.pruning.rewind_step is None
-    source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
-    before = source.final if keeps_trained else source.rewind or {}
+    if condition.pruning.weights != "rewound":
+        seed = stored.record.seed
+        begun = replace(built, network=build_network(condition, built.task, seed))
+        before = starting_state_of(condition, begun, seed) or {}
+    else:
+        source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
+        before = source.final if keeps_trained else source.rewind or {}
     return {
         name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
         for name, value in before.items()
@@ -94,19 +148,25 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition) -> St
 def measure(
     level: Level, task: Task, twin: Task | None, condition: Condition
 ) -> dict[str, dict[str, Quantity]]:
-    """Apply a condition's instruments to a level; see `sparsight.instruments.measure_level`."""
-    return measure_level(
-        level,
-        task,
-        twin,
-        condition.measure.instruments,
-        num_samples=condition.measure.num_samples,
+    """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
+    instruments, num_samples = condition.measure.instruments, condition.measure.num_samples
+    measured = measure_level(level, task, twin, instruments, num_samples=num_samples)
+    observation = NetworkObservation(
+        level=level,
+        task=task,
+        num_samples=num_samples,
         loss=condition.training.loss,
+        training=condition.training,
+        pruning=condition.pruning,
     )
+    whole = measure_whole_network(observation, instruments)
+    return measured | ({NETWORK: whole} if whole else {})
 
 
 def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
     if instruments is None:
         return condition
+    for name in instruments:
+        all_instruments().look_up(name)
     values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
-    return validated(Condition, values, "instruments")  # unlike `model_copy`, refuses an unknown one by name
+    return validated(Condition, values, "instruments", context=STORED)  # nobody needs the criterion

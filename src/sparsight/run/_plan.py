@@ -70,6 +70,8 @@ class Execution:
         makes this object.
     cuda_graph : bool
         Whether forward and backward pass are recorded once on a GPU, and replayed.
+    accept_changes : bool
+        Whether replicates go on with other data, or other source of own functions, than they began with.
     """
 
     threads: int
@@ -78,6 +80,7 @@ class Execution:
     stop_folder: Path
     owner_pid: int = field(default_factory=os.getpid)
     cuda_graph: bool = False
+    accept_changes: bool = False
 
 
 def plan_run(

@@ -14,7 +14,16 @@ import torch
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
 from sparsight.network import linear_layers
-from sparsight.prune import Acceleration, Level, Replicate, connectivity, imp, imp_together
+from sparsight.printable import printable
+from sparsight.prune import (
+    NUM_SAMPLES,
+    Acceleration,
+    Level,
+    Replicate,
+    connectivity,
+    imp,
+    imp_together,
+)
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
@@ -27,14 +36,24 @@ from sparsight.run._mask_sources import (
 from sparsight.run._measuring import measure, measure_stored
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugins import load_plugins
+from sparsight.run._same_run import (
+    check_same_code,
+    compared_data,
+    data_digest,
+    say_other_crossovers,
+)
 from sparsight.run._step_watch import StepWatch, Stop
-from sparsight.run._stopping import ignore_terminal, is_stop_requested
+from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
+from sparsight.sparse import Crossovers
 from sparsight.store import (
     CHECKPOINT,
     RunDirectory,
     StoredMasks,
     check_replicate,
     forget_progress,
+    identity_of,
+    made_with,
+    own_functions,
     read_checkpoint,
     read_level,
     recorded_crossovers,
@@ -53,6 +72,7 @@ class _Prepared:
     folder: Path
     twin: Task | None
     replicate: Replicate
+    facts: dict[str, Any]  # of task.json
 
 
 def run_replicates(path: Path, group: Group, execution: Execution) -> None:
@@ -73,21 +93,35 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
         If a file cannot be written or read. What was stored before is whole.
     """
     if execution.owner_pid != os.getpid():
-        ignore_terminal()
+        leave_signals_to_owner()
     # joblib starts the groups that were waiting even after a stop: these must not even load their data.
     if is_stop_requested(execution.stop_folder, execution.owner_pid):
         return
     load_plugins(execution.plugins)  # a worker is a new process, in which nothing is registered yet
     torch.set_num_threads(execution.threads)
     directory = RunDirectory.open(path)
+    check_same_code(directory, accept_changes=execution.accept_changes)
+    # Now, and not with each level: the file may change later, and what runs is what was executed.
+    own_code = {name: function.sha256 for name, function in own_functions([group.condition]).items()}
     with explaining_storage(directory.replicate(group.name, group.replicates[0])):
-        prepared = list(filter(None, (_prepare(directory, group, number) for number in group.replicates)))
+        prepared = list(
+            filter(None, (_prepare(directory, group, number, execution) for number in group.replicates))
+        )
         if not prepared:
             return
         watch = StepWatch([each.folder for each in prepared], execution)
-        facts = {"threads": execution.threads, "together": len(prepared), "cuda_graph": execution.cuda_graph}
+        crossovers = _crossovers(directory, group, prepared)
+        facts = {
+            "threads": execution.threads,
+            "together": len(prepared),
+            "cuda_graph": execution.cuda_graph,
+            "made_with": made_with(),
+            "own_code": own_code,
+            "crossovers": crossovers,
+        }
         try:
-            levels = _levels(directory.path, group, prepared, watch, execution.cuda_graph)
+            acceleration = Acceleration(crossovers=crossovers, cuda_graph=execution.cuda_graph)
+            levels = _levels(group, prepared, watch, acceleration)
             _store_levels(directory, group, prepared, levels, facts)
         except Stop:
             return
@@ -96,13 +130,19 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
                 forget_progress(each.folder)
 
 
-def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | None:
+def _prepare(directory: RunDirectory, group: Group, number: int, execution: Execution) -> _Prepared | None:
     """Return a replicate ready to be trained; None if the one whose masks it takes has failed."""
     folder, pruning = directory.replicate(group.name, number), group.condition.pruning
     seed = directory.recipe.replicate_seed(number)
-    twin = twin_settings(group.condition, _recorded_facts(directory, group.name, number))
+    recorded = _recorded_facts(directory, group.name, number)
+    twin = twin_settings(group.condition, recorded)
     built = build(group.condition, seed, twin)
-    facts = _task_facts(built, twin)
+    facts = _task_facts(built, twin, group.condition.measure.num_samples) | identity_of(
+        directory.recipe, group.name, number
+    )
+    facts |= compared_data(
+        directory, group.name, number, built.task, recorded, accept_changes=execution.accept_changes
+    )
     stored = None
     if masks_of(pruning) is not None:
         before = _recorded_source(directory, group.name, number)
@@ -129,7 +169,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int) -> _Prepared | 
         masks=None if is_over else mask_source(pruning, stored, built, seed),
         starting_state=None if is_over else starting_state_of(group.condition, built, seed),
     )
-    return _Prepared(number, folder, built.twin, replicate)
+    return _Prepared(number, folder, built.twin, replicate, facts)
 
 
 def _recorded_source(directory: RunDirectory, name: str, number: int) -> dict[str, Any] | None:
@@ -158,7 +198,7 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
     """Return the level to resume after; set damaged levels aside, and mend damaged measures."""
     health = check_replicate(directory, group.name, number)
     for problem in health.problems:
-        _log.warning("%s", problem)
+        _log.warning("%s", printable(problem))
     for path in set_aside_damaged(directory, health):
         _log.warning("set aside as %s, to be computed again", path)
     for index in health.unmeasured:
@@ -170,14 +210,26 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
     return last.as_level(built.network, rewind)
 
 
+def _crossovers(directory: RunDirectory, group: Group, prepared: Sequence[_Prepared]) -> Crossovers:
+    """Return the run's crossovers; networks that are trained together take none."""
+    if len(prepared) > 1:
+        return {}
+    network, kernel = prepared[0].replicate.network, group.condition.training.effective_kernel
+    crossovers = recorded_crossovers(directory.path, network, kernel)
+    say_other_crossovers(directory, group.name, prepared[0].number, crossovers)
+    return crossovers
+
+
 def _levels(
-    run: Path, group: Group, prepared: Sequence[_Prepared], watch: StepWatch, cuda_graph: bool
+    group: Group, prepared: Sequence[_Prepared], watch: StepWatch, acceleration: Acceleration
 ) -> Iterator[tuple[int, Level | DivergenceError]]:
     """Yield every level once it is trained, with the position of its replicate in `prepared`."""
     training, pruning = group.condition.training, group.condition.pruning
     if len(prepared) > 1:
         replicates = [each.replicate for each in prepared]
-        yield from imp_together(replicates, training, pruning, on_step=watch, cuda_graph=cuda_graph)
+        yield from imp_together(
+            replicates, training, pruning, on_step=watch, cuda_graph=acceleration.cuda_graph
+        )
         return
     one = prepared[0].replicate
     try:
@@ -190,10 +242,7 @@ def _levels(
             start=one.start,
             checkpoint=one.checkpoint,
             on_step=lambda progress: watch({0: progress}),
-            acceleration=Acceleration(
-                crossovers=recorded_crossovers(run, one.network, training.effective_kernel),
-                cuda_graph=cuda_graph,
-            ),
+            acceleration=acceleration,
             masks=one.masks,
             starting_state=one.starting_state,
         ):
@@ -225,6 +274,8 @@ def _store_levels(
             "train_seconds": train_seconds,
             "measure_seconds": time.perf_counter() - trained,
             **facts,
+            "data": data_digest(each.facts),
+            "identity": identity_of(directory.recipe, group.name, each.number),
         }
         write_level(directory.level(group.name, each.number, level.index), level, measures, level_facts)
         # Only now: killed between the two, the run ignores the checkpoint of a level that is stored. The
@@ -264,7 +315,7 @@ def _recorded_facts(directory: RunDirectory, condition: str, replicate: int) -> 
         return {}
 
 
-def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
+def _task_facts(built: Built, twin: DataSettings | None, num_measured: int) -> dict[str, Any]:
     task = built.task
     facts: dict[str, Any] = {"twin_clone": twin.clone if twin else None}
     if built.twin is not None:
@@ -276,5 +327,7 @@ def _task_facts(built: Built, twin: DataSettings | None) -> dict[str, Any]:
         "num_classes": task.num_classes,
         "num_train": len(task.train_labels),
         "num_test": len(task.test_labels),
+        "samples_measured": task.origin_of_samples("test", num_measured),
+        "samples_for_criteria": task.origin_of_samples("train", NUM_SAMPLES),
         "card": dict(task.card),
     }

@@ -92,7 +92,7 @@ def _dense_of_another_seed(
 
 
 def _preactivations(network: nn.Module, task: Task, num_samples: int) -> dict[str, np.ndarray]:
-    inputs, _ = task.samples("test", 0, num_samples)
+    inputs, _ = task.representative("test", num_samples)
     layers = linear_layers(network)
     received = layer_inputs(network, list(layers), inputs)
     return {

@@ -128,6 +128,7 @@ def place(
     *,
     num_cores: int | None = None,
     memory: int | None = None,
+    max_threads: int | None = None,
 ) -> Placement:
     """Share the machine out: many processes for small networks, one for a large one.
 
@@ -147,6 +148,8 @@ def place(
         Processes that the user asks for. This number is taken unchanged.
     num_cores, memory : int, optional
         Cores, and bytes of memory, of the machine. Default: what this process may use.
+    max_threads : int, optional
+        Most threads of a process. Default: ``OMP_NUM_THREADS``, if that is set.
     """
     num_cores = num_cores or joblib.cpu_count()  # unlike os.cpu_count, within affinity and container limits
     memory = memory or physical_memory()
@@ -165,7 +168,16 @@ def place(
     threads = max(num_cores // jobs, 1)
     if threads > 1 and size.num_weights < _WEIGHTS_WORTH_THREADS:
         threads, reason = 1, f"{reason}; one thread each, since the networks are small"
+    max_threads = max_threads or threads_of_environment()
+    if max_threads is not None and threads > max_threads:
+        threads, reason = max_threads, f"{reason}; OMP_NUM_THREADS allows no more threads"
     return Placement(jobs=jobs, threads=threads, num_cores=num_cores, reason=reason)
+
+
+def threads_of_environment() -> int | None:
+    """Return the first number of ``OMP_NUM_THREADS``, which OpenMP allows to be a list; None without one."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
 def physical_memory() -> int:

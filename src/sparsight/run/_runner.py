@@ -9,8 +9,9 @@ from joblib import Parallel, delayed
 from sparsight.recipe import Recipe
 from sparsight.run._plan import Execution, plan_run
 from sparsight.run._replicates import explaining_storage, run_replicates
+from sparsight.run._same_run import note_environment, note_same_code
 from sparsight.run._step_watch import OnLevel, OnLook, announcing
-from sparsight.run._stopping import request_stop, stopping_on_signals
+from sparsight.run._stopping import request_stop, start_workers, stopping_on_signals
 from sparsight.store import RunDirectory
 
 
@@ -25,6 +26,7 @@ def run_recipe(
     on_look: OnLook | None = None,
     together: int | None = None,
     cuda_graph: bool = False,
+    accept_changes: bool = False,
 ) -> RunDirectory:
     """Run every replicate of every condition, from where an earlier call stopped.
 
@@ -50,6 +52,8 @@ def run_recipe(
     cuda_graph : bool
         Whether forward and backward pass are recorded once on a GPU, and replayed; see
         `sparsight.train._cuda_graph`.
+    accept_changes : bool
+        Go on although data, own functions or random streams are others than those that the run began with.
 
     Returns
     -------
@@ -59,7 +63,8 @@ def run_recipe(
     Raises
     ------
     InputError
-        Before anything is written, if the recipe cannot be run here.
+        Before anything is written, if the recipe cannot be run here. If the run was begun with other data,
+        own functions or random streams.
     BusyError
         If another process is writing to the run.
     Interrupted
@@ -74,6 +79,7 @@ def run_recipe(
         checkpoint_seconds=checkpoint_seconds,
         stop_folder=directory.path,
         cuda_graph=cuda_graph,
+        accept_changes=accept_changes,
     )
     # Left in the reverse order: workers have stopped and signals are given back, the last levels are
     # announced, and only then is the lock released.
@@ -83,7 +89,10 @@ def run_recipe(
         announcing(directory, on_level, on_look),
         stopping_on_signals(directory.path),
     ):
+        note_same_code(directory, accept_changes=accept_changes)
+        note_environment(directory, plan.placement, accept_changes=accept_changes)
         directory.note_placement(asdict(plan.placement))
+        start_workers(plan.placement.jobs)
         for wave in plan.waves():
             Parallel(n_jobs=plan.placement.jobs)(
                 delayed(run_replicates)(directory.path, group, execution) for group in wave

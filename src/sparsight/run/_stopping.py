@@ -5,9 +5,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from joblib import Parallel, delayed
+
+from sparsight.atomic import write_atomically
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
 
@@ -73,15 +78,40 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
         raise Interrupted(received[0])
 
 
-def ignore_terminal() -> None:
-    """Ignore Ctrl-C and SIGHUP, which a terminal sends to every process of a job.
+def leave_signals_to_owner() -> None:
+    """Ignore the signals that a terminal, a batch system or ``kill`` sends to every process of a job.
 
     The process that holds the run receives them as well and asks its workers to stop. A worker that also
     reacted by itself would die in the middle of a step, before it could save.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+
+
+def start_workers(jobs: int) -> None:
+    """Start the processes of joblib's pool so that no signal reaches them, not even while they start.
+
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
+    are ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits,
+    even while it would be ignored.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
+    if jobs < 2 or not in_main_thread or not hasattr(signal, "pthread_sigmask"):
+        return
+    # It unblocks SIGINT and SIGTERM when it starts, which the first worker would make it do: they were lost.
+    resource_tracker.ensure_running()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
+    try:
+        Parallel(n_jobs=jobs)(delayed(os.getpid)() for _ in range(jobs))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _numbers() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]  # Windows has two of them
 
 
 # The request is a file. It must reach workers of any kind, which share no memory with their owner and whose
@@ -93,7 +123,7 @@ def ignore_terminal() -> None:
 def request_stop(folder: Path, owner_pid: int | None = None) -> None:
     """Ask every worker of a process, by default of this one, to stop after its next step."""
     with suppress(OSError):  # a folder that is gone stops them as well: their next write fails
-        _request(folder, owner_pid or os.getpid()).touch()
+        write_atomically(_request(folder, owner_pid or os.getpid()), b"", flush=False)
 
 
 def is_stop_requested(folder: Path, owner_pid: int) -> bool:

@@ -7,6 +7,8 @@ _level_files      weights, masks and measures of a level, written and verified
 _level_arrays     how they are packed into arrays
 _level_record     level.json: the record that vouches for them
 _environment      environment.json: machine and versions
+_own_code         source and digest of the user's own criteria, instruments and data sources
+_identity         what a replicate is of
 _checkpoint_file  the middle of a level
 _crossover_file   crossovers.json: at which densities layers train on kept weights
 _overlap_file     overlap.json: overlap of masks, for the report
@@ -35,8 +37,14 @@ from sparsight.store._checkpoint_file import (
     read_checkpoint as read_checkpoint,
     write_checkpoint as write_checkpoint,
 )
+from sparsight.store._containment import refuse_link as refuse_link
 from sparsight.store._crossover_file import recorded_crossovers as recorded_crossovers
-from sparsight.store._environment import environment as environment
+from sparsight.store._environment import (
+    environment as environment,
+    environment_changes as environment_changes,
+    made_with as made_with,
+)
+from sparsight.store._identity import identity_of as identity_of
 from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
     check_replicate as check_replicate,
@@ -50,7 +58,11 @@ from sparsight.store._level_files import (
     write_level as write_level,
     write_record as write_record,
 )
-from sparsight.store._level_record import LevelRecord as LevelRecord, read_record as read_record
+from sparsight.store._level_record import (
+    LevelRecord as LevelRecord,
+    RecordedQuantity as RecordedQuantity,
+    read_record as read_record,
+)
 from sparsight.store._lock import exclusive_writing as exclusive_writing
 from sparsight.store._mask_overlaps import (
     mask_overlaps as mask_overlaps,
@@ -60,6 +72,11 @@ from sparsight.store._overlap_file import (
     OVERLAP as OVERLAP,
     read_overlap as read_overlap,
     write_overlap as write_overlap,
+)
+from sparsight.store._own_code import (
+    missing_functions as missing_functions,
+    own_functions as own_functions,
+    own_instruments as own_instruments,
 )
 from sparsight.store._progress_file import (
     ProgressClock as ProgressClock,

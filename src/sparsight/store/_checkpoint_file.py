@@ -16,6 +16,7 @@ from safetensors.numpy import save as serialise
 
 from sparsight.atomic import write_atomically
 from sparsight.prune import Checkpoint, Progress, State
+from sparsight.regular_files import require_regular
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -39,6 +40,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     """
     path = folder / CHECKPOINT
     try:
+        require_regular(path)
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
             # Copied: the arrays are views of a memory map, and the file is replaced while training goes on.

@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from sparsight.atomic import sha256_of
 from sparsight.errors import InputError
-from sparsight.store._level_files import MEASURES, check_level
+from sparsight.store._identity import identity_problem
+from sparsight.store._level_files import MEASURES, check_level, read_masks
 from sparsight.store._level_record import RECORD, read_record
-from sparsight.store._run_directory import FAILURE, TASK, RunDirectory
+from sparsight.store._run_directory import (
+    ENVIRONMENT,
+    FAILURE,
+    RECIPE,
+    TASK,
+    RunDirectory,
+    level_name,
+)
 from sparsight.store._sealed_json import read_sealed
 
 
@@ -83,6 +94,9 @@ def check_replicate(directory: RunDirectory, condition: str, replicate: int) -> 
     last_good = None
     for index, folder in enumerate(folders):
         found = check_level(folder)
+        if RECORD not in found:
+            misplaced = _misplaced(directory, condition, replicate, index, folder)
+            found |= {RECORD: misplaced} if misplaced else {}
         problems += found.values()
         # Every level continues from the weights and masks of the one before: after the first level that lost
         # them none counts. Measures are different, because nothing is computed from them.
@@ -120,11 +134,17 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
         If a newer version wrote a file.
     """
     problems = []
+    if not (directory.path / ENVIRONMENT).is_file():
+        problems.append(
+            f"{directory.path / ENVIRONMENT} is missing: nothing says which versions made the run, or "
+            f"whether {RECIPE} is the original"
+        )
     for path in sorted(directory.path.glob("[!.]*.json")):
         try:
             read_sealed(path)
         except InputError as error:
             problems.append(str(error))
+    problems += _problems_of_own_code(directory)
     return problems, [check_replicate(directory, *each) for each in directory.replicates()]
 
 
@@ -144,6 +164,9 @@ def _problems_around(
 ) -> Iterator[str]:
     """Yield the problems of a replicate that are not within a level counted as stored."""
     folder = directory.replicate(condition, replicate)
+    identity = directory.identity_problem(condition, replicate)
+    if identity is not None:
+        yield f"{folder / TASK} is of another replicate or other settings: {identity}"
     for name in (TASK, FAILURE):
         if (folder / name).exists():
             try:
@@ -153,6 +176,49 @@ def _problems_around(
     for record in sorted(folder.glob(f"level_[0-9]*[0-9]/{RECORD}")):
         if record.parent.name > directory.level(condition, replicate, num_stored).name:
             yield f"{record.parent} is cut off: level {num_stored}, before it, is missing"
+
+
+def _misplaced(
+    directory: RunDirectory, condition: str, replicate: int, index: int, folder: Path
+) -> str | None:
+    """Return in which way a level that is whole is not the one of its place."""
+    record, seed = read_record(folder), directory.recipe.replicate_seed(replicate)
+    where = f"{folder / RECORD} is of another place"
+    if record.index != index:
+        return f"{where}: it is of level {record.index}"
+    if record.seed != seed:
+        return f"{where}: its seed is {record.seed}, and that of replicate {replicate} is {seed}"
+    problem = identity_problem(record.identity, directory.recipe, condition, replicate)
+    if problem is not None:
+        return f"{where}: {problem}"
+    if index == 0:
+        return None
+    try:
+        expected = read_masks(folder.with_name(level_name(index - 1)))[1]
+        masks = read_masks(folder)[0]
+    except InputError:  # damaged, which is reported with the file
+        return None
+    if masks.keys() != expected.keys() or any(not torch.equal(masks[key], expected[key]) for key in masks):
+        return f"{where}: it was trained with other masks than level {index - 1} left"
+    return None
+
+
+def _problems_of_own_code(directory: RunDirectory) -> Iterator[str]:
+    """Yield a line for each copy of the user's source that is not what was recorded."""
+    try:
+        recorded = directory.own_code()
+    except InputError:  # already among the problems
+        return
+    copies = {
+        directory.path / str(function.folder) / file: digest
+        for function in recorded.values()
+        for file, digest in function.files.items()
+    }
+    for path, digest in copies.items():
+        if path.is_symlink() or not path.is_file():
+            yield f"{path} is missing: it is a copy of the source that the run was made with"
+        elif sha256_of(path) != digest:
+            yield f"{path} is damaged: it is not the source that the run was made with"
 
 
 def _failure(directory: RunDirectory, condition: str, replicate: int) -> str | None:

@@ -26,6 +26,7 @@ from sparsight.atomic import sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
+from sparsight.regular_files import require_regular
 from sparsight.store._level_arrays import (
     Measures,
     mask_shapes,
@@ -73,6 +74,7 @@ class StoredLevel:
             seed=self.record.seed,
             network=network,
             is_last=self.record.is_last,
+            kernels=dict(self.record.kernels),
         )
 
 
@@ -221,6 +223,7 @@ def _fitting_its_record(folder: Path) -> Iterator[None]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
+        require_regular(path)
         return dict(load_file(path))
     # TypeError and AttributeError: the file names a dtype that NumPy lacks, such as bfloat16.
     except (OSError, SafetensorError, TypeError, AttributeError) as error:

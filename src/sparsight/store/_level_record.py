@@ -1,6 +1,7 @@
 """The record of a level, ``level.json``: its scalars, its training curve, and digests of its other files."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -63,6 +64,17 @@ class LevelRecord(BaseModel):
         Wall-clock time.
     threads, together : int
         Threads of the process, and replicates trained as one program.
+    made_with : dict
+        Versions, processor, GPU and random streams that the level was trained with.
+    own_code : dict of str to (str or None)
+        SHA-256 of the user's own functions that made and measured the level, such as ``criterion mine``; None
+        where Python does not know the source.
+    crossovers : dict of str to float
+        Densities below which layers of a shape train on kept weights, as they were when the level began.
+    data : str
+        SHA-256 over the digests of its data.
+    identity : dict
+        Condition, number, seed and settings of the replicate.
     measures : dict
         Layer name → quantity name → quantity.
     files : dict of str to str
@@ -87,6 +99,11 @@ class LevelRecord(BaseModel):
     threads: int = 1
     together: int = 1
     cuda_graph: bool = False
+    made_with: dict[str, Any] = {}
+    own_code: dict[str, str | None] = {}
+    crossovers: dict[str, float] = {}
+    data: str | None = None
+    identity: dict[str, Any] = {}
     measures: dict[str, dict[str, RecordedQuantity]]
     files: dict[str, str]
     format_version: int = 1

@@ -21,6 +21,9 @@ from filelock import FileLock, Timeout
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import BusyError, InputError
+from sparsight.printable import printable
+from sparsight.regular_files import read_regular
+from sparsight.store._containment import refuse_link
 
 LOCK, OWNER = ".lock", ".writer.json"
 HEARTBEAT_SECONDS = 5.0
@@ -50,10 +53,11 @@ class Owner:
 def owner_of(folder: Path) -> Owner | None:
     """Return who is writing to a folder, or who was when it died; None if nobody or unreadable."""
     try:
-        facts = json.loads((folder / OWNER).read_text(encoding="utf-8"))
-        return Owner(str(facts["host"]), int(facts["pid"]), str(facts["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        facts = json.loads(read_regular(folder / OWNER))
+        owner = Owner(printable(str(facts["host"])), int(facts["pid"]), printable(str(facts["since"])))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+    return owner
 
 
 @contextmanager
@@ -80,8 +84,7 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
     next heartbeat. Until then both write the same content, which is a function of the recipe, and every file
     is replaced in one step.
     """
-    if (folder / LOCK).is_symlink():  # FileLock would create the file that it points to
-        raise InputError(f"{folder / LOCK} is a link, which could lead out of the run: remove it")
+    refuse_link(folder / LOCK)  # FileLock would create or empty the file that it points to
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -119,6 +122,7 @@ def refuse_if_written(folder: Path) -> None:
     owner = owner_of(folder)
     if owner is None:
         return
+    refuse_link(folder / LOCK)
     try:
         with FileLock(folder / LOCK).acquire(timeout=_SECONDS_FOR_OTHERS_TO_LOOK):
             os.utime(folder / LOCK)

@@ -1,11 +1,13 @@
 """Progress of a replicate: a small file that its process renews while it trains, for displays only."""
 
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from sparsight.atomic import write_atomically
+from sparsight.regular_files import read_regular
 
 PROGRESS = ".progress.json"
 SECONDS_BETWEEN = 1.0
@@ -39,18 +41,16 @@ def write_progress(folder: Path, progress: TrainingProgress) -> None:
     The file is not a result. It is not flushed to the disk, which would cost a training step every second,
     and a full disk is reported by the next level or checkpoint.
     """
-    temporary = folder / f".{PROGRESS}.{os.getpid()}.tmp"
     with suppress(OSError):
-        temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        temporary.replace(folder / PROGRESS)
+        write_atomically(folder / PROGRESS, json.dumps(asdict(progress)).encode(), flush=False)
 
 
 def read_progress(folder: Path) -> TrainingProgress | None:
     """Return a replicate's progress, or None if the file is missing or unreadable."""
     try:
-        facts = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+        facts = json.loads(read_regular(folder / PROGRESS))
         return TrainingProgress(**facts)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -1,8 +1,9 @@
 """The run directory: every path in it, who may write to it, and what it contains."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import tomli_w
 from sparsight.atomic import is_temporary, remove_temporaries, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, read_toml
+from sparsight.store._checkpoint_file import CHECKPOINT
 from sparsight.store._containment import refuse_link, refuse_links
 from sparsight.store._environment import environment
+from sparsight.store._identity import identity_problem
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
 from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
+from sparsight.store._own_code import OWN_CODE, OwnFunction, RecordedFunction, read_own_code
 from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
@@ -28,11 +32,14 @@ class RunDirectory:
 
         <path>/recipe.toml                the recipe, resolved
         <path>/environment.json           versions, machine, revision
+        <path>/own_code.json              criteria, instruments and data sources of the user's, if any
+        <path>/own_code/                  their source
         <path>/placement.json             processes, threads and why, of the last call
         <path>/crossovers.json            densities below which layers train on kept weights (once measured)
         <path>/report.html
-        <path>/<condition>/replicate_000/task.json     origin of the data, counts, rejected samples;
-                                                          origin of masks that come from elsewhere
+        <path>/<condition>/replicate_000/task.json     what the replicate is of; digests and origin of the
+                                                          data, counts, rejected samples; origin of masks that
+                                                          come from elsewhere
         <path>/<condition>/replicate_000/failed.json   if its training diverged
         <path>/<condition>/replicate_000/level_000/    see `sparsight.store._level_files`
     """
@@ -48,7 +55,8 @@ class RunDirectory:
         Raises
         ------
         InputError
-            If another recipe made the directory, it holds other files, or it cannot be written.
+            If another recipe made the directory or one of its replicates, it holds other files, or it cannot
+            be written.
         NewerFormatError
             If a newer version made it.
         """
@@ -59,7 +67,9 @@ class RunDirectory:
                     f"{path} was made by another recipe ({existing.recipe.name}, "
                     f"hash {existing.recipe.digest()[:8]}, not {recipe.digest()[:8]}): choose another --out"
                 )
-            existing._set_damaged_environment_aside()
+            existing.refuse_other_settings()
+            existing._mend_environment()
+            existing._set_damaged_own_code_aside()
             return existing
         # The recipe is written last. A folder without it, but with what is written before it, belongs to a
         # process that was killed in between.
@@ -95,7 +105,7 @@ class RunDirectory:
             raw = read_toml(source, str(source))
         except OSError as error:
             raise InputError(f"{path} holds no run: {source} cannot be read ({error.strerror})") from None
-        directory = cls(path, Recipe.from_values(raw, str(source)))
+        directory = cls(path, Recipe.from_values(raw, str(source), is_stored=True))
         if not directory._was_made_by(sha256_of(source)):
             raise InputError(
                 f"{source} is not the recipe that made this run: put the original back, or run the changed "
@@ -168,6 +178,36 @@ class RunDirectory:
         write_sealed(folder / TASK, facts)
         (folder / FAILURE).unlink(missing_ok=True)
 
+    def refuse_other_settings(self) -> None:
+        """Refuse a run with a replicate that was begun with other settings than the recipe has.
+
+        Raises
+        ------
+        InputError
+            With what differs.
+        """
+        for condition, replicate in self.replicates():
+            problem = self.identity_problem(condition, replicate)
+            if problem is not None:
+                raise InputError(
+                    f"{self.replicate(condition, replicate)} was begun with other settings than {self.path} "
+                    f"has now ({problem}): put the original {RECIPE} back, or choose another --out"
+                )
+
+    def identity_problem(self, condition: str, replicate: int) -> str | None:
+        """Return in which way a replicate is not one of this place and recipe; None if it is, or unknown."""
+        with suppress(InputError):  # a damaged file, which `check` reports
+            facts = self.task_facts(condition, replicate)
+            if not facts and self.num_levels(condition, replicate):
+                facts = read_record(self.level(condition, replicate, 0)).identity
+            return identity_problem(facts, self.recipe, condition, replicate)
+        return None
+
+    def has_begun(self, condition: str, replicate: int) -> bool:
+        """Return whether anything was trained for a replicate: a level, or a part of one."""
+        in_between = self.replicate(condition, replicate) / CHECKPOINT
+        return self.num_levels(condition, replicate) > 0 or in_between.is_file()
+
     def task_facts(self, condition: str, replicate: int) -> dict[str, Any]:
         """Return the facts that `begin` recorded; empty if the replicate has not begun."""
         path = self.replicate(condition, replicate) / TASK
@@ -191,6 +231,70 @@ class RunDirectory:
         """Return the machine and the versions that made the run."""
         path = self.path / ENVIRONMENT
         return read_sealed(path) if path.is_file() else {}
+
+    def note_environment_changes(self, changes: Mapping[str, tuple[Any, Any]]) -> None:
+        """Record that the run goes on with other versions, another machine or other threads.
+
+        They are entries of the list ``later`` in ``environment.json``; `latest_environment` joins them.
+        """
+        facts = self.environment()
+        entry = {"since": datetime.now(UTC).isoformat(timespec="seconds")}
+        entry |= {name: now for name, (_, now) in changes.items()}
+        write_sealed(self.path / ENVIRONMENT, facts | {"later": [*facts.get("later", []), entry]})
+
+    def latest_environment(self) -> dict[str, Any]:
+        """Return versions and machine of the last call that computed something; packages by name."""
+        facts = self.environment()
+        packages, later = facts.get("packages"), facts.get("later")
+        latest = facts | (packages if isinstance(packages, dict) else {})
+        for entry in later if isinstance(later, list) else ():
+            latest |= {key: value for key, value in dict(entry).items() if key != "since"}
+        return latest
+
+    def own_code(self) -> dict[str, RecordedFunction]:
+        """Return folder, files and digests of every function of the user's, such as ``criterion mine``.
+
+        Raises `InputError` if the list is damaged.
+        """
+        return read_own_code(self.path / f"{OWN_CODE}.json")
+
+    def own_code_digests(self) -> dict[str, str | None]:
+        """Return the SHA-256 of the user's functions: as listed, else as the last level records them."""
+        digests: dict[str, str | None] = {}
+        for each in self.replicates():
+            stored = self.num_levels(*each)
+            with suppress(InputError):  # a damaged record, which is set aside later
+                if stored:
+                    digests |= read_record(self.level(*each, stored - 1)).own_code
+        return digests | {name: function.sha256 for name, function in self.own_code().items()}
+
+    def note_own_code(self, functions: Mapping[str, OwnFunction]) -> None:
+        """Record the user's own functions, and keep copies of their source; earlier copies stay."""
+        refuse_link(self.path / OWN_CODE)
+        refuse_links(self.path / OWN_CODE)
+        known = {name: function.model_dump() for name, function in self.own_code().items()}
+        if functions:
+            (self.path / OWN_CODE).mkdir(exist_ok=True)  # not its parents: the run may have been moved away
+        for name, function in functions.items():
+            for file, content in function.files.items():
+                path = self.path / function.folder / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                remove_temporaries(path.parent)
+                write_atomically(path, content)
+            known[name] = {
+                "folder": function.folder if function.files else None,
+                "files": function.digests,
+                "sha256": function.sha256,
+            }
+        if functions:
+            write_sealed(self.path / f"{OWN_CODE}.json", {"functions": known})
+
+    def placement(self) -> dict[str, Any]:
+        """Return what `note_placement` recorded last; empty if nothing readable was."""
+        try:
+            return read_sealed(self.path / PLACEMENT)
+        except InputError:
+            return {}
 
     def note_placement(self, facts: dict[str, Any]) -> None:
         """Record how this call shares the machine out among the replicates."""
@@ -249,13 +353,21 @@ class RunDirectory:
     def _record_environment(self, recipe_sha256: str) -> None:
         write_sealed(self.path / ENVIRONMENT, environment() | {"recipe_sha256": recipe_sha256})
 
-    def _set_damaged_environment_aside(self) -> None:
+    def _mend_environment(self) -> None:
+        path = self.path / ENVIRONMENT
         try:
-            self.environment()
+            if self.environment():
+                return
         except InputError:
-            damaged = self.path / ENVIRONMENT
-            damaged.replace(damaged.with_name(f"{ENVIRONMENT}.damaged"))
-            self._record_environment(sha256_of(self.path / RECIPE))
+            path.replace(path.with_name(f"{ENVIRONMENT}.damaged"))
+        self._record_environment(sha256_of(self.path / RECIPE))
+
+    def _set_damaged_own_code_aside(self) -> None:
+        path = self.path / f"{OWN_CODE}.json"
+        try:
+            self.own_code()
+        except InputError:
+            path.replace(path.with_name(f"{path.name}.damaged"))
 
     def _was_made_by(self, recipe_sha256: str) -> bool:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError, NewerFormatError
+from sparsight.regular_files import read_regular
 
 FORMAT_VERSION = 2
 """1: without a digest. 2: with one."""
@@ -45,7 +46,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
         If a newer version wrote it.
     """
     try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        content = json.loads(read_regular(path), parse_constant=_refuse_constant)
         version = content.get(_VERSION, 1)
     # AttributeError: not an object. RecursionError: nested too deep, as only a hostile file is.
     except (OSError, ValueError, AttributeError, RecursionError) as error:

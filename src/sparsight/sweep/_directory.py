@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, exclusive_writing, read_sealed, write_sealed
+from sparsight.store import RunDirectory, exclusive_writing, read_sealed, refuse_link, write_sealed
 from sparsight.sweep._settings import Case
 
-_MANIFEST = "sweep.json"
+_MANIFEST, _CASES = "sweep.json", "cases"
 _DIGITS = 12
 """Digits of a case's hash in the name of its folder: with 10⁴ cases two collide with probability 2·10⁻⁷."""
 
@@ -66,6 +66,7 @@ class SweepDirectory:
         sweep = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            refuse_link(path / _CASES)
             with exclusive_writing(path):  # two calls at once would lose each other's cases from the list
                 listed = [{"folder": sweep._adopt(case), "values": case.values} for case in cases]
                 content = {"name": name, "fields": list(fields), "cases": listed}
@@ -99,7 +100,11 @@ class SweepDirectory:
 
     def case(self, name: str) -> RunDirectory:
         """Open the run directory of one case."""
-        return RunDirectory.open(self.path / "cases" / name)
+        if not isinstance(name, str) or name in ("", "..") or Path(name).name != name:
+            raise InputError(
+                f"{self.path / _MANIFEST} names the case {name!r:.80}, which is no name of a folder"
+            )
+        return RunDirectory.open(self.path / _CASES / name)
 
     def states(self) -> dict[CaseReplicate, _State]:
         """Return how far every replicate is: replicate 0 of all cases first, then replicate 1, and so on."""
@@ -119,15 +124,17 @@ class SweepDirectory:
         # The name before the hash holds the varied values, and those that are varied may have changed: only
         # the hash identifies a case.
         digest = case.recipe.identity()[:_DIGITS]
-        known = sorted((self.path / "cases").glob(f"*-{digest}"))
+        known = sorted((self.path / _CASES).glob(f"*-{digest}"))
         if known:
+            refuse_link(known[0])
             directory = RunDirectory.open(known[0])
             if directory.recipe.identity() != case.recipe.identity():
                 raise InputError(f"{known[0]} was made by another recipe: choose another --out")
+            directory.refuse_other_settings()
             directory.extend(case.recipe.replicates)  # never fewer: what is there stays
             return known[0].name
         folder = f"{case.recipe.name}-{digest}"
-        RunDirectory.create(case.recipe, self.path / "cases" / folder)
+        RunDirectory.create(case.recipe, self.path / _CASES / folder)
         return folder
 
 

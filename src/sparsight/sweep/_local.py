@@ -13,7 +13,11 @@ from sparsight.run import (
     Size,
     check_conditions,
     check_mask_sources,
+    check_same_code,
+    note_environment,
+    note_same_code,
     place,
+    start_workers,
     stopping_on_signals,
 )
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
@@ -38,10 +42,21 @@ class SweepPlan:
         states = self.directory.states()
         return [replicate for replicate, state in states.items() if state not in ("finished", "failed")]
 
-    def note_placement(self, placement: Placement) -> None:
-        """Record in the run directory of every case how a machine is shared out."""
-        for case in self.directory.cases():
-            case.directory.note_placement(asdict(placement))
+    def note_same_run(self, placement: Placement, *, accept_changes: bool = False) -> None:
+        """Check and record for every case what it goes on with, and how a machine is shared out.
+
+        Raises
+        ------
+        InputError
+            If own functions or random streams are others than those that a case was begun with.
+        """
+        directories = [case.directory for case in self.directory.cases()]
+        for directory in directories:  # all of them before anything is written
+            check_same_code(directory, accept_changes=accept_changes)
+        for directory in directories:
+            note_same_code(directory, accept_changes=accept_changes)
+            note_environment(directory, placement, accept_changes=accept_changes)
+            directory.note_placement(asdict(placement))
 
 
 def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> SweepPlan:
@@ -80,13 +95,14 @@ def run_sweep(
     jobs: int | None = None,
     plugins: Sequence[Path] = (),
     checkpoint_seconds: float = 60.0,
+    accept_changes: bool = False,
     on_replicate: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Run the replicates of a sweep that have not ended, on this machine.
 
     Parameters
     ----------
-    jobs, plugins, checkpoint_seconds
+    jobs, plugins, checkpoint_seconds, accept_changes
         As for `sparsight.run.run_recipe`.
     on_replicate : callable, optional
         Called with the outcome of each replicate.
@@ -103,7 +119,7 @@ def run_sweep(
     """
     replicates = plan.unfinished()
     placement = place(plan.size, len(replicates), plan.devices, jobs)
-    plan.note_placement(placement)
+    plan.note_same_run(placement, accept_changes=accept_changes)
     outcomes: list[Outcome] = []
     # Workers write to many run directories, and other processes may write to the same ones: the request to
     # stop gets a folder that belongs to this call alone.
@@ -113,7 +129,9 @@ def run_sweep(
             plugins=tuple(plugins),
             checkpoint_seconds=checkpoint_seconds,
             stop_folder=Path(folder),
+            accept_changes=accept_changes,
         )
+        start_workers(placement.jobs)
         for wave in _in_waves(plan.directory, replicates):
             work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
                 delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in wave

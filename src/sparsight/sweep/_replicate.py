@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sparsight.errors import BusyError
+from sparsight.atomic import write_atomically
+from sparsight.errors import BusyError, InputError
 from sparsight.run import Execution, Group, load_plugins, request_stop, run_replicates
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
@@ -55,8 +56,9 @@ def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -
     except BusyError as error:
         return Outcome(replicate, "busy", str(error))
     except Exception as error:  # whatever it is, the other replicates continue
-        with suppress(OSError):  # perhaps the disk is full
-            traceback_file.write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(OSError, InputError):  # perhaps the disk is full, or the folder a link
+            content = traceback.format_exc().encode(errors="backslashreplace")
+            write_atomically(traceback_file, content, inside=directory.path)
         return Outcome(replicate, "error", f"{type(error).__name__}: {error} (traceback in {traceback_file})")
     state = state_of(directory, *key)
     if state == "failed":

@@ -7,9 +7,13 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.store import NETWORK, Run
 from sparsight.sweep._directory import SweepDirectory
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet calculates when it opens a file of text."""
 
 _INDEX = ["case", "condition", "replicate", "level"]
 
@@ -108,6 +112,39 @@ def open_sweep(path: str | Path) -> Sweep:
         If there is no sweep at that path.
     """
     return Sweep(SweepDirectory.open(path))
+
+
+def write_results(sweep: Sweep) -> Path:
+    """Write every summary of every case into ``results.csv`` in the folder of the sweep, whole or not at all.
+
+    The columns are those of `Sweep.frame`. A text that a spreadsheet would take for a formula, because it
+    begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, gets an apostrophe before it. Numbers
+    stay numbers, negative ones as well.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    frame = sweep.frame()
+    is_text = [not pd.api.types.is_numeric_dtype(frame[column]) for column in frame]
+    for column in frame.columns[is_text]:
+        frame[column] = frame[column].map(_as_text_in_a_spreadsheet)
+    frame.columns = frame.columns.map(_as_text_in_a_spreadsheet)
+    path = sweep.path / "results.csv"
+    write_atomically(path, frame.to_csv(index=False).encode(), inside=sweep.path)
+    return path
+
+
+def _as_text_in_a_spreadsheet(value: Any) -> Any:
+    """Return a cell unchanged unless it is text that a spreadsheet would calculate."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value  # "-0.5" is a number in every program
 
 
 def _with_labels(arrays: xr.Dataset) -> xr.Dataset:

@@ -32,7 +32,12 @@ _IDS_A_CALL = 500
 
 
 def submit_jobs(
-    plan: SweepPlan, options: SlurmOptions, *, plugins: Sequence[Path] = (), checkpoint_seconds: float = 600.0
+    plan: SweepPlan,
+    options: SlurmOptions,
+    *,
+    plugins: Sequence[Path] = (),
+    checkpoint_seconds: float = 600.0,
+    accept_changes: bool = False,
 ) -> dict[str, list[CaseReplicate]]:
     """Submit the replicates of a sweep that have not ended and are not in the queue, and return at once.
 
@@ -41,7 +46,7 @@ def submit_jobs(
 
     Parameters
     ----------
-    plugins, checkpoint_seconds
+    plugins, checkpoint_seconds, accept_changes
         As for `sparsight.run.run_recipe`.
 
     Returns
@@ -61,15 +66,18 @@ def submit_jobs(
     with exclusive_writing(directory.path):
         in_queue = queued_replicates(directory)
         replicates = [replicate for replicate in plan.unfinished() if replicate not in in_queue]
-        threads = place(plan.size, 1, ["cpu"], 1, num_cores=options.cpus).threads
+        # The job has cores of its own: OMP_NUM_THREADS of this machine does not count there.
+        threads = place(plan.size, 1, ["cpu"], 1, num_cores=options.cpus, max_threads=options.cpus).threads
         reason = "on Slurm: one process a job"
-        plan.note_placement(Placement(jobs=1, threads=threads, num_cores=options.cpus, reason=reason))
+        placement = Placement(jobs=1, threads=threads, num_cores=options.cpus, reason=reason)
+        plan.note_same_run(placement, accept_changes=accept_changes)
         work = partial(
             work_on,
             sweep=directory.path.resolve(),  # a job starts in another folder
             threads=threads,
             plugins=tuple(path.resolve() for path in plugins),
             checkpoint_seconds=checkpoint_seconds,
+            accept_changes=accept_changes,
         )
         submitted: dict[str, list[CaseReplicate]] = {}
         for array in _cut(_cut(replicates, options.replicates_per_job), _largest_array()):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sparsight.printable import printable
 from sparsight.run import Execution, Interrupted, load_plugins, stopping_on_signals
 from sparsight.store import CHECKPOINT
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
@@ -23,6 +24,7 @@ def work_on(
     threads: int,
     plugins: Sequence[Path],
     checkpoint_seconds: float,
+    accept_changes: bool = False,
 ) -> list[str]:
     """Run replicates one after the other, each from where it was left, and return how each ended.
 
@@ -38,10 +40,11 @@ def work_on(
                 plugins=tuple(plugins),
                 checkpoint_seconds=checkpoint_seconds,
                 stop_folder=Path(folder),
+                accept_changes=accept_changes,
             )
             for replicate in replicates:
                 outcome = run_replicate(sweep, replicate, execution)
-                print(f"{replicate}: {outcome.end} {outcome.message}", flush=True)
+                print(printable(f"{replicate}: {outcome.end} {outcome.message}"), flush=True)
                 ends.append(outcome.end)
     except Interrupted as interruption:
         # Only SIGUSR1 means that the time is up. SIGTERM comes when the job is cancelled, preempted or
@@ -74,4 +77,4 @@ def _queue_again() -> None:
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
     answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-    print(f"{job}: {answer.stderr.strip() or 'queued again'}", flush=True)
+    print(printable(f"{job}: {answer.stderr.strip() or 'queued again'}"), flush=True)

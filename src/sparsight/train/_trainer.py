@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from sparsight.data import Task
 from sparsight.errors import DivergenceError, InputError
+from sparsight.network import may_draw
 from sparsight.sparse import sparse_layers
+from sparsight.streams import torch_draws
 from sparsight.train._cuda_graph import check_device
 from sparsight.train._evaluation import Curve, batch_loss, evaluate
 from sparsight.train._optimizer import make_optimizer
@@ -38,7 +40,8 @@ class Trainer:
     masks : dict of str to Tensor of bool
         By parameter name. Weights outside are set to 0 here.
     seed : int
-        Seeds the batches: that of step t is ``task.batch(seed, t, batch_size)``.
+        Seeds the batches: that of step t is ``task.batch(seed, t, batch_size)``. It also seeds what modules
+        draw in step t, such as dropout.
     first_step : int
         The step of schedule and batches at which this training starts. Rewinding to step K starts at K.
     stretch : int
@@ -81,6 +84,7 @@ class Trainer:
         self.curve = Curve()
         self.device = next(network.parameters()).device
         self._dtype = next(network.parameters()).dtype
+        self._may_draw = may_draw(network)
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self.cuda_graph = cuda_graph
@@ -214,7 +218,7 @@ class Trainer:
     def _take_step(self) -> None:
         self.start_step()
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
+        with self._draws("training"), autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
             outputs, labels = self._steps.outputs_of_batch(
                 self.task, self.seed, self.step, self.settings.batch_size
             )
@@ -228,6 +232,10 @@ class Trainer:
         self.optimizer.step()
         self._steps.parameters_moved()
         self.end_step(loss)
+
+    def _draws(self, purpose: str) -> AbstractContextManager[None]:
+        """Return the context in which modules draw numbers that depend on seed and step alone."""
+        return torch_draws(self.device, self.seed, purpose, self.step) if self._may_draw else nullcontext()
 
     def evaluate_if_due(self) -> None:
         """Add a row to the curve if an evaluation follows the step just taken.
@@ -243,7 +251,10 @@ class Trainer:
         evaluations = self.settings.evaluations
         if done * evaluations // total == (done - 1) * evaluations // total:
             return
-        test_loss, test_accuracy = evaluate(self._network, self.task, self.settings.loss, self._steps.outputs)
+        with self._draws("evaluation"):
+            test_loss, test_accuracy = evaluate(
+                self._network, self.task, self.settings.loss, self._steps.outputs
+            )
         rate = self.optimizer.param_groups[0]["lr"]
         # A loss is checked before its step; only this check sees that the very last step diverged.
         if not math.isfinite(test_loss):
@@ -274,9 +285,12 @@ class Trainer:
         inputs, labels = self.task.batch(self.seed, 0, self.settings.batch_size)
         # In evaluation mode: in training mode BatchNorm would move its running statistics.
         self._network.eval()
-        outputs = self._steps.outputs(inputs.to(self.device))
-        train_loss = batch_loss(outputs, labels.to(self.device), self.settings.loss).item()
-        test_loss, test_accuracy = evaluate(self._network, self.task, self.settings.loss, self._steps.outputs)
+        with self._draws("evaluation"):
+            outputs = self._steps.outputs(inputs.to(self.device))
+            train_loss = batch_loss(outputs, labels.to(self.device), self.settings.loss).item()
+            test_loss, test_accuracy = evaluate(
+                self._network, self.task, self.settings.loss, self._steps.outputs
+            )
         if not math.isfinite(train_loss) or not math.isfinite(test_loss):
             raise DivergenceError(
                 f"the untrained network has the loss {train_loss} on a batch and {test_loss} on the test "

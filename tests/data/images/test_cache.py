@@ -1,10 +1,13 @@
 import multiprocessing
+import os
 import time
 
 import numpy as np
 import pytest
 
-from sparsight.data.images._cache import kept_array
+from sparsight.atomic import sha256_of
+from sparsight.data.images import _cache
+from sparsight.data.images._cache import content_digest, kept_array
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +77,72 @@ def test_two_processes_make_an_array_once():
         process.join()
     assert found == [ARRAY.tolist()] * 2
     assert made.value == 1
+
+
+def test_an_array_that_was_changed_in_the_cache_is_made_again(cache, caplog):
+    kept_array("key", lambda: ARRAY)
+    path = cache / "key.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    np.testing.assert_array_equal(kept_array("key", lambda: ARRAY), ARRAY)
+    assert "in the cache is damaged" in caplog.text
+    np.testing.assert_array_equal(kept_array("key", refuse), ARRAY)
+
+
+def test_an_array_without_its_digest_is_made_again(cache):
+    kept_array("key", lambda: ARRAY)
+    (cache / "key.npy.sha256.json").unlink()
+    np.testing.assert_array_equal(kept_array("key", lambda: ARRAY), ARRAY)
+
+
+def old(path, seconds=100):
+    """Set the time of a file's last change back."""
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """Which files were read to be hashed."""
+    seen = []
+    monkeypatch.setattr(_cache, "sha256_of", lambda path: seen.append(path) or sha256_of(path))
+    return seen
+
+
+def test_a_file_is_hashed_once_as_long_as_it_is_the_same(cache, tmp_path, hashed):
+    path = tmp_path / "data"
+    path.write_bytes(b"a" * 100)
+    old(path)
+    digests = {content_digest(path) for _ in range(3)}
+    assert digests == {sha256_of(path)}
+    assert len(hashed) == 1
+
+
+def test_a_change_is_noticed_though_size_and_date_are_the_same(cache, tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(b"a" * 100)
+    old(path)
+    before, times = content_digest(path), path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"a" * 99 + b"b")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_mtime_ns == times.st_mtime_ns
+    assert content_digest(path) == sha256_of(path) != before
+
+
+def test_so_is_another_file_in_its_place(cache, tmp_path):
+    path, other = tmp_path / "data", tmp_path / "other"
+    for each, content in ((path, b"a"), (other, b"b")):
+        each.write_bytes(content * 100)
+        os.utime(each, (1e9, 1e9))
+    before = content_digest(path)
+    other.rename(path)
+    assert content_digest(path) == sha256_of(path) != before
+
+
+def test_a_file_that_has_just_changed_is_not_trusted(cache, tmp_path, hashed):
+    path = tmp_path / "data"
+    path.write_bytes(b"a" * 100)
+    content_digest(path)
+    content_digest(path)
+    assert len(hashed) == 2

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import multiprocessing
+import os
 import ssl
 import struct
 import threading
@@ -241,6 +242,29 @@ def test_files_of_this_machine_can_be_named(tmp_path):
         download(remote((tmp_path / "images.gz").as_uri(), max_bytes=10), tmp_path / "other")
     with pytest.raises(InputError, match="No such file"):
         download(remote((tmp_path / "absent").as_uri()), tmp_path / "other")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_a_mirror_of_this_machine_gives_ordinary_files_only(tmp_path, kind):
+    """A FIFO would block where nobody writes, before any limit of time counts."""
+    if kind == "fifo":
+        os.mkfifo(tmp_path / "images.gz")
+    else:
+        (tmp_path / "images.gz").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="only ordinary files are read"):
+        download(remote((tmp_path / "images.gz").as_uri()), tmp_path / "cache")
+    assert kept(tmp_path / "cache") == []
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_what_is_downloaded_has_the_mode_that_the_umask_gives(tmp_path, mask):
+    (tmp_path / "images.gz").write_bytes(CONTENT)
+    before = os.umask(mask)
+    try:
+        path = download(remote((tmp_path / "images.gz").as_uri()), tmp_path / "cache")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

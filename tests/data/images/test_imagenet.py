@@ -55,6 +55,23 @@ def test_npz_and_pickles_give_the_same(folder, tmp_path):
     np.testing.assert_array_equal(first.test_labels, second.test_labels)
 
 
+@pytest.mark.parametrize("name", ["train_data_batch_3", "val_data"])
+def test_relabelled_files_are_not_read_from_the_cache(folder, name):
+    before = imagenet32(folder=str(folder), seed=0)
+    path = folder / name
+    times = path.stat()
+    batch = pickle.loads(path.read_bytes())
+    batch["labels"] = batch["labels"][::-1]
+    path.write_bytes(pickle.dumps(batch))
+    assert path.stat().st_size == times.st_size
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = imagenet32(folder=str(folder), seed=0)
+    labels = ("train_labels", slice(60, 90)) if name.startswith("train") else ("test_labels", slice(None))
+    ours, theirs = (getattr(task, labels[0])[labels[1]] for task in (after, before))
+    np.testing.assert_array_equal(ours, theirs[::-1])
+    assert (ours != theirs).any()
+
+
 def test_the_cache_is_used_again_and_knows_other_files(folder, monkeypatch):
     imagenet32(folder=str(folder), seed=0)
     monkeypatch.setattr("sparsight.data.images._imagenet._convert", None)
@@ -91,7 +108,7 @@ def test_classes_are_merged(folder):
         (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 999 are needed"),
         ("0.5 " * 1000, "whole numbers are needed"),
         ("0 " * 1000, "names only one super-class"),
-        ("1 " * 10**6, "holds 32768 numbers"),
+        ("1 " * 10**6, "at most 65536 are read there"),
     ],
     ids=["empty", "too large", "negative", "huge", "fractions", "one", "long"],
 )
@@ -183,7 +200,7 @@ def test_a_disk_that_refuses_is_reported_and_leaves_nothing(folder, monkeypatch,
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os if name == "fsync" else Path, name, fail)
+    monkeypatch.setattr(Path if name == "mkdir" else os, name, fail)
     with pytest.raises(InputError, match=r"\(921600 bytes\) .*No space left .* SPARSIGHT_CACHE"):
         imagenet32(folder=str(folder), seed=0)
     monkeypatch.undo()

@@ -5,6 +5,8 @@ import pytest
 
 from sparsight.data import npz
 from sparsight.errors import InputError
+from sparsight.geometry import Geometry
+from sparsight.recipe import DataSettings
 
 
 def arrays(**changes):
@@ -83,3 +85,50 @@ def test_files_that_are_not_there_or_no_npz_are_named(tmp_path):
     np.savez(tmp_path / "half.npz", train_inputs=np.zeros(3))
     with pytest.raises(InputError, match="has no array 'train_labels'; it needs train_inputs, train_labels"):
         npz(path=str(tmp_path / "half.npz"), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "geometry"),
+    [
+        ((40, 28, 28), {"channels": 1}, Geometry(1, (28, 28))),
+        ((40, 28, 28), {"channels": 28}, Geometry(28, (28,))),
+        ((40, 2, 28), {}, Geometry(2, (28,))),
+        ((40, 8, 6, 3), {"channels_last": True}, Geometry(3, (8, 6))),
+        ((40, 9, 6, 5), {"channels": 9}, Geometry(9, (6, 5))),
+    ],
+)
+def test_axes_are_read_as_they_are_named(tmp_path, shape, options, geometry):
+    raw = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    task = npz(path=written(tmp_path, train_inputs=raw, test_inputs=raw[:10]), seed=0, **options)
+    assert task.geometry == geometry
+    expected = np.moveaxis(raw, -1, 1) if options.get("channels_last") else raw
+    np.testing.assert_array_equal(task.train_inputs, expected.reshape(40, *geometry.shape))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "readings"),
+    [
+        (
+            (40, 28, 28),
+            {},
+            ("grey pictures of 28 × 28", "28 channels", "data.channels and data.channels_last"),
+        ),
+        ((40, 5, 9), {}, ("grey pictures of 5 × 9", "5 channels")),
+        ((40, 32, 32, 3), {}, ("32 channels of 32 × 3", "3 channels of 32 × 32")),
+        ((40, 11, 11, 200), {}, ("11 channels of 11 × 200", "200 channels of 11 × 11")),
+    ],
+)
+def test_a_shape_with_two_readings_is_refused(tmp_path, shape, options, readings):
+    path = written(tmp_path, train_inputs=np.ones(shape), test_inputs=np.ones(shape)[:10])
+    with pytest.raises(InputError) as caught:
+        npz(path=path, seed=0, **options)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: train_inputs have shape {shape}")
+    assert all(reading in message for reading in readings)
+
+
+def test_a_recipe_that_names_no_axes_keeps_its_hash(tmp_path):
+    path = written(tmp_path)
+    plain, spelt = (DataSettings(source="npz", path=path, **more) for more in ({}, {"channels_last": False}))
+    assert plain.model_dump() == spelt.model_dump()
+    assert not {"channels", "channels_last"} & set(plain.model_dump())

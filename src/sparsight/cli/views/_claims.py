@@ -1,50 +1,59 @@
-"""Tables of `sparsight reproduce`: the claims, and the verdict on each."""
+"""What `sparsight reproduce` prints: the claims, and the verdict on each."""
 
 import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from sparsight.measure import describe
 from sparsight.reproduce import Claim, Finding, Outcome
 
 
 def claims_table(claims: Iterable[Claim]) -> Table:
-    """Return a table of the claims: statement, source, and the studies that test it."""
-    table = Table(title="Claims", caption="sparsight reproduce NAME… --scale smoke|laptop|paper")
-    for heading in ("claim", "statement", "source", "studies"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "claim")
+    """Return a table of the claims: name, and statement with source and the studies that test it."""
+    table = Table(
+        title="Claims",
+        caption="sparsight reproduce NAME… --scale smoke|laptop|paper",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("claim", no_wrap=True)
+    table.add_column("statement", overflow="fold")
     for claim in claims:
-        table.add_row(claim.name, claim.statement, claim.source, ", ".join(claim.studies()))
+        studies = ", ".join(claim.studies())
+        table.add_row(claim.name, f"{claim.statement}\nSource: {claim.source}. Studies: {studies}.")
     return table
 
 
-def findings_table(outcome: Outcome) -> Table:
-    """Return a table of a claim's predictions, each with rule, effect, control and verdict."""
+def findings_view(outcome: Outcome) -> Group:
+    """Return a claim's predictions below each other, each with verdict, rule, effect and control."""
     claim = outcome.claim
     verdicts = {f.prediction.name: f.verdict for f in outcome.findings if f.is_decisive}
     disagree = ""
     if outcome.verdict == "mixed":
         disagree = ": " + ", ".join(f"{name} {verdict}" for name, verdict in verdicts.items())
-    table = Table(title=f"{claim.name}: {outcome.verdict}{disagree}", caption=_caption(outcome))
-    table.add_column("prediction", no_wrap=True)
-    table.add_column("statement", overflow="fold")
-    for heading in ("rule", "estimate [95 %]", "control", "p", "verdict"):
-        table.add_column(heading, no_wrap=True)
+    parts: list[RenderableType] = [Text(f"{claim.name}: {outcome.verdict}{disagree}", style="bold")]
     for finding in outcome.findings:
-        prediction = finding.prediction
-        name = prediction.name if prediction.decisive else f"({prediction.name})"
-        table.add_row(
-            f"  {finding.variant}" if finding.variant else name,
-            prediction.name if finding.variant else prediction.statement,
-            str(prediction.rule),
-            describe(finding.effect),
-            "" if finding.control is None else describe(finding.control),
-            "" if math.isnan(finding.p) else f"{finding.p_adjusted:.2g}",
-            _verdict(finding),
-        )
-    return table
+        parts.append(Padding(_finding(finding), (0, 0, 0, 4 if finding.variant else 2)))
+    return Group(*parts, Text(_caption(outcome), style="dim"))
+
+
+def _finding(finding: Finding) -> Text:
+    prediction = finding.prediction
+    name = prediction.name if prediction.decisive else f"({prediction.name})"
+    numbers = [f"predicted: {prediction.rule}", f"estimate {describe(finding.effect)}"]
+    if finding.control is not None:
+        numbers.append(f"control {describe(finding.control)}")
+    if not math.isnan(finding.p):
+        numbers.append(f"p {finding.p_adjusted:.2g}")
+    lines = [f"{f'{name}, {finding.variant}' if finding.variant else name}: {_verdict(finding)}"]
+    if not finding.variant:
+        lines.append(prediction.statement)
+    return Text("\n".join([*lines, "; ".join(numbers)]))
 
 
 def run_notice(name: str, path: Path) -> str:

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sparsight.cli.views._blocks import blocks_below_each_other, column_blocks
 from sparsight.store import ReplicateState, RunDirectory, RunState, run_state
 
 _NARROW = 100
@@ -55,14 +56,15 @@ def run_view(state: RunState, width: int) -> Group:
     return Group(table, _whole(state))
 
 
-def status_table(states: Iterable[RunState]) -> Table:
-    """Return one row per run: state, progress, last accuracy, age, time left and writer."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False)
-    for heading in ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer"):
-        table.add_column(heading, justify="left" if heading in ("run", "state", "writer") else "right")
-    for state in states:
-        table.add_row(*map(Text, _status_cells(state)))
-    return table
+def status_table(states: Iterable[RunState], width: int) -> Group:
+    """Return one row per run: state, progress, last accuracy, age, time left and writer.
+
+    A terminal that is too narrow, of `width` characters, gets the last columns in a table below.
+    """
+    headings = ("run", "state", "replicates", "levels", "accuracy", "last level", "left", "writer")
+    rows = [_status_cells(state) for state in states]
+    blocks = column_blocks(headings, rows, width, repeated=1)
+    return blocks_below_each_other(headings, rows, blocks)
 
 
 def duration(seconds: float) -> str:

@@ -1,24 +1,27 @@
 """The summary of a run on a terminal: a line for each level as it is stored, and a table at the end."""
 
+import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
+from rich.text import Text
 
-from sparsight.figures import CATALOGUE, Words, words_of
+from sparsight.cli.views._blocks import blocks_below_each_other, column_blocks
+from sparsight.figures import CATALOGUE, MOST_OWN, Words, own_quantities, words_of
 from sparsight.measure import student_interval
 from sparsight.report import Summaries, differences
 from sparsight.store import NETWORK, Run, RunDirectory, intervals_by_level, read_record
 
-_WIDE = 180
-"""Characters of a terminal whose size is unknown."""
+_LINES = 24
+"""Lines of a terminal: the summary has fewer."""
+_WIDEST_TEXT = 110
+"""Characters of a line of prose, however wide the terminal."""
 _MOST_ROWS = 14
-"""Rows of the summary: with title, headings and caption it fits into 24 lines."""
-_LONGEST_NAME = 24
-"""Characters after which a name goes on in the next line."""
+"""Rows of the summary: with title, headings and caption it fits into a terminal."""
 
 
 def announce_level(directory: RunDirectory, condition: str, replicate: int, index: int) -> str:
@@ -35,39 +38,61 @@ def print_summary(console: Console, run: Run, *, levels: bool) -> None:
     console.print(levels_table(run, console.width) if levels else summary_table(run, console.width))
 
 
-def summary_table(run: Run, width: int = _WIDE) -> Table:
+def summary_table(run: Run, width: int) -> Group:
     """Return the last level of each condition, and the differences to the first, for `width` characters.
 
     Differences are those of the report: paired by seed, at the lowest density that all conditions reached.
-    A terminal that is too narrow for all columns gets the first ones.
+    A terminal that is too narrow for all columns gets the others below, as far as they fit on a screen.
     """
     summaries = Summaries(run)
     layer = next(iter(run.layers()), NETWORK)
-    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
+    columns = _columns(run)
     ends = [_last_row(summaries, layer, columns, name) for name in summaries.conditions]
     every = ends + _difference_rows(summaries, layer, columns)
     rows = every[:_MOST_ROWS]
     headings = ["", "level", "density", *(column.short for column in columns)]
-    widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
-    widths[0] = min(widths[0], _LONGEST_NAME)
-    shown = len(headings)
-    while shown > 4 and sum(widths[:shown]) + 2 * (shown - 1) > width:
-        shown -= 1
-    table = Table(
-        title=_title(run),
-        caption=_caption(run, headings[shown:], len(every) - len(rows)),
-        box=None,
-        padding=(0, 1),
-        pad_edge=False,
+    # Level and density belong to the row: they stand in the first block alone.
+    first, *others = column_blocks(headings, rows, width, repeated=3)
+    rest = [0, *(column for block in others for column in block[3:])]
+    more = [
+        [rest[column] for column in block]
+        for block in column_blocks(
+            [headings[column] for column in rest],
+            [[row[column] for column in rest] for row in rows],
+            width,
+            repeated=1,
+        )
+    ]
+    between = frozenset({len(ends)} if len(rows) > len(ends) else ())
+    # First without columns' own blank lines, then without columns: a screen has only so many lines.
+    for shown, is_airy in itertools.product(range(len(more), -1, -1), (True, False)):
+        left_out = [headings[column] for block in more[shown:] for column in block[1:]]
+        caption = _wrapped(_caption(run, left_out, len(every) - len(rows)), width)
+        num_lines = (
+            1 + (shown + 1) * (1 + len(rows) + is_airy * len(between)) + is_airy * shown + len(caption)
+        )
+        if num_lines < _LINES:
+            break
+    table = blocks_below_each_other(
+        headings,
+        rows,
+        [first, *more[:shown]],
+        blank_before=between if is_airy else frozenset(),
+        is_airy=is_airy,
     )
-    table.add_column("", max_width=_LONGEST_NAME, overflow="fold")
-    for heading in headings[1:shown]:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for place, row in enumerate(rows):
-        if place == len(ends):
-            table.add_row()
-        table.add_row(*row[:shown])
-    return table
+    return _titled(run, table, caption)
+
+
+def _titled(run: Run, table: Group, caption: Sequence[str]) -> Group:
+    return Group(Text(_title(run), style="bold"), table, Text("\n".join(caption), style="dim"))
+
+
+def _columns(run: Run) -> list[Words]:
+    return [*map(words_of, CATALOGUE.summary), *own_quantities(run)[:MOST_OWN]]
+
+
+def _wrapped(caption: str, width: int) -> list[str]:
+    return textwrap.wrap(caption, min(width, _WIDEST_TEXT))
 
 
 def _last_row(summaries: Summaries, layer: str, columns: Sequence[Words], name: str) -> list[str]:
@@ -75,7 +100,7 @@ def _last_row(summaries: Summaries, layer: str, columns: Sequence[Words], name: 
     cells = []
     for column in columns:
         found = summaries.values(column.name, column.layer(layer), name, level)
-        cells.append(_cell(student_interval(found.to_numpy(np.float64)), column.decimals, True))
+        cells.append(_cell(student_interval(found.to_numpy(np.float64)), column.decimals))
     return [name, str(level), f"{100 * summaries.density(name, level):.3g} %", *cells]
 
 
@@ -90,7 +115,7 @@ def _difference_rows(summaries: Summaries, layer: str, columns: Sequence[Words])
             f"{name} − {subject.reference}",
             str(levels[name]),
             f"{100 * summaries.density(name, levels[name]):.3g} %",
-            *(_cell(cells[name].interval, column.decimals, True) for column, cells in by_column),
+            *(_cell(cells[name].interval, column.decimals) for column, cells in by_column),
         ]
         for name, subject in summaries.subjects.items()
         if subject.reference is not None
@@ -108,48 +133,29 @@ def _caption(run: Run, left_out: Sequence[str], num_rows_left_out: int) -> str:
     more = f" More columns in a wider terminal: {', '.join(left_out)}." if left_out else ""
     if num_rows_left_out:
         more += f" {num_rows_left_out} more rows are in the report."
-    chance = "By chance, share is 0, far and radius are 1."
-    return f"{what}. {_shown(run.recipe.replicates > 1)}. {chance}{more} --levels shows every level."
+    chance = "By chance, share is 0; near, far and radius are 1."
+    return f"{what}.{_shown(run)} {chance}{more} --levels shows every level."
 
 
-def levels_table(run: Run, width: int = _WIDE) -> Table:
+def levels_table(run: Run, width: int) -> Group:
     """Return every level of a run as a table, for a terminal of `width` characters.
 
-    A terminal that is too narrow for the intervals gets means only, and one that is too narrow for all
-    columns gets the first ones.
+    A terminal that is too narrow for all columns gets the others in tables below.
     """
-    columns = [words_of(quantity) for quantity in CATALOGUE.summary]
-    headings = ["condition", "level", "density %", *(column.short for column in columns)]
-    for is_wide in (True, False):
-        rows = _rows(run, columns, is_wide)
-        widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
-        shown = len(headings)
-        if _width(widths, is_wide) <= width:
-            break
-    while shown > 4 and _width(widths[:shown], is_wide) > width:
-        shown -= 1
-    left_out = headings[shown:]
-    table = Table(
-        title=_title(run),
-        caption=f"{_shown(is_wide)}. {CATALOGUE.summary_caption}"
-        + (f" Left out, for want of width: {', '.join(left_out)}." if left_out else ""),
-        padding=(0, 1) if is_wide else 0,
-    )
-    for heading in headings[:shown]:
-        table.add_column(heading, justify="left" if heading == "condition" else "right", no_wrap=True)
-    for place, row in enumerate(rows):
-        if place and row[1] == "0":
-            table.add_section()
-        table.add_row(*(["" if row[1] != "0" else row[0], *row[1:shown]]))
-    return table
+    headings = ["condition", "level", "density", *(column.short for column in _columns(run))]
+    rows = _rows(run, _columns(run))
+    named = [
+        [row[0] if number == 0 or rows[number - 1][0] != row[0] else "", *row[1:]]
+        for number, row in enumerate(rows)
+    ]
+    blank_before = frozenset(number for number, row in enumerate(named) if number and row[0])
+    blocks = column_blocks(headings, rows, width, repeated=2)
+    table = blocks_below_each_other(headings, named, blocks, blank_before=blank_before)
+    caption = f"{_shown(run).strip()} {CATALOGUE.summary_caption}".strip()
+    return _titled(run, table, _wrapped(caption, width))
 
 
-def _width(widths: Sequence[int], is_wide: bool) -> int:
-    """Return the characters that a table with these columns takes: a border for each, and one more."""
-    return sum(widths) + (3 if is_wide else 1) * len(widths) + 1
-
-
-def _rows(run: Run, columns: Sequence[Words], is_wide: bool) -> list[list[str]]:
+def _rows(run: Run, columns: Sequence[Words]) -> list[list[str]]:
     """Return condition, level, density and a text for each column, by condition and level."""
     frame = run.frame()
     first_layer = next(iter(run.layers()), NETWORK)
@@ -165,22 +171,22 @@ def _rows(run: Run, columns: Sequence[Words], is_wide: bool) -> list[list[str]]:
         densities = frame[frame["condition"] == condition].groupby("level")["density"].mean()
         for level, density in zip(densities.index.to_numpy(), densities.to_numpy(), strict=True):
             found = [
-                _cell(cell.get((condition, int(level))), column.decimals, is_wide)
+                _cell(cell.get((condition, int(level))), column.decimals)
                 for cell, column in zip(cells, columns, strict=True)
             ]
-            rows.append([condition, str(level), f"{100 * density:.2f}", *found])
+            rows.append([condition, str(level), f"{100 * density:.2f} %", *found])
     return rows
 
 
-def _shown(is_wide: bool) -> str:
-    return "mean ± half of Student's 95 % interval over replicates" if is_wide else "means over replicates"
+def _shown(run: Run) -> str:
+    if run.recipe.replicates == 1:
+        return ""
+    return " ±: half of Student's 95 % interval of the mean over replicates."
 
 
-def _cell(row: Any, decimals: int, is_wide: bool) -> str:
+def _cell(row: Any, decimals: int) -> str:
     if row is None or math.isnan(row.mean):
         return "–"
     text = f"{row.mean:z.{decimals}f}"
-    if not is_wide:
-        return text
     half = (row.high - row.low) / 2
     return text if math.isnan(half) else f"{text} ±{half:.{decimals}f}"

@@ -3,17 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from rich.table import Table
+from rich.console import Group
+from rich.text import Text
 
+from sparsight.cli.views._blocks import blocks_below_each_other, column_blocks
 from sparsight.sweep import CaseReplicate, Outcome, Sweep
 
 _STATES = ("finished", "failed", "running", "waiting", "begun", "new")
+_CAPTION = "case: folder under cases. failed: training diverged. begun: the same command resumes it."
 
 
-def sweep_table(sweep: Sweep, queue: Mapping[CaseReplicate, str] | None = None) -> Table:
-    """Return a table of how far a sweep is: for every case its values, and its replicates counted by state.
+def sweep_table(sweep: Sweep, width: int, queue: Mapping[CaseReplicate, str] | None = None) -> Group:
+    """Return how far a sweep is: for every case its values, and its replicates counted by state.
 
-    `queue` maps the replicates that Slurm has to ``running`` or ``waiting``.
+    A terminal that is too narrow, of `width` characters, gets the last columns in a table below. `queue` maps
+    the replicates that Slurm has to ``running`` or ``waiting``.
     """
     states: dict[CaseReplicate, str] = {**sweep.directory.states()}
     for replicate, state in (queue or {}).items():
@@ -22,17 +26,18 @@ def sweep_table(sweep: Sweep, queue: Mapping[CaseReplicate, str] | None = None) 
             states[replicate] = state
     present = [state for state in _STATES if state in {"finished", *states.values()}]
     values = sweep.values()
-    table = Table(
-        title=f"{sweep.path}: {len(values)} cases, {len(states)} trainings from dense to sparse",
-        caption="case: folder under cases. failed: training diverged. begun: the same command resumes it.",
-    )
-    table.add_column("case", no_wrap=True)
-    for heading in (*sweep.fields, *present):
-        table.add_column(heading, justify="right")
+    rows = []
     for case, row in values.iterrows():
         counts = Counter(state for replicate, state in states.items() if replicate.case == case)
-        table.add_row(str(case), *map(str, row), *(str(counts[state]) for state in present))
-    return table
+        rows.append([str(case), *map(str, row), *(str(counts[state]) for state in present)])
+    headings = ["case", *sweep.fields, *present]
+    return Group(
+        Text(
+            f"{sweep.path}: {len(values)} cases, {len(states)} trainings from dense to sparse", style="bold"
+        ),
+        blocks_below_each_other(headings, rows, column_blocks(headings, rows, width, repeated=1)),
+        Text(_CAPTION, style="dim"),
+    )
 
 
 def announce_replicate(outcome: Outcome) -> str:

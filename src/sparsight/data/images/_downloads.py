@@ -18,7 +18,9 @@ from urllib import error as url_error, parse as url_parse, request as url_reques
 
 from filelock import FileLock
 
+from sparsight.atomic import follow_umask
 from sparsight.errors import InputError
+from sparsight.regular_files import require_regular
 
 _STALL_SECONDS = 30.0
 _MAX_SECONDS = 3600.0
@@ -78,6 +80,7 @@ def download(
                         path=folder,
                         downloader=_Fetch(file.max_bytes, stall_seconds, max_seconds, context),
                     )
+                    follow_umask(path)  # pooch downloads to a temporary file, which nobody else may read
                     return path
                 except _MirrorError as error:
                     refusals.append(f"{url}: {error}")
@@ -147,6 +150,9 @@ class _Fetch:
 
     def _open(self, url: str) -> Any:
         with _refusals():
+            parts = url_parse.urlsplit(url)
+            if parts.scheme == "file":  # a FIFO would block, and a device never end
+                require_regular(Path(url_request.url2pathname(parts.path)))
             return self._opener.open(url, timeout=self._stall_seconds)
 
 

@@ -19,6 +19,7 @@ from sparsight.data.images._published_sets import folder_or_downloaded
 from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.regular_files import open_regular
 
 FASHION_MNIST_FOLDER = "/usr/share/datasets/fashion-mnist"
 
@@ -153,7 +154,7 @@ def read_idx(path: Path, num_axes: int) -> np.ndarray:
     """
     header_size = 4 + 4 * num_axes
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with open_regular(path) as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
             shape = _declared_shape(path, file.read(header_size), num_axes)
             declared = math.prod(shape)
             if declared > MAX_BYTES:

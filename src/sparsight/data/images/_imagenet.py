@@ -14,21 +14,21 @@ from sparsight.atomic import open_atomically, remove_temporaries
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._batches import batch_arrays, check_labels
-from sparsight.data.images._cache import cache_folder
+from sparsight.data.images._cache import cache_folder, content_digest, is_whole, seal
 from sparsight.data.images._files import check_num_images, existing_files, reading
 from sparsight.data.images._npz import read_npz
 from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
+from sparsight.regular_files import read_regular
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
 TEST_FILES = ("val_data",)
 _NUM_CLASSES = 1000
 NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
 _MAX_BATCH_BYTES = 2**32
-_MAX_GROUPS_CHARACTERS = 2**16
-_HEAD = 2**20  # bytes of each batch that go into the cache key: hashing all of a set takes minutes
+_MAX_GROUPS_BYTES = 2**16
 
 _Groups = Annotated[int, Field(ge=2, le=_NUM_CLASSES)]
 
@@ -145,6 +145,9 @@ def _files(stem: Path) -> tuple[Path, Path]:
 
 def _cached(stem: Path, size: int, num_images: int) -> tuple[np.ndarray, np.ndarray] | None:
     images_path, labels_path = _files(stem)
+    # Not read as a whole each time: the set is 4 GB at size 32, and more at 64.
+    if not all(is_whole(path, by_traits=True) for path in (labels_path, images_path)):
+        return None
     try:
         images, labels = np.load(images_path, mmap_mode="r"), np.load(labels_path)
     except (FileNotFoundError, ValueError, EOFError):  # absent or truncated: made again
@@ -162,8 +165,10 @@ def _convert(paths: Sequence[Path], stem: Path, size: int, num_images: int) -> N
         npy_format.write_array_header_1_0(file, header)
         labels = np.concatenate([_append(file, path, 3 * size**2) for path in paths])
         check_num_images(paths, len(labels), num_images)
-    with open_atomically(labels_path) as file:  # last: a set counts as converted once it has labels
+    with open_atomically(labels_path) as file:
         np.save(file, labels)
+    for path in (images_path, labels_path):  # last: a set counts as converted once both are sealed
+        seal(path)
 
 
 def _append(file: BinaryIO, path: Path, num_pixels: int) -> np.ndarray:
@@ -187,9 +192,8 @@ def _read_batch(path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 def _key(paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with reading(path), path.open("rb") as file:
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-            digest.update(file.read(_HEAD))
+        with reading(path):
+            digest.update(f"{path.name} {content_digest(path)}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -198,9 +202,10 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
         raise InputError("data.num_groups and data.groups_file are both given; give one")
     if groups_file is None:
         return np.arange(_NUM_CLASSES) % (num_groups or _NUM_CLASSES)
+    with reading(f"data.groups_file {groups_file!r}"):
+        content = read_regular(Path(groups_file), _MAX_GROUPS_BYTES)
     try:
-        with reading(f"data.groups_file {groups_file!r}"), Path(groups_file).open(encoding="utf-8") as file:
-            numbers = [int(word) for word in file.read(_MAX_GROUPS_CHARACTERS).split()]
+        numbers = [int(word) for word in content.decode().split()]
     except ValueError as error:
         raise InputError(
             f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"

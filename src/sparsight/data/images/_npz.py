@@ -8,12 +8,14 @@ import numpy as np
 from numpy.lib import format as npy_format
 from pydantic import Field
 
+from sparsight.data._arrays import Reading, channels_first, geometry_of
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._idx import DEFLATE_RATIO
 from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.regular_files import open_regular
 
 _MAX_CLASSES = 2**16
 """Larger labels are mistakes, or would make a network too large for any machine."""
@@ -27,6 +29,8 @@ def npz(
     *,
     path: str,
     wraps: bool = False,
+    channels: Annotated[int, Field(gt=0)] | None = None,
+    channels_last: bool = False,
     num_train: Count | None = None,
     num_test: Count | None = None,
     max_bytes: Annotated[int, Field(gt=0)] = 2**34,
@@ -42,6 +46,11 @@ def npz(
         from 0. Inputs are standardised per channel with training statistics.
     wraps : bool
         Whether opposite borders touch.
+    channels : int, optional
+        Number of channels, which tells readings of a shape apart; 1 also for grey pictures (n, height,
+        width).
+    channels_last : bool
+        Whether the last axis holds the channels, instead of the second.
     num_train, num_test : int, optional
         A random subset, drawn from the seed. Default: all.
     max_bytes : int
@@ -53,22 +62,48 @@ def npz(
     Raises
     ------
     InputError
-        If the file or an array is missing, damaged, too large or of the wrong kind, or holds NaN.
+        If the file or an array is missing, damaged, too large or of the wrong kind, or holds NaN; or if the
+        shape of the inputs can be read in two ways.
     """
     arrays = read_npz(Path(path), _ARRAYS, max_bytes)
     train, test = (_checked_split(path, split, arrays) for split in ("train", "test"))
     if train[0].dtype != test[0].dtype:
         raise InputError(f"{path}: train_inputs and test_inputs must have the same dtype")
-    channels, *size = train[0].shape[1:]
+    geometry = _geometry(path, train[0].shape, channels, channels_last, wraps)
+    reading = Reading(geometry=geometry, channels_last=channels_last)
+    train, test = (
+        (_arranged(path, split, inputs, geometry, reading), labels)
+        for split, (inputs, labels) in (("train", train), ("test", test))
+    )
     return image_task(
         name=Path(path).stem,
-        geometry=Geometry(channels, tuple(size), wraps),
+        geometry=geometry,
         num_classes=max(int(train[1].max()) + 1, 2),
         train=train,
         test=test,
         card={"source": path, "licence": "the user's own"},
         subset=Subset(num_train, num_test, seed),
     )
+
+
+def _geometry(
+    path: str, shape: tuple[int, ...], channels: int | None, channels_last: bool, wraps: bool
+) -> Geometry:
+    if len(shape) == 3 and channels is None and not channels_last and shape[1] < min(shape[2], 5):
+        channels = shape[1]  # a few long lines, as this format always had them
+    try:
+        return geometry_of(shape, Reading(channels=channels, channels_last=channels_last, wraps=wraps))
+    except InputError as error:
+        raise InputError(
+            f"{path}: train_{error} (in a recipe: data.channels and data.channels_last)"
+        ) from None
+
+
+def _arranged(path: str, split: str, inputs: np.ndarray, geometry: Geometry, reading: Reading) -> np.ndarray:
+    try:
+        return channels_first(inputs, geometry, reading)
+    except InputError as error:
+        raise InputError(f"{path}: {split}_{error}") from None
 
 
 def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +145,7 @@ def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np
     objects and wrong checksums are refused as well; members with other names are ignored.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             members = {name: _member(path, archive, name, names) for name in names}
             declared = sum(_declared_bytes(path, archive, name, member) for name, member in members.items())
             if declared > max_bytes:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from sparsight.errors import InputError
+from sparsight.regular_files import open_regular
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes of picture files, in lower case; upper case is read as well."""
@@ -66,7 +67,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")  # odd metadata: the pixels are decoded, or fail below
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path, formats=_FORMATS) as file:
+            with open_regular(path) as content, Image.open(content, formats=_FORMATS) as file:
                 _check(path, file)
                 yield file
         except InputError:

@@ -11,6 +11,7 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps
 
+from sparsight.atomic import sha256_of
 from sparsight.data.images._cache import kept_array
 from sparsight.data.images._files import reading
 from sparsight.data.images._picture_file import Background, picture_mode, read_picture
@@ -61,7 +62,7 @@ def files_digest(folder: Path, paths: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         with reading(path):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            content = sha256_of(path)
         digest.update(f"{path.relative_to(folder)}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

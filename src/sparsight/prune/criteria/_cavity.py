@@ -37,10 +37,10 @@ def _within_class(
 def cavity(trained: Trained) -> dict[str, Tensor]:
     """Score Δ|κ|: keep the weights whose removal would lower |κ| of their unit most.
 
-    κ is the excess kurtosis of the unit's pre-activation over the first 2048 training samples, all classes
-    together; Δ|κ| = |κ| − |κ without the weight| (see `sparsight.cavity`). A weight whose removal leaves
-    its unit without variance has no Δ; it carries the unit alone and is removed last. Biases do not change
-    κ and score 0.
+    κ is the excess kurtosis of the unit's pre-activation over 2048 training samples (see
+    `Task.representative`), all classes together; Δ|κ| = |κ| − |κ without the weight| (see
+    `sparsight.cavity`). A weight whose removal leaves its unit without variance has no Δ; it carries the unit
+    alone and is removed last. Biases do not change κ and score 0.
     """
     return highest(_pooled)(trained)
 

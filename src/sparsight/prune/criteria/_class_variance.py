@@ -18,7 +18,7 @@ def class_variance(trained: Trained) -> dict[str, Tensor]:
     """Score what a weight adds to the difference of the classes' variances of its unit's pre-activation.
 
     The effect on q = Var_c(v_c) / Mean_c(v_c)² by removing the weight, with v_c the variance within class c
-    over the first 2048 training samples (see `sparsight.measure.class_variance_effect`). Two Gaussian classes
+    over 2048 training samples (see `sparsight.measure.class_variance_effect`). Two Gaussian classes
     of equal mean have together κ = 3q: where this criterion finds what ``cavity`` finds, it was not
     non-Gaussianity. A weight that carries its unit alone is removed last. Biases score 0.
     """

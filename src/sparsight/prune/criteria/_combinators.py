@@ -11,11 +11,8 @@ import torch
 from torch import Tensor
 
 from sparsight.network import layer_inputs
-from sparsight.prune.criteria._registry import Criterion, Trained
+from sparsight.prune.criteria._registry import NUM_SAMPLES, Criterion, Trained
 from sparsight.streams import generator
-
-SAMPLES = 2048
-"""Training samples from which an effect is computed: the first ones."""
 
 STRATUM = 10
 """Number of weights of similar size that compete with each other in `matched`."""
@@ -34,7 +31,7 @@ def of_layers(effect: LayerEffect) -> Effect:
     """Return the effect on every unit, from that on the units of one layer; biases have none and get 0."""
 
     def of_network(trained: Trained) -> dict[str, Tensor]:
-        inputs, labels = trained.task.samples("train", 0, SAMPLES)
+        inputs, labels = trained.task.representative("train", NUM_SAMPLES, trained.seed)
         layers = {
             name: name.removesuffix(".weight") for name, mask in trained.masks.items() if mask.ndim == 2
         }

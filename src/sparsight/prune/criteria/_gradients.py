@@ -6,28 +6,29 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from sparsight.prune.criteria._registry import Trained
+from sparsight.prune.criteria._registry import NUM_SAMPLES, Trained
+from sparsight.streams import torch_draws
 from sparsight.train import batch_loss
-
-_SAMPLES = 2048
 
 
 def loss_before_training(trained: Trained, temperature: float = 1.0) -> tuple[dict[str, Tensor], Tensor]:
     """Return the prunable parameters with which a level began, and the loss as a function of them.
 
-    The parameters, by name, require a gradient. The loss is the mean over the first 2048 training samples,
-    with the network's outputs divided by `temperature`. BatchNorm normalises with the statistics of the
-    batch, as in training: at an initialisation its running statistics do not describe the data yet.
+    The parameters, by name, require a gradient. The loss is the mean over 2048 training samples (see
+    `Task.representative`), with the network's outputs divided by `temperature`. BatchNorm normalises with the
+    statistics of the batch, as in training: at an initialisation its running statistics do not describe the
+    data yet.
     """
     device = next(trained.network.parameters()).device
     # Copies: in training mode BatchNorm moves its running statistics in place.
     state = {name: value.to(device, copy=True) for name, value in trained.initial.items()}
     parameters = {name: state[name].requires_grad_() for name in trained.masks}
-    inputs, labels = trained.task.samples("train", 0, _SAMPLES)
+    inputs, labels = trained.task.representative("train", NUM_SAMPLES, trained.seed)
     was_training = trained.network.training
     trained.network.train()
     try:
-        outputs = functional_call(trained.network, state | parameters, (inputs.to(device),))
+        with torch_draws(device, trained.seed, "gradients of a criterion", trained.level):
+            outputs = functional_call(trained.network, state | parameters, (inputs.to(device),))
     finally:
         trained.network.train(was_training)
     return parameters, batch_loss(outputs / temperature, labels.to(device), trained.loss)

@@ -17,7 +17,8 @@ class Trained:
     Attributes
     ----------
     network : torch.nn.Module
-        The trained network in evaluation mode. A criterion must leave it unchanged.
+        The trained network in evaluation mode. A criterion of your own gets a copy, as of `masks` and
+        `initial`; the arrays of `task` can be read and not written.
     masks : mapping of str to Tensor of bool
         The level's masks, by parameter name.
     initial : mapping of str to Tensor
@@ -42,6 +43,9 @@ class Trained:
         parameters = dict(self.network.named_parameters())
         return {name: parameters[name].detach() for name in self.masks}
 
+
+NUM_SAMPLES = 2048
+"""Number of training samples from which criteria compute their scores, see `Task.representative`."""
 
 Criterion = Callable[[Trained], dict[str, Tensor]]
 

@@ -6,6 +6,7 @@ from sparsight.reproduce._statistics import ratio
 from sparsight.reproduce._verdict import Rule
 
 _RING = ("imp", "the non-Gaussian ring")
+_TEXTURES = ("imp", "the textures")
 _FASHION = ("images", "the images")
 _PHOTOGRAPHS = ("images", "the photographs")
 
@@ -18,8 +19,9 @@ CLAIM = Claim(
     source="arXiv 2412.06545, third version",
     scope=(
         "Gaussian twins with the mean and covariance of each class: exact on the ring, fitted with "
-        "shrinkage to Fashion-MNIST and photographs. Photographs decide nothing, because the fields on "
-        "them are not local."
+        "shrinkage to pictures. A twin tests the claim only where the fields on the data themselves are "
+        "local (the control of each prediction); on Fashion-MNIST and photographs they are not, and these "
+        "decide nothing."
     ),
     predictions=(
         is_not_localised(
@@ -29,10 +31,18 @@ CLAIM = Claim(
             FAR, "ring", "twin", "the ring's exact twin", control=_RING, name="ring_twin_far", robust=True
         ),
         is_not_localised(
-            SHARE, "fashion", "twin", "the twin of Fashion-MNIST", control=_FASHION, name="fashion_twin_share"
+            SHARE, "textures", "twin", "the twin of textures", control=_TEXTURES, name="textures_twin_share"
         ),
         is_not_localised(
-            FAR, "fashion", "twin", "the twin of Fashion-MNIST", control=_FASHION, name="fashion_twin_far"
+            FAR, "textures", "twin", "the twin of textures", control=_TEXTURES, name="textures_twin_far"
+        ),
+        is_not_localised(
+            SHARE, "fashion", "twin", "the twin of Fashion-MNIST", control=_FASHION,
+            name="fashion_twin_share", decisive=False,
+        ),
+        is_not_localised(
+            FAR, "fashion", "twin", "the twin of Fashion-MNIST", control=_FASHION,
+            name="fashion_twin_far", decisive=False,
         ),
         is_not_localised(
             SHARE, "photographs", "twin", "the twin of photographs", control=_PHOTOGRAPHS,
@@ -52,5 +62,5 @@ CLAIM = Claim(
             robust=True,
         ),
     ),
-    curves=(("ring", FAR), ("fashion", FAR), ("photographs", FAR)),
+    curves=(("ring", FAR), ("textures", FAR), ("fashion", FAR), ("photographs", FAR)),
 )  # fmt: skip

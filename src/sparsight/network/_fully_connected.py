@@ -1,11 +1,9 @@
-"""The fully connected network that is trained and pruned, its initialisation, and what its layers receive."""
+"""The fully connected network that is trained and pruned, and its initialisation."""
 
 import itertools
 import math
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, Literal, get_args
 
 import torch
@@ -13,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsight.errors import InputError
+from sparsight.network._layers import linear_layers
 from sparsight.settings import Settings
 from sparsight.streams import generator
 
@@ -20,7 +19,6 @@ _Initialisation = Literal["torch", "xavier", "he", "normal"]
 
 # The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
-_FORWARD_BATCH = 2048
 
 
 class NetworkSettings(Settings):
@@ -122,74 +120,6 @@ class FullyConnected(nn.Sequential):
                 modules[f"norm_{depth}"] = nn.BatchNorm1d(fan_out, eps=settings.batch_norm_eps)
             modules[f"activation_{depth}"] = _ACTIVATIONS[settings.activation]()
         super().__init__(modules)
-
-
-_BETWEEN_LAYERS = (
-    nn.BatchNorm1d, nn.Dropout, nn.Flatten, nn.Identity,
-    nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid,
-)  # fmt: skip
-
-
-def is_chain(network: nn.Module) -> bool:
-    """Return whether a network is a chain of linear layers with nothing between them that mixes units.
-
-    In a chain, the inputs that reach a unit are found by multiplying masks.
-    """
-    if type(network).forward is nn.Sequential.forward:
-        return all(is_chain(child) for child in network.children())
-    return isinstance(network, (nn.Linear, *_BETWEEN_LAYERS)) or getattr(network, "is_elementwise", False)
-
-
-def linear_layers(network: nn.Module) -> dict[str, nn.Linear]:
-    """Return the ``torch.nn.Linear`` layers of a network by name, in the order they were defined."""
-    return {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
-
-
-@torch.no_grad()
-def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return the input of each named linear layer while the network evaluates the given samples.
-
-    Parameters
-    ----------
-    layers : sequence of str
-        Names, as in `linear_layers`.
-    inputs : Tensor of float32, (n, num_inputs)
-        Inputs of the network.
-
-    Returns
-    -------
-    dict of str to Tensor of float32, (n, in)
-        By layer, on the CPU. A layer that is applied at several places of a sample has further axes between
-        the two.
-
-    Raises
-    ------
-    InputError
-        If the network does not call a layer exactly once per batch of samples.
-    """
-    received: dict[str, list[Tensor]] = {name: [] for name in layers}
-
-    def keep(name: str, _module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        received[name].append(arguments[0].detach().cpu())
-
-    modules = linear_layers(network)
-    hooks = [modules[name].register_forward_pre_hook(partial(keep, name)) for name in layers]
-    was_training, device = network.training, next(network.parameters()).device
-    network.eval()
-    try:
-        for batch in inputs.split(_FORWARD_BATCH):  # type: ignore[no-untyped-call]
-            network(batch.to(device))
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    for name, pieces in received.items():
-        if (found := sum(map(len, pieces))) != len(inputs):
-            raise InputError(
-                f"layer {name!r} received {found} rows for {len(inputs)} samples; a layer must be called "
-                "once per batch, with the samples along the first axis: name other layers"
-            )
-    return {name: torch.cat(pieces) for name, pieces in received.items()}
 
 
 def initialise_(

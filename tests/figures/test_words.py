@@ -1,7 +1,6 @@
 import pytest
 
-from sparsight.figures import CATALOGUE, words_of
-from sparsight.figures._quantities import QUANTITIES
+from sparsight.figures import CATALOGUE, QUANTITIES, words_of
 
 LISTED = {*CATALOGUE.curves, *CATALOGUE.findings, *CATALOGUE.summary, *CATALOGUE.undefined}
 IN_FAMILIES = {quantity for family in CATALOGUE.families for quantity in family.lines.values()}

@@ -1,0 +1,239 @@
+"""Catalogue of quantities: which of them are shown where, and in which order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sparsight.figures._words import Words, words_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A quantity of one condition drawn beside its controls; axis label and null are those of the first line.
+
+    `lines` maps the name of a line to its quantity; `caption` explains the lines.
+    """
+
+    name: str
+    title: str
+    lines: Mapping[str, str]
+    caption: str
+
+    @property
+    def words(self) -> Words:
+        """Catalogue entry of the first line."""
+        return words_of(next(iter(self.lines.values())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Which quantities are shown where, in the order in which they are shown.
+
+    Attributes
+    ----------
+    curves : tuple of str
+        Drawn over density, one line per condition.
+    findings : tuple of str
+        Put into words and compared between conditions, in the report.
+    summary : tuple of str
+        Columns of the table by level, in the report and on a terminal.
+    undefined : tuple of str
+        Counts of values that are undefined and left out of means; their meaning says which values.
+    families : tuple of Family
+        Drawn beside their controls.
+    pair_kinds : mapping of str to str
+        Kind of pair in ``locality.pairs_<kind>`` → its words.
+    nulls : mapping of str to str
+        Null in ``locality.pairs_<kind>_<null>`` → what chance means there.
+    """
+
+    curves: tuple[str, ...]
+    findings: tuple[str, ...]
+    summary: tuple[str, ...]
+    summary_caption: str
+    undefined: tuple[str, ...]
+    families: tuple[Family, ...]
+    pair_kinds: Mapping[str, str]
+    nulls: Mapping[str, str]
+
+
+CATALOGUE = Catalogue(
+    curves=(
+        "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
+        "locality.near", "locality.near_configuration", "locality.near_different_channel",
+        "locality.far_configuration",
+        "gaussianity.excess_kurtosis", "gaussianity.excess_kurtosis_within_class",
+        "gaussianity.excess_kurtosis_beyond_random_mask",
+        "gaussianity.abs_excess_kurtosis_beyond_ipr_within_class", "cavity.delta_kurtosis_difference",
+        "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
+        "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
+        "connected_units", "stability.error_barrier", "stability.loss_barrier",
+        "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
+    ),
+    findings=(
+        "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
+        "locality.near", "locality.near_configuration", "gaussianity.excess_kurtosis",
+        "gaussianity.excess_kurtosis_beyond_random_mask", "cavity.delta_kurtosis_difference",
+        "cavity.delta_kurtosis_matched_difference", "stability.error_barrier",
+    ),
+    summary=(
+        "test_accuracy", "locality.attained_share", "locality.near_configuration", "locality.far",
+        "locality.radius_of_gyration", "gaussianity.excess_kurtosis",
+        "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_kept",
+        "cavity.delta_kurtosis_pruned", "connected_units",
+    ),
+    summary_caption=(
+        "share: pairs of neighbouring kept inputs of a unit, between chance (0) and the most compact field "
+        "(1). near: the same pairs, relative to random masks that use every input as often (1): if share is "
+        "above chance and near is not, units share their inputs and have no fields of their own. far: pairs "
+        "far apart; radius: extent; both relative to chance (1). Receptive fields are local "
+        "if share is above chance and far or radius below it. κ: excess kurtosis of the pre-activations (0 = "
+        "Gaussian), over all samples and within classes. Δκ: what a weight adds to the κ of its unit, "
+        "averaged over the weights kept and pruned after the level."
+    ),
+    undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
+    pair_kinds={"same_channel": "same channel", "different_channel": "different channels"},
+    nulls={
+        "fan_in": "random masks with the same fan-in",
+        "configuration": "random masks that keep every unit's fan-in and every input's fan-out",
+    },
+    families=(
+        Family(
+            name="kurtosis",
+            title="κ beside its controls",
+            lines={
+                "own": "gaussianity.excess_kurtosis",
+                "twin": "gaussianity.excess_kurtosis_twin",
+                "shuffled": "gaussianity.excess_kurtosis_shuffled",
+                "random mask": "gaussianity.excess_kurtosis_random_mask",
+                "within classes": "gaussianity.excess_kurtosis_within_class",
+            },
+            caption="own: the network's weights on its own data. twin: the same weights on Gaussian data "
+            "with equal mean and covariance. shuffled: each unit's weights permuted among its kept inputs. "
+            "random mask: the same weights on randomly drawn inputs. within classes: own, within each class.",
+        ),
+        Family(
+            name="cavity",
+            title="Δκ, kept and pruned",
+            lines={"kept": "cavity.delta_kurtosis_kept", "pruned": "cavity.delta_kurtosis_pruned"},
+            caption="Mean of Δκ, the kurtosis κ of a unit with a weight minus κ without it, over the weights "
+            "that pruning keeps after the level, and over those that it removes.",
+        ),
+        Family(
+            name="cavity-size",
+            title="Δ|κ|, kept minus pruned, beside size alone",
+            lines={
+                "own": "cavity.delta_abs_kurtosis_difference",
+                "size alone": "cavity.delta_abs_kurtosis_difference_size_shuffled",
+            },
+            caption="Mean Δ|κ| of kept minus pruned weights. size alone: after each unit's weights have been "
+            "shuffled over its own inputs; kept and pruned by size as before, but matched to no input.",
+        ),
+        Family(
+            name="cavity-matched",
+            title="Δκ at equal |w|, kept and pruned",
+            lines={
+                "kept": "cavity.delta_kurtosis_matched_kept",
+                "pruned": "cavity.delta_kurtosis_matched_pruned",
+            },
+            caption="Δκ of kept and pruned weights of similar size in the same unit, so that size cannot "
+            "explain a difference.",
+        ),
+        Family(
+            name="initialisation",
+            title="Pruning foretold by the initialisation, beside chance",
+            lines={
+                "pruned": "initialisation.foretold_share",
+                "chance": "initialisation.foretold_share_chance",
+            },
+            caption="Share of the weights that a level prunes that pruning by size before its training would "
+            "also remove, beside the same for weights drawn at random.",
+        ),
+        Family(
+            name="ipr",
+            title="ipr beside chance",
+            lines={
+                "own": "locality.ipr",
+                "Gaussian weights": "locality.ipr_null",
+                "cut Gaussian weights": "locality.ipr_null_truncated",
+            },
+            caption="Inverse participation ratio of a unit's weights, from 1/n to 1, averaged over units, "
+            "beside that of as many independent Gaussian weights, which also rises as weights are removed. "
+            "cut Gaussian weights: those that magnitude pruning leaves; the null for pruning by size.",
+        ),
+        Family(
+            name="pieces",
+            title="Connected pieces beside chance",
+            lines={"own": "locality.pieces", "random mask": "locality.pieces_expected"},
+            caption="Connected pieces of a unit's kept pixels, averaged over units with two or more inputs, "
+            "beside those of random masks with the same fan-in. A compact field has few; scattered clumps "
+            "have many.",
+        ),
+        Family(
+            name="second-singular-value",
+            title="Second singular value of the mask beside random masks",
+            lines={
+                "own": "mask_graph.second_over_bound",
+                "same degrees": "mask_graph.second_over_bound_configuration",
+            },
+            caption="Second largest singular value of the mask as a matrix of 0 and 1, over the Ramanujan "
+            "bound √(k₁ − 1) + √(k₂ − 1) of its mean degrees. same degrees: random masks that keep every "
+            "unit's fan-in and every input's fan-out. Above them, the mask has groups of units that read the "
+            "same inputs; unequal degrees alone lift both above 1.",
+        ),
+        Family(
+            name="effective-rank",
+            title="Effective rank beside random masks",
+            lines={
+                "mask": "mask_graph.effective_rank",
+                "mask, same degrees": "mask_graph.effective_rank_configuration",
+                "weights": "mask_graph.weight_effective_rank",
+                "weights, same degrees": "mask_graph.weight_effective_rank_configuration",
+            },
+            caption="exp of the entropy of the singular values over their sum, of the mask and of the "
+            "weights. same degrees: random masks that keep every unit's fan-in and every input's fan-out, "
+            "with each unit's weights.",
+        ),
+        Family(
+            name="components",
+            title="Connected components beside random masks",
+            lines={
+                "own": "mask_graph.num_components",
+                "same degrees": "mask_graph.num_components_configuration",
+            },
+            caption="Connected components, with at least one weight, of the graph between inputs and units. "
+            "same degrees: random masks that keep every unit's fan-in and every input's fan-out.",
+        ),
+        Family(
+            name="paths",
+            title="Kept paths beside random masks",
+            lines={"own": "mask_graph.num_paths", "same degrees": "mask_graph.num_paths_configuration"},
+            caption="Kept paths from the network's inputs to the layer's units. same degrees: the layer's "
+            "mask drawn at random with every fan-in and fan-out as they are; in the first layer the two are "
+            "equal.",
+        ),
+        Family(
+            name="fan-out-tail",
+            title="Tail of degrees beside random masks",
+            lines={
+                "inputs": "mask_graph.fan_out_tail",
+                "inputs, at random": "mask_graph.fan_out_tail_uniform",
+                "units": "mask_graph.fan_in_tail",
+                "units, at random": "mask_graph.fan_in_tail_uniform",
+            },
+            caption="Share of the weights on the tenth of inputs with most readers, and on the tenth of "
+            "units with most inputs; 0.1 if all degrees are equal. at random: as many weights anywhere in "
+            "the layer.",
+        ),
+        Family(
+            name="share",
+            title="Attained share, also by contribution",
+            lines={
+                "own": "locality.attained_share",
+                "by contribution": "locality.attained_share_by_contribution",
+            },
+            caption="Attained share, averaged over units. by contribution: each unit weighted by Σ|v| over "
+            "its outgoing weights times the standard deviation of its output, so that units that are never "
+            "active do not count.",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,51 @@
+"""Quantities of the user's own instruments: shown as the catalogue's are, with their definition."""
+
+from collections.abc import Iterator
+
+from sparsight.figures._catalogue import CATALOGUE
+from sparsight.figures._words import QUANTITIES, Words, words_of
+from sparsight.instruments import registry_of_instrument
+from sparsight.store import RecordedQuantity, Run
+
+MOST_OWN = 24
+"""Quantities of own instruments that are shown; a run from somebody else may hold any number."""
+
+
+def own_quantities(*runs: Run) -> list[Words]:
+    """Return words for every number of a layer that an instrument of the user's measured, in their order.
+
+    An instrument is the user's if this sparsight ships none of its name. It need not be registered.
+    """
+    found: dict[str, Words] = {}
+    for run in runs:
+        for name, quantity in _numbers(run):
+            instrument = name.partition(".")[0]
+            if name not in QUANTITIES and not registry_of_instrument(instrument).is_shipped(instrument):
+                found.setdefault(name, _words(name, quantity))
+    return list(found.values())
+
+
+def summary_columns(*runs: Run) -> list[Words]:
+    """Return the columns of the table by level: the catalogue's, then those of own instruments."""
+    return [*map(words_of, CATALOGUE.summary), *own_quantities(*runs)[:MOST_OWN]]
+
+
+def _numbers(run: Run) -> Iterator[tuple[str, RecordedQuantity]]:
+    for replicate in run.directory.replicates():
+        for record in run.directory.records(*replicate):
+            for quantities in record.measures.values():
+                for name, quantity in quantities.items():
+                    if not quantity.dims:
+                        yield name, quantity
+
+
+def _words(name: str, quantity: RecordedQuantity) -> Words:
+    unit = "" if quantity.unit == "1" else f" ({quantity.unit})"
+    return Words(
+        name=name,
+        title=name,
+        label=f"{name}{unit}".replace("$", r"\$"),  # matplotlib would read a formula between two of them
+        short=name.partition(".")[2] or name,
+        meaning=quantity.definition.rstrip(". "),
+        decimals=3,
+    )
