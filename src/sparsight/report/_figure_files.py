@@ -33,14 +33,14 @@ _DOTS_PER_INCH = 200
 _METADATA: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
-def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
+def write_figures(run: Run, folder: str | Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
     """Write every panel of a run into a folder, and their captions into ``captions.md``.
 
     Parameters
     ----------
     run : Run
         Run with at least one level.
-    folder : Path
+    folder : str or Path
         Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
         File types to write of every panel.
@@ -55,6 +55,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     InputError
         If a format is unknown, the run has no level, or the folder cannot be written.
     """
+    folder = Path(folder)
     unknown = [name for name in formats if name not in _FORMATS]
     if unknown or not formats:
         raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(_FORMATS)} are allowed")

@@ -39,7 +39,7 @@ def measure_again(
     directory: RunDirectory,
     instruments: Sequence[str] | None = None,
     *,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     on_level: OnLevel | None = None,
     accept_changes: bool = False,
 ) -> None:

@@ -85,7 +85,7 @@ class Execution:
 
 def plan_run(
     recipe: Recipe,
-    out: Path | None = None,
+    out: str | Path | None = None,
     *,
     jobs: int | None = None,
     together: int | None = None,
@@ -110,7 +110,7 @@ def plan_run(
     placement = place(size.times(max(numbers.values())), len(groups), devices, jobs)
     return RunPlan(
         recipe=recipe,
-        path=out or default_path(recipe),
+        path=Path(out or default_path(recipe)),
         groups=groups,
         placement=dataclasses.replace(placement, together=numbers, cuda_graph=cuda_graph),
     )

@@ -17,10 +17,10 @@ from sparsight.store import RunDirectory
 
 def run_recipe(
     recipe: Recipe,
-    out: Path | None = None,
+    out: str | Path | None = None,
     *,
     jobs: int | None = None,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     checkpoint_seconds: float = 60.0,
     on_level: OnLevel | None = None,
     on_look: OnLook | None = None,
@@ -32,12 +32,12 @@ def run_recipe(
 
     Parameters
     ----------
-    out : Path, optional
+    out : str or Path, optional
         The run directory. Default ``runs/<recipe>-<hash>``.
     jobs : int, optional
         Processes side by side, which share the machine's cores. Default: depends on the size of the networks
         and of the machine, see `sparsight.run.place`. Recorded in ``placement.json``.
-    plugins : sequence of Path
+    plugins : sequence of str or Path
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float
         Longest time between two checkpoints within a level.
@@ -75,7 +75,7 @@ def run_recipe(
     directory = RunDirectory.create(plan.recipe, plan.path)
     execution = Execution(
         threads=plan.placement.threads,
-        plugins=tuple(plugins),
+        plugins=tuple(map(Path, plugins)),
         checkpoint_seconds=checkpoint_seconds,
         stop_folder=directory.path,
         cuda_graph=cuda_graph,

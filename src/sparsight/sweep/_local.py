@@ -59,12 +59,12 @@ class SweepPlan:
             directory.note_placement(asdict(placement))
 
 
-def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> SweepPlan:
+def plan_sweep(path: str | Path, out: str | Path | None = None, *, runs_here: bool = True) -> SweepPlan:
     """Read a sweep file, check every case, and only then make or extend the folder of the sweep.
 
     Parameters
     ----------
-    out : Path, optional
+    out : str or Path, optional
         The folder. Default ``sweeps/<name>``.
     runs_here : bool
         Whether the sweep will run on this machine, which then needs the devices.
@@ -84,7 +84,7 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
     for case in cases:
         check_mask_sources(case.recipe)
     directory = SweepDirectory.create(
-        out or default_folder(settings), settings.name, settings.fields(), cases
+        Path(out or default_folder(settings)), settings.name, settings.fields(), cases
     )
     return SweepPlan(directory, cases, size, [condition.device for condition, _ in conditions])
 
@@ -93,7 +93,7 @@ def run_sweep(
     plan: SweepPlan,
     *,
     jobs: int | None = None,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     checkpoint_seconds: float = 60.0,
     accept_changes: bool = False,
     on_replicate: Callable[[Outcome], None] | None = None,
@@ -126,7 +126,7 @@ def run_sweep(
     with TemporaryDirectory() as folder, stopping_on_signals(Path(folder)):
         execution = Execution(
             threads=placement.threads,
-            plugins=tuple(plugins),
+            plugins=tuple(map(Path, plugins)),
             checkpoint_seconds=checkpoint_seconds,
             stop_folder=Path(folder),
             accept_changes=accept_changes,
