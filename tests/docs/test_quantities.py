@@ -11,8 +11,7 @@ from sparsight.instruments import all_instruments
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "quantities.py"
 ELSEWHERE = ("one_neuron.", "locality.verdict")
-"""Quantities of a study that is no run, the word that follows from three quantities, and those of the whole
-network, which are not of a layer."""
+"""Quantities of a study that is no run, and the word that follows from three quantities."""
 
 
 @pytest.fixture(scope="module")
