@@ -19,6 +19,7 @@ from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
 from sparsight.report._findings import Finding, findings
 from sparsight.report._mosaics import Picture, field_mosaics, level_maps
+from sparsight.report._overlap_panels import overlap_panels
 from sparsight.report._panels import (
     Panel,
     cavity_panels,
@@ -134,6 +135,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "level_maps": _level_maps(gathered),
         "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
+        "overlaps": list(overlap_panels(summaries)),
         "cavity": cavity_panels(gathered),
         "numbers": _numbers(summaries),
         "version": metadata.version("sparsight"),

@@ -12,8 +12,9 @@ What the plan needs to know:
 _preflight   Whether this machine can run the conditions.
 _resources   How many processes and threads, and how much memory they will take.
 
-Before a run, by hand:
+By hand:
 
+_representations  How alike pruned and dense networks answer, from a stored run.
 _network_leak  Whether the recipe's own network learns from a twin what its labels cannot have put there.
 
 What a worker needs:
@@ -40,6 +41,7 @@ from sparsight.run._preflight import (
     check_mask_sources as check_mask_sources,
 )
 from sparsight.run._replicates import run_replicates as run_replicates
+from sparsight.run._representations import representation_similarities as representation_similarities
 from sparsight.run._resources import Placement as Placement, Size as Size, place as place
 from sparsight.run._runner import run_recipe as run_recipe
 from sparsight.run._same_run import (

@@ -11,11 +11,9 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import (
-    INSTRUMENTS,
-    NETWORK_INSTRUMENTS,
+    NetworkObservation,
     Quantity,
-    TrainedLevel,
-    check_instrument,
+    all_instruments,
     measure_level,
     measure_whole_network,
 )
@@ -167,7 +165,7 @@ def with_lost_instruments(condition: Condition, folders: Sequence[Path]) -> Cond
         for name in quantities
     )
     others = [name for name in lost if name not in own]
-    both = INSTRUMENTS.keys() | NETWORK_INSTRUMENTS.keys()
+    both = all_instruments()
     for name in others:
         if name not in both:
             _log.warning(
@@ -208,10 +206,17 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built
 
 def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
     """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
-    instruments = condition.measure.instruments
-    measured = measure_level(level, task, twin, instruments, num_samples=condition.measure.num_samples)
-    subject = TrainedLevel(level=level, task=task, training=condition.training, pruning=condition.pruning)
-    whole = measure_whole_network(subject, instruments)
+    instruments, num_samples = condition.measure.instruments, condition.measure.num_samples
+    measured = measure_level(level, task, twin, instruments, num_samples=num_samples)
+    observation = NetworkObservation(
+        level=level,
+        task=task,
+        num_samples=num_samples,
+        loss=condition.training.loss,
+        training=condition.training,
+        pruning=condition.pruning,
+    )
+    whole = measure_whole_network(observation, instruments)
     return measured | ({NETWORK: whole} if whole else {})
 
 
@@ -219,6 +224,6 @@ def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
     if instruments is None:
         return condition
     for name in instruments:
-        check_instrument(name)
+        all_instruments().look_up(name)
     values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
     return validated(Condition, values, "instruments", context=STORED)  # nobody needs the criterion
