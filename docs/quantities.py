@@ -1,7 +1,7 @@
 """Write the glossary of quantities into docs/reference/quantities.md: ``python docs/quantities.py``.
 
-Every registered instrument is applied to both layers of a small network, with a twin; what it returns is
-listed with its axes and its definition. A test compares the page with the registry.
+Every registered instrument is applied to both layers of a small network, with a twin, or to the whole of it;
+what it returns is listed with its axes and its definition. A test compares the page with the registry.
 """
 
 import re
@@ -14,19 +14,31 @@ import torch
 from sparsight.data import Task
 from sparsight.figures import QUANTITIES
 from sparsight.geometry import Geometry
-from sparsight.instruments import INSTRUMENTS, Quantity, measure_level
+from sparsight.instruments import (
+    NETWORK,
+    NetworkObservation,
+    Quantity,
+    all_instruments,
+    measure_level,
+    measure_whole_network,
+)
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
-from sparsight.prune import Level
-from sparsight.train import Curve
+from sparsight.prune import Level, PruningSettings
+from sparsight.train import Curve, TrainingSettings
 
 PAGE = Path(__file__).parent / "reference" / "quantities.md"
 BEGIN, END = "<!-- quantities.py: begin -->\n", "<!-- quantities.py: end -->\n"
 GEOMETRY, CLASSES, SAMPLES = Geometry(3, (6, 6)), 3, 90
-BUILT_IN = frozenset(name for name, each in INSTRUMENTS.items() if each.__module__.startswith("sparsight."))
+BUILT_IN = frozenset(
+    name for name, each in all_instruments().items() if each.__module__.startswith("sparsight.")
+)
 
 
 def measured() -> dict[str, dict[str, Quantity]]:
-    """Return layer → ``<instrument>.<quantity>`` → quantity, of every instrument of this package."""
+    """Return layer → ``<instrument>.<quantity>`` → quantity, of every instrument of this package.
+
+    The two layers come first, and the whole network last.
+    """
     stream = np.random.default_rng(0)
     task, twin = (_task(stream) for _ in range(2))
     network = FullyConnected(GEOMETRY.num_inputs, CLASSES, NetworkSettings(widths=(10, 8)))
@@ -51,17 +63,31 @@ def measured() -> dict[str, dict[str, Quantity]]:
         network=network.eval(),
         is_last=False,
     )
-    return measure_level(level, task, twin, sorted(BUILT_IN), num_samples=SAMPLES)
+    whole = NetworkObservation(
+        level=level,
+        task=task,
+        num_samples=SAMPLES,
+        loss="cross_entropy",
+        training=TrainingSettings(steps=4, batch_size=30, learning_rate=0.1),
+        pruning=PruningSettings(max_levels=2, rewind="init"),
+    )
+    names = sorted(BUILT_IN)
+    return measure_level(level, task, twin, names, num_samples=SAMPLES) | {
+        NETWORK: measure_whole_network(whole, names)
+    }
 
 
 def glossary() -> str:
     """Return the glossary in Markdown: a table for each instrument."""
-    first, deeper = measured().values()
+    first, deeper, whole = measured().values()
     lines: list[str] = []
     for instrument in sorted(BUILT_IN):
-        names = [name for name in first | deeper if name.startswith(f"{instrument}.")]
-        lines += [f"### {instrument}", "", "| quantity | axes | definition |", "| --- | --- | --- |"]
-        lines += [_row(name, first, deeper) for name in sorted(names)]
+        names = [name for name in first | deeper | whole if name.startswith(f"{instrument}.")]
+        heading = f"{instrument}, of the whole network" if names[0] in whole else instrument
+        lines += [f"### {heading}", "", "| quantity | axes | definition |", "| --- | --- | --- |"]
+        lines += [
+            _row(name, whole, whole) if name in whole else _row(name, first, deeper) for name in sorted(names)
+        ]
         lines.append("")
     return "\n".join(lines)
 

@@ -29,4 +29,4 @@ pytest_plugins = ["tests.short_runs", "tests.invented_runs"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=12, help="How often tests/run/test_kills.py kills.")
+    parser.addoption("--kills", type=int, default=12, help="How often each file of tests of kills kills.")

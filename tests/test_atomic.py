@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -75,9 +76,11 @@ def test_a_second_name_of_a_file_keeps_its_content(folder, write):
 
 
 @WRITERS
-def test_a_link_under_the_temporary_name_is_not_followed(folder, write):
-    (folder / f".a.txt.{os.getpid()}.tmp").symlink_to("../profile")
-    write(folder / "a.txt", folder)
+def test_a_link_under_the_temporary_name_is_not_followed(folder, write, monkeypatch):
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    (folder / f".a.txt.{os.getpid()}-guessed.tmp").symlink_to("../profile")
+    with pytest.raises(FileExistsError):
+        write(folder / "a.txt", folder)
     assert (folder.parent / "profile").read_text() == "mine"
 
 

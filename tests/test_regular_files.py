@@ -13,7 +13,7 @@ from sparsight.data.images._imagenet import imagenet32
 from sparsight.data.images._npz import npz
 from sparsight.data.images._picture_file import picture_mode
 from sparsight.errors import InputError, SparsightError
-from sparsight.interchange import read_hub_folder, read_peer_level
+from sparsight.interchange import read_hub_folder, read_input_scale, read_peer_level
 from sparsight.interchange._state_files import read_state
 from sparsight.pickles import read_restricted_pickle
 from sparsight.recipe import load_recipe
@@ -92,6 +92,8 @@ READERS = {
     "level.pkl": read_peer_level,
     "state.pt": read_state,
     "state.safetensors": read_state,
+    "export.safetensors": read_input_scale,
+    "hub/config.json": lambda path: read_input_scale(path.parent),
     "config.json": lambda path: read_hub_folder(path.parent),
     "recipe.toml": load_recipe,
     "own/recipe.toml": lambda path: open_run(path.parent),

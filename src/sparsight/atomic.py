@@ -8,6 +8,7 @@ on the way either.
 
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,7 +84,7 @@ def make_folder(path: Path, *, inside: Path | None = None) -> None:
 
 def follow_umask(path: Path) -> None:
     """Give a file that another library made for its user alone the mode that the umask gives new files."""
-    probe = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    probe = temporary_beside(path)
     descriptor = _create(probe, None)
     try:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
@@ -91,6 +92,21 @@ def follow_umask(path: Path) -> None:
         os.close(descriptor)
         _remove_if_possible(probe, None)
     path.chmod(mode)
+
+
+def rename_durably(path: Path, target: Path) -> None:
+    """Give a complete file the name `target` in its folder, replacing what had it, and flush the folder."""
+    path.replace(target)
+    _flush_folder(target.parent, None)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new name for the temporary file of a writer of `path`, in the same folder.
+
+    Only a rename within one file system is atomic. The name is drawn at random: two containers that share a
+    folder may have the same process number, and two threads of a process have.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def remove_temporaries(folder: Path, prefix: str = "") -> None:
@@ -114,9 +130,7 @@ def sha256_of(path: Path) -> str:
 def _new_file(path: Path, inside: Path | None, flush: bool = True) -> Iterator[int]:
     """Yield the descriptor of a new file that is renamed to `path` when the block ends."""
     with _folder_of(path, inside) as (prefix, folder), _naming(path):
-        # In the same folder, since only a rename within one file system is atomic; with the process's id,
-        # since two processes may write the same file.
-        temporary = prefix / f".{path.name}.{os.getpid()}.tmp"
+        temporary = prefix / temporary_beside(path).name
         try:
             descriptor = _create(temporary, folder)
             try:
@@ -212,7 +226,6 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _create(path: Path, folder: int | None) -> int:
     # O_EXCL and O_NOFOLLOW: a link planted under the temporary name is not followed out of the folder.
-    _remove_if_possible(path, folder)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.open(path, flags, 0o666, dir_fd=folder)
 

@@ -20,5 +20,9 @@ class DivergenceError(SparsightError, RuntimeError):
     """A training whose loss is no longer finite."""
 
 
+class UnfinishedError(SparsightError):
+    """A run or sweep of which a training was lost or stopped. What was stored is whole, and it can go on."""
+
+
 class BusyError(SparsightError):
     """A run directory or replicate to which another process is writing."""

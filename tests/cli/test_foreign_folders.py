@@ -104,7 +104,8 @@ def test_the_traceback_of_a_replicate_is_not_written_through_a_link(sweep):
     case = next(iter(open_sweep(sweep).runs()))
     folder = sweep / "cases" / case / "imp" / "replicate_000"
     (folder / "error.txt").symlink_to("../../../../../home/new")
-    outcome = run_replicate(sweep, CaseReplicate(case, "imp", 0), Execution(threads=1, stop_folder=sweep))
+    execution = Execution(threads=1, stop_request=sweep / ".stop")
+    outcome = run_replicate(sweep, execution, CaseReplicate(case, "imp", 0))
     assert outcome.end == "error"
     assert "is a link" in outcome.message
     assert untouched(sweep)

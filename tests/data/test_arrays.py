@@ -279,7 +279,7 @@ def test_labels_that_name_no_class_are_refused(labels, match):
 
 def test_test_labels_occur_in_training_and_are_of_the_same_kind():
     inputs = np.zeros((6, 1, 4), np.float32)
-    with pytest.raises(InputError, match=r"test_labels hold 2, 7, which labels do not"):
+    with pytest.raises(InputError, match=r"test_labels hold 2, 7, which the training labels do not"):
         Task.from_arrays(inputs, LABELS, inputs, [0, 1, 2, 7, 7, 1])
     with pytest.raises(InputError, match=r"labels are int64 and test_labels <U1"):
         Task.from_arrays(inputs, LABELS, inputs, list("010101"))
@@ -289,3 +289,34 @@ def test_as_many_classes_as_values_are_refused():
     inputs = np.zeros((2**16 + 1, 1, 1), np.float32)
     with pytest.raises(InputError, match="labels hold 65537 different values"):
         task_of(inputs, np.arange(2**16 + 1))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [(np.float64, 1e9), (np.int64, 10**12), (np.uint32, 4 * 10**9), (np.float32, 0)]
+)
+def test_values_far_from_0_are_standardised_before_they_lose_their_digits(dtype, offset):
+    raw = np.random.default_rng(0).integers(0, 100, size=(60, 1, 4, 5))
+    plain = (raw - raw.mean()) / raw.std()
+    shifted = (raw + offset).astype(dtype)
+    task = Task.from_arrays(shifted, np.arange(60) % 2, shifted[:6], [0, 1] * 3)
+    np.testing.assert_allclose(task.train_inputs, plain, atol=1e-5)
+    np.testing.assert_allclose(task.test_inputs, plain[:6], atol=1e-5)
+
+
+def test_values_that_float32_would_round_away_are_not_used_as_they_are():
+    raw = np.random.default_rng(0).normal(size=(60, 1, 4, 5))
+    labels = np.arange(60) % 2
+    with pytest.raises(InputError, match="vary by .* around 1e.09, and float32 would round them"):
+        Task.from_arrays(raw + 1e9, labels, raw[:6] + 1e9, labels[:6], standardise="none")
+    task = Task.from_arrays(raw + 10, labels, raw[:6] + 10, labels[:6], standardise="none")
+    np.testing.assert_allclose(task.train_inputs, raw + 10, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("standardise", ["channel", "none"])
+def test_float16_is_taken_without_warnings(standardise):
+    raw = np.random.default_rng(0).normal(scale=9000, size=(60, 1, 4, 5)).astype(np.float16)
+    labels = np.arange(60) % 2
+    task = Task.from_arrays(raw, labels, raw[:6], labels[:6], standardise=standardise)
+    expected = Task.from_arrays(raw.astype(np.float32), labels, raw[:6], labels[:6], standardise=standardise)
+    np.testing.assert_array_equal(task.train_inputs, expected.train_inputs)

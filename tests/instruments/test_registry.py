@@ -5,7 +5,7 @@ from sparsight.run._building import build
 
 def test_a_twin_is_made_only_for_instruments_that_look_at_it():
     without = [name for name in INSTRUMENTS if not needs_twin([name])]
-    assert sorted(without) == ["initialisation", "locality", "shape_fits"]
+    assert sorted(without) == ["initialisation", "locality", "mask_graph", "shape_fits"]
     assert needs_twin([*without, "gaussianity"])
     assert not needs_twin([])
     for names, is_made in (('["locality"]', False), ('["locality", "cavity"]', True)):

@@ -5,9 +5,14 @@ import pytest
 import torch
 
 from sparsight.errors import InputError
-from sparsight.instruments import INSTRUMENTS, instrument, network_instrument
+from sparsight.instruments import (
+    INSTRUMENTS,
+    NetworkObservation,
+    instrument,
+    measure_network,
+    network_instrument,
+)
 from sparsight.instruments._stability import measure_stability
-from sparsight.instruments._whole_network import TrainedLevel
 from sparsight.prune import PruningSettings, imp, trained_again
 from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
@@ -88,10 +93,20 @@ def test_copies_that_diverge_leave_it_undefined_and_lose_nothing():
     training = TrainingSettings(steps=5, batch_size=32, learning_rate=0.1)
     level = next(imp(small_network(task), task, training, settings))
     diverging = training.model_copy(update={"learning_rate": 1e30})
-    subject = TrainedLevel(level=level, task=task, training=diverging, pruning=settings)
-    found = measure_stability(subject)
+    observation = NetworkObservation(
+        level=level, task=task, num_samples=50, loss="cross_entropy", training=diverging, pruning=settings
+    )
+    found = measure_stability(observation)
     assert found["loss"].value.shape == (11,)
     assert all(np.isnan(quantity.value).all() for quantity in found.values())
+
+
+def test_where_nobody_knows_the_training_it_says_so_before_others_measure(monkeypatch):
+    task = linear_task()
+    monkeypatch.setitem(INSTRUMENTS, "locality", lambda observation: pytest.fail("measured in vain"))
+    with pytest.raises(InputError, match="'stability' trains .* sparsight.connect$") as told:
+        measure_network(small_network(task), task, instruments=["locality", "stability"], num_samples=20)
+    assert "\n" not in str(told.value)
 
 
 def test_a_name_belongs_to_one_instrument_of_either_kind():

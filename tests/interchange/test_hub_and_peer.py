@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import stat
 import tracemalloc
 
@@ -10,25 +11,45 @@ import torch
 
 from sparsight.cli import main
 from sparsight.errors import InputError
-from sparsight.interchange import PrunedState, read_hub_folder, read_peer_level, write_hub_folder
-from sparsight.interchange._state_files import read_state
+from sparsight.interchange import (
+    InputScale,
+    PrunedState,
+    read_hub_folder,
+    read_peer_level,
+    read_state,
+    write_hub_folder,
+)
 from sparsight.network import NetworkSettings
 from tests.toy import linear_task, small_network
 
+ERRORS = {0: 0.9, 3: 0.7, 4: 0.6, 9: 0.4}
+"""Validation errors by the step at which they were measured."""
 
-def ancestors_level(path, *, sizes=((12, 7), (7, 5), (5, 3)), steps=(4, 9), seed=0):
-    """A file as IMP.py writes it, and what its network computes, in numpy."""
+
+def ancestors_level(
+    path, *, sizes=((12, 7), (7, 5), (5, 3)), steps=(4, 9), seed=0, errors=ERRORS, shared=False
+):
+    """A file as IMP.py writes it, and what its network computes, in numpy.
+
+    With `shared`, all steps hold the same list of BatchNorm statistics, as the ancestors' code leaves it.
+    """
     stream = np.random.default_rng(seed)
     draw = lambda *shape: stream.normal(size=shape).astype(np.float32)  # noqa: E731
     weights = [[[draw(a, b), draw(b), 1 + draw(a), draw(a)] for a, b in sizes] for _ in steps]
     averages = [[np.stack([draw(a), draw(a) ** 2 + 0.1]) for a, _ in sizes] for _ in steps]
+    if shared:
+        averages = [averages[-1]] * len(steps)
     masks = [
         [(stream.random((a, b)) < 0.3).astype(np.float32), (stream.random(b) < 0.7).astype(np.float32)]
         for a, b in sizes
     ]
     arch = [["f", list(size), True] for size in sizes[:-1]] + [["x", list(sizes[-1]), False]]
-    errors = [np.float32(0.9), np.float32(0.4)]
-    content = [arch, np.array([0.3, 0.3]), list(steps), [0, 1], [0], [0.5], errors, weights, averages, masks]
+    trained = list(range(steps[-1] + 1))
+    measured, found = list(errors), [np.float32(error) for error in errors.values()]
+    content = [
+        arch, np.array([0.3, 0.3]), list(steps), trained, measured, [0.5] * len(trained), found,
+        weights, averages, masks,
+    ]  # fmt: skip
     path.write_bytes(pickle.dumps(content, protocol=4))
     return content
 
@@ -53,7 +74,8 @@ def test_a_level_of_an_ancestor_computes_what_it_computed_there(tmp_path, step, 
     found = level.network(torch.from_numpy(inputs)).detach().numpy()
     np.testing.assert_allclose(found, forward(content, index, inputs), rtol=2e-4, atol=2e-4)
     assert level.steps == [4, 9]
-    assert level.validation_error == pytest.approx(0.4)
+    assert level.validation_error == pytest.approx(ERRORS[step or 9])
+    assert level.statistics_are_of_step
     for depth, (mask, bias_mask) in enumerate(content[9]):
         np.testing.assert_array_equal(level.pruned.masks[f"linear_{depth}.weight"].numpy(), mask.T != 0)
         np.testing.assert_array_equal(level.pruned.masks[f"linear_{depth}.bias"].numpy(), bias_mask != 0)
@@ -87,7 +109,46 @@ def test_a_level_with_arrays_that_do_not_fit_is_refused(tmp_path):
         read_peer_level(path, 5)
 
 
-def hub_folder(path, **settings):
+@pytest.mark.parametrize("step", [None, 4, 9])
+def test_an_error_that_was_not_measured_at_the_step_is_not_made_up(tmp_path, step):
+    ancestors_level(tmp_path / "IMP_itdata_3.pkl", errors={0: 0.9, 8: 0.4})
+    assert read_peer_level(tmp_path / "IMP_itdata_3.pkl", step).validation_error is None
+
+
+@pytest.mark.parametrize("how", ["the same list", "equal values"])
+def test_statistics_that_all_steps_share_belong_to_the_last(tmp_path, how):
+    path = tmp_path / "IMP_itdata_3.pkl"
+    content = ancestors_level(path, shared=True)
+    if how == "equal values":
+        content[8] = [[layer.copy() for layer in each] for each in content[8]]
+        path.write_bytes(pickle.dumps(content, protocol=4))
+    assert not read_peer_level(path, 4).statistics_are_of_step
+    assert read_peer_level(path, 9).statistics_are_of_step
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (lambda pixels: 255 * pixels, "bytes from 0 to 255"),
+        (lambda pixels: pixels, "pixels from 0 to 1"),
+        (lambda pixels: pixels - pixels.mean(axis=0), "pixels from 0 to 1 with the mean subtracted"),
+        (lambda pixels: (pixels - pixels.mean()) / pixels.std(), r"standardised values \(mean 0, sd 1\)"),
+        (lambda pixels: 255 * (pixels - pixels.mean()), "values with the mean subtracted, as bytes"),
+        (lambda pixels: 1e4 * pixels + 7, "no usual scale of pictures"),
+    ],
+)
+def test_the_first_batch_norm_tells_which_scale_of_inputs_fits(tmp_path, raw, words):
+    path = tmp_path / "IMP_itdata_3.pkl"
+    content = ancestors_level(path)
+    pixels = raw(np.random.default_rng(0).beta(0.4, 0.8, size=(2000, 12)))
+    content[8][-1][0] = np.stack([pixels.mean(axis=0), pixels.var(axis=0)]).astype(np.float32)
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    level = read_peer_level(path)
+    with pytest.raises(InputError, match=rf"no standardisation is known .* fits {words}"):
+        level.inputs(pixels)
+
+
+def hub_folder(path, inputs=None, **settings):
     task = linear_task()
     network = small_network(task, seed=3, **settings)
     weight = network.get_parameter("linear_0.weight")
@@ -97,7 +158,7 @@ def hub_folder(path, **settings):
         weight[mask.nonzero()[0, 0], mask.nonzero()[0, 1]] = 0  # kept, and 0
     chosen = NetworkSettings(**{"widths": (12,), **settings})
     pruned = PrunedState(network.state_dict(), {"linear_0.weight": mask})
-    write_hub_folder(path, chosen, pruned, "A test.")
+    write_hub_folder(path, chosen, pruned, "A test.", inputs)
     return network.eval(), mask
 
 
@@ -131,8 +192,53 @@ def test_the_command_line_imports(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["import-peer", "IMP_itdata_3.pkl"])
     assert ended.value.code == 0
-    assert "IMP_itdata_3.pkl: step 9 of [4, 9], density" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "IMP_itdata_3.pkl: step 9 of [4, 9], density" in said
+    assert "the file does not say on which scale it takes inputs" in said
+    assert "BatchNorm statistics" not in said
     assert read_hub_folder(tmp_path / "IMP_itdata_3")[0].linear_0.in_features == 12
+
+
+def test_the_command_line_says_what_the_file_does_not_hold_for_a_step(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ancestors_level(tmp_path / "IMP_itdata_3.pkl", shared=True, errors={0: 0.9, 4: 0.6})
+    for step, words in ((4, ["validation error 0.6000", "statistics are those of the last step, 9"]),
+                        (9, ["no validation error was measured at step 9"])):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(["import-peer", "IMP_itdata_3.pkl", "--step", str(step)])
+        assert ended.value.code == 0
+        said, card = capsys.readouterr().out, (tmp_path / "IMP_itdata_3" / "README.md").read_text()
+        for each in words:
+            assert each in said
+            assert each in card
+        assert "Scale: input means" in card
+
+
+@pytest.mark.parametrize("channels", [None, 2])
+def test_the_snippet_of_the_card_runs(tmp_path, monkeypatch, channels):
+    scale = channels and InputScale(
+        shape=(channels, 12), channel_mean=(1.0, 3.0), channel_sd=(2.0, 4.0), note="raw values"
+    )
+    hub_folder(tmp_path / "hub", inputs=scale)
+    card = (tmp_path / "hub" / "README.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(tmp_path / "hub")
+    names = {}
+    exec(snippet, names)
+    assert names["scores"].shape == (1, names["network"].linear_1.out_features)
+    if channels:
+        assert "Subtract the mean of each channel (1, 3) and divide by its sd (2, 4)" in card
+        expected = torch.tensor([-0.5, -0.75]).repeat_interleave(12)[None]
+        assert torch.equal(names["scores"], names["network"](expected))
+
+
+def test_what_was_written_is_read_by_a_path_as_text(tmp_path):
+    network, _ = hub_folder(str(tmp_path / "hub"))
+    again, _ = read_hub_folder(str(tmp_path / "hub"))
+    inputs = torch.randn(8, 24)
+    assert torch.equal(again(inputs), network(inputs))
+    ancestors_level(tmp_path / "IMP_itdata_3.pkl")
+    assert read_peer_level(str(tmp_path / "IMP_itdata_3.pkl")).step == 9
 
 
 def shared(depth, leaf):
@@ -170,6 +276,20 @@ def test_nested_shared_lists_are_refused_before_they_are_unfolded(tmp_path, name
     finally:
         tracemalloc.stop()
     assert len(str(caught.value)) < 1000
+    assert peak < 20 * 2**20
+
+
+def test_statistics_of_another_step_are_counted_before_they_are_compared(tmp_path):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    content[8][-1] = [shared(60, 1.0)] * len(content[0])
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    tracemalloc.start()
+    try:
+        assert read_peer_level(path, int(content[2][0])).statistics_are_of_step
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peak < 20 * 2**20
 
 

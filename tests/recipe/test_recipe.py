@@ -14,11 +14,12 @@ PLANE = Path(__file__).parents[1] / "plane.toml"
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
-def test_shipped_recipes_are_valid_and_have_twin_and_random_controls(name):
+def test_shipped_recipes_are_valid_and_have_their_controls(name):
     recipe = load_recipe(name)
     if name != "tickets":  # it asks about accuracy, and its other controls keep parts of the mask
         assert recipe.condition("twin").data == recipe.data.twin()
     assert recipe.condition("random").pruning.criterion == "random"
+    assert recipe.condition("shuffled_labels").data.label_noise == 1.0
     assert len(recipe.question.strip().splitlines()) == 2
 
 
@@ -172,10 +173,25 @@ def test_unknown_and_unreadable_recipes_are_named(tmp_path):
     with pytest.raises(InputError, match=r"broken.toml is not valid TOML"):
         load_recipe(tmp_path / "broken.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="binary.toml is not valid TOML: 'utf-8' codec"):
+    with pytest.raises(
+        InputError, match=r"binary.toml is not valid TOML: byte 2 \(0x00\) is not UTF-16; save"
+    ):
         load_recipe(tmp_path / "binary.toml")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         load_recipe(tmp_path)
     (tmp_path / "empty.toml").write_text("")
     with pytest.raises(InputError, match="data is missing; training is missing"):
         load_recipe(tmp_path / "empty.toml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_recipes_are_read_as_windows_writes_them(tmp_path, encoding):
+    text = Path(PLANE).read_text(encoding="utf-8").replace("\n", "\r\n")
+    (tmp_path / "plane.toml").write_bytes(text.encode(encoding))
+    assert load_recipe(tmp_path / "plane.toml").digest() == load_recipe(PLANE).digest()
+
+
+def test_a_recipe_in_another_encoding_is_refused_with_the_mend(tmp_path):
+    (tmp_path / "latin.toml").write_bytes('question = "größer?"'.encode("latin1"))
+    with pytest.raises(InputError, match=r"latin.toml is not valid TOML: byte 14 .* save it as UTF-8"):
+        load_recipe(tmp_path / "latin.toml")

@@ -255,6 +255,25 @@ def test_causal(truths, noise, verdict):
 
 
 @pytest.mark.parametrize(
+    ("seeds", "matched", "start", "noise", "verdict"),
+    [
+        (0.0, 0.1, 0.2, 0.002, "supported"),
+        (0.1, 0.1, 0.2, 0.002, "mixed"),  # unit by unit, seeds agree
+        (0.0, 0.0, 0.2, 0.002, "mixed"),  # no kind of field in common
+        (0.1, -0.1, -0.1, 0.002, "contradicted"),
+        (0.0, 0.1, 0.2, 5.0, "undecided"),
+    ],
+)
+def test_mask_overlap(seeds, matched, start, noise, verdict):
+    truths = {
+        ("mask_overlap.seeds", "imp"): seeds,
+        ("mask_overlap.seeds_matched", "imp"): matched,
+        ("mask_overlap.with_reference", "imp_twin"): start,
+    }
+    assert _verdict("mask-overlap", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
     ("sub", "heavy", "noise", "verdict"),
     [
         (0.2, 0.0, 0.002, "supported"),

@@ -8,11 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.run import run_recipe
 from sparsight.store import RunDirectory, check_run
@@ -189,12 +187,3 @@ def test_a_disk_that_is_really_full(small_disk, short_recipe, tmp_path, short_ru
     filler.unlink()
     run_recipe(short_recipe, small_disk / "run", jobs=1)
     assert digests(small_disk / "run") == digests(short_run)
-
-
-def test_a_link_under_the_temporary_name_is_not_followed(tmp_path):
-    outside = tmp_path / "outside"
-    outside.write_text("mine")
-    (tmp_path / f".page.json.{os.getpid()}.tmp").symlink_to(outside)
-    write_atomically(tmp_path / "page.json", b"new")
-    assert outside.read_text() == "mine"
-    assert Path(tmp_path / "page.json").read_bytes() == b"new"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsight.errors import InputError
+from sparsight.errors import InputError, UnfinishedError
 from sparsight.recipe import load_recipe
 from sparsight.run import Size, run_recipe
 from sparsight.run._plan import grouped, num_together, plan_run
@@ -68,13 +68,14 @@ def test_a_stop_saves_every_replicate_and_the_rest_is_bit_for_bit_the_same(
 ):
     calls = []
 
-    def is_stop_requested(folder, owner_pid):
-        calls.append(folder)
+    def is_stop_requested(_request):
+        calls.append(None)
         return len(calls) >= moment
 
     with monkeypatch.context() as patch:
         patch.setattr("sparsight.run._step_watch.is_stop_requested", is_stop_requested)
-        run_recipe(recipe(), tmp_path / "run", jobs=1, together=NUM)
+        with pytest.raises(UnfinishedError, match="imp, replicate 0 has 0 levels"):
+            run_recipe(recipe(), tmp_path / "run", jobs=1, together=NUM)
     for condition in ("imp", "random"):
         assert len(list((tmp_path / "run" / condition).glob(f"replicate_*/{CHECKPOINT}"))) == NUM
     run_recipe(recipe(), tmp_path / "run", jobs=1, together=NUM)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sparsight.errors import UnfinishedError
 from sparsight.recipe import load_recipe
 from sparsight.report import write_report
 from sparsight.run import measure_again, run_recipe
@@ -50,14 +51,15 @@ def test_an_untrained_run_stops_between_levels_and_resumes(
 ):
     asked = []
 
-    def is_stop_requested(_folder, _owner):
+    def is_stop_requested(_request):
         asked.append(None)
         return len(asked) == stopped_at
 
     recipe = load_recipe(PLANE, UNTRAINED)
     with monkeypatch.context() as patched:
         patched.setattr("sparsight.run._step_watch.is_stop_requested", is_stop_requested)
-        run_recipe(recipe, tmp_path / "run", jobs=1, together=together)
+        with pytest.raises(UnfinishedError, match="is not finished"):
+            run_recipe(recipe, tmp_path / "run", jobs=1, together=together)
     assert list((tmp_path / "run").rglob(CHECKPOINT))
     run_recipe(recipe, tmp_path / "run", jobs=1, together=together)
     found, expected = digests(tmp_path / "run"), digests(untrained)

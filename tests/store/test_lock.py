@@ -9,9 +9,19 @@ import threading
 
 import pytest
 
+from sparsight.atomic import temporary_beside
 from sparsight.errors import BusyError, InputError
 from sparsight.store import _lock as lock, exclusive_writing
-from sparsight.store._lock import LOCK, OWNER, STALE_SECONDS, owner_of
+from sparsight.store._lock import (
+    LOCK,
+    OWNER,
+    STALE_SECONDS,
+    Owner,
+    owner_of,
+    wait_for_workers,
+    working_in,
+    writer_lives,
+)
 
 HOLDER = """
 import sys, time
@@ -128,3 +138,72 @@ def test_a_lock_that_is_a_link_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a link"), exclusive_writing(tmp_path):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def container(folder, kernel="here", **facts):
+    """What a writer with our own process number and host name leaves, in another container or machine."""
+    mine = Owner.this_process()
+    owner = {"host": mine.host, "pid": mine.pid, "since": "2026-01-01T00:00:00+00:00"}
+    owner["kernel"] = mine.kernel if kernel == "here" else kernel
+    folder.joinpath(OWNER).write_text(json.dumps(owner | {"processes": "pid:[1]"} | facts))
+    folder.joinpath(LOCK).touch()
+
+
+def test_a_container_on_another_machine_is_not_taken_for_this_process(tmp_path):
+    """Host name and process number are ours; locks may not reach there, so its heart decides."""
+    container(tmp_path, kernel="00000000-0000-0000-0000-000000000000")
+    with pytest.raises(BusyError, match="no sign of life"), exclusive_writing(tmp_path):
+        pass
+    assert writer_lives(tmp_path)
+
+
+def test_a_container_on_this_machine_is_known_by_its_lock_and_not_by_its_number(tmp_path):
+    container(tmp_path, pid=2**22 + 1)  # no process here has this number
+    assert writer_lives(tmp_path)
+    os.utime(tmp_path / OWNER, (0, 0))
+    assert not writer_lives(tmp_path)
+    os.utime(tmp_path / OWNER)
+    with exclusive_writing(tmp_path):  # the lock was free, so that its writer is dead
+        assert owner_of(tmp_path).pid == os.getpid()
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "[" * 10**5, '{"host": 1}', "\x00"])
+def test_a_writer_that_cannot_be_read_is_none(tmp_path, content):
+    (tmp_path / OWNER).write_text(content)
+    assert owner_of(tmp_path) is None
+    with exclusive_writing(tmp_path):
+        pass
+
+
+def test_temporary_names_differ_though_the_process_is_one(tmp_path):
+    assert len({temporary_beside(tmp_path / "a") for _ in range(50)}) == 50
+
+
+WORKER = """
+import sys, time
+from pathlib import Path
+from sparsight.store._lock import working_in
+with working_in([Path(sys.argv[1])]):
+    print("holding", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def test_the_next_owner_waits_for_workers_of_the_one_before(tmp_path, monkeypatch):
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(tmp_path), "60"], stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout.readline() == "holding\n"
+    try:
+        monkeypatch.setattr(lock, "SECONDS_FOR_ORPHANS", 0.2)
+        with pytest.raises(BusyError, match="a worker of a process that is gone"):
+            wait_for_workers([tmp_path])
+        with pytest.raises(BusyError, match="a worker of a process that is gone"), working_in([tmp_path]):
+            pass
+        monkeypatch.setattr(lock, "SECONDS_FOR_ORPHANS", 60.0)
+        threading.Timer(0.5, worker.kill).start()
+        wait_for_workers([tmp_path])
+        assert worker.wait(1) < 0  # it was waited for
+    finally:
+        worker.kill()
+        worker.communicate()

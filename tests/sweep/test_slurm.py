@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+import submitit
 
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.sweep import SlurmOptions
 from sparsight.sweep._directory import SweepDirectory
-from sparsight.sweep._slurm import submitted_jobs
+from sparsight.sweep._slurm import _mend, _parameters, submitted_jobs
 from sparsight.sweep._slurm_options import minutes_of
 from tests import toy
 from tests.run.run_digests import digests
@@ -182,3 +183,34 @@ def test_time_limits_are_read_as_sbatch_reads_them(time, minutes):
 def test_wrong_options_are_told(options, message):
     with pytest.raises(InputError, match=message):
         SlurmOptions(**options)
+
+
+def sbatch_lines(tmp_path, **options):
+    """The options in the script that submitit would hand to sbatch."""
+    executor = submitit.SlurmExecutor(folder=tmp_path)
+    executor.update_parameters(**_parameters("rates", 3, 1, SlurmOptions(**options)))
+    text = executor._make_submission_file_text("true", "id")
+    return [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH")]
+
+
+def test_no_wckey_is_sent_unless_the_user_gives_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(submitit.SlurmExecutor, "affinity", classmethod(lambda cls: 1))
+    assert not [line for line in sbatch_lines(tmp_path) if "wckey" in line]
+    assert "--wckey=physics" in sbatch_lines(tmp_path, sbatch=("wckey=physics",))
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        ("sbatch: error: Batch job submission failed: Invalid wckey specification", "--sbatch wckey=NAME"),
+        ("sbatch: error: unrecognized option '--wckey=submitit'", "--sbatch wckey=NAME"),
+        ("Batch job submission failed: Invalid account or account/partition combination", "account=NAME"),
+        ("sbatch: error: Invalid qos specification", "--sbatch qos=NAME"),
+        ("sbatch: error: invalid partition specified: nowhere", "--partition NAME"),
+        ("Requested time limit is invalid (missing or exceeds some limit)", "--time asks for less"),
+        ("Socket timed out on send/recv operation", ""),
+    ],
+)
+def test_what_a_site_refuses_is_told_with_the_option_that_mends_it(reason, mend):
+    assert mend in _mend(reason)
+    assert bool(_mend(reason)) == bool(mend)

@@ -1,6 +1,6 @@
 """The command line: commands that read options, call the other rooms, and print.
 
-_run, _measure, _reproduce   Commands that compute.
+_run, _measure, _reproduce, _overlap   Commands that compute.
 _sweep                       ``sparsight sweep`` and its subcommands.
 _show                        Commands that show or verify what is stored.
 _catalogue                   Shipped recipes and data sources.

@@ -58,7 +58,7 @@ def data(
     seed
         Seed of sources that are drawn at random.
     download
-        Download fashion-mnist, mnist or cifar10 from its publisher into your cache folder.
+        Download fashion-mnist, mnist, cifar10 or cifar100 from its publisher into your cache folder.
     mirrors
         Address (https: or file:) of a folder with the same files, which is tried first. Files are checked
         against known SHA-256 digests.

@@ -32,10 +32,12 @@ def export(
         Number of the level, counted from 0. [default: the last]
     format
         prune: weights and masks by the names of torch.nn.utils.prune. baked: weights with zeros where they
-        were pruned (both are .safetensors). hub: a folder with config.json, model.safetensors and a model
-        card.
+        were pruned. hub: a folder with config.json, model.safetensors and a model card. All hold the
+        standardisation of the inputs.
     out
-        File or folder to write. [default: named after run, condition, replicate and level, in this folder]
+        File or folder to write: x.safetensors, or x.pt for a checkpoint of torch.save with the weights under
+        "state_dict". A file that holds something else is not replaced. [default: named after run, condition,
+        replicate and level, in this folder]
     """
     from sparsight.interchange import export_level
     from sparsight.store import open_run
@@ -64,13 +66,31 @@ def import_peer(file: Path, *, step: int | None = None, out: Path | None = None)
 
     folder = out or _folder_named_after(file)
     level = read_peer_level(file, step)
-    provenance = f"Read from `{file.name}`, step {level.step}; validation error {level.validation_error:.4f}."
-    write_hub_folder(folder, level.settings, level.pruned, provenance)
-    terminal().print(
-        f"{file.name}: step {level.step} of {level.steps}, density {100 * level.pruned.density:.3f} % with "
-        f"biases, validation error {level.validation_error:.4f}; written: {folder}",
+    facts = [
+        f"validation error {level.validation_error:.4f}"
+        if level.validation_error is not None
+        else f"no validation error was measured at step {level.step}"
+    ]
+    if not level.statistics_are_of_step:
+        facts.append(
+            f"its BatchNorm statistics are those of the last step, {level.steps[-1]}, which the file holds "
+            "for all steps: recompute them on training data before the network is used"
+        )
+    write_hub_folder(
+        folder,
+        level.settings,
+        level.pruned,
+        provenance=f"Read from `{file.name}`, step {level.step}; {'; '.join(facts)}.",
+        inputs=level.inputs,
+    )
+    density = f"density {100 * level.pruned.density:.3f} % with biases"
+    console = terminal()
+    console.print(
+        f"{file.name}: step {level.step} of {level.steps}, {density}, {facts[0]}; written: {folder}",
         soft_wrap=True,
     )
+    for fact in (*facts[1:], f"the file does not say on which scale it takes inputs; {level.inputs.note}"):
+        console.print(f"note: {fact}", soft_wrap=True)
 
 
 def _folder_named_after(file: Path) -> Path:

@@ -132,7 +132,7 @@ def movie(
 def status(*runs: Path) -> int:
     """List runs with their progress, accuracy, time left, and the process that writes to them.
 
-    The exit status is 1 if one of them cannot be read.
+    The exit status is 1 if one of them cannot be read; the others are listed all the same.
 
     Parameters
     ----------
@@ -174,10 +174,23 @@ def check(run: Path) -> int:
         Run directory.
     """
     from sparsight.cli.views._health import health_lines
-    from sparsight.store import RunDirectory, check_run
+    from sparsight.store import RunDirectory, check_run, check_without_recipe
 
-    problems, replicates = check_run(RunDirectory.open(run))
     console = terminal()
+    try:
+        directory = RunDirectory.open(run)
+    except SparsightError as error:
+        if not run.is_dir():
+            raise
+        found = [str(error), *check_without_recipe(run)]
+        for line in found:
+            console.print(printable(line), soft_wrap=True)
+        console.print(
+            f"without its recipe no level can be matched with a condition: {len(found)} damaged",
+            soft_wrap=True,
+        )
+        return 1
+    problems, replicates = check_run(directory)
     for line in health_lines(problems, replicates):
         console.print(line, soft_wrap=True)
     return 1 if problems or any(health.problems for health in replicates) else 0

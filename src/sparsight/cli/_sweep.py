@@ -33,6 +33,7 @@ def run(
     """Run what is not finished; `sparsight sweep FILE` is the same command.
 
     Training resumes where it stopped. After new values were added to the file, only what is new is run.
+    The exit status is 1 if a training has neither ended nor diverged, also if another process is at it.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def run(
         on_replicate=lambda outcome: console.print(announce_replicate(outcome), soft_wrap=True),
     )
     console.print(sweep_table(Sweep(plan.directory), console.width))
-    return 1 if any(outcome.end == "error" for outcome in outcomes) else 0
+    return 1 if any(outcome.end in ("error", "busy", "stopped") for outcome in outcomes) else 0
 
 
 @app.command(sort_key=2)

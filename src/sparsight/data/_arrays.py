@@ -9,9 +9,12 @@ import torch
 from sparsight.arguments import described
 from sparsight.data._given_labels import numbered_labels
 from sparsight.data._task import Task
-from sparsight.data.images._standardise import image_task
+from sparsight.data.images._standardise import exact_floats, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+
+_LARGEST_ROUNDING = 0.01
+"""In standard deviations: what float32 may round away of values that are used as they are."""
 
 _USUAL_CHANNELS = 4
 """Grey, colour, or colour with depth or opacity."""
@@ -70,7 +73,7 @@ def task_from_arrays(
     if standardise == "channel":
         same_kind = all(values.dtype == np.uint8 for values in inputs.values())
         train_inputs, test_inputs = (
-            _own(values) if same_kind else _float32(values) for values in inputs.values()
+            _own(values) if same_kind else exact_floats(values) for values in inputs.values()
         )
         return image_task(
             name=name,
@@ -84,9 +87,9 @@ def task_from_arrays(
         name=name,
         geometry=geometry,
         num_classes=len(label_map),
-        train_inputs=_float32(inputs["inputs"]),
+        train_inputs=_float32(inputs["inputs"], "inputs"),
         train_labels=labels[0],
-        test_inputs=_float32(inputs["test_inputs"]),
+        test_inputs=_float32(inputs["test_inputs"], "test_inputs"),
         test_labels=labels[1],
         card=card,
     )
@@ -111,9 +114,20 @@ def _real_array(values: Any, argument: str) -> np.ndarray:
     return values
 
 
-def _float32(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # values beyond float32 become infinite, which is refused below
-        return values.astype(np.float32)
+def _float32(values: np.ndarray, argument: str) -> np.ndarray:
+    """Return values as float32, or raise an error if that would round away how they differ."""
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, which `Task` refuses
+        rounded = values.astype(np.float32)
+    if not np.can_cast(values.dtype, np.float32) and np.isfinite(rounded).all():
+        exact = values.astype(np.float64)
+        lost = np.abs(rounded - exact).max()
+        if lost > _LARGEST_ROUNDING * exact.std():
+            raise InputError(
+                f"{argument} vary by {exact.std():.3g} around {exact.mean():.3g}, and float32 would round "
+                f"them by up to {lost:.3g}: subtract the offset, or give standardise='channel', which does "
+                "so first"
+            )
+    return rounded
 
 
 def _own(values: np.ndarray) -> np.ndarray:

@@ -46,9 +46,10 @@ class ClassMoments:
         groups = [np.flatnonzero(task.train_labels == label) for label in range(task.num_classes)]
         counts = np.array([len(rows) for rows in groups])
         if counts.min() < least:
+            unused = "" if counts.min() else ", number the classes 0, 1, … without a gap"
             raise InputError(
                 f"task {task.name!r}: class {counts.argmin()} has {counts.min()} training samples, but its "
-                f"covariance needs at least {least}; use more samples or leave the class out"
+                f"covariance needs at least {least}; use more samples{unused}, or leave the class out"
             )
         return cls(task, groups)
 

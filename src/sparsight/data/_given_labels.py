@@ -13,11 +13,14 @@ _MAX_CLASSES = 2**16
 
 
 def numbered_labels(
-    train: Any, test: Any, num_samples: tuple[int, int]
+    train: Any,
+    test: Any,
+    num_samples: tuple[int, int],
+    names: tuple[str, str] = ("labels", "test_labels"),
 ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, int]]:
     """Return labels 0 … K − 1, int64, of both splits, and the map from the labels given, as text.
 
-    Classes are numbered in the sorted order of the training labels.
+    Classes are numbered in the sorted order of the training labels. Messages call the labels by `names`.
 
     Raises
     ------
@@ -25,28 +28,65 @@ def numbered_labels(
         If labels are neither whole numbers, bool, strings nor one-hot rows, not one for each sample, of
         different kinds in the splits, or if a test label does not occur in training.
     """
-    given = _one_axis(train, "labels", num_samples[0])
-    test_given = _one_axis(test, "test_labels", num_samples[1])
+    given = _one_axis(train, names[0], num_samples[0])
+    test_given = _one_axis(test, names[1], num_samples[1])
     if (given.dtype.kind == "U") != (test_given.dtype.kind == "U"):
         raise InputError(
-            f"labels are {given.dtype} and test_labels {test_given.dtype}; both must be numbers or "
+            f"{names[0]} are {given.dtype} and {names[1]} {test_given.dtype}; both must be numbers or "
             "both strings"
         )
     classes, labels = np.unique(given, return_inverse=True)
     if len(classes) > _MAX_CLASSES:
         raise InputError(
-            f"labels hold {len(classes)} different values; classes are at most {_MAX_CLASSES}: give "
+            f"{names[0]} hold {len(classes)} different values; classes are at most {_MAX_CLASSES}: give "
             "the number or name of a class for each sample"
         )
     positions = np.searchsorted(classes, test_given).clip(max=len(classes) - 1)
     unknown = np.unique(test_given[classes[positions] != test_given])
     if len(unknown):
         raise InputError(
-            f"test_labels hold {', '.join(f'{label!s:.40}' for label in unknown[:5])}, which labels do not; "
-            "every class needs training samples"
+            f"{names[1]} hold {', '.join(f'{label!s:.40}' for label in unknown[:5])}, which the training "
+            "labels do not; every class needs training samples: add some, or remove these test samples"
         )
     label_map = {str(label): number for number, label in enumerate(classes.tolist())}
     return (labels.astype(np.int64).ravel(), positions.astype(np.int64)), label_map
+
+
+def only_used_classes(
+    labels: tuple[np.ndarray, np.ndarray], num_classes: int, *, where: str, field: str | None
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+    """Return whole-number labels of both splits as 0 … num_classes − 1, and facts for the card.
+
+    Labels that are these already stay, and there are no facts. Others are numbered in sorted order, and the
+    card keeps the map. `where` are the files, and `field` the setting of `num_classes` if there is one: both
+    are for messages.
+
+    Raises
+    ------
+    InputError
+        If the training labels have more or fewer different values than `num_classes`, or a test label does
+        not occur in training.
+    """
+    used = np.unique(labels[0])
+    if len(used) != num_classes:
+        mend = f"set {field}={len(used)}" if field else "get them again"
+        raise InputError(
+            f"{where}: training labels have {len(used)} different values, {used.min()} to {used.max()}, and "
+            f"{num_classes} classes are expected: {mend}"
+        )
+    numbered, label_map = numbered_labels(
+        *labels,
+        (len(labels[0]), len(labels[1])),
+        names=(f"training labels of {where}", f"test labels of {where}"),
+    )
+    return numbered, facts_of_map(label_map)
+
+
+def facts_of_map(label_map: dict[str, int]) -> dict[str, Any]:
+    """Return facts for the card: the map of the labels, unless every label stays what it is."""
+    if all(label == str(number) for label, number in label_map.items()):
+        return {}
+    return {"label_map": label_map}
 
 
 def _one_axis(labels: Any, argument: str, num_samples: int) -> np.ndarray:

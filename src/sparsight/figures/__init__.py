@@ -14,6 +14,7 @@ _differences: Differences between conditions or runs, with their intervals.
 _receptive_fields: Receptive fields as mosaics or heat rows; number of weights on each pixel.
 _locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.
 _locality_levels: S(d), its expectation and their ratio, level by level.
+_mask_overlaps: Overlap of masks beyond that of random masks.
 _cavity_distributions: Cavity effects of single weights, kept beside pruned, at every level.
 _units: One unit: histogram of its pre-activations, and map of its cavity effects.
 _sweeps: One quantity over one field that a sweep varies, or over two.
@@ -35,6 +36,7 @@ from sparsight.figures._locality_levels import (
     locality_pictures as locality_pictures,
     plot_locality_levels as plot_locality_levels,
 )
+from sparsight.figures._mask_overlaps import plot_mask_overlaps as plot_mask_overlaps
 from sparsight.figures._over_density import (
     plot_controls as plot_controls,
     plot_over_density as plot_over_density,

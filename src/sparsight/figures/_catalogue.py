@@ -67,6 +67,7 @@ CATALOGUE = Catalogue(
         "cavity.delta_kurtosis_matched_difference", "cavity.delta_kurtosis_auc",
         "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
         "connected_units", "stability.error_barrier", "stability.loss_barrier",
+        "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -166,6 +167,62 @@ CATALOGUE = Catalogue(
             caption="Connected pieces of a unit's kept pixels, averaged over units with two or more inputs, "
             "beside those of random masks with the same fan-in. A compact field has few; scattered clumps "
             "have many.",
+        ),
+        Family(
+            name="second-singular-value",
+            title="Second singular value of the mask beside random masks",
+            lines={
+                "own": "mask_graph.second_over_bound",
+                "same degrees": "mask_graph.second_over_bound_configuration",
+            },
+            caption="Second largest singular value of the mask as a matrix of 0 and 1, over the Ramanujan "
+            "bound √(k₁ − 1) + √(k₂ − 1) of its mean degrees. same degrees: random masks that keep every "
+            "unit's fan-in and every input's fan-out. Above them, the mask has groups of units that read the "
+            "same inputs; unequal degrees alone lift both above 1.",
+        ),
+        Family(
+            name="effective-rank",
+            title="Effective rank beside random masks",
+            lines={
+                "mask": "mask_graph.effective_rank",
+                "mask, same degrees": "mask_graph.effective_rank_configuration",
+                "weights": "mask_graph.weight_effective_rank",
+                "weights, same degrees": "mask_graph.weight_effective_rank_configuration",
+            },
+            caption="exp of the entropy of the singular values over their sum, of the mask and of the "
+            "weights. same degrees: random masks that keep every unit's fan-in and every input's fan-out, "
+            "with each unit's weights.",
+        ),
+        Family(
+            name="components",
+            title="Connected components beside random masks",
+            lines={
+                "own": "mask_graph.num_components",
+                "same degrees": "mask_graph.num_components_configuration",
+            },
+            caption="Connected components, with at least one weight, of the graph between inputs and units. "
+            "same degrees: random masks that keep every unit's fan-in and every input's fan-out.",
+        ),
+        Family(
+            name="paths",
+            title="Kept paths beside random masks",
+            lines={"own": "mask_graph.num_paths", "same degrees": "mask_graph.num_paths_configuration"},
+            caption="Kept paths from the network's inputs to the layer's units. same degrees: the layer's "
+            "mask drawn at random with every fan-in and fan-out as they are; in the first layer the two are "
+            "equal.",
+        ),
+        Family(
+            name="fan-out-tail",
+            title="Tail of degrees beside random masks",
+            lines={
+                "inputs": "mask_graph.fan_out_tail",
+                "inputs, at random": "mask_graph.fan_out_tail_uniform",
+                "units": "mask_graph.fan_in_tail",
+                "units, at random": "mask_graph.fan_in_tail_uniform",
+            },
+            caption="Share of the weights on the tenth of inputs with most readers, and on the tenth of "
+            "units with most inputs; 0.1 if all degrees are equal. at random: as many weights anywhere in "
+            "the layer.",
         ),
         Family(
             name="share",

@@ -159,7 +159,7 @@ def _last_levels(frame: pd.DataFrame, over: Sequence[str], quantity: str, condit
     return last.sort_index()
 
 
-def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path: Path) -> Path:
+def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path: str | Path) -> Path:
     """Write a picture of a sweep: curves over one field, or over two a panel for each condition.
 
     Curves have intervals. Panels share one colour scale.
@@ -175,7 +175,7 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path:
         that agree in these are averaged.
     quantity : str
         Name from the column ``quantity``; its value for the network, or for the first layer that has one.
-    path : Path
+    path : str or Path
         File to write; the suffix, ``.png``, ``.svg`` or ``.pdf``, chooses the format.
 
     Returns
@@ -188,6 +188,7 @@ def write_sweep_figure(sweep: Sweep, x: str, y: str | None, quantity: str, path:
     InputError
         If the sweep holds no level, there is no such field or quantity, or `path` ends otherwise.
     """
+    path = Path(path)
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{path} ends in {path.suffix!r}; .png, .svg or .pdf is needed")
     frame = sweep.frame()

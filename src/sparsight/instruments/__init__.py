@@ -1,14 +1,15 @@
 """Instruments: everything that a recipe can name in ``measure.instruments``.
 
-An instrument is a function from an observation (one layer of one level, with data) to named quantities.
+An instrument is a function from an observation (one layer of one level, or the whole network, with data) to
+named quantities.
 The arithmetic is in `sparsight.measure`; an instrument chooses what to compute, and describes it.
 
 The frame
-  _observation: from a level to the observations of its layers.
+  _observation: from a level to the observations of its layers; that of the whole network.
   _registry: instruments by name, and what a quantity is.
   _missing_geometry: what is said of layers whose inputs have no positions.
   _network: instruments applied to a level of a run, or to any network.
-  _whole_network: instruments that see a level as a whole, with its task and settings.
+  _whole_network: instruments that see a network as a whole, with its task and settings.
 
 The instruments
   _locality: whether the inputs that a unit keeps are close together; with _field_quantities.
@@ -17,25 +18,30 @@ The instruments
   _cavity: the effect of removing each weight, kept against pruned.
   _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
+  _mask_graph: the mask as a graph, beside random masks of the same degrees.
+  _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
   _stability: what lies on the line between two copies that were trained with other batches.
 """
 
 from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network
-from sparsight.instruments._observation import Observation as Observation
+from sparsight.instruments._observation import (
+    NetworkObservation as NetworkObservation,
+    Observation as Observation,
+    observe as observe,
+)
 from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,
+    NETWORK as NETWORK,
+    NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
     Quantity as Quantity,
+    all_instruments as all_instruments,
     instrument as instrument,
     needs_twin as needs_twin,
-)
-from sparsight.instruments._whole_network import (
-    NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
-    TrainedLevel as TrainedLevel,
-    check_instrument as check_instrument,
-    measure_whole_network as measure_whole_network,
     network_instrument as network_instrument,
     registry_of_instrument as registry_of_instrument,
 )
+from sparsight.instruments._sharpness import Sharpness as Sharpness, sharpness as sharpness
+from sparsight.instruments._whole_network import measure_whole_network as measure_whole_network
 from sparsight.registry import import_modules_of
 
 import_modules_of(__name__, __path__)

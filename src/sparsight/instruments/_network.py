@@ -1,4 +1,4 @@
-"""Instruments applied to every layer of a level, or of any other network."""
+"""Instruments applied to the layers of a level, or to any other network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -12,9 +12,16 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments._observation import MaskedNetwork, Observation, observe
-from sparsight.instruments._registry import INSTRUMENTS, Quantity
-from sparsight.instruments._whole_network import NETWORK_INSTRUMENTS
+from sparsight.instruments._observation import MaskedNetwork, NetworkObservation, Observation, observe
+from sparsight.instruments._registry import (
+    INSTRUMENTS,
+    NETWORK,
+    NETWORK_INSTRUMENTS,
+    Quantity,
+    all_instruments,
+    checked_quantities,
+)
+from sparsight.instruments._whole_network import measure_whole_network
 from sparsight.network import linear_layers
 from sparsight.prune import (
     Level,
@@ -27,7 +34,7 @@ from sparsight.prune import (
     layers_called,
 )
 from sparsight.registry import suggest
-from sparsight.train import Masks
+from sparsight.train import Loss, Masks
 
 
 def measure_level(
@@ -61,7 +68,7 @@ def measure_level(
             f"{name}.{quantity}": value
             for name in instruments
             if name not in NETWORK_INSTRUMENTS
-            for quantity, value in _quantities(name, observation).items()
+            for quantity, value in checked_quantities(name, _quantities(name, observation)).items()
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }
@@ -95,6 +102,7 @@ def measure_network(
     twin: Task | None = None,
     num_samples: int = 2000,
     seed: int = 0,
+    loss: Loss = "cross_entropy",
 ) -> dict[str, xr.Dataset]:
     """Apply instruments to linear layers of any network, as a run does to its own.
 
@@ -124,9 +132,11 @@ def measure_network(
     twin : Task, optional
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
-        Largest number of test samples to use.
+        Largest number of test samples to use. Instruments of the whole network get as many training samples.
     seed : int
         Seeds the controls, which repeat with the same number.
+    loss : {"cross_entropy", "mse"}
+        Loss of the training, for instruments of the whole network.
 
     Returns
     -------
@@ -134,13 +144,15 @@ def measure_network(
         For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
         Its attribute ``samples`` says which test samples were measured.
         Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
-        deeper layers, quantities over the network's inputs have the dimension ``network_input``.
+        deeper layers, quantities over the network's inputs have the dimension ``network_input``. What
+        instruments of the whole network find is under ``network``, where `samples` says which training
+        samples they are given.
 
     Raises
     ------
     InputError
         If the network does not fit the task, or a layer, a mask, an instrument or a geometry does not fit;
-        the message names it.
+        the message names it. Also for instruments that train copies of a level of a run, as `stability` does.
 
     Examples
     --------
@@ -154,7 +166,7 @@ def measure_network(
     >>> found["0"]["gaussianity.excess_kurtosis_per_unit"].dims
     ('unit',)
     """
-    _check_names("instruments", instruments, INSTRUMENTS)
+    _check_names("instruments", instruments, all_instruments())
     check_task(task)
     if twin is not None:
         check_task(twin, "twin")
@@ -163,19 +175,32 @@ def measure_network(
         _check_geometry(network, name, geometry)
     with fitted_inputs(network, task):
         masks = _chosen(network, task, layers, masks)
+        if f"{NETWORK}.weight" in masks and NETWORK_INSTRUMENTS.keys() & instruments:
+            raise InputError(
+                f"layers: a layer is called {NETWORK!r}, and so is what instruments of the whole network "
+                "find; give the layer another name, or measure them in two calls"
+            )
         subject = MaskedNetwork(
             network=_masked(network, masks),
             masks=masks,
             next_masks=masks | {name: mask for name, mask in (next_masks or {}).items() if name in masks},
             seed=seed,
         )
+        # First: an instrument that cannot measure this network says so before the others have worked.
+        whole = measure_whole_network(
+            NetworkObservation(level=subject, task=task, num_samples=num_samples, loss=loss), instruments
+        )
         found = measure_level(
             subject, task, twin, instruments, num_samples=num_samples, geometries=geometries
         )
     samples = task.origin_of_samples("test", num_samples)
-    return {
+    datasets = {
         layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy(), samples) for layer in found
     }
+    if whole:
+        no_map = np.zeros((0, 0), bool)
+        datasets[NETWORK] = _dataset(NETWORK, whole, no_map, task.origin_of_samples("train", num_samples))
+    return datasets
 
 
 def _chosen(network: nn.Module, task: Task, layers: Sequence[str] | None, masks: Masks | None) -> Masks:

@@ -1,4 +1,4 @@
-"""Observations: one layer of a trained network, with the data it is measured on."""
+"""Observations: a layer of a trained network, or all of it, with the data it is measured on."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.network import is_chain, layer_inputs, linear_layers
-from sparsight.prune import Level, paths
-from sparsight.train import Masks
+from sparsight.prune import Level, PruningSettings, paths
+from sparsight.train import Loss, Masks, TrainingSettings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,6 +55,9 @@ class Observation:
     paths : numpy.ndarray of float64, (out, geometry.num_inputs), or None
         Number of kept paths from each of those inputs to each unit: the mask itself at depth 0, the product
         of this mask and those of the layers below further up. None without `geometry`.
+    paths_to_inputs : numpy.ndarray of float64, (in,), or None
+        Number of kept paths from the network's inputs to each of the layer's own inputs: 1 at depth 0. None
+        where `paths` is.
     num_classes : int
         Labels are 0 … num_classes − 1.
     outgoing : numpy.ndarray of float32, (out of the next layer, out), or None
@@ -83,6 +86,7 @@ class Observation:
     weight_before: np.ndarray | None = None
     outgoing: np.ndarray | None = None
     outputs: Tensor | None = None
+    paths_to_inputs: np.ndarray | None = None
 
     @property
     def pruned(self) -> np.ndarray:
@@ -103,6 +107,59 @@ class MaskedNetwork:
     next_masks: Masks
     seed: int
     index: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkObservation:
+    """A network as a whole, for instruments that do not measure layer by layer.
+
+    Attributes
+    ----------
+    level : Level or MaskedNetwork
+        A level of a run; or, in `measure_network`, only its `network`, `masks`, `next_masks`, `seed` and
+        `index`.
+    task : Task
+        What the network was trained on.
+    num_samples : int
+        Largest number of samples to measure on.
+    loss : {"cross_entropy", "mse"}
+        Loss of the training.
+    training, pruning : TrainingSettings, PruningSettings or None
+        Settings of the level, for instruments that train copies of it. None in `measure_network`, where
+        nobody knows them.
+    """
+
+    level: Level | MaskedNetwork
+    task: Task
+    num_samples: int
+    loss: Loss
+    training: TrainingSettings | None = None
+    pruning: PruningSettings | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network after training. An instrument must leave it unchanged."""
+        return self.level.network
+
+    @property
+    def masks(self) -> Masks:
+        """Weights that the level trained, by parameter name; parameters without a mask are all trained."""
+        return self.level.masks
+
+    @property
+    def seed(self) -> int:
+        """Seed of the replicate."""
+        return self.level.seed
+
+    def training_samples(self) -> tuple[Tensor, Tensor]:
+        """Return at most `num_samples` training samples and their classes, see `Task.representative`.
+
+        Returns
+        -------
+        inputs : Tensor of float32, (n, num_inputs)
+        labels : Tensor of int64, (n,)
+        """
+        return self.task.representative("train", self.num_samples, self.seed)
 
 
 def observe(
@@ -128,6 +185,7 @@ def observe(
     for name in pruned:
         layer, weight_name = layers[name], f"{name}.weight"
         depth, geometry, product = places.of(name)
+        below = places.paths_to_inputs(name)
         samples = seen[name].reshape(-1, layer.in_features)
         on_twin, twin_labels = None, None
         if twin_samples:
@@ -151,6 +209,7 @@ def observe(
             twin_labels=twin_labels,
             geometry=geometry,
             paths=None if product is None else product.numpy(),
+            paths_to_inputs=None if below is None else below.numpy(),
             num_classes=task.num_classes,
             weight_before=_weight_before(level, weight_name),
             outgoing=None if after is None else _masked_weight(layers[after], masks.get(f"{after}.weight")),
@@ -195,6 +254,17 @@ class _Places:
             name: masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)).cpu()
             for name, shape in shapes.items()
         }
+
+    def paths_to_inputs(self, name: str) -> Tensor | None:
+        """Return the number of kept paths to each input of a layer; None where there are no `paths`."""
+        if name in self._geometries:
+            return torch.ones(self._masks[name].shape[1], dtype=torch.float64)
+        if not self._is_chain:
+            return None
+        counts = torch.ones(self._masks[self._layers[0]].shape[1], dtype=torch.float64)
+        for below in self._layers[: self._layers.index(name)]:
+            counts = self._masks[below].double() @ counts
+        return counts
 
     def of(self, name: str) -> tuple[int, Geometry | None, Tensor | None]:
         """Return a layer's depth, its geometry, and the number of paths from there to its units."""

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sparsight.errors import DivergenceError
-from sparsight.instruments._registry import Quantity
-from sparsight.instruments._whole_network import TrainedLevel, network_instrument
-from sparsight.prune import trained_again
+from sparsight.errors import DivergenceError, InputError
+from sparsight.instruments._observation import NetworkObservation
+from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.prune import Level, trained_again
 from sparsight.streams import derived_seed
 from sparsight.train import connect
 
@@ -33,7 +33,7 @@ _DEFINITIONS = {
 
 
 @network_instrument("stability")
-def measure_stability(subject: TrainedLevel) -> Mapping[str, Quantity]:
+def measure_stability(observation: NetworkObservation) -> Mapping[str, Quantity]:
     """Train two copies of a level from the rewound weights, and return what is on the line between them.
 
     The copies differ in the order of their batches (with fresh samples at every step: in the samples). Their
@@ -41,13 +41,23 @@ def measure_stability(subject: TrainedLevel) -> Mapping[str, Quantity]:
     two trainings a level. Where a copy diverges, every quantity is NaN.
 
     Source: Frankle, Dziugaite, Roy & Carbin, arXiv 1912.05671. See `sparsight.connect`.
+
+    Raises
+    ------
+    InputError
+        If nobody knows how the network was trained, as in `measure_network`.
     """
-    level, task, training = subject.level, subject.task, subject.training
+    level, task = observation.level, observation.task
+    training, pruning = observation.training, observation.pruning
+    if not isinstance(level, Level) or training is None or pruning is None:
+        raise InputError(
+            "instruments: 'stability' trains copies of a level with the settings of its run, which are not "
+            "known here; name it in measure.instruments of a recipe, or train two copies yourself and give "
+            "them to sparsight.connect"
+        )
     try:
         first, second = (
-            trained_again(
-                level, task, training, subject.pruning, seed=derived_seed(level.seed, "stability", number)
-            )
+            trained_again(level, task, training, pruning, seed=derived_seed(level.seed, "stability", number))
             for number in range(2)
         )
     except DivergenceError as error:

@@ -13,13 +13,15 @@ Shared by both:
 
 _pruned_state: state dicts with masks, under the names of torch.nn.utils.prune or with zeros baked in.
 _state_layouts: where a checkpoint keeps its state dict, and which of its entries are masks.
-_state_files: state dicts as files; nothing in a file is executed.
+_state_files: state dicts as files; nothing in a file is executed. _unreadable_states: why a file is refused.
+_input_scale: how raw inputs become those that a network was trained on.
 """
 
 from sparsight.interchange._hub import (
     read_hub_folder as read_hub_folder,
     write_hub_folder as write_hub_folder,
 )
+from sparsight.interchange._input_scale import InputScale as InputScale, read_input_scale as read_input_scale
 from sparsight.interchange._peer import read_peer_level as read_peer_level
 from sparsight.interchange._pruned_state import (
     PrunedState as PrunedState,

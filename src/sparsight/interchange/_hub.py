@@ -7,6 +7,7 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
+from sparsight.interchange._input_scale import InputScale
 from sparsight.interchange._pruned_state import PrunedState, from_prune_names, to_prune_names
 from sparsight.interchange._state_files import read_state, write_state
 from sparsight.network import FullyConnected, NetworkSettings
@@ -17,12 +18,18 @@ CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
 _TYPE = "sparsight-fully-connected"
 
 
-def write_hub_folder(folder: Path, settings: NetworkSettings, pruned: PrunedState, provenance: str) -> None:
+def write_hub_folder(
+    folder: str | Path,
+    settings: NetworkSettings,
+    pruned: PrunedState,
+    provenance: str,
+    inputs: InputScale | None = None,
+) -> None:
     """Write a pruned `FullyConnected` as a folder that a model hub accepts.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Created if it does not exist.
     settings : NetworkSettings
         The settings of the network that `pruned` belongs to.
@@ -31,18 +38,23 @@ def write_hub_folder(folder: Path, settings: NetworkSettings, pruned: PrunedStat
         of 0 from a pruned one.
     provenance : str
         The origin of the network, for the model card.
+    inputs : InputScale, optional
+        The scale of inputs that the network was trained on, for ``config.json`` and the card.
 
     Raises
     ------
     InputError
         If the folder cannot be written.
     """
+    folder = Path(folder)
     config = {
         "model_type": _TYPE,
         "num_inputs": pruned.state["linear_0.weight"].shape[1],
         "num_classes": pruned.state[f"linear_{len(settings.widths)}.weight"].shape[0],
         "network": settings.model_dump(mode="json"),
     }
+    if inputs is not None:
+        config["inputs"] = inputs.facts()
     _refuse_folder_of_others(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +89,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
 
 
-def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
+def read_hub_folder(folder: str | Path) -> tuple[FullyConnected, PrunedState]:
     """Read a folder of `write_hub_folder`: the network in evaluation mode, and its weights with masks.
 
     Raises
@@ -85,6 +97,7 @@ def read_hub_folder(folder: Path) -> tuple[FullyConnected, PrunedState]:
     InputError
         If a file is missing or damaged, or the two files do not fit together.
     """
+    folder = Path(folder)
     path = folder / CONFIG
     config = _read_config(path)
     try:
@@ -134,6 +147,8 @@ activation {network["activation"]}, BatchNorm: {network["batch_norm"]}. Density 
 
 {provenance}
 
+{_inputs_in_words(config.get("inputs"))}
+
 | parameter | kept |
 | --- | --- |
 {kept}
@@ -142,8 +157,40 @@ activation {network["activation"]}, BatchNorm: {network["batch_norm"]}. Density 
 the architecture.
 
 ```python
-from sparsight.interchange import read_hub_folder
-
-network, pruned = read_hub_folder(folder)
+{_snippet(config.get("inputs"))}
 ```
 """
+
+
+def _inputs_in_words(inputs: dict[str, Any] | None) -> str:
+    if inputs is None:
+        return "Nothing is recorded about the scale of its inputs."
+    shape = " × ".join(map(str, inputs["shape"]))
+    words = f"Inputs: {shape} (channels first), flattened. Scale: {inputs['note']}."
+    if inputs["channel_mean"] is None:
+        return words
+    mean, sd = (", ".join(f"{value:.6g}" for value in inputs[f"channel_{what}"]) for what in ("mean", "sd"))
+    return f"{words} Subtract the mean of each channel ({mean}) and divide by its sd ({sd})."
+
+
+def _snippet(inputs: dict[str, Any] | None) -> str:
+    lines = [
+        "import torch",
+        "",
+        "from sparsight.interchange import read_hub_folder, read_input_scale",
+        "",
+        'folder = "."  # where this card is',
+        "network, pruned = read_hub_folder(folder)",
+    ]
+    if inputs is None or inputs["channel_mean"] is None:
+        lines.remove("from sparsight.interchange import read_hub_folder, read_input_scale")
+        lines.insert(2, "from sparsight.interchange import read_hub_folder")
+        return "\n".join([*lines, "scores = network(torch.zeros(1, network.linear_0.in_features))"])
+    shape = ", ".join(map(str, inputs["shape"]))
+    return "\n".join(
+        [
+            *lines,
+            f"raw = torch.zeros(1, {shape})  # your pictures, as their files hold them",
+            "scores = network(read_input_scale(folder)(raw))",
+        ]
+    )

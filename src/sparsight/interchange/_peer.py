@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsight.errors import InputError
+from sparsight.interchange._input_scale import InputScale, scale_in_words
 from sparsight.interchange._pruned_state import PrunedState
 from sparsight.network import FullyConnected, NetworkSettings
 from sparsight.pickles import read_restricted_pickle
@@ -20,10 +21,24 @@ _FIELDS = ("arch", "ratios", "Tpoints", "sl", "sel", "tl", "el", "weil", "amvl",
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PeerLevel:
-    """One level of an ancestor's run, with the last validation error.
+    """One level of an ancestor's run, at one of its stored steps.
 
-    The network, in evaluation mode, has the weights of `step` (one of `steps`, which the file holds) and
-    BatchNorm (eps 1e-10) on every layer's input. `pruned` has weights and biases with their masks.
+    Attributes
+    ----------
+    network : FullyConnected
+        In evaluation mode, with the weights of `step` and BatchNorm (eps 1e-10) on every layer's input.
+    pruned : PrunedState
+        Weights and biases with their masks.
+    step, steps : int, list of int
+        The step that was read, and those whose weights the file holds.
+    validation_error : float or None
+        Measured by the ancestor at `step`; None if it measured none then.
+    statistics_are_of_step : bool
+        Whether the BatchNorm statistics can belong to `step`. The ancestors' code stores the same list for
+        all steps, with what it held at the end: they then belong to the last step alone.
+    inputs : InputScale
+        Nothing in the file says on which scale the network takes its inputs; `note` says which scale the
+        statistics of the first BatchNorm fit.
     """
 
     network: FullyConnected
@@ -31,10 +46,12 @@ class PeerLevel:
     pruned: PrunedState
     step: int
     steps: list[int]
-    validation_error: float
+    validation_error: float | None
+    statistics_are_of_step: bool
+    inputs: InputScale
 
 
-def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
+def read_peer_level(path: str | Path, step: int | None = None) -> PeerLevel:
     """Read a file ``IMP_itdata_<level>.pkl`` as the ancestors' code writes it.
 
     The file is a pickled list of ten fields: architecture, ratios, stored steps, steps, validated steps,
@@ -56,6 +73,7 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
     """
     # Not pickle.load: the file may come from anybody, and unpickling executes what it names. The restricted
     # reader interprets only arrays, containers and plain values.
+    path = Path(path)
     content = read_restricted_pickle(path)
     if not isinstance(content, list) or len(content) != len(_FIELDS):
         raise InputError(f"{path} is not a level of an ancestor's run: a list of {len(_FIELDS)} is needed")
@@ -75,7 +93,8 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
             widths=tuple(size for _, size in sizes[:-1]), batch_norm="input", batch_norm_eps=1e-10
         )
         pruned = _pruned(fields["weil"][index], fields["amvl"][index], fields["mask"], sizes, path)
-        error = float(fields["el"][-1])
+        error = _error_at(chosen, fields["sel"], fields["el"])
+        own_statistics = chosen == steps[-1] or not _is_same(fields["amvl"][index], fields["amvl"][-1], sizes)
     except InputError:
         raise
     except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error_:
@@ -91,7 +110,33 @@ def read_peer_level(path: Path, step: int | None = None) -> PeerLevel:
         step=chosen,
         steps=steps,
         validation_error=error,
+        statistics_are_of_step=own_statistics,
+        inputs=InputScale(
+            shape=(sizes[0][0],),
+            channel_mean=None,
+            channel_sd=None,
+            note=scale_in_words(pruned.state["norm_0.running_mean"], pruned.state["norm_0.running_var"]),
+        ),
     )
+
+
+def _error_at(step: int, steps: Any, errors: Any) -> float | None:
+    """Return the validation error that was measured at a step, if one was."""
+    measured = [int(each) for each in steps]
+    if len(measured) != len(errors) or step not in measured:
+        return None
+    return float(errors[measured.index(step)])
+
+
+def _is_same(statistics: Any, others: Any, sizes: list[tuple[int, int]]) -> bool:
+    """Return whether two steps have the same BatchNorm statistics, in every layer."""
+    if statistics is others:
+        return True
+    for depth, (fan_in, _) in enumerate(sizes):
+        one, other = (_counted(each[depth], (2, fan_in)) for each in (statistics, others))
+        if one is None or other is None or not np.array_equal(one, other):
+            return False
+    return True
 
 
 def _listed(steps: list[int]) -> str:

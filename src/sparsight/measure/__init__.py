@@ -23,8 +23,11 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
-Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; `_p_values`,
-`_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
+Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
+`_representation_similarity`; curvature from products with a Hessian, `_curvature`.
+
+Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; pairs of replicates,
+`_pairs_of_replicates`; `_p_values`, `_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
 """
 
 from sparsight.measure._activation_lines import Range as Range
@@ -48,6 +51,12 @@ from sparsight.measure._class_variance import (
     class_variance_score as class_variance_score,
 )
 from sparsight.measure._cliffs_delta import cliffs_delta as cliffs_delta
+from sparsight.measure._curvature import (
+    HessianProduct as HessianProduct,
+    TraceEstimate as TraceEstimate,
+    hutchinson_trace as hutchinson_trace,
+    largest_eigenvalue as largest_eigenvalue,
+)
 from sparsight.measure._detectable_effect import (
     num_replicates_needed as num_replicates_needed,
     smallest_detectable_effect as smallest_detectable_effect,
@@ -92,6 +101,19 @@ from sparsight.measure._locality_verdict import (
     LocalityVerdict as LocalityVerdict,
     locality_verdict as locality_verdict,
 )
+from sparsight.measure._mask_graph import (
+    MaskGraph as MaskGraph,
+    effective_rank as effective_rank,
+    mask_graph as mask_graph,
+    singular_values as singular_values,
+)
+from sparsight.measure._mask_overlap import (
+    MaskOverlap as MaskOverlap,
+    intersection_over_union as intersection_over_union,
+    mask_overlap as mask_overlap,
+    matched_units as matched_units,
+    overlap_beside as overlap_beside,
+)
 from sparsight.measure._means import (
     mean_of_defined as mean_of_defined,
     weighted_mean_of_defined as weighted_mean_of_defined,
@@ -100,6 +122,7 @@ from sparsight.measure._median_interval import median_interval as median_interva
 from sparsight.measure._most_near_pairs import most_near_pairs as most_near_pairs
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
+from sparsight.measure._pairs_of_replicates import pair_pseudovalues as pair_pseudovalues
 from sparsight.measure._preactivation_histogram import (
     HISTOGRAM_EDGES as HISTOGRAM_EDGES,
     gaussian_shares as gaussian_shares,
@@ -118,6 +141,7 @@ from sparsight.measure._receptive_field import (
     num_components as num_components,
     participation_ratio as participation_ratio,
 )
+from sparsight.measure._representation_similarity import linear_cka as linear_cka
 from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,

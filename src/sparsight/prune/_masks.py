@@ -24,8 +24,7 @@ def remove_lowest(
     Raises `InputError` if names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of
     range.
     """
-    if scores.keys() != masks.keys():
-        raise InputError(f"scores are for {sorted(scores)}, masks for {sorted(masks)}; give one of each")
+    _check_names(scores, masks)
     for name, mask in masks.items():
         check_mask(name, mask)
         if not isinstance(scores[name], Tensor) or scores[name].is_complex():
@@ -75,6 +74,7 @@ def prune(
     Scores and masks are as in `remove_lowest`, and 0 < rate < 1. One-shot pruning makes several `rounds` at
     once: it removes as many weights as all of them together.
     """
+    _check_names(scores, masks)
     for name, mask in masks.items():
         check_mask(name, mask)
     new_masks: dict[str, Tensor] = {}
@@ -84,6 +84,17 @@ def prune(
         num_to_remove = num_kept - num_kept_by_level(num_kept, rate, rounds)[-1]
         new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_to_remove)
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
+
+
+def _check_names(scores: object, masks: Mapping[str, Tensor]) -> None:
+    """Refuse what a criterion may return instead of a score for each mask."""
+    if not isinstance(scores, Mapping):
+        raise InputError(
+            f"scores are {described(scores)}; a dict is needed, with a tensor for each of {', '.join(masks)}"
+        )
+    if scores.keys() != masks.keys():
+        names = sorted(map(str, scores))
+        raise InputError(f"scores are for {names}, masks for {sorted(masks)}; give one of each")
 
 
 def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
-from sparsight.instruments import check_instrument
+from sparsight.instruments import all_instruments
 from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
@@ -47,7 +47,7 @@ class MeasureSettings(Settings):
     @classmethod
     def _are_registered(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for name in () if is_stored(info) else names:
-            check_instrument(name)
+            all_instruments().look_up(name)
         return names
 
 

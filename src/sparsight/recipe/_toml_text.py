@@ -7,6 +7,7 @@ from typing import Any
 
 from sparsight.errors import InputError
 from sparsight.regular_files import open_regular
+from sparsight.text_encoding import decoded_text
 
 MAX_TOML_BYTES = 2**18
 MAX_DEPTH = 16
@@ -40,7 +41,9 @@ def read_toml(path: Path, origin: str) -> dict[str, Any]:
 
 
 def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
-    """Return the values of a TOML text in UTF-8, which messages call `origin`.
+    """Return the values of a TOML text, which messages call `origin`.
+
+    TOML is UTF-8; other encodings are read if they begin with a byte order mark.
 
     Raises `InputError` if the text is not valid TOML, has more than `MAX_TOML_BYTES` bytes, is too deep, or
     holds an integer of more than 64 bits.
@@ -48,7 +51,7 @@ def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
     if len(content) > MAX_TOML_BYTES:
         raise InputError(f"{origin} has more than {MAX_TOML_BYTES} bytes; a recipe never needs as many")
     try:
-        text = content.decode()
+        text = decoded_text(content)
         if _LONG_KEY.search(text):
             raise InputError(f"{origin} has a key of more than {MAX_DEPTH} parts; a recipe never needs one")
         values = tomllib.loads(text)

@@ -11,10 +11,12 @@ _caveats: What failed, is missing or undefined, or rests on too few replicates.
 _provenance: Recipe, data, environment and times of a run; settings in which runs differ.
 _svg: Plots as inline SVG in the colours of the page.
 _panels: Plots with headings and captions.
+_overlap_panels: The same for the overlap of masks and representations.
 _mosaics: Images: receptive fields, and S(d) beside its expectation.
 _answer: The first screen: a sentence a condition, the same units in each, two curves.
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
+_overlap_files: Tables and figures of ``sparsight overlap``.
 _tickets: Conditions at one density beside the ticket, random pruning and the dense network.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
@@ -23,6 +25,7 @@ _tensorboard_log: Numbers of a run as TensorBoard events.
 from sparsight.report._figure_files import write_figures as write_figures
 from sparsight.report._findings import differences as differences
 from sparsight.report._movie import write_movie as write_movie
+from sparsight.report._overlap_files import write_overlap_files as write_overlap_files
 from sparsight.report._page import write_report as write_report
 from sparsight.report._subjects import Summaries as Summaries
 from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog

@@ -11,6 +11,7 @@ from sparsight.atomic import make_folder, write_atomically
 from sparsight.errors import InputError
 from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
+from sparsight.report._overlap_panels import overlap_panels
 from sparsight.report._panels import (
     Panel,
     cavity_panels,
@@ -32,14 +33,14 @@ _DOTS_PER_INCH = 200
 _METADATA: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
-def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
+def write_figures(run: Run, folder: str | Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
     """Write every panel of a run into a folder, and their captions into ``captions.md``.
 
     Parameters
     ----------
     run : Run
         Run with at least one level.
-    folder : Path
+    folder : str or Path
         Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
         File types to write of every panel.
@@ -54,6 +55,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
     InputError
         If a format is unknown, the run has no level, or the folder cannot be written.
     """
+    folder = Path(folder)
     unknown = [name for name in formats if name not in _FORMATS]
     if unknown or not formats:
         raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(_FORMATS)} are allowed")
@@ -68,7 +70,7 @@ def write_figures(run: Run, folder: Path, formats: Sequence[str] = _FORMATS) -> 
         for panel in panels_of(summaries):
             for name in formats:
                 path = folder / f"{panel.identifier}.{name}"
-                write_atomically(path, _drawn(panel, name), inside=inside)
+                save_panel(panel, path, name, inside=inside)
                 written.append(path)
             captions.append(f"- `{panel.identifier}`: **{panel.title}.** {panel.caption}")
         write_atomically(folder / "captions.md", ("\n".join(captions) + "\n").encode(), inside=inside)
@@ -94,6 +96,12 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from level_panels(evidence)
     yield from cavity_panels(gathered)
     yield from connection_panels(gathered)
+    yield from overlap_panels(summaries)
+
+
+def save_panel(panel: Panel, path: Path, name: str, *, inside: Path) -> None:
+    """Write a panel in one format; `inside` as in `write_atomically`."""
+    write_atomically(path, _drawn(panel, name), inside=inside)
 
 
 def _drawn(panel: Panel, name: str) -> bytes:

@@ -37,7 +37,7 @@ _REST = 4  # frames for which the last level stands still
 
 def write_movie(
     run: Run,
-    path: Path,
+    path: str | Path,
     *,
     condition: str | None = None,
     replicate: int = 0,
@@ -52,7 +52,7 @@ def write_movie(
     ----------
     run : Run
         Run with at least one level.
-    path : Path
+    path : str or Path
         File to write; it ends in ``.gif``, ``.webp`` or, if the program ffmpeg is installed, ``.mp4``.
     condition : str, optional
         Default: the first of the recipe.
@@ -78,6 +78,7 @@ def write_movie(
     InputError
         If an argument is wrong, a level or the cavity effect is missing, or ffmpeg is needed but missing.
     """
+    path = Path(path)
     if path.suffix not in _SUFFIXES:
         raise InputError(f"{path} ends in {path.suffix!r}; {', '.join(_SUFFIXES)} are allowed")
     if not 0 < frames_per_second <= 60:

@@ -19,6 +19,7 @@ from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
 from sparsight.report._findings import Finding, findings
 from sparsight.report._mosaics import Picture, field_mosaics, level_maps
+from sparsight.report._overlap_panels import overlap_panels
 from sparsight.report._panels import (
     Panel,
     cavity_panels,
@@ -33,7 +34,7 @@ from sparsight.report._subjects import Summaries
 from sparsight.store import NETWORK, Run
 
 
-def write_report(*runs: Run, path: Path | None = None) -> Path:
+def write_report(*runs: Run, path: str | Path | None = None) -> Path:
     """Write the report of one run, or of several side by side.
 
     Parameters
@@ -41,7 +42,7 @@ def write_report(*runs: Run, path: Path | None = None) -> Path:
     *runs : Run
         Runs in the order of the report; the others are compared with the first. Unfinished runs and failed
         replicates are named in the report.
-    path : Path, optional
+    path : str or Path, optional
         File to write; an older file is replaced in one step. Default: ``run.directory.report``, for one run.
 
     Returns
@@ -57,6 +58,7 @@ def write_report(*runs: Run, path: Path | None = None) -> Path:
     OSError
         If the file cannot be written; an older report is intact.
     """
+    path = None if path is None else Path(path)
     if not runs:
         raise InputError("no run is given; name at least one run directory")
     places = [run.path.resolve() for run in runs]
@@ -133,6 +135,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "level_maps": _level_maps(gathered),
         "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
+        "overlaps": list(overlap_panels(summaries)),
         "cavity": cavity_panels(gathered),
         "numbers": _numbers(summaries),
         "version": metadata.version("sparsight"),

@@ -52,6 +52,9 @@ class Claim:
         The conditions to draw; empty for all of the study.
     scope : str
         The setting to which the verdict applies.
+    compares_masks : bool
+        Whether predictions read overlaps between masks, which take minutes and are not part of a run; see
+        `sparsight.reproduce._mask_similarity`.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Claim:
     curves: tuple[tuple[str, str], ...] = ()
     curve_conditions: tuple[str, ...] = ()
     scope: str = ""
+    compares_masks: bool = False
 
     def studies(self) -> list[str]:
         """Return the names of the studies, in order of first mention."""

@@ -11,6 +11,7 @@ from sparsight.reproduce._claim import Claim
 
 _ORDER = (
     "locality", "task-locality", "necessity", "envelope-equivalence", "more-than-twin", "mask-transfer",
+    "mask-overlap",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
     "higher-order", "pictures", "ticket", "stability",
 )  # fmt: skip

@@ -11,7 +11,9 @@ import xarray as xr
 
 from sparsight.errors import InputError
 from sparsight.measure import mean_of_defined
+from sparsight.recipe import Recipe
 from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
+from sparsight.reproduce._mask_similarity import with_mask_overlaps
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._study import (
     SCALES,
@@ -26,7 +28,7 @@ from sparsight.reproduce._study import (
 )
 from sparsight.reproduce._verdict import ClaimVerdict
 from sparsight.run import run_recipe
-from sparsight.store import Run, environment
+from sparsight.store import Run, environment, open_run
 
 _NO_RECIPE = "one-neuron"
 """The one study that is not a run of a recipe: it prunes nothing."""
@@ -114,10 +116,24 @@ class Studies:
             self._read[key] = self._simulated() if name == _NO_RECIPE else self._run(name, variant)
         return self._read[key]
 
+    def results(self, claim: Claim, name: str, variant: str = "") -> xr.Dataset:
+        """Return the results of a study with all that the claim reads."""
+        facts, results = self.get(name, variant)
+        if not claim.compares_masks:
+            return results
+        if not any(str(each).startswith("mask_overlap.") for each in results):
+            recipe = load_study(name, self.scale, variant)
+            results = with_mask_overlaps(results, open_run(self._path(recipe)))
+            self._read[name, variant] = facts, results
+        return results
+
+    def _path(self, recipe: Recipe) -> Path:
+        # Claims that share the recipe share the directory.
+        return self._folder / f"{recipe.name}-{recipe.digest()[:8]}"
+
     def _run(self, name: str, variant: str) -> tuple[StudyFacts, xr.Dataset]:
         recipe = load_study(name, self.scale, variant)
-        # Claims that share the recipe share the directory.
-        path = self._folder / f"{recipe.name}-{recipe.digest()[:8]}"
+        path = self._path(recipe)
         if self._on_study is not None:
             self._on_study(recipe.name, path)
         directory = run_recipe(recipe, path, jobs=self._jobs)
@@ -172,12 +188,12 @@ def reproduce(claim: Claim, studies: Studies, *, robustness: bool = True) -> Out
     InputError
         If a study cannot be run here.
     """
-    findings = [find(prediction, studies.get(prediction.study)[1]) for prediction in claim.predictions]
+    findings = [find(each, studies.results(claim, each.study)) for each in claim.predictions]
     facts = [studies.get(name)[0] for name in claim.studies()]
     if robustness:
         for name, variant in _variants(claim, studies.scale):
-            variant_facts, results = studies.get(name, variant)
-            facts.append(variant_facts)
+            facts.append(studies.get(name, variant)[0])
+            results = studies.results(claim, name, variant)
             findings += [
                 find(prediction, results, variant)
                 for prediction in claim.predictions

@@ -1,15 +1,19 @@
 """Instruments applied to levels: to one that was just trained, or again to those that are stored."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from sparsight.data import Task
+from sparsight.errors import InputError
 from sparsight.instruments import (
+    NetworkObservation,
     Quantity,
-    TrainedLevel,
-    check_instrument,
+    all_instruments,
     measure_level,
     measure_whole_network,
 )
@@ -17,6 +21,7 @@ from sparsight.prune import Level, State
 from sparsight.recipe import Condition, merged, validated
 from sparsight.run._building import Built, build, build_network, twin_settings
 from sparsight.run._mask_sources import starting_state_of
+from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
 from sparsight.run._same_run import compared_data, data_digest, note_measuring_code, refuse_missing_code
 from sparsight.run._step_watch import OnLevel
@@ -31,15 +36,21 @@ from sparsight.store import (
     own_instruments,
     read_level,
     read_measures,
+    read_record,
     write_record,
 )
+
+_log = logging.getLogger(__name__)
+
+Measured = dict[str, dict[str, Quantity]]
+"""Layer name → quantity name → quantity."""
 
 
 def measure_again(
     directory: RunDirectory,
     instruments: Sequence[str] | None = None,
     *,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     on_level: OnLevel | None = None,
     accept_changes: bool = False,
 ) -> None:
@@ -67,46 +78,38 @@ def measure_again(
     conditions = {name: _with(recipe.condition(name), instruments) for name in recipe.condition_names()}
     refuse_missing_code(directory, conditions.values(), to_measure=True)
     directory.refuse_other_settings()
-    with directory.writing():
+    with directory.writing(), refusing_exit():
         for name, replicate in directory.replicates():
             num_levels = directory.num_levels(name, replicate)
             if not num_levels:
                 continue
+            folders = [directory.level(name, replicate, index) for index in range(num_levels)]
+            condition = with_lost_instruments(conditions[name], folders)
             facts = directory.task_facts(name, replicate)
-            built = build(
-                conditions[name], recipe.replicate_seed(replicate), twin_settings(conditions[name], facts)
-            )
+            built = build(condition, recipe.replicate_seed(replicate), twin_settings(condition, facts))
             data = compared_data(directory, name, replicate, built.task, facts, accept_changes=accept_changes)
-            for index in range(num_levels):
-                folder = directory.level(name, replicate, index)
-                before = read_measures(folder)
-                measure_stored(folder, built, conditions[name], before, data=data_digest(data))
+            for index, folder in enumerate(folders):
+                measure_stored(folder, built, condition, data=data_digest(data))
                 if on_level is not None:
                     on_level(directory, name, replicate, index)
         note_measuring_code(directory, conditions.values())
 
 
-def measure_stored(
-    folder: Path,
-    built: Built,
-    condition: Condition,
-    before: dict[str, dict[str, Quantity]],
-    *,
-    data: str | None = None,
-) -> None:
-    """Measure one stored level; what was measured `before`, by layer and name, stays unless measured now.
+def measure_stored(folder: Path, built: Built, condition: Condition, *, data: str | None = None) -> None:
+    """Measure one stored level; what other instruments measured before stays, unless it is damaged.
 
-    `data` is the SHA-256 of the data, which is recorded if the level was trained on others.
-
-    The level's own measures may be missing or damaged. The network is overwritten with the level's weights.
+    `data` is the SHA-256 of the data, which is recorded if the level was trained on others. The network is
+    overwritten with the level's weights.
     """
     stored = read_level(folder)
+    before = _measured_before(folder)
+    check_fits(folder, stored, built.network)
     built.network.load_state_dict(stored.final)
     # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
     level = stored.as_level(built.network, rewind=stored.rewind)
     level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
     measured = measure(level, built.task, built.twin, condition)
-    layers = dict.fromkeys([*measured, *before])
+    layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
     write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
 
@@ -124,6 +127,62 @@ def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -
     if record.data is not None and data is not None and record.data != data:
         update["measured_data"] = data
     return record.model_copy(update=update)
+
+
+def check_fits(folder: Path, stored: StoredLevel, network: nn.Module) -> None:
+    """Refuse a stored level that is of another network, as one that somebody edited and sealed can be.
+
+    Raises
+    ------
+    InputError
+        With the names that differ, in names or shapes.
+    """
+    # A number is stored as an array of one element.
+    expected = {name: tuple(value.shape) or (1,) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) or (1,) for name, value in stored.final.items()}
+    found_masks = {name: tuple(mask.shape) for name, mask in stored.masks.items()}
+    differing = [name for name in expected | found if expected.get(name) != found.get(name)]
+    differing += [name for name, shape in found_masks.items() if expected.get(name) != shape]
+    if differing:
+        raise InputError(
+            f"{folder} is of another network than its recipe makes: {', '.join(dict.fromkeys(differing))} "
+            "differ in name or shape; put the original files back"
+        )
+
+
+def with_lost_instruments(condition: Condition, folders: Sequence[Path]) -> Condition:
+    """Add to a condition the instruments that its recipe lacks, and whose measures are damaged in a level.
+
+    The records of the levels, in `folders`, still name them. One whose plug-in is not loaded cannot measure
+    again, and a warning says so.
+    """
+    own = condition.measure.instruments
+    lost = dict.fromkeys(
+        name.partition(".")[0]
+        for folder in folders
+        if not _measured_before(folder)
+        for quantities in read_record(folder).measures.values()
+        for name in quantities
+    )
+    others = [name for name in lost if name not in own]
+    both = all_instruments()
+    for name in others:
+        if name not in both:
+            _log.warning(
+                "what %s had measured is damaged in %s: measure again with its plug-in",
+                name,
+                folders[0].parent,
+            )
+    known = [name for name in others if name in both]
+    return _with(condition, [*own, *known]) if known else condition
+
+
+def _measured_before(folder: Path) -> Measured:
+    try:
+        return read_measures(folder)
+    except InputError as error:
+        _log.warning("%s", error)
+        return {}
 
 
 def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
@@ -145,14 +204,19 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built
     }
 
 
-def measure(
-    level: Level, task: Task, twin: Task | None, condition: Condition
-) -> dict[str, dict[str, Quantity]]:
+def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
     """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
-    instruments = condition.measure.instruments
-    measured = measure_level(level, task, twin, instruments, num_samples=condition.measure.num_samples)
-    subject = TrainedLevel(level=level, task=task, training=condition.training, pruning=condition.pruning)
-    whole = measure_whole_network(subject, instruments)
+    instruments, num_samples = condition.measure.instruments, condition.measure.num_samples
+    measured = measure_level(level, task, twin, instruments, num_samples=num_samples)
+    observation = NetworkObservation(
+        level=level,
+        task=task,
+        num_samples=num_samples,
+        loss=condition.training.loss,
+        training=condition.training,
+        pruning=condition.pruning,
+    )
+    whole = measure_whole_network(observation, instruments)
     return measured | ({NETWORK: whole} if whole else {})
 
 
@@ -160,6 +224,6 @@ def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:
     if instruments is None:
         return condition
     for name in instruments:
-        check_instrument(name)
+        all_instruments().look_up(name)
     values = merged(condition.model_dump(), {"measure": {"instruments": tuple(instruments)}})
     return validated(Condition, values, "instruments", context=STORED)  # nobody needs the criterion

@@ -63,8 +63,8 @@ class Execution:
         Python files that register criteria, instruments or data sources.
     checkpoint_seconds : float
         Longest time between two checkpoints within a level.
-    stop_folder : Path
-        Folder in which a request to stop appears.
+    stop_request : Path
+        Where a request to stop appears.
     owner_pid : int
         Process that holds the right to write. When it is gone, its workers end. Default: the process that
         makes this object.
@@ -77,7 +77,7 @@ class Execution:
     threads: int
     plugins: tuple[Path, ...] = ()
     checkpoint_seconds: float = 60.0
-    stop_folder: Path
+    stop_request: Path
     owner_pid: int = field(default_factory=os.getpid)
     cuda_graph: bool = False
     accept_changes: bool = False
@@ -85,7 +85,7 @@ class Execution:
 
 def plan_run(
     recipe: Recipe,
-    out: Path | None = None,
+    out: str | Path | None = None,
     *,
     jobs: int | None = None,
     together: int | None = None,
@@ -110,7 +110,7 @@ def plan_run(
     placement = place(size.times(max(numbers.values())), len(groups), devices, jobs)
     return RunPlan(
         recipe=recipe,
-        path=out or default_path(recipe),
+        path=Path(out or default_path(recipe)),
         groups=groups,
         placement=dataclasses.replace(placement, together=numbers, cuda_graph=cuda_graph),
     )

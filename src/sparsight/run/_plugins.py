@@ -18,7 +18,7 @@ _loaded: dict[Path, str] = {}
 """SHA-256 of every file that this process has executed: Python keeps its modules for a whole process too."""
 
 
-def load_plugins(paths: Sequence[Path]) -> None:
+def load_plugins(paths: Sequence[str | Path]) -> None:
     """Execute Python files that register criteria, instruments or data sources.
 
     A file that this process has executed or imported before is not executed again. Files of one name in

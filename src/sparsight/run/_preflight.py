@@ -11,6 +11,7 @@ from sparsight.network import FullyConnected
 from sparsight.prune import WINDOWS, CompactWindows, check_settings, check_shapes, dense_masks
 from sparsight.recipe import Condition, DataSettings, Recipe, masks_of
 from sparsight.run._mask_sources import stored_masks
+from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._resources import Size
 from sparsight.store import RunDirectory
 
@@ -45,7 +46,8 @@ def check_conditions(conditions: Iterable[tuple[Condition, int]], *, runs_here: 
     largest = Size(0, 0)
     for group in users.values():
         first, seed = group[0]
-        task = _original(first).build(seed)
+        with refusing_exit():
+            task = _original(first).build(seed)
         for condition, _ in group:
             largest = largest.union(_size(condition, task))
     return largest

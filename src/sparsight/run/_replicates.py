@@ -33,8 +33,9 @@ from sparsight.run._mask_sources import (
     starting_state_of,
     stored_masks,
 )
-from sparsight.run._measuring import measure, measure_stored
+from sparsight.run._measuring import check_fits, measure, measure_stored, with_lost_instruments
 from sparsight.run._plan import Execution, Group
+from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
 from sparsight.run._same_run import (
     check_same_code,
@@ -47,6 +48,7 @@ from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.sparse import Crossovers
 from sparsight.store import (
     CHECKPOINT,
+    ReplicateHealth,
     RunDirectory,
     StoredMasks,
     check_replicate,
@@ -94,8 +96,8 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     """
     if execution.owner_pid != os.getpid():
         leave_signals_to_owner()
-    # joblib starts the groups that were waiting even after a stop: these must not even load their data.
-    if is_stop_requested(execution.stop_folder, execution.owner_pid):
+    # Groups that were waiting are begun even after a stop: these must not even load their data.
+    if is_stop_requested(execution.stop_request):
         return
     load_plugins(execution.plugins)  # a worker is a new process, in which nothing is registered yet
     torch.set_num_threads(execution.threads)
@@ -103,7 +105,7 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
     check_same_code(directory, accept_changes=execution.accept_changes)
     # Now, and not with each level: the file may change later, and what runs is what was executed.
     own_code = {name: function.sha256 for name, function in own_functions([group.condition]).items()}
-    with explaining_storage(directory.replicate(group.name, group.replicates[0])):
+    with refusing_exit(), explaining_storage(directory.replicate(group.name, group.replicates[0])):
         prepared = list(
             filter(None, (_prepare(directory, group, number, execution) for number in group.replicates))
         )
@@ -201,13 +203,27 @@ def _mended_start(directory: RunDirectory, group: Group, number: int, built: Bui
         _log.warning("%s", printable(problem))
     for path in set_aside_damaged(directory, health):
         _log.warning("set aside as %s, to be computed again", path)
-    for index in health.unmeasured:
-        measure_stored(directory.level(group.name, number, index), built, group.condition, before={})
+    _measure_damaged(directory, group, health)
     if health.last_good is None:
         return None
     rewind = read_level(directory.level(group.name, number, 0)).rewind  # only level 0 stores it
-    last = read_level(directory.level(group.name, number, health.last_good))
+    folder = directory.level(group.name, number, health.last_good)
+    last = read_level(folder)
+    check_fits(folder, last, built.network)
     return last.as_level(built.network, rewind)
+
+
+def _measure_damaged(directory: RunDirectory, group: Group, health: ReplicateHealth) -> None:
+    if not health.unmeasured:
+        return
+    folders = [directory.level(group.name, health.replicate, index) for index in health.unmeasured]
+    condition = with_lost_instruments(group.condition, folders)
+    facts = _recorded_facts(directory, group.name, health.replicate)
+    seed = directory.recipe.replicate_seed(health.replicate)
+    # Built anew: measuring overwrites the network, and other instruments may need the twin.
+    built = build(condition, seed, twin_settings(condition, facts))
+    for folder in folders:
+        measure_stored(folder, built, condition)
 
 
 def _crossovers(directory: RunDirectory, group: Group, prepared: Sequence[_Prepared]) -> Crossovers:

@@ -26,6 +26,17 @@ class Stop(Exception):  # noqa: N818 - a request, not an error
     """The owner was asked to stop; where the replicates are has been saved."""
 
 
+def exit_if_orphaned(owner_pid: int) -> None:
+    """End this worker at once if its owner is gone.
+
+    Without an owner nobody renews the lock, and the next command takes it over. A worker that stayed would
+    write to the same files as its successor. Nothing is cleaned up: between two steps no file is open, and
+    nobody is left to report to.
+    """
+    if owner_pid not in (os.getpid(), os.getppid()):
+        os._exit(1)
+
+
 class StepWatch:
     """What a worker does after every step: look whether it should stop, and save where its replicates are."""
 
@@ -41,16 +52,12 @@ class StepWatch:
         `progress` holds the replicates that took the step, by position in `folders`.
         """
         how = self._execution
-        # Without an owner nobody renews the lock, and the next command takes it over. A worker that stayed
-        # would write to the same files as its successor. Exit at once and without cleaning up: between two
-        # steps no file is open, and nobody is left to report to.
-        if how.owner_pid not in (os.getpid(), os.getppid()):
-            os._exit(1)
+        exit_if_orphaned(how.owner_pid)
         level = next((each.level for each in progress.values()), None)
         if level is not None and self._clock.is_due(level):
             for position, each in progress.items():
                 write_progress(self._folders[position], _training_progress(each, self._clock.seconds()))
-        stop = is_stop_requested(how.stop_folder, how.owner_pid)
+        stop = is_stop_requested(how.stop_request)
         if stop or time.monotonic() - self._last_saved > how.checkpoint_seconds:
             for position, each in progress.items():
                 write_checkpoint(self._folders[position], each)

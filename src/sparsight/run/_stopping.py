@@ -1,6 +1,7 @@
 """Stopping between two steps: signals to one process become a request that all its workers see."""
 
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,8 +10,6 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any
-
-from joblib import Parallel, delayed
 
 from sparsight.atomic import write_atomically
 
@@ -32,7 +31,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def stopping_on_signals(folder: Path) -> Iterator[None]:
+def stopping_on_signals(request: Path) -> Iterator[None]:
     """Turn SIGINT, SIGTERM, SIGUSR1 and SIGHUP into a request that every worker sees after its next step.
 
     A second signal of the same kind takes its usual effect, except that a second SIGHUP is ignored. Where
@@ -40,8 +39,8 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
 
     Parameters
     ----------
-    folder : Path
-        Folder in which the request appears.
+    request : Path
+        Where the request appears: see `stop_request_in`.
 
     Raises
     ------
@@ -49,13 +48,11 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
         At the end of the block, if a signal came.
     """
     received: list[int] = []
-    # A process that was killed cannot withdraw its request, and its number may have come to this one.
-    _withdraw(folder)
     before: dict[int, Any] = {}
 
     def ask(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        request_stop(folder)
+        request_stop(request)
         # The user may mean a second Ctrl-C: give the signal back. But a terminal that closes often sends two
         # SIGHUP, its shell's and the kernel's, and the second would kill the run while it saves.
         is_hangup = number == getattr(signal, "SIGHUP", None)
@@ -73,7 +70,8 @@ def stopping_on_signals(folder: Path) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _withdraw(folder)
+        with suppress(OSError):  # the folder is gone
+            request.unlink(missing_ok=True)
     if received:
         raise Interrupted(received[0])
 
@@ -86,27 +84,27 @@ def leave_signals_to_owner() -> None:
     """
     for number in _numbers():
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _numbers())
 
 
-def start_workers(jobs: int) -> None:
-    """Start the processes of joblib's pool so that no signal reaches them, not even while they start.
+@contextmanager
+def out_of_reach_of_signals() -> Iterator[None]:
+    """Let no signal reach the processes that the block begins, not even while they start.
 
-    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that signals
-    are ignored. For this process they are also blocked, and come at the end: a signal that is blocked waits,
-    even while it would be ignored.
+    A worker imports torch for seconds before it can call `leave_signals_to_owner`. It inherits that this
+    thread blocks signals. This process receives them in another thread or at the end of the block. It must
+    not ignore them for the worker to inherit that: another thread would take a signal and drop it.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()  # only there can handlers be set
-    if jobs < 2 or not in_main_thread or not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
         return
-    # It unblocks SIGINT and SIGTERM when it starts, which the first worker would make it do: they were lost.
+    # It unblocks SIGINT and SIGTERM when it starts, and the first worker would make it do so.
     resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in _numbers()}
     try:
-        Parallel(n_jobs=jobs)(delayed(os.getpid)() for _ in range(jobs))
+        yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -115,27 +113,26 @@ def _numbers() -> list[signal.Signals]:
 
 
 # The request is a file. It must reach workers of any kind, which share no memory with their owner and whose
-# process numbers joblib does not give away; and they must see it between two steps, when everything is
-# consistent. Its name carries the owner's process number, so that two processes that use one folder stop
-# independently.
+# process numbers their pools do not give away; and they must see it between two steps, when everything is
+# consistent.
 
 
-def request_stop(folder: Path, owner_pid: int | None = None) -> None:
-    """Ask every worker of a process, by default of this one, to stop after its next step."""
+def stop_request_in(folder: Path) -> Path:
+    """Return where the request to stop of one call appears, in a folder that its workers can see.
+
+    The name is drawn at random, so that calls that use one folder stop independently: two containers may
+    have the same process number, and so may a process that was killed before it withdrew its request.
+    """
+    return folder / f".stop-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def request_stop(request: Path) -> None:
+    """Ask every worker that looks for this request to stop after its next step."""
     with suppress(OSError):  # a folder that is gone stops them as well: their next write fails
-        write_atomically(_request(folder, owner_pid or os.getpid()), b"", flush=False)
+        write_atomically(request, b"", flush=False)
 
 
-def is_stop_requested(folder: Path, owner_pid: int) -> bool:
-    """Return whether the workers of a process were asked to stop."""
+def is_stop_requested(request: Path) -> bool:
+    """Return whether the workers that look for this request were asked to stop."""
     # Called after every step, which may take 100 µs: os.path.exists is the cheapest way to look.
-    return os.path.exists(_request(folder, owner_pid))  # noqa: PTH110
-
-
-def _withdraw(folder: Path) -> None:
-    with suppress(OSError):  # the folder does not exist yet, or is gone
-        _request(folder, os.getpid()).unlink(missing_ok=True)
-
-
-def _request(folder: Path, owner_pid: int) -> Path:
-    return folder / f".stop-{owner_pid}"
+    return os.path.exists(request)  # noqa: PTH110

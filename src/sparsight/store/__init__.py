@@ -11,6 +11,7 @@ _own_code         source and digest of the user's own criteria, instruments and 
 _identity         what a replicate is of
 _checkpoint_file  the middle of a level
 _crossover_file   crossovers.json: at which densities layers train on kept weights
+_overlap_file     overlap.json: overlap of masks, for the report
 _progress_file    how far a replicate is, for displays
 
 What keeps it whole:
@@ -24,11 +25,13 @@ Reading it:
 
 _results          Run: tidy frame, labelled arrays, every level
 _stored_masks     the masks of a replicate, for another condition to take
+_mask_overlaps    overlap of masks between seeds, conditions, levels and runs
 _summaries        mean and interval over replicates
 _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
 """
 
+from sparsight.instruments import NETWORK as NETWORK
 from sparsight.store._checkpoint_file import (
     CHECKPOINT as CHECKPOINT,
     read_checkpoint as read_checkpoint,
@@ -46,6 +49,7 @@ from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
     check_replicate as check_replicate,
     check_run as check_run,
+    check_without_recipe as check_without_recipe,
     set_aside_damaged as set_aside_damaged,
 )
 from sparsight.store._level_files import (
@@ -61,6 +65,15 @@ from sparsight.store._level_record import (
     read_record as read_record,
 )
 from sparsight.store._lock import exclusive_writing as exclusive_writing
+from sparsight.store._mask_overlaps import (
+    mask_overlaps as mask_overlaps,
+    overlap_intervals as overlap_intervals,
+)
+from sparsight.store._overlap_file import (
+    OVERLAP as OVERLAP,
+    read_overlap as read_overlap,
+    write_overlap as write_overlap,
+)
 from sparsight.store._own_code import (
     missing_functions as missing_functions,
     own_functions as own_functions,
@@ -72,11 +85,12 @@ from sparsight.store._progress_file import (
     forget_progress as forget_progress,
     write_progress as write_progress,
 )
-from sparsight.store._results import NETWORK as NETWORK, Run as Run, open_run as open_run
+from sparsight.store._results import Run as Run, open_run as open_run
 from sparsight.store._run_directory import (
     RECIPE as RECIPE,
     RunDirectory as RunDirectory,
     default_path as default_path,
+    holds_others as holds_others,
     level_name as level_name,
 )
 from sparsight.store._run_state import (

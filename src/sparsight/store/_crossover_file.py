@@ -46,11 +46,33 @@ def recorded_crossovers(folder: Path, network: nn.Module, kernel: Kernel) -> Cro
     return known
 
 
+def read_crossovers(path: Path) -> dict[str, Any]:
+    """Return the content of ``crossovers.json``: crossovers, and how they were measured, by device.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or holds something else.
+    """
+    content = read_sealed(path)
+    for kind, facts in content.items():
+        if kind == "format_version":
+            continue
+        known = facts.get("crossovers") if isinstance(facts, dict) else None
+        if not isinstance(known, dict) or not all(map(_is_density, known.values())):
+            raise InputError(f"{path} is damaged: {kind!r:.40} holds no densities by shape of a layer")
+    return content
+
+
 def _content(path: Path) -> dict[str, Any]:
     try:
-        return read_sealed(path) if path.exists() else {}
+        return read_crossovers(path) if path.exists() else {}
     except InputError:  # measured again: at worst a level takes another kernel, which is correct as well
         return {}
+
+
+def _is_density(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def _name(device: torch.device) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 
 from sparsight.atomic import sha256_of
-from sparsight.errors import InputError
+from sparsight.errors import InputError, NewerFormatError, SparsightError
+from sparsight.store._crossover_file import CROSSOVERS, read_crossovers
 from sparsight.store._identity import identity_problem
 from sparsight.store._level_files import MEASURES, check_level, read_masks
 from sparsight.store._level_record import RECORD, read_record
@@ -127,11 +128,7 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
     problems : list of str
         One line for each damaged file that belongs to the run as a whole.
     replicates : list of ReplicateHealth
-
-    Raises
-    ------
-    NewerFormatError
-        If a newer version wrote a file.
+        Without those of which a newer version wrote a file; `problems` says so.
     """
     problems = []
     if not (directory.path / ENVIRONMENT).is_file():
@@ -141,11 +138,46 @@ def check_run(directory: RunDirectory) -> tuple[list[str], list[ReplicateHealth]
         )
     for path in sorted(directory.path.glob("[!.]*.json")):
         try:
-            read_sealed(path)
-        except InputError as error:
+            read_crossovers(path) if path.name == CROSSOVERS else read_sealed(path)
+        except SparsightError as error:
             problems.append(str(error))
-    problems += _problems_of_own_code(directory)
-    return problems, [check_replicate(directory, *each) for each in directory.replicates()]
+    replicates = []
+    for each in directory.replicates():
+        try:
+            replicates.append(check_replicate(directory, *each))
+        except NewerFormatError:  # nobody knows what to compute again; the other replicates can be checked
+            problems += _problems_without_recipe(directory.replicate(*each))
+    problems += [line for line in _problems_of_own_code(directory) if line not in problems]
+    return problems, replicates
+
+
+def check_without_recipe(path: Path) -> list[str]:
+    """Return a line for each damaged file of a run whose recipe cannot be read; nothing is changed."""
+    problems = _problems_of_json(path)
+    for folder in sorted(path.glob("*/replicate_*")):
+        problems += _problems_without_recipe(folder)
+    return problems
+
+
+def _problems_of_json(folder: Path) -> list[str]:
+    problems: list[str] = []
+    for file in sorted(folder.glob("[!.]*.json")):
+        try:
+            read_sealed(file)
+        except SparsightError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _problems_without_recipe(folder: Path) -> list[str]:
+    """Return the problems of a replicate's files, each looked at by itself."""
+    problems = _problems_of_json(folder)
+    for level in sorted(folder.glob("level_[0-9]*[0-9]")):
+        try:
+            problems += check_level(level).values()
+        except NewerFormatError as error:
+            problems.append(str(error))
+    return problems
 
 
 def set_aside_damaged(directory: RunDirectory, health: ReplicateHealth) -> list[Path]:
@@ -207,7 +239,8 @@ def _problems_of_own_code(directory: RunDirectory) -> Iterator[str]:
     """Yield a line for each copy of the user's source that is not what was recorded."""
     try:
         recorded = directory.own_code()
-    except InputError:  # already among the problems
+    except SparsightError as error:
+        yield str(error)
         return
     copies = {
         directory.path / str(function.folder) / file: digest

@@ -8,25 +8,27 @@
 ``level.json``            the record: everything else, and the SHA-256 of the other three
 ========================  ===================================================================================
 
-A level exists once its ``level.json`` does, so that file is written last.
+A level exists once its ``level.json`` does, so that file is written last. Measures that replace others wait
+beside them as ``measures.next.safetensors`` until the record names them: see `write_record`.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save as serialise
+from safetensors.numpy import load as deserialise, load_file, save as serialise
 from torch import nn
 
-from sparsight.atomic import sha256_of, write_atomically
+from sparsight.atomic import rename_durably, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
-from sparsight.regular_files import require_regular
+from sparsight.regular_files import open_regular, require_regular
 from sparsight.store._level_arrays import (
     Measures,
     mask_shapes,
@@ -42,6 +44,13 @@ from sparsight.store._sealed_json import write_sealed
 from sparsight.train import Curve, Masks
 
 WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
+NEXT_MEASURES = "measures.next.safetensors"
+
+_NOT_ARRAYS = (SafetensorError, TypeError, AttributeError)
+"""What reading a file raises that holds no arrays, or some of a dtype that NumPy lacks, such as bfloat16."""
+
+_READINGS = 3
+"""How often a level is looked at before it counts as damaged: a writer may replace its measures meanwhile."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,11 +102,19 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     folder.mkdir(exist_ok=True)
     write_atomically(folder / WEIGHTS, serialise(pack_weights(level)))
     write_atomically(folder / MASKS, serialise(pack_masks(level), mask_shapes(level.masks)))
-    _write_measures_and_record(folder, _facts_of(level) | dict(facts), level.masks, measures)
+    arrays, described = pack_measures(level.masks, measures)
+    write_atomically(folder / MEASURES, serialise(arrays))
+    digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
+    _seal(folder, _facts_of(level) | dict(facts), described, digests)
 
 
 def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Measures) -> None:
-    """Replace a level's measures, and then its ``level.json`` with what is new in it.
+    """Replace a level's measures and its ``level.json`` in one step.
+
+    The new measures are written beside the present ones. Then the record is replaced, and with it the level
+    has changed. Then the new measures take the place of the former ones. Killed before the second of these
+    steps, the level is as it was. Killed after it, readers find the new measures beside the former ones, and
+    the next writer finishes the third step.
 
     Parameters
     ----------
@@ -106,8 +123,14 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     record : LevelRecord
         The facts that stay; its measures and digests are replaced.
     """
+    _finish_replacing(folder)
+    arrays, described = pack_measures(masks, measures)
+    write_atomically(folder / NEXT_MEASURES, serialise(arrays))
+    digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS)}
+    digests[MEASURES] = sha256_of(folder / NEXT_MEASURES)
     # Unset fields stay out: a record of an older version must not claim what nobody recorded.
-    _write_measures_and_record(folder, record.model_dump(exclude_unset=True), masks, measures)
+    _seal(folder, record.model_dump(exclude_unset=True), described, digests)
+    rename_durably(folder / NEXT_MEASURES, folder / MEASURES)
 
 
 def check_level(folder: Path) -> dict[str, str]:
@@ -116,10 +139,9 @@ def check_level(folder: Path) -> dict[str, str]:
     A level that a newer version wrote is not damaged: it raises `NewerFormatError`.
     """
     try:
-        record = read_record(folder)
+        return _look(folder, (WEIGHTS, MASKS, MEASURES))[1]
     except InputError as error:
         return {RECORD: str(error)}
-    return _problems(folder, record, (WEIGHTS, MASKS, MEASURES))
 
 
 def read_level(folder: Path) -> StoredLevel:
@@ -180,8 +202,8 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record = _verified_record(folder, (MASKS, MEASURES))
-    arrays, packed = _load(folder / MEASURES), _load(folder / MASKS)
+    record = _verified_record(folder, (MASKS,))
+    arrays, packed = _load_measures(folder, record), _load(folder / MASKS)
     with _fitting_its_record(folder):
         masks = unpack_masks(packed, record.mask_shapes, "masks")
         return {
@@ -191,21 +213,56 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
 
 
 def _verified_record(folder: Path, names: tuple[str, ...]) -> LevelRecord:
-    record = read_record(folder)
-    if problems := _problems(folder, record, names):
+    record, problems = _look(folder, names)
+    if problems:
         raise InputError("; ".join(problems.values()))
     return record
 
 
+def _look(folder: Path, names: tuple[str, ...]) -> tuple[LevelRecord, dict[str, str]]:
+    """Return a level's record, and the problems with its files."""
+    record = read_record(folder)
+    for _ in range(_READINGS - 1):
+        problems = _problems(folder, record, names)
+        # A writer that replaces the measures may have gone on between our two looks.
+        if not problems or read_record(folder) == record:
+            return record, problems
+        record = read_record(folder)
+    return record, _problems(folder, record, names)
+
+
 def _problems(folder: Path, record: LevelRecord, names: tuple[str, ...]) -> dict[str, str]:
-    problems = {}
-    for name in names:
-        path = folder / name
+    problems = {name: _problem(folder / name, record.files.get(name)) for name in names}
+    if problems.get(MEASURES) and not _problem(folder / NEXT_MEASURES, record.files.get(MEASURES)):
+        del problems[MEASURES]
+    return {name: problem for name, problem in problems.items() if problem}
+
+
+def _problem(path: Path, digest: str | None) -> str:
+    """Return what is wrong with a file whose SHA-256 a record names; empty if nothing is."""
+    try:
         if path.is_symlink() or not path.is_file():
-            problems[name] = f"{path} is missing"
-        elif sha256_of(path) != record.files.get(name):
-            problems[name] = f"{path} is damaged: its SHA-256 is not the one in {RECORD}"
-    return problems
+            return f"{path} is missing"
+        return (
+            "" if sha256_of(path) == digest else f"{path} is damaged: its SHA-256 is not the one in {RECORD}"
+        )
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+
+
+def _load_measures(folder: Path, record: LevelRecord) -> dict[str, np.ndarray]:
+    """Return the arrays of the measures that a record names, wherever their writer has got to."""
+    digest = record.files.get(MEASURES)
+    for name in (MEASURES, NEXT_MEASURES, MEASURES):  # again, since they may have been renamed meanwhile
+        with suppress(OSError, *_NOT_ARRAYS):
+            # Read once: a file that is looked at and then opened may be another one by then.
+            with open_regular(folder / name) as file:
+                content = file.read()
+            if hashlib.sha256(content).hexdigest() == digest:
+                return dict(deserialise(content))
+    raise InputError(
+        _problem(folder / MEASURES, digest) or f"{folder / MEASURES} is damaged: it holds no arrays"
+    )
 
 
 @contextmanager
@@ -225,20 +282,25 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         require_regular(path)
         return dict(load_file(path))
-    # TypeError and AttributeError: the file names a dtype that NumPy lacks, such as bfloat16.
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+    except (OSError, *_NOT_ARRAYS) as error:
         raise InputError(f"{path} is missing or damaged ({error})") from None
 
 
-def _write_measures_and_record(
-    folder: Path, facts: Mapping[str, Any], masks: Masks, measures: Measures
+def _seal(
+    folder: Path, facts: Mapping[str, Any], described: dict[str, Any], digests: Mapping[str, str]
 ) -> None:
-    arrays, described = pack_measures(masks, measures)
-    write_atomically(folder / MEASURES, serialise(arrays))
-    # Until the record follows, an older one does not fit the new measures. A crash in between costs measuring
-    # them again, and never the training: weights and masks still fit.
-    digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
-    write_sealed(folder / RECORD, dict(facts) | {"measures": described, "files": digests})
+    write_sealed(folder / RECORD, dict(facts) | {"measures": described, "files": dict(digests)})
+
+
+def _finish_replacing(folder: Path) -> None:
+    """Let the next measures take the place of the former ones if the record names them, or remove them."""
+    following = folder / NEXT_MEASURES
+    if not following.is_file():
+        return
+    if read_record(folder).files.get(MEASURES) == sha256_of(following):
+        rename_durably(following, folder / MEASURES)
+    else:
+        following.unlink()
 
 
 def _facts_of(level: Level) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sparsight.errors import InputError
 from sparsight.store._sealed_json import read_sealed
@@ -19,6 +19,12 @@ class _RecordedCurve(BaseModel, extra="forbid", frozen=True):
     test_loss: list[float]
     test_accuracy: list[float]
     learning_rate: list[float]
+
+    @model_validator(mode="after")
+    def _has_rows(self) -> "_RecordedCurve":
+        if len({len(column) for _, column in self}) > 1 or not self.step:
+            raise ValueError("its columns are empty or differ in length")
+        return self
 
 
 class _RecordedConnectivity(BaseModel, extra="allow", frozen=True):

@@ -11,10 +11,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -34,34 +35,65 @@ STALE_SECONDS = 60.0
 # must wait that moment out, or it would report a writer that does not exist.
 _SECONDS_FOR_OTHERS_TO_LOOK = 1.0
 
+SECONDS_FOR_ORPHANS = 10.0
+"""How long to wait for workers whose owner was killed. They notice within a second, and end."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that may write; `since` is in ISO 8601, UTC."""
+    """The process that may write.
+
+    `since` is in ISO 8601, UTC. `kernel` and `processes` identify the running system, and the space of
+    process numbers, that `pid` belongs to: containers may share a host's name, and two hosts one name. Both
+    are empty where the system does not tell, or an older version wrote the file.
+    """
 
     host: str
     pid: int
     since: str
+    kernel: str = ""
+    processes: str = ""
 
     def __str__(self) -> str:
         """Return who it is, for messages."""
         return f"process {self.pid} on {self.host} since {self.since[:19].replace('T', ' ')} UTC"
+
+    @classmethod
+    def this_process(cls) -> "Owner":
+        """Return the present process, as of now."""
+        # Unique by its microseconds: a process that takes a lock twice is not mistaken for its former self.
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        return cls(socket.gethostname(), os.getpid(), now, _kernel(), _process_space())
+
+    @property
+    def shares_kernel(self) -> bool:
+        """Whether locks of the operating system hold between the owner and this process."""
+        return self.kernel == _kernel() if self.kernel else self.host == socket.gethostname()
+
+    @property
+    def shares_process_numbers(self) -> bool:
+        """Whether the owner's process number means the same here."""
+        return self.shares_kernel and self.processes in ("", _process_space())
 
 
 def owner_of(folder: Path) -> Owner | None:
     """Return who is writing to a folder, or who was when it died; None if nobody or unreadable."""
     try:
         facts = json.loads(read_regular(folder / OWNER))
-        owner = Owner(printable(str(facts["host"])), int(facts["pid"]), printable(str(facts["since"])))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        host, since = printable(str(facts["host"])), printable(str(facts["since"]))
+        kernel, processes = str(facts.get("kernel", "")), str(facts.get("processes", ""))
+        return Owner(host, int(facts["pid"]), since, kernel, processes)
+    # AttributeError: not an object. RecursionError: nested too deep, as only a hostile file is.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return owner
 
 
 @contextmanager
-def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) -> Iterator[None]:
+def exclusive_writing(
+    folder: Path, on_lost: Callable[[], None] = lambda: None, *, wait: float = 0.0
+) -> Iterator[None]:
     """Hold the lock of a folder for the duration of the block; one process at a time can.
 
     Parameters
@@ -69,6 +101,8 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
     on_lost : callable
         Called from another thread if another process took the lock over, because this one had not been able
         to renew its heartbeat for a minute (suspended, or cut off from the disk).
+    wait : float
+        Seconds for another process to end.
 
     Raises
     ------
@@ -87,14 +121,13 @@ def exclusive_writing(folder: Path, on_lost: Callable[[], None] = lambda: None) 
     refuse_link(folder / LOCK)  # FileLock would create or empty the file that it points to
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
         os.utime(folder / LOCK)  # the present moment by the file system's clock, for `_is_alive_elsewhere`
     except Timeout:
         raise BusyError(f"{folder} is being written by {owner_of(folder) or 'another process'}") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}") from None
-    # Unique by its microseconds: a process that takes a lock twice is not mistaken for its former self.
-    me = Owner(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat(timespec="microseconds"))
+    me = Owner.this_process()
     try:
         _take_over_if_dead(folder)
         write_atomically(folder / OWNER, json.dumps(asdict(me)).encode())
@@ -128,25 +161,87 @@ def refuse_if_written(folder: Path) -> None:
             os.utime(folder / LOCK)
     except Timeout:
         raise BusyError(f"{folder} is being written by {owner}") from None
-    if owner.host != socket.gethostname() and _is_alive_elsewhere(folder):
+    if not owner.shares_kernel and _is_alive_elsewhere(folder):
         raise BusyError(f"{folder} is being written by {owner}")
+
+
+@contextmanager
+def working_in(folders: Sequence[Path]) -> Iterator[None]:
+    """Hold the locks of folders in a worker, whose owner holds that of the folder around them.
+
+    Should the owner be killed, its successor finds these locks held for as long as the worker lives: see
+    `wait_for_workers`.
+
+    Raises
+    ------
+    BusyError
+        If another worker holds one of them for longer than one whose owner was killed needs to end.
+    """
+    with ExitStack() as locks:
+        for folder in folders:
+            try:
+                locks.enter_context(FileLock(folder / LOCK).acquire(timeout=SECONDS_FOR_ORPHANS))
+            except Timeout:
+                raise _busy_with_worker(folder) from None
+        yield
+
+
+def wait_for_workers(folders: Iterable[Path]) -> None:
+    """Wait until no worker of an owner that was killed is left in any of these folders.
+
+    Raises
+    ------
+    BusyError
+        If one is left after ten seconds.
+    """
+    end = time.monotonic() + SECONDS_FOR_ORPHANS
+    for folder in folders:
+        try:
+            with FileLock(folder / LOCK).acquire(timeout=max(end - time.monotonic(), 0)):
+                pass
+        except Timeout:
+            raise _busy_with_worker(folder) from None
+
+
+def _busy_with_worker(folder: Path) -> BusyError:
+    return BusyError(
+        f"{folder} is being written by {owner_of(folder) or 'a worker of a process that is gone'}: wait "
+        "until it has ended, or end it"
+    )
 
 
 def writer_lives(folder: Path) -> bool:
     """Return whether the writer of a folder seems to be alive; nothing is touched.
 
     A hint for displays only. On this host a process with the writer's number is looked for; it may be another
-    one that got the same number. For other hosts the heartbeat counts, by this host's clock.
+    one that got the same number. For other hosts and containers the heartbeat counts, by this host's clock.
     """
     owner = owner_of(folder)
     if owner is None:
         return False
-    if owner.host == socket.gethostname():
+    if owner.shares_process_numbers:
         return _is_process(owner.pid)
     try:
         return time.time() - (folder / OWNER).stat().st_mtime < STALE_SECONDS
     except OSError:
         return False
+
+
+@cache
+def _kernel() -> str:
+    """Return what identifies the running system, even among containers; empty if it does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _process_space() -> str:
+    """Return what identifies the space of this process's number; empty if the system does not tell."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _is_process(pid: int) -> bool:
@@ -166,7 +261,7 @@ def _take_over_if_dead(folder: Path) -> None:
         return
     # A writer on this host would hold the lock if it lived: that we got it proves its death, whatever process
     # may have its number now. About other hosts the lock proves nothing.
-    if owner.host != socket.gethostname() and _is_alive_elsewhere(folder):
+    if not owner.shares_kernel and _is_alive_elsewhere(folder):
         raise BusyError(
             f"{folder} is being written by {owner}; if that process is gone, wait until it has given no "
             f"sign of life for {STALE_SECONDS:.0f} s"

@@ -3,7 +3,6 @@
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,13 @@ import xarray as xr
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
-from sparsight.instruments import Quantity
+from sparsight.instruments import NETWORK, Quantity
 from sparsight.measure import CavityChange, cavity_change
 from sparsight.recipe import Recipe
 from sparsight.store._level_files import StoredLevel, read_level, read_measures
 from sparsight.store._level_record import LevelRecord, read_record
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state
-
-NETWORK: Final = "network"
-"""Value of the column `layer` for quantities of the whole network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +97,8 @@ class Run:
         """Return the names of the layers that were measured."""
         for condition, replicate in self.directory.replicates():
             if self.directory.num_levels(condition, replicate):
-                measures = read_record(self.directory.level(condition, replicate, 0)).measures
-                return [layer for layer in measures if layer != NETWORK]
+                measured = read_record(self.directory.level(condition, replicate, 0)).measures
+                return [layer for layer in measured if layer != NETWORK]
         return []
 
     def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:

@@ -1,7 +1,7 @@
 """The run directory: every path in it, who may write to it, and what it contains."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,14 @@ from sparsight.store._containment import refuse_link, refuse_links
 from sparsight.store._environment import environment
 from sparsight.store._identity import identity_problem
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
-from sparsight.store._lock import OWNER, exclusive_writing, refuse_if_written
+from sparsight.store._lock import (
+    LOCK,
+    OWNER,
+    exclusive_writing,
+    refuse_if_written,
+    wait_for_workers,
+    working_in,
+)
 from sparsight.store._own_code import OWN_CODE, OwnFunction, RecordedFunction, read_own_code
 from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
 
@@ -71,22 +78,17 @@ class RunDirectory:
             existing._mend_environment()
             existing._set_damaged_own_code_aside()
             return existing
-        # The recipe is written last. A folder without it, but with what is written before it, belongs to a
-        # process that was killed in between.
-        if path.is_dir() and not all(
-            entry.name == ENVIRONMENT or is_temporary(entry) for entry in path.iterdir()
-        ):
+        if holds_others(path, ENVIRONMENT):
             raise InputError(f"{path} is not empty and holds no run: choose another --out")
-        directory = cls(path, recipe)
-        content = tomli_w.dumps(recipe.resolved()).encode()
         try:
             path.mkdir(parents=True, exist_ok=True)
-            remove_temporaries(path)
-            directory._record_environment(hashlib.sha256(content).hexdigest())
-            write_atomically(path / RECIPE, content)
+            # Two calls at once would remove each other's temporary files.
+            with exclusive_writing(path):
+                if not (path / RECIPE).exists():
+                    cls(path, recipe)._begin_run()
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
-        return directory
+        return cls.create(recipe, path)  # perhaps another process has made it, of another recipe
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -328,13 +330,40 @@ class RunDirectory:
             # Own lock first, then a look at the others: see `refuse_if_written`.
             for owner in self.path.glob(f"*/replicate_*/{OWNER}"):
                 refuse_if_written(owner.parent)
+            # The process before may have been killed, and its workers end a little later.
+            wait_for_workers(lock.parent for lock in self.path.glob(f"*/replicate_*/{LOCK}"))
+            yield
+
+    @contextmanager
+    def working_on(self, condition: str, replicates: Sequence[int]) -> Iterator[None]:
+        """Hold the locks of replicates in a worker of the process that holds the run; see `working_in`.
+
+        Raises
+        ------
+        BusyError
+            If a worker of a process that was killed does not end.
+        """
+        folders = [self.replicate(condition, number) for number in replicates]
+        for each in (folders[0].parent, *folders):
+            refuse_link(each)
+            refuse_link(each / LOCK)
+            # Not with their parents: a run that was moved away must not be made again.
+            each.mkdir(exist_ok=True)
+        with working_in(folders):
             yield
 
     @contextmanager
     def writing_replicate(
-        self, condition: str, replicate: int, on_lost: Callable[[], None] = lambda: None
+        self,
+        condition: str,
+        replicate: int,
+        on_lost: Callable[[], None] = lambda: None,
+        *,
+        wait: float = 0.0,
     ) -> Iterator[None]:
         """Hold the lock of one replicate, while other processes write to other replicates.
+
+        `wait` is how many seconds another process gets to end.
 
         Raises
         ------
@@ -346,9 +375,16 @@ class RunDirectory:
         refuse_link(folder)
         refuse_links(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with exclusive_writing(folder, on_lost):
+        with exclusive_writing(folder, on_lost, wait=wait):
             refuse_if_written(self.path)
             yield
+
+    def _begin_run(self) -> None:
+        remove_temporaries(self.path)
+        content = tomli_w.dumps(self.recipe.resolved()).encode()
+        # The recipe is written last: the folder is a run once it is there.
+        self._record_environment(hashlib.sha256(content).hexdigest())
+        write_atomically(self.path / RECIPE, content)
 
     def _record_environment(self, recipe_sha256: str) -> None:
         write_sealed(self.path / ENVIRONMENT, environment() | {"recipe_sha256": recipe_sha256})
@@ -376,6 +412,15 @@ class RunDirectory:
             return True  # nobody can tell, and `check` reports the damaged file
         recorded = facts.get("recipe_sha256")  # version 1 of the format records none
         return recorded is None or recipe_sha256 in (recorded, facts.get("next_recipe_sha256"))
+
+
+def holds_others(folder: Path, *names: str) -> bool:
+    """Return whether a folder holds anything but files of these names, locks and unfinished files.
+
+    One that does not is empty, or was begun by a process that was killed before it wrote what comes last.
+    """
+    own = {LOCK, OWNER, *names}
+    return folder.is_dir() and not all(entry.name in own or is_temporary(entry) for entry in folder.iterdir())
 
 
 def level_name(index: int) -> str:

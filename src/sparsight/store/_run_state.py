@@ -90,6 +90,9 @@ def run_state(directory: RunDirectory) -> RunState:
     except SparsightError as error:
         state = "newer" if isinstance(error, NewerFormatError) else "damaged"
         problem = str(error)
+    # Sealed, but not what a run records: only a file that somebody made by hand.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        state, problem = "damaged", f"its records contradict themselves ({type(error).__name__}: {error})"
     else:
         # Processes of a sweep hold locks of replicates, and none of the run as a whole.
         if any(map(writer_lives, [directory.path, *directory.path.glob("*/replicate_*")])):

@@ -60,7 +60,12 @@ def read_sealed(path: Path) -> dict[str, Any]:
         )
     # A flipped bit may have made 1 of the version's 2, or renamed the digest: either is enough to verify.
     is_sealed = version > 1 or _DIGEST in content
-    if is_sealed and content.pop(_DIGEST, None) != _digest(content):
+    try:
+        is_whole = not is_sealed or content.pop(_DIGEST, None) == _digest(content)
+    # 1e999 is read as infinity, which no writer of ours stores.
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error})") from None
+    if not is_whole:
         raise InputError(f"{path} is damaged: its {_DIGEST} is not that of its content")
     return dict(content)
 

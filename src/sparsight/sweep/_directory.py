@@ -8,15 +8,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
 from sparsight.errors import InputError
-from sparsight.store import RunDirectory, exclusive_writing, read_sealed, refuse_link, write_sealed
+from sparsight.store import (
+    RECIPE,
+    RunDirectory,
+    exclusive_writing,
+    holds_others,
+    read_sealed,
+    refuse_link,
+    write_sealed,
+)
 from sparsight.sweep._settings import Case
 
 _MANIFEST, _CASES = "sweep.json", "cases"
 _DIGITS = 12
 """Digits of a case's hash in the name of its folder: with 10⁴ cases two collide with probability 2·10⁻⁷."""
 
+_SECONDS_FOR_OTHERS = 60.0
+"""How long to wait for another call that makes the cases of the same sweep: thousands take a minute."""
+
 _State = Literal["finished", "failed", "begun", "new"]
+
+
+class _ListedCase(BaseModel, frozen=True):
+    folder: str = Field(pattern=r"^[^./\\][^/\\]*$")  # never a path that leads elsewhere
+    values: dict[str, Any]
+
+
+class _Manifest(BaseModel, frozen=True):
+    """The content of ``sweep.json``, which may come from somebody else."""
+
+    name: str
+    fields: list[str]
+    cases: list[_ListedCase]
+
+    @model_validator(mode="after")
+    def _has_every_value(self) -> "_Manifest":
+        for case in self.cases:
+            if not set(self.fields) <= case.values.keys():
+                raise ValueError(f"case {case.folder} lacks a value of a varied field")
+        return self
 
 
 @dataclass(frozen=True)
@@ -61,13 +94,17 @@ class SweepDirectory:
         if the cases return. `fields` are the dotted names of the varied fields. Raises `InputError` if the
         folder holds something else, or cannot be written.
         """
-        if path.is_dir() and any(path.iterdir()) and not (path / _MANIFEST).is_file():
+        if not (path / _MANIFEST).is_file() and holds_others(path):
             raise InputError(f"{path} is not empty and holds no sweep: choose another --out")
         sweep = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             refuse_link(path / _CASES)
-            with exclusive_writing(path):  # two calls at once would lose each other's cases from the list
+            # Two calls at once would lose each other's cases from the list: the second waits for the first.
+            with exclusive_writing(path, wait=_SECONDS_FOR_OTHERS):
+                if not (path / _MANIFEST).is_file():
+                    # First of all: should this process be killed, the folder is known to be a sweep.
+                    write_sealed(path / _MANIFEST, {"name": name, "fields": list(fields), "cases": []})
                 listed = [{"folder": sweep._adopt(case), "values": case.values} for case in cases]
                 content = {"name": name, "fields": list(fields), "cases": listed}
                 write_sealed(path / _MANIFEST, content)
@@ -87,9 +124,14 @@ class SweepDirectory:
         path = self.path / _MANIFEST
         try:
             content = read_sealed(path)
-            return {key: content[key] for key in ("name", "fields", "cases")}
-        except (InputError, KeyError) as error:
+        except InputError as error:
             raise InputError(f"{self.path} holds no sweep: {error}") from None
+        try:
+            return _Manifest.model_validate(content, strict=True).model_dump()
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "it"
+            raise InputError(f"{path} is damaged: {place}: {first['msg']}; put the original back") from None
 
     def cases(self) -> list[StoredCase]:
         """Return the cases, in the order of the sweep file."""
@@ -127,13 +169,15 @@ class SweepDirectory:
         known = sorted((self.path / _CASES).glob(f"*-{digest}"))
         if known:
             refuse_link(known[0])
+        if known and (known[0] / RECIPE).exists():
             directory = RunDirectory.open(known[0])
             if directory.recipe.identity() != case.recipe.identity():
                 raise InputError(f"{known[0]} was made by another recipe: choose another --out")
             directory.refuse_other_settings()
             directory.extend(case.recipe.replicates)  # never fewer: what is there stays
             return known[0].name
-        folder = f"{case.recipe.name}-{digest}"
+        # One without a recipe was begun by a process that was killed.
+        folder = known[0].name if known else f"{case.recipe.name}-{digest}"
         RunDirectory.create(case.recipe, self.path / _CASES / folder)
         return folder
 

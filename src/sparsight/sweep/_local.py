@@ -2,26 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from joblib import Parallel, delayed
 
 from sparsight.run import (
     Execution,
     Placement,
     Size,
+    WorkerDeath,
+    Workers,
     check_conditions,
     check_mask_sources,
     check_same_code,
     note_environment,
     note_same_code,
     place,
-    start_workers,
+    request_stop,
+    stop_request_in,
     stopping_on_signals,
 )
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
-from sparsight.sweep._replicate import Outcome, run_replicate
+from sparsight.sweep._replicate import Outcome, lost, run_replicate
 from sparsight.sweep._settings import Case, default_folder, load_sweep
 
 
@@ -59,12 +61,12 @@ class SweepPlan:
             directory.note_placement(asdict(placement))
 
 
-def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -> SweepPlan:
+def plan_sweep(path: str | Path, out: str | Path | None = None, *, runs_here: bool = True) -> SweepPlan:
     """Read a sweep file, check every case, and only then make or extend the folder of the sweep.
 
     Parameters
     ----------
-    out : Path, optional
+    out : str or Path, optional
         The folder. Default ``sweeps/<name>``.
     runs_here : bool
         Whether the sweep will run on this machine, which then needs the devices.
@@ -84,7 +86,7 @@ def plan_sweep(path: Path, out: Path | None = None, *, runs_here: bool = True) -
     for case in cases:
         check_mask_sources(case.recipe)
     directory = SweepDirectory.create(
-        out or default_folder(settings), settings.name, settings.fields(), cases
+        Path(out or default_folder(settings)), settings.name, settings.fields(), cases
     )
     return SweepPlan(directory, cases, size, [condition.device for condition, _ in conditions])
 
@@ -93,7 +95,7 @@ def run_sweep(
     plan: SweepPlan,
     *,
     jobs: int | None = None,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     checkpoint_seconds: float = 60.0,
     accept_changes: bool = False,
     on_replicate: Callable[[Outcome], None] | None = None,
@@ -123,23 +125,23 @@ def run_sweep(
     outcomes: list[Outcome] = []
     # Workers write to many run directories, and other processes may write to the same ones: the request to
     # stop gets a folder that belongs to this call alone.
-    with TemporaryDirectory() as folder, stopping_on_signals(Path(folder)):
+    with TemporaryDirectory() as folder, stopping_on_signals(request := stop_request_in(Path(folder))):
         execution = Execution(
             threads=placement.threads,
-            plugins=tuple(plugins),
+            plugins=tuple(map(Path, plugins)),
             checkpoint_seconds=checkpoint_seconds,
-            stop_folder=Path(folder),
+            stop_request=request,
             accept_changes=accept_changes,
         )
-        start_workers(placement.jobs)
-        for wave in _in_waves(plan.directory, replicates):
-            work = Parallel(n_jobs=placement.jobs, return_as="generator_unordered")(
-                delayed(run_replicate)(plan.directory.path, replicate, execution) for replicate in wave
-            )
-            for outcome in work:
-                outcomes.append(outcome)
-                if on_replicate is not None:
-                    on_replicate(outcome)
+        work = partial(run_replicate, plan.directory.path, execution)
+        with Workers(placement.jobs, work) as workers:
+            for wave in _in_waves(plan.directory, replicates):
+                ends = workers.work_through(wave, on_error=lambda: request_stop(request))
+                for replicate, end in ends:
+                    outcome = lost(plan.directory, replicate, end) if isinstance(end, WorkerDeath) else end
+                    outcomes.append(outcome)
+                    if on_replicate is not None:
+                        on_replicate(outcome)
     return outcomes
 
 

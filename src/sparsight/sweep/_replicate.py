@@ -8,10 +8,22 @@ from typing import Literal
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import BusyError, InputError
-from sparsight.run import Execution, Group, load_plugins, request_stop, run_replicates
+from sparsight.run import (
+    HOW_TO_USE_LESS,
+    Execution,
+    Group,
+    WorkerDeath,
+    exit_if_orphaned,
+    lacks_memory,
+    load_plugins,
+    request_stop,
+    run_replicates,
+)
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory, state_of
 
 _ERROR = "error.txt"
+_SECONDS_FOR_ORPHANS = 2.0
+"""How long to wait for the worker of a sweep that was killed just now: it ends within a second."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,18 @@ class Outcome:
     message: str = ""
 
 
-def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -> Outcome:
+def lost(sweep: SweepDirectory, replicate: CaseReplicate, death: WorkerDeath) -> Outcome:
+    """Return the outcome of a replicate whose worker died: what happened, what is kept, and what helps."""
+    num_levels = sweep.case(replicate.case).num_levels(replicate.condition, replicate.replicate)
+    return Outcome(
+        replicate,
+        "error",
+        f"{death}; its {num_levels} stored levels are whole, and the same command goes on from there "
+        f"({HOW_TO_USE_LESS})",
+    )
+
+
+def run_replicate(sweep: Path, execution: Execution, replicate: CaseReplicate) -> Outcome:
     """Run one replicate from where it was left; skip it if it has ended, or if another process has it.
 
     An error ends this replicate only: it is reported in the outcome and in the replicate's folder.
@@ -43,10 +66,11 @@ def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -
     traceback_file = directory.replicate(*key) / _ERROR
 
     def stop() -> None:
-        request_stop(execution.stop_folder, execution.owner_pid)
+        request_stop(execution.stop_request)
 
     try:
-        with directory.writing_replicate(*key, on_lost=stop):
+        with directory.writing_replicate(*key, on_lost=stop, wait=_SECONDS_FOR_ORPHANS):
+            exit_if_orphaned(execution.owner_pid)
             traceback_file.unlink(missing_ok=True)
             # Asked for only now, with the lock: another process may have finished it since the plan was made.
             if state_of(directory, *key) not in ("finished", "failed"):
@@ -56,6 +80,8 @@ def run_replicate(sweep: Path, replicate: CaseReplicate, execution: Execution) -
     except BusyError as error:
         return Outcome(replicate, "busy", str(error))
     except Exception as error:  # whatever it is, the other replicates continue
+        if lacks_memory(error):
+            return lost(SweepDirectory(sweep), replicate, WorkerDeath.for_want_of_memory())
         with suppress(OSError, InputError):  # perhaps the disk is full, or the folder a link
             content = traceback.format_exc().encode(errors="backslashreplace")
             write_atomically(traceback_file, content, inside=directory.path)

@@ -128,13 +128,14 @@ class Case:
     values: dict[str, Any]
 
 
-def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
+def load_sweep(path: str | Path) -> tuple[SweepSettings, list[Case]]:
     """Read a sweep file, make its cases, and validate the recipe of each of them.
 
     The path of the recipe is relative to the sweep file. A case whose recipe equals that of an earlier one is
     left out. Raises `InputError` if the file cannot be read, one of its fields is wrong, or a case does not
     make a valid recipe; the message names file, case and field.
     """
+    path = Path(path)
     settings = _read_settings(path)
     is_shipped = settings.recipe in shipped_recipes()
     base, _ = recipe_values(settings.recipe if is_shipped else path.parent / settings.recipe)
@@ -153,7 +154,7 @@ def load_sweep(path: Path) -> tuple[SweepSettings, list[Case]]:
     return settings, list(cases.values())
 
 
-def folder_of(path: Path) -> Path:
+def folder_of(path: str | Path) -> Path:
     """Return the folder of a sweep, given that folder or the sweep's file.
 
     Raises
@@ -161,6 +162,7 @@ def folder_of(path: Path) -> Path:
     InputError
         If it is neither.
     """
+    path = Path(path)
     return path if path.is_dir() else default_folder(_read_settings(path))
 
 

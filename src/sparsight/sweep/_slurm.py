@@ -27,6 +27,15 @@ seconds, but a step of a large network may be under way, and a shared file syste
 
 _RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT", "SUSPENDED"}
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_MENDS = {
+    "wckey": "--sbatch wckey=NAME names one that this site knows; none is sent otherwise",
+    "account": "--sbatch account=NAME names one that you may use",
+    "qos": "--sbatch qos=NAME names one that you may use",
+    "partition": "--partition NAME names one of sinfo's",
+    "time limit": "--time asks for less",
+}
+"""What Slurm's refusals speak of → which option mends that."""
+
 _IDS_A_CALL = 500
 """Job numbers in one call of ``scancel``: a command line may not become arbitrarily long."""
 
@@ -35,7 +44,7 @@ def submit_jobs(
     plan: SweepPlan,
     options: SlurmOptions,
     *,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[str | Path] = (),
     checkpoint_seconds: float = 600.0,
     accept_changes: bool = False,
 ) -> dict[str, list[CaseReplicate]]:
@@ -75,7 +84,7 @@ def submit_jobs(
             work_on,
             sweep=directory.path.resolve(),  # a job starts in another folder
             threads=threads,
-            plugins=tuple(path.resolve() for path in plugins),
+            plugins=tuple(Path(path).resolve() for path in plugins),
             checkpoint_seconds=checkpoint_seconds,
             accept_changes=accept_changes,
         )
@@ -182,8 +191,8 @@ def _submit_array(
             submitted = [executor.submit(work, tuple(replicates)) for replicates in array]
     except (subprocess.CalledProcessError, submitit.core.utils.FailedJobError, RuntimeError) as error:
         raise InputError(
-            f"Slurm refused an array of {len(array)} jobs: {_reason(error)}; the same command submits what "
-            "is missing (see --at-once and --replicates-per-job)"
+            f"Slurm refused an array of {len(array)} jobs: {_reason(error)}; {_mend(_reason(error))}the same "
+            "command submits what is missing (see --at-once and --replicates-per-job)"
         ) from None
     return {job.job_id: list(replicates) for job, replicates in zip(submitted, array, strict=True)}
 
@@ -210,7 +219,8 @@ def _parameters(name: str, num_jobs: int, threads: int, options: SlurmOptions) -
         "srun_args": [f"--cpus-per-task={options.cpus}"],  # since 22.05 srun does not take it from sbatch
         "additional_parameters": extra,
     }
-    return {key: value for key, value in parameters.items() if value is not None}
+    # Left to itself, submitit sends a wckey of its own, which sites that keep wckeys refuse.
+    return {key: value for key, value in parameters.items() if value is not None} | {"wckey": None}
 
 
 def _largest_array() -> int:
@@ -235,6 +245,11 @@ def _slurm(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     except subprocess.SubprocessError as error:
         raise InputError(f"{shlex.join(command[:3])} failed: {_reason(error)}") from None
+
+
+def _mend(reason: str) -> str:
+    """Return the option that mends what Slurm refuses, for a message; empty if none is known."""
+    return "".join(f"{mend}; " for word, mend in _MENDS.items() if word in reason.lower())
 
 
 def _reason(error: Exception) -> str:

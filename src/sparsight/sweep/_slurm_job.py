@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sparsight.printable import printable
-from sparsight.run import Execution, Interrupted, load_plugins, stopping_on_signals
+from sparsight.run import Execution, Interrupted, load_plugins, stop_request_in, stopping_on_signals
 from sparsight.store import CHECKPOINT
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._replicate import run_replicate
@@ -34,16 +34,16 @@ def work_on(
     before = _traces(sweep, replicates)
     ends: list[str] = []
     try:
-        with TemporaryDirectory() as folder, stopping_on_signals(Path(folder)):
+        with TemporaryDirectory() as folder, stopping_on_signals(request := stop_request_in(Path(folder))):
             execution = Execution(
                 threads=threads,
                 plugins=tuple(plugins),
                 checkpoint_seconds=checkpoint_seconds,
-                stop_folder=Path(folder),
+                stop_request=request,
                 accept_changes=accept_changes,
             )
             for replicate in replicates:
-                outcome = run_replicate(sweep, replicate, execution)
+                outcome = run_replicate(sweep, execution, replicate)
                 print(printable(f"{replicate}: {outcome.end} {outcome.message}"), flush=True)
                 ends.append(outcome.end)
     except Interrupted as interruption:

@@ -167,14 +167,10 @@ def test_hostile_array_headers_are_damage(tmp_path, header, refused):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"train_labels": np.array([0, 2**40] * 20)},
-            "train_labels hold 1099511627776; labels are class numbers",
-        ),
         ({"train_inputs": np.full((40, 1, 4), 1e300)}, r"train_inputs hold 1e\+300; up to 1e\+18"),
     ],
 )
-def test_numbers_that_would_become_large_networks_or_infinite_pixels_are_refused(tmp_path, changes, message):
+def test_numbers_that_would_become_infinite_pixels_are_refused(tmp_path, changes, message):
     arrays = {
         "train_inputs": np.random.default_rng(0).normal(size=(40, 1, 4)),
         "train_labels": np.arange(40) % 2,

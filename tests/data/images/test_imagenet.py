@@ -93,22 +93,43 @@ def test_classes_are_merged(folder):
     with pytest.raises(InputError, match="both given; give one"):
         imagenet32(folder=str(folder), groups_file=str(groups), num_groups=3, seed=0)
     groups.write_text("0 1 2")
-    with pytest.raises(InputError, match="holds 3 numbers, 0 to 2; 1000 from 0 to 999"):
+    with pytest.raises(InputError, match="holds 3 numbers, 0 to 2; 1000 from 0 to 1000"):
         imagenet32(folder=str(folder), groups_file=str(groups), seed=0)
     with pytest.raises(InputError, match="cannot be read"):
         imagenet32(folder=str(folder), groups_file=str(folder / "absent"), seed=0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ", ", "\n", " ", ",\n"])
+def test_groups_are_read_as_the_ancestors_and_as_spreadsheets_write_them(folder, separator, encoding):
+    plain = imagenet32(folder=str(folder), seed=0)
+    groups = folder / "classes.dat"
+    groups.write_text(separator.join(str(c % 4) for c in range(1000)) + "\n", encoding=encoding)
+    task = imagenet32(folder=str(folder), groups_file=str(groups), seed=0)
+    np.testing.assert_array_equal(task.train_labels, plain.train_labels % 4)
+    assert "label_map" not in task.card
+
+
+def test_super_classes_from_1_or_with_gaps_are_numbered_from_0(folder):
+    plain = imagenet32(folder=str(folder), seed=0)
+    groups = folder / "groups.txt"
+    groups.write_text(" ".join(str((7, 1, 9)[c % 3]) for c in range(1000)))
+    task = imagenet32(folder=str(folder), groups_file=str(groups), seed=0)
+    assert task.num_classes == 3
+    np.testing.assert_array_equal(task.train_labels, np.array([1, 0, 2])[plain.train_labels % 3])
+    assert task.card["label_map"] == {"1": 0, "7": 1, "9": 2}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "holds 0 numbers"),
-        (" ".join(["0"] * 999 + ["1000"]), "numbers, 0 to 1000; 1000 from 0 to 999 are needed"),
+        (" ".join(["0"] * 999 + ["1001"]), "numbers, 0 to 1001; 1000 from 0 to 1000 are needed"),
         (" ".join(["0"] * 999 + ["-1"]), "numbers, -1 to 0;"),
-        (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 999 are needed"),
+        (" ".join(["0"] * 999 + ["9" * 30]), "from 0 to 1000 are needed"),
         ("0.5 " * 1000, "whole numbers are needed"),
         ("0 " * 1000, "names only one super-class"),
-        ("1 " * 10**6, "at most 65536 are read there"),
+        ("1 " * 10**6, "at most 131072 are read there"),
     ],
     ids=["empty", "too large", "negative", "huge", "fractions", "one", "long"],
 )

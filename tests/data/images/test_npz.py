@@ -47,9 +47,11 @@ def test_bytes_stay_bytes(tmp_path):
         ({"train_inputs": np.full((40, 2, 3, 4), np.nan)}, "hold NaN or infinite pixels"),
         ({"train_inputs": np.zeros((40, 12))}, r"\(n, channels, length\)"),
         ({"train_inputs": np.zeros((40, 2, 3, 4), np.int64)}, "floats or uint8 are allowed"),
-        ({"train_labels": np.zeros(40)}, "whole numbers, one for each of the 40 inputs"),
+        ({"train_labels": np.arange(40) + 0.5}, "train_labels hold 0.5; class labels are whole numbers"),
+        ({"train_labels": np.arange(30)}, "one for each of the 40 samples"),
+        ({"test_labels": np.arange(10)}, "test_labels hold 3, 4, .*every class needs training samples"),
         ({"train_labels": np.zeros(40, np.int64), "test_labels": np.zeros(10, np.int64)}, "only one class"),
-        ({"train_labels": np.arange(40) - 1}, "labels run from -1"),
+        ({"train_labels": np.resize(["a", "b", "c"], 40)}, "both must be numbers or both strings"),
         ({"train_inputs": np.ones((40, 2, 3, 4))}, "channel 0 of the training inputs is constant"),
         ({"test_inputs": np.zeros((10, 2, 3, 4), np.uint8)}, "the same dtype"),
         ({"train_labels": np.array([None] * 40)}, "holds Python objects"),
@@ -85,6 +87,62 @@ def test_files_that_are_not_there_or_no_npz_are_named(tmp_path):
     np.savez(tmp_path / "half.npz", train_inputs=np.zeros(3))
     with pytest.raises(InputError, match="has no array 'train_labels'; it needs train_inputs, train_labels"):
         npz(path=str(tmp_path / "half.npz"), seed=0)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[1, 2, 3], [-1, 0, 7], [0.0, 5.0, 2**40], ["cat", "dog", "eel"], [b"cat", b"dog", b"eel"]],
+    ids=["from 1", "gaps", "floats", "text", "bytes"],
+)
+def test_labels_are_numbered_from_0_and_the_card_keeps_the_map(tmp_path, names):
+    labels = {
+        "train_labels": np.array(names)[np.arange(40) % 3],
+        "test_labels": np.array(names)[:2].repeat(5),
+    }
+    task = npz(path=written(tmp_path, **labels), seed=0)
+    assert task.num_classes == 3
+    np.testing.assert_array_equal(task.train_labels, np.arange(40) % 3)
+    np.testing.assert_array_equal(task.test_labels, np.repeat([0, 1], 5))
+    assert list(task.card["label_map"].values()) == [0, 1, 2]
+
+
+def test_one_hot_rows_are_labels_and_labels_that_stay_have_no_map(tmp_path):
+    plain = npz(path=written(tmp_path), seed=0)
+    assert "label_map" not in plain.card
+    rows = {"train_labels": np.eye(3)[np.arange(40) % 3], "test_labels": np.eye(3)[np.arange(10) % 3]}
+    np.testing.assert_array_equal(npz(path=written(tmp_path, **rows), seed=0).test_labels, plain.test_labels)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, -1e12])
+def test_values_far_from_0_are_standardised_before_they_lose_their_digits(tmp_path, offset):
+    plain = arrays()
+    shifted = {name: offset + plain[name] for name in ("train_inputs", "test_inputs")}
+    task = npz(path=written(tmp_path, **shifted), seed=0)
+    axes = (0, 2, 3)
+    mean, sd = (getattr(plain["train_inputs"], what)(axis=axes, keepdims=True) for what in ("mean", "std"))
+    rounding = 4 * np.spacing(abs(offset)) + 1e-6
+    for name, found in (("train_inputs", task.train_inputs), ("test_inputs", task.test_inputs)):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, (plain[name] - mean) / sd, rtol=1e-5, atol=rounding)
+
+
+def test_a_constant_far_from_0_is_constant(tmp_path):
+    with pytest.raises(InputError, match="channel 0 of the training inputs is constant"):
+        npz(path=written(tmp_path, train_inputs=np.full((40, 2, 3, 4), 1e9 + 0.1)), seed=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("largest", [1.0, 60000.0])
+def test_float16_is_read_as_the_same_values_in_float32_without_warnings(tmp_path, largest):
+    plain = arrays()
+    half = {
+        name: (largest * plain[name] / np.abs(plain[name]).max()).astype(np.float16)
+        for name in ("train_inputs", "test_inputs")
+    }
+    task = npz(path=written(tmp_path, **half), seed=0)
+    single = {name: values.astype(np.float32) for name, values in half.items()}
+    expected = npz(path=written(tmp_path, **single), seed=0)
+    np.testing.assert_array_equal(task.train_inputs, expected.train_inputs)
 
 
 @pytest.mark.parametrize(

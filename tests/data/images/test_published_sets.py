@@ -3,16 +3,22 @@ import tarfile
 
 import pytest
 
-from sparsight.data.images import _published_sets as published_sets
-from sparsight.data.images._published_sets import unpack_batches
+from sparsight.data import PUBLISHED, SOURCES
+from sparsight.data.images._published_sets import MEMBERS, unpack
 from sparsight.errors import InputError
 
 BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+SMALL = dict.fromkeys(BATCHES, range(100, 101))
 
 
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch):
-    monkeypatch.setattr(published_sets, "_CIFAR_BATCH_BYTES", 100)
+def unpack_batches(archive, folder):
+    unpack(archive, folder, SMALL)
+
+
+def test_whatever_can_be_downloaded_is_a_source_of_that_name():
+    assert PUBLISHED.keys() <= set(SOURCES)
+    archives = {file.name for files in PUBLISHED.values() for file in files if ".tar" in file.name}
+    assert archives == MEMBERS.keys()
 
 
 def write_archive(path, members):
@@ -51,3 +57,17 @@ def test_batches_of_another_size_or_damaged_archives_are_refused(tmp_path):
     (tmp_path / "cut.tar.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="cannot be unpacked"):
         unpack_batches(tmp_path / "cut.tar.gz", tmp_path)
+
+
+def test_the_files_of_cifar100_are_unpacked_with_the_names_of_its_classes(tmp_path):
+    members = {
+        name: range(10, 12) if name.endswith(".bin") else sizes
+        for name, sizes in MEMBERS["cifar-100-binary.tar.gz"].items()
+    }
+    content = {"train.bin": b"x" * 11, "test.bin": b"y" * 10, "fine_label_names.txt": b"apple\n"}
+    files = [(tarfile.TarInfo(f"cifar-100-binary/{name}"), each) for name, each in content.items()]
+    with pytest.raises(InputError, match="does not hold coarse_label_names.txt"):
+        unpack(write_archive(tmp_path / "a.tar.gz", files), tmp_path, members)
+    names = (tarfile.TarInfo("cifar-100-binary/coarse_label_names.txt"), b"fruit\n")
+    unpack(write_archive(tmp_path / "a.tar.gz", [*files, names]), tmp_path, members)
+    assert (tmp_path / "train.bin").read_bytes() == b"x" * 11

@@ -1,6 +1,7 @@
 """Batch files of CIFAR and downsampled ImageNet: one array of images and one of labels."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,18 +10,20 @@ from sparsight.errors import InputError
 _MAX_LABEL = 2**31
 
 
-def batch_arrays(batch: object, path: Path, num_pixels: int) -> tuple[np.ndarray, np.ndarray]:
+def batch_arrays(
+    batch: object, path: Path, num_pixels: int, labels_name: str = "labels"
+) -> tuple[np.ndarray, np.ndarray]:
     """Return images (n, num_pixels) of uint8 and labels (n,) of int64 of a batch; `path` is for messages.
 
-    The batch is a dictionary with an array ``data`` and an array or list ``labels``. Its keys are strings or,
+    The batch is a dictionary with an array ``data`` and an array or list of labels. Its keys are strings or,
     from python 2, bytes.
     """
     if not isinstance(batch, dict):
-        raise InputError(f"{path} is not a dictionary with data and labels; is it another file?")
-    images, labels = (batch.get(name, batch.get(name.encode())) for name in ("data", "labels"))
+        raise InputError(f"{path} is not a dictionary with data and {labels_name}; is it another file?")
+    images, labels = (entry(batch, name) for name in ("data", labels_name))
     if images is None or labels is None:
         found = ", ".join(sorted(map(ascii, batch)))
-        raise InputError(f"{path} has no data and labels, but {found:.100}; is it another file?")
+        raise InputError(f"{path} has no data and {labels_name}, but {found:.100}; is it another file?")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (num_pixels,):
         raise InputError(f"{path}: data are {_description(images)}; uint8 (n, {num_pixels}) is needed")
     # Only a flat list becomes an array: there is no bound on the size to which a nested one would unpack.
@@ -33,6 +36,11 @@ def batch_arrays(batch: object, path: Path, num_pixels: int) -> tuple[np.ndarray
             f"{len(images)} images (at least one) is needed"
         )
     return images, labels.astype(np.int64)
+
+
+def entry(batch: dict[Any, Any], name: str) -> Any:
+    """Return an entry of a batch, whose key is a string or, from python 2, bytes; None if there is none."""
+    return batch.get(name, batch.get(name.encode()))
 
 
 def check_labels(labels: np.ndarray, path: Path, lowest: int, highest: int) -> None:

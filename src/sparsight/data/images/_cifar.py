@@ -1,5 +1,6 @@
 """CIFAR-10 from a folder that the user names: the python or the binary version."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from sparsight.data.images._standardise import Subset, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
+from sparsight.regular_files import open_regular
 
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
 NUM_TRAIN, NUM_TEST = 50_000, 10_000
 _DEFAULT_FOLDER = "cifar10"
 _FOLDERS = ("", "cifar-10-batches-py", "cifar-10-batches-bin")
-_NUM_PIXELS = 3 * 32 * 32
+NUM_PIXELS = 3 * 32 * 32
 
 
 @data_source("cifar10")
@@ -77,22 +79,27 @@ def _read_all(paths: list[Path], num_images: int) -> tuple[np.ndarray, np.ndarra
 
 def _read_batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if path.suffix == ".bin":
-        images, labels = _read_binary(path)
+        images, label_bytes = read_binary(path, num_label_bytes=1, most_rows=NUM_TRAIN)
+        labels = label_bytes[:, 0]
     else:
-        images, labels = batch_arrays(read_restricted_pickle(path), path, _NUM_PIXELS)
+        images, labels = batch_arrays(read_restricted_pickle(path), path, NUM_PIXELS)
     check_labels(labels, path, 0, 9)
     return np.ascontiguousarray(images).reshape(-1, 3, 32, 32), labels
 
 
-def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read rows of one label byte and the pixels; the size is checked before anything is read."""
-    row = 1 + _NUM_PIXELS
-    with reading(path):
-        size = path.stat().st_size
-        if not size or size % row or size > row * NUM_TRAIN:
+def read_binary(path: Path, *, num_label_bytes: int, most_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels, uint8 (n, 3072), and labels, int64 (n, num_label_bytes), of rows of labels and pixels.
+
+    The size is checked before anything is read.
+    """
+    row = num_label_bytes + NUM_PIXELS
+    with reading(path), open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if not size or size % row or size > row * most_rows:
             raise InputError(
-                f"{path} has {size} bytes, not a multiple of {row} up to {row * NUM_TRAIN}: "
+                f"{path} has {size} bytes, not a multiple of {row} up to {row * most_rows}: "
                 "it is truncated or another file, get it again"
             )
-        rows = np.fromfile(path, dtype=np.uint8).reshape(-1, row)
-    return rows[:, 1:], rows[:, 0].astype(np.int64)
+        content = file.read(size)  # no more, should it grow meanwhile
+    rows = np.frombuffer(content, dtype=np.uint8).reshape(-1, row)
+    return rows[:, num_label_bytes:], rows[:, :num_label_bytes].astype(np.int64)

@@ -11,6 +11,7 @@ from numpy.lib import format as npy_format
 from pydantic import Field
 
 from sparsight.atomic import open_atomically, remove_temporaries
+from sparsight.data._given_labels import facts_of_map
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._batches import batch_arrays, check_labels
@@ -22,13 +23,14 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.pickles import read_restricted_pickle
 from sparsight.regular_files import read_regular
+from sparsight.text_encoding import decoded_text
 
 TRAIN_FILES = tuple(f"train_data_batch_{number}" for number in range(1, 11))
 TEST_FILES = ("val_data",)
 _NUM_CLASSES = 1000
 NUM_TRAIN, NUM_TEST = 1_281_167, 50_000
 _MAX_BATCH_BYTES = 2**32
-_MAX_GROUPS_BYTES = 2**16
+_MAX_GROUPS_BYTES = 2**17
 
 _Groups = Annotated[int, Field(ge=2, le=_NUM_CLASSES)]
 
@@ -53,7 +55,9 @@ def imagenet32(
     num_groups : int, optional
         Merge classes: class c (from 0) becomes c modulo num_groups.
     groups_file : str, optional
-        Merge classes: a text file of 1000 whole numbers from 0, the super-class of each class.
+        Merge classes: a text file of 1000 whole numbers, separated by spaces, lines or commas, the
+        super-class of each class. Super-classes are numbered 0, 1, … in sorted order; the card keeps the map
+        if that changes them.
     num_train, num_test : int, optional
         A random subset, drawn from the seed, held in memory. Default: all, memory-mapped.
     seed : int
@@ -99,13 +103,16 @@ def _downsampled(name: str, size: int, folder: str, groups: np.ndarray, subset: 
     )
     train_images, train_labels = converted(paths[:-1], size, NUM_TRAIN)
     test_images, test_labels = converted(paths[-1:], size, NUM_TEST)
+    # Super-classes numbered from 1 or with gaps would leave outputs of the network without a class.
+    names, groups = np.unique(groups, return_inverse=True)
+    facts = facts_of_map({str(name): number for number, name in enumerate(names.tolist())})
     return image_task(
         name=name,
         geometry=Geometry(3, (size, size)),
-        num_classes=int(groups.max()) + 1,
+        num_classes=len(names),
         train=(train_images, groups[train_labels]),
         test=(test_images, groups[test_labels]),
-        card={"source": f"{name} in {folder}", "licence": "ImageNet's terms of access"},
+        card={"source": f"{name} in {folder}", "licence": "ImageNet's terms of access", **facts},
         subset=subset,
     )
 
@@ -205,15 +212,16 @@ def _class_groups(num_groups: int | None, groups_file: str | None) -> np.ndarray
     with reading(f"data.groups_file {groups_file!r}"):
         content = read_regular(Path(groups_file), _MAX_GROUPS_BYTES)
     try:
-        numbers = [int(word) for word in content.decode().split()]
+        numbers = [int(word) for word in decoded_text(content).replace(",", " ").split()]
     except ValueError as error:
         raise InputError(
-            f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed"
+            f"data.groups_file {groups_file!r} cannot be read ({error!s:.80}): whole numbers are needed, "
+            "separated by spaces, lines or commas"
         ) from None
-    if len(numbers) != _NUM_CLASSES or not all(0 <= number < _NUM_CLASSES for number in numbers):
+    if len(numbers) != _NUM_CLASSES or not all(0 <= number <= _NUM_CLASSES for number in numbers):
         raise InputError(
             f"data.groups_file {groups_file!r} holds {len(numbers)} numbers, {min(numbers, default=None)} to "
-            f"{max(numbers, default=None)}; {_NUM_CLASSES} from 0 to {_NUM_CLASSES - 1} are needed"
+            f"{max(numbers, default=None)}; {_NUM_CLASSES} from 0 to {_NUM_CLASSES} are needed"
         )
     if len(set(numbers)) < 2:
         raise InputError(

@@ -9,16 +9,14 @@ from numpy.lib import format as npy_format
 from pydantic import Field
 
 from sparsight.data._arrays import Reading, channels_first, geometry_of
+from sparsight.data._given_labels import facts_of_map, numbered_labels
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._idx import DEFLATE_RATIO
-from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, image_task
+from sparsight.data.images._standardise import LARGEST_PIXEL, Subset, exact_floats, image_task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.regular_files import open_regular
-
-_MAX_CLASSES = 2**16
-"""Larger labels are mistakes, or would make a network too large for any machine."""
 
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATE_RATIO}
 _ARRAYS = ("train_inputs", "train_labels", "test_inputs", "test_labels")
@@ -42,8 +40,9 @@ def npz(
     ----------
     path : str
         Holds the arrays ``train_inputs`` and ``test_inputs``, float or uint8 of shape (n, channels,
-        length) or (n, channels, height, width), and ``train_labels`` and ``test_labels``, whole numbers
-        from 0. Inputs are standardised per channel with training statistics.
+        length) or (n, channels, height, width), and ``train_labels`` and ``test_labels``: whole numbers from
+        anywhere, bool, text or one-hot rows. Classes are numbered 0, 1, … in sorted order; the card keeps the
+        map if that changes labels. Inputs are standardised per channel with training statistics.
     wraps : bool
         Whether opposite borders touch.
     channels : int, optional
@@ -66,22 +65,24 @@ def npz(
         shape of the inputs can be read in two ways.
     """
     arrays = read_npz(Path(path), _ARRAYS, max_bytes)
-    train, test = (_checked_split(path, split, arrays) for split in ("train", "test"))
-    if train[0].dtype != test[0].dtype:
+    train, test = (_checked_inputs(path, split, arrays) for split in ("train", "test"))
+    if train.dtype != test.dtype:
         raise InputError(f"{path}: train_inputs and test_inputs must have the same dtype")
-    geometry = _geometry(path, train[0].shape, channels, channels_last, wraps)
+    geometry = _geometry(path, train.shape, channels, channels_last, wraps)
     reading = Reading(geometry=geometry, channels_last=channels_last)
-    train, test = (
-        (_arranged(path, split, inputs, geometry, reading), labels)
-        for split, (inputs, labels) in (("train", train), ("test", test))
+    labels, label_map = numbered_labels(
+        arrays["train_labels"],
+        arrays["test_labels"],
+        (len(train), len(test)),
+        names=(f"{path}: train_labels", f"{path}: test_labels"),
     )
     return image_task(
         name=Path(path).stem,
         geometry=geometry,
-        num_classes=max(int(train[1].max()) + 1, 2),
-        train=train,
-        test=test,
-        card={"source": path, "licence": "the user's own"},
+        num_classes=max(len(label_map), 2),
+        train=(_arranged(path, "train", train, geometry, reading), labels[0]),
+        test=(_arranged(path, "test", test, geometry, reading), labels[1]),
+        card={"source": path, "licence": "the user's own", **facts_of_map(label_map)},
         subset=Subset(num_train, num_test, seed),
     )
 
@@ -106,9 +107,9 @@ def _arranged(path: str, split: str, inputs: np.ndarray, geometry: Geometry, rea
         raise InputError(f"{path}: {split}_{error}") from None
 
 
-def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs of float32 or uint8 and labels of int64, after checking what `Task` would not explain."""
-    inputs, labels = arrays[f"{split}_inputs"], arrays[f"{split}_labels"]
+def _checked_inputs(path: str, split: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Return inputs as uint8, float32 or float64, after checking what `Task` would not explain."""
+    inputs = arrays[f"{split}_inputs"]
     where = f"{path}: {split}_inputs"
     if inputs.ndim not in (3, 4) or not inputs.size:
         raise InputError(
@@ -119,21 +120,12 @@ def _checked_split(path: str, split: str, arrays: dict[str, np.ndarray]) -> tupl
         raise InputError(f"{where} have dtype {inputs.dtype}; floats or uint8 are allowed")
     if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
         raise InputError(f"{where} hold NaN or infinite pixels; remove those samples")
-    if labels.dtype.kind not in "iu" or labels.shape != inputs.shape[:1]:
-        raise InputError(
-            f"{path}: {split}_labels are {labels.dtype}{labels.shape}; "
-            f"whole numbers, one for each of the {len(inputs)} inputs, are needed"
-        )
-    if labels.size and labels.max() >= _MAX_CLASSES:
-        raise InputError(
-            f"{path}: {split}_labels hold {labels.max()}; labels are class numbers from 0 to at most "
-            f"{_MAX_CLASSES - 1}"
-        )
+    inputs = inputs if inputs.dtype == np.uint8 else exact_floats(inputs)
     if inputs.dtype.kind == "f" and np.abs(inputs).max() > LARGEST_PIXEL:
         raise InputError(
             f"{where} hold {np.abs(inputs).max():g}; up to {LARGEST_PIXEL:g} is allowed: rescale them"
         )
-    return inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32), labels.astype(np.int64)
+    return inputs
 
 
 def read_npz(path: Path, names: tuple[str, ...], max_bytes: int) -> dict[str, np.ndarray]:
@@ -188,7 +180,10 @@ def _declared_bytes(path: Path, archive: zipfile.ZipFile, name: str, member: zip
         shape, _, dtype = read_header(file)
         held = member.file_size - file.tell()
     if dtype.hasobject:
-        raise InputError(f"{path}: {name} holds Python objects; save plain numbers")
+        raise InputError(
+            f"{path}: {name} holds Python objects; save plain numbers, or text as "
+            "numpy.array(names, dtype=str)"
+        )
     size = int(dtype.itemsize)
     for extent in shape:
         size *= int(extent)

@@ -6,7 +6,7 @@ authors' README.
 
 import shutil
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sparsight.atomic import open_atomically
@@ -18,8 +18,20 @@ _FASHION = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/mast
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _MNIST_COPY = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
-_CIFAR_BATCH_BYTES = 10_000 * 3073
-_CIFAR_BATCHES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+
+MEMBERS: dict[str, dict[str, range]] = {
+    "cifar-10-binary.tar.gz": dict.fromkeys(
+        (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"),
+        range(10_000 * 3073, 10_000 * 3073 + 1),
+    ),
+    "cifar-100-binary.tar.gz": {
+        "train.bin": range(50_000 * 3074, 50_000 * 3074 + 1),
+        "test.bin": range(10_000 * 3074, 10_000 * 3074 + 1),
+        "fine_label_names.txt": range(1, 2**14),
+        "coarse_label_names.txt": range(1, 2**14),
+    },
+}
+"""Archive → the files that are unpacked from it, with the sizes in bytes that they may have."""
 
 
 def _files(places: tuple[str, ...], *files: tuple[str, int, str]) -> tuple[RemoteFile, ...]:
@@ -56,6 +68,11 @@ PUBLISHED: dict[str, tuple[RemoteFile, ...]] = {
         (_TORONTO,),
         ("cifar-10-binary.tar.gz", 170_052_171,
          "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+    ),
+    "cifar100": _files(
+        (_TORONTO,),
+        ("cifar-100-binary.tar.gz", 168_513_733,
+         "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"),
     ),
 }  # fmt: skip
 """Name → files, with their published sizes as limits."""
@@ -97,19 +114,25 @@ def download_set(
     folder = downloaded_folder(name)
     for file in PUBLISHED[name]:
         path = download(mirrored(file, mirrors), folder, on_attempt=on_attempt)
-        if path.name.endswith(".tar.gz"):
-            unpack_batches(path, folder)
+        if path.name in MEMBERS:
+            unpack(path, folder, MEMBERS[path.name])
     return folder
 
 
-def unpack_batches(archive: Path, folder: Path) -> None:
-    """Unpack the six files of CIFAR-10's binary version, and nothing else from the archive."""
-    missing = set(_CIFAR_BATCHES)
+def unpack(archive: Path, folder: Path, members: Mapping[str, range]) -> None:
+    """Unpack the named files of an archive, whatever folder they are in there, and nothing else from it.
+
+    Parameters
+    ----------
+    members : mapping of str to range
+        File name → the sizes in bytes that it may have.
+    """
+    missing = set(members)
     try:
         with tarfile.open(archive, "r:gz") as content:
             for member in content:
                 name = PurePosixPath(member.name).name  # no folder: a member cannot choose where it goes
-                if name in missing and member.isreg() and member.size == _CIFAR_BATCH_BYTES:
+                if name in missing and member.isreg() and member.size in members[name]:
                     source = content.extractfile(member)
                     assert source is not None  # a regular file has content
                     with open_atomically(folder / name) as target:

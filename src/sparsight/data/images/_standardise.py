@@ -28,8 +28,16 @@ class Subset(NamedTuple):
 _EVERYTHING = Subset()
 
 
+def exact_floats(inputs: np.ndarray) -> np.ndarray:
+    """Return inputs as float32 if that holds every value of their dtype exactly, else as float64.
+
+    Values far from 0 would lose their digits in float32 before `image_task` brings them near 0.
+    """
+    return inputs.astype(np.float32 if np.can_cast(inputs.dtype, np.float32) else np.float64, copy=False)
+
+
 def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation, float32 (channels,), of inputs (n, channels, *size).
+    """Return mean and standard deviation, float64 (channels,), of inputs (n, channels, *size).
 
     Inputs may be memory-mapped: they are read block by block, twice. A constant channel raises `InputError`.
     """
@@ -54,12 +62,15 @@ def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for start in blocks:
         centred = np.moveaxis(inputs[start : start + _SAMPLES_PER_BLOCK], 1, -1) - mean
         variance += (centred.reshape(-1, len(mean)) ** 2).sum(axis=0) / count
-    sd = np.sqrt(variance).astype(np.float32)
-    is_constant = ~(sd >= np.finfo(np.float32).tiny)  # below, float32 loses digits, and then becomes 0
+    sd = np.sqrt(variance)
+    # float32 loses digits below its smallest normal number; and around a large mean, what is left of a
+    # constant in float64 is rounding.
+    rounding = 16 * np.finfo(np.float64).eps * np.abs(mean)
+    is_constant = ~(sd.astype(np.float32) >= np.finfo(np.float32).tiny) | (sd <= rounding)
     if is_constant.any():
         constant = int(np.flatnonzero(is_constant)[0])
         raise InputError(f"channel {constant} of the training inputs is constant; data need to vary")
-    return mean.astype(np.float32), sd
+    return mean, sd
 
 
 def image_task(
@@ -73,7 +84,8 @@ def image_task(
 ) -> Task:
     """Make a task of raw (inputs, labels), standardised per channel with training statistics.
 
-    uint8 inputs remain uint8 and are standardised batch by batch; float32 inputs are standardised here.
+    uint8 inputs remain uint8 and are standardised batch by batch. Others are standardised here, float32 in
+    float32 and float64 in float64, and become float32.
     """
     for split, (inputs, labels) in (("train", train), ("test", test)):
         for what, value in (("inputs", inputs), ("labels", labels)):
@@ -87,14 +99,12 @@ def image_task(
     train_inputs, train_labels = _samples(train, subset.num_train, "num_train", subset.seed)
     test_inputs, test_labels = _samples(test, subset.num_test, "num_test", subset.seed)
     mean, sd = channel_statistics(train_inputs)
+    if np.float64 not in (train_inputs.dtype, test_inputs.dtype):
+        mean, sd = mean.astype(np.float32), sd.astype(np.float32)
     facts = dict(card) | {"channel_mean": mean.tolist(), "channel_sd": sd.tolist()}
     is_raw = train_inputs.dtype == np.uint8
     if not is_raw:
-        per_channel = (-1,) + (1,) * len(geometry.size)
-        train_inputs, test_inputs = (
-            (inputs - mean.reshape(per_channel)) / sd.reshape(per_channel)
-            for inputs in (train_inputs, test_inputs)
-        )
+        train_inputs, test_inputs = (_standardised(each, mean, sd) for each in (train_inputs, test_inputs))
     return Task(
         name=name,
         geometry=geometry,
@@ -107,6 +117,17 @@ def image_task(
         channel_sd=sd if is_raw else None,
         card=facts,
     )
+
+
+def _standardised(inputs: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    per_channel = (-1,) + (1,) * (inputs.ndim - 2)
+    mean, sd = mean.reshape(per_channel), sd.reshape(per_channel)
+    standardised = np.empty(inputs.shape, dtype=np.float32)
+    for start in range(0, len(inputs), _SAMPLES_PER_BLOCK):  # float64 of all samples at once could be large
+        rows = slice(start, start + _SAMPLES_PER_BLOCK)
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, which `Task` refuses
+            standardised[rows] = (inputs[rows] - mean) / sd
+    return standardised
 
 
 def _samples(
