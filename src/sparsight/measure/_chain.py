@@ -12,7 +12,8 @@ from sparsight.errors import InputError
 
 
 def _relu(values: np.ndarray) -> np.ndarray:
-    return np.maximum(values, 0.0)
+    rectified: np.ndarray = np.maximum(values, 0.0)
+    return rectified
 
 
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

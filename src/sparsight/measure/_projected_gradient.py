@@ -170,11 +170,13 @@ def _margins(logits: Tensor, labels: Tensor) -> Tensor:
 def _unit(slope: Tensor, norm: Norm) -> Tensor:
     if norm == "inf":
         return slope.sign()
-    return slope / slope.norm(dim=1, keepdim=True).clamp_min(torch.finfo(slope.dtype).tiny)
+    unit: Tensor = slope / slope.norm(dim=1, keepdim=True).clamp_min(torch.finfo(slope.dtype).tiny)
+    return unit
 
 
 def _inside(delta: Tensor, epsilon: float, norm: Norm) -> Tensor:
     if norm == "inf":
         return delta.clamp(-epsilon, epsilon)
     length = delta.norm(dim=1, keepdim=True).clamp_min(torch.finfo(delta.dtype).tiny)
-    return delta * (epsilon / length).clamp_max(1.0)
+    shortened: Tensor = delta * (epsilon / length).clamp_max(1.0)
+    return shortened

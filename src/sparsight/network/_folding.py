@@ -99,8 +99,9 @@ class _Affine:
             self._then_linear(module)
         elif type(module) is nn.BatchNorm1d and module.running_mean is not None:
             scale, shift = _scale_and_shift(module)
-            self._scale, self._shift = scale * self._scale, scale * self._shift + shift
-            if self._weight is not None:
+            if self._weight is None:
+                self._scale, self._shift = scale * self._scale, scale * self._shift + shift
+            else:
                 self._weight, self._bias = scale[:, None] * self._weight, scale * self._bias + shift
         elif type(module) not in _WITHOUT_EFFECT:
             raise InputError(
