@@ -7,9 +7,12 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "sparsight"
 ROOMS = ("recipe", "figures", "interchange", "report", "run", "store", "sweep")
 INTERNAL = {
-    "store": ("write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"),
+    "store": (
+        *("write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"),
+        "holds_others",
+    ),
     "recipe": ("read_toml",),
-    "run": ("stopping_on_signals", "request_stop", "run_replicates"),
+    "run": ("stopping_on_signals", "request_stop", "stop_request_in", "run_replicates"),
 }  # fmt: skip
 """Room → the beginnings of names that it offers to other rooms and not to users."""
 

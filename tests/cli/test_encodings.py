@@ -11,7 +11,8 @@ from rich.table import Table
 
 from sparsight.cli import main
 from sparsight.cli._terminal import terminal
-from sparsight.store import FAILURE, write_sealed
+from sparsight.store import write_sealed
+from sparsight.store._run_directory import FAILURE
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e"
 

@@ -9,7 +9,7 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
-from sparsight.cli import app
+from sparsight.cli._app import app
 
 
 def commands(of, path=()):
@@ -79,7 +79,7 @@ def test_parameters_keep_it_too_and_markdown_would_not():
 @pytest.mark.parametrize("arguments", [["recipes"], ["recipes", "nlgp-1d"], ["--help"], ["sweep", "--help"]])
 def test_what_needs_no_torch_does_not_import_it(arguments):
     code = (
-        "import sys; from sparsight.cli import app; "
+        "import sys; from sparsight.cli._app import app; "
         f"app({arguments!r}, result_action='return_value'); "
         "assert not {'torch', 'scipy.stats', 'pandas'} & set(sys.modules)"
     )

@@ -257,6 +257,8 @@ BOMBS = {
     "size of a layer": (0, lambda content, bomb: content[0][0].__setitem__(1, bomb)),
     "steps": (2, lambda content, bomb: content.__setitem__(2, bomb)),
     "errors": (6, lambda content, bomb: content.__setitem__(6, bomb)),
+    "every error": (6, lambda content, bomb: content.__setitem__(6, [bomb] * len(content[4]))),
+    "validated steps": (4, lambda content, bomb: content.__setitem__(4, bomb)),
     "all": (0, lambda content, bomb: content.__setitem__(slice(None), [bomb] * 10)),
 }
 
@@ -277,6 +279,18 @@ def test_nested_shared_lists_are_refused_before_they_are_unfolded(tmp_path, name
         tracemalloc.stop()
     assert len(str(caught.value)) < 1000
     assert peak < 20 * 2**20
+
+
+@pytest.mark.parametrize("step", [4, 9])
+@pytest.mark.parametrize(("steps", "errors"), [([0, 4, 9], 2), ([0, 4], 3), ([], 1), ([4, 9], 0)])
+def test_errors_that_do_not_belong_to_the_validated_steps_are_refused(tmp_path, step, steps, errors):
+    path = tmp_path / "IMP_itdata_0.pkl"
+    content = ancestors_level(path)
+    content[4], content[6] = steps, [0.5] * errors
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    message = rf"IMP_itdata_0\.pkl is not .*{len(steps)} validated steps have {errors} validation errors"
+    with pytest.raises(InputError, match=message):
+        read_peer_level(path, step)
 
 
 def test_statistics_of_another_step_are_counted_before_they_are_compared(tmp_path):

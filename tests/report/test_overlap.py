@@ -11,7 +11,7 @@ from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.figures import plot_mask_overlaps
 from sparsight.geometry import Geometry
-from sparsight.report import Summaries
+from sparsight.report import Summaries, write_overlap_files
 from sparsight.report._overlap_panels import overlap_panels
 from sparsight.report._page import render
 from sparsight.store import (
@@ -79,6 +79,14 @@ def test_masks_of_two_runs_leave_the_report_of_the_first_as_it_is(copy, compared
     assert set(table["between"]) == {"runs"}
     assert (table["iou"] == 1).all()
     assert (copy / OVERLAP).read_bytes() == before
+
+
+def test_the_folder_may_be_text_and_lie_in_the_run(copy):
+    run = open_run(copy)
+    overlaps = mask_overlaps(run, num_draws=2)
+    written = write_overlap_files(run, overlaps, None, str(copy / "again"), is_within=False)
+    assert sorted(written) == sorted((copy / "again").iterdir())
+    pd.testing.assert_frame_equal(pd.read_csv(copy / "again" / "overlap.csv"), overlaps)
 
 
 @pytest.mark.parametrize(

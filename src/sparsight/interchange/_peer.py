@@ -69,7 +69,7 @@ def read_peer_level(path: str | Path, step: int | None = None) -> PeerLevel:
     ------
     InputError
         If the file is not such a list, holds anything but arrays and plain values, has a layer that is not
-        fully connected, or lacks the step.
+        fully connected or another number of validation errors than of validated steps, or lacks the step.
     """
     # Not pickle.load: the file may come from anybody, and unpickling executes what it names. The restricted
     # reader interprets only arrays, containers and plain values.
@@ -123,9 +123,10 @@ def read_peer_level(path: str | Path, step: int | None = None) -> PeerLevel:
 def _error_at(step: int, steps: Any, errors: Any) -> float | None:
     """Return the validation error that was measured at a step, if one was."""
     measured = [int(each) for each in steps]
-    if len(measured) != len(errors) or step not in measured:
-        return None
-    return float(errors[measured.index(step)])
+    # The ancestors' code appends to both lists at once: if they differ, nobody knows which error is whose.
+    if len(measured) != len(errors):
+        raise ValueError(f"{len(measured)} validated steps have {len(errors)} validation errors")
+    return float(errors[measured.index(step)]) if step in measured else None
 
 
 def _is_same(statistics: Any, others: Any, sizes: list[tuple[int, int]]) -> bool:

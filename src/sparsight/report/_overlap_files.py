@@ -12,7 +12,12 @@ from sparsight.store import Run, overlap_intervals, write_overlap
 
 
 def write_overlap_files(
-    run: Run, overlaps: pd.DataFrame, similarities: pd.DataFrame | None, folder: Path, *, is_within: bool
+    run: Run,
+    overlaps: pd.DataFrame,
+    similarities: pd.DataFrame | None,
+    folder: str | Path,
+    *,
+    is_within: bool,
 ) -> list[Path]:
     """Write ``overlap.csv``, a PNG of every comparison and, if asked for, ``representations.csv``.
 
@@ -24,7 +29,7 @@ def write_overlap_files(
         As from `sparsight.store.mask_overlaps`.
     similarities : pandas.DataFrame or None
         As from `sparsight.run.representation_similarities`.
-    folder : Path
+    folder : str or Path
         Created if missing; files of the same names are replaced.
     is_within : bool
         Whether the masks are all of `run`: then its report shows them from now on.
@@ -34,6 +39,7 @@ def write_overlap_files(
     InputError
         If the folder cannot be written.
     """
+    folder = Path(folder)
     intervals = overlap_intervals(overlaps)
     tables = {"overlap.csv": overlaps} | (
         {} if similarities is None else {"representations.csv": similarities}

@@ -1,3 +1,4 @@
+import os
 import pickle
 from pathlib import Path
 
@@ -108,14 +109,19 @@ def test_foreign_keys_are_shown_escaped_and_short():
     assert len(str(caught.value)) < 200
 
 
-def test_a_batch_that_cannot_be_opened_is_named(folder, monkeypatch):
-    def fail(*_, **__):
-        raise PermissionError(13, "Permission denied")
+@pytest.mark.parametrize("name", ["test_batch", "test_batch.bin"])
+def test_a_batch_that_cannot_be_opened_is_named(folder, monkeypatch, name):
+    def open_others(path, *arguments, **options):
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied")
+        return open_any(path, *arguments, **options)
 
-    (folder / "test_batch").unlink()
-    (folder / "test_batch.bin").write_bytes(b"\1" * 3073 * 20)
-    monkeypatch.setattr(np, "fromfile", fail)
-    with pytest.raises(InputError, match="test_batch.bin cannot be read: Permission denied"):
+    if name.endswith(".bin"):
+        (folder / "test_batch").unlink()
+        (folder / name).write_bytes(b"\1" * 3073 * 20)
+    open_any = os.open
+    monkeypatch.setattr(os, "open", open_others)
+    with pytest.raises(InputError, match=rf"{name} cannot be read: Permission denied"):
         cifar10(folder=str(folder), seed=0)
 
 
