@@ -78,7 +78,7 @@ def test_what_fits_is_passed_on(changes):
     [
         ({"weights": [[1.0]]}, r"^weights is a list; an array of floats with axes \(out, in\) is needed$"),
         ({"weights": np.ones(3)}, r"weights is float64 of shape \(3,\); an array of floats"),
-        ({"weights": None}, "weights is a NoneType; an array of floats"),
+        ({"weights": None}, "weights is None; an array of floats"),
         ({"weights": torch.ones(2, 3)}, r"weights is float32 of shape \(2, 3\); an array of floats"),
         ({"weights": np.full((2, 3), np.inf)}, "weights holds NaN or infinite values"),
         ({"weights": np.full((2, 3), -2 * LARGEST)}, r"values beyond ±1e\+75"),

@@ -105,7 +105,7 @@ def described(value: Any) -> str:
     """Return a few words on a wrong argument: its dtype and shape if it is an array, otherwise its type."""
     if isinstance(value, np.ndarray | np.generic) or _is_tensor(value):
         return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
-    return f"a {type(value).__name__}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _read(annotation: Any) -> _Wanted | None:

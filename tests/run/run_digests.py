@@ -8,13 +8,15 @@ TIMES = ("train_seconds", "measure_seconds", "sha256")
 """Keys that may differ between two runs of one recipe: durations, and the digest that covers them."""
 
 
-def digests(path: Path) -> dict[str, str]:
-    """Return the SHA-256 of everything that a run computes, durations excepted, by file."""
+def digests(path: Path, except_for: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the SHA-256 of everything that a run computes, durations and these keys excepted, by file."""
     found = {}
     for file in sorted(path.rglob("level_???/*")):
         content = file.read_bytes()
         if file.suffix == ".json":
             page = json.loads(content)
-            content = json.dumps({key: page[key] for key in page if key not in TIMES}).encode()
+            content = json.dumps(
+                {key: page[key] for key in page if key not in (*TIMES, *except_for)}
+            ).encode()
         found[str(file.relative_to(path))] = hashlib.sha256(content).hexdigest()
     return found

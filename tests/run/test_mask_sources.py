@@ -16,7 +16,17 @@ from sparsight.prune import CompactWindows, Level, RearrangedMasks
 from sparsight.recipe import Recipe, merged, parse_override, recipe_values
 from sparsight.run import run_recipe
 from sparsight.run._plan import plan_run
-from sparsight.store import RunDirectory, StoredMasks, check_run, open_run, run_state, write_sealed
+from sparsight.store import (
+    RunDirectory,
+    StoredMasks,
+    check_run,
+    identity_of,
+    open_run,
+    read_sealed,
+    run_state,
+    write_sealed,
+)
+from sparsight.store._level_record import RECORD
 from tests import toy
 from tests.run.run_digests import digests
 
@@ -54,11 +64,18 @@ def copied(finished, tmp_path):
 
 
 def of_condition(run, condition):
-    return {
+    """Return the digests of a condition; identities, which must be its own, are left out."""
+    opened = RunDirectory.open(run)
+    found = {
         name.removeprefix(f"{condition}/"): digest
-        for name, digest in digests(run).items()
+        for name, digest in digests(run, except_for=("identity",)).items()
         if name.startswith(f"{condition}/")
     }
+    for _, number in filter(lambda unit: unit[0] == condition, opened.replicates()):
+        for index in range(opened.num_levels(condition, number)):
+            record = read_sealed(opened.level(condition, number, index) / RECORD)
+            assert record["identity"] == identity_of(opened.recipe, condition, number)
+    return found
 
 
 def test_the_masks_of_a_condition_from_the_same_weights_give_that_condition_bit_for_bit(finished):

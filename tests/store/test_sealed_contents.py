@@ -8,7 +8,15 @@ import pytest
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.run import measure_again, run_recipe
-from sparsight.store import RunDirectory, check_run, open_run, read_sealed, run_state, write_sealed
+from sparsight.store import (
+    RunDirectory,
+    check_run,
+    identity_of,
+    open_run,
+    read_sealed,
+    run_state,
+    write_sealed,
+)
 from sparsight.store._crossover_file import CROSSOVERS, read_crossovers
 from sparsight.store._level_record import RECORD
 from sparsight.sweep._directory import SweepDirectory
@@ -141,7 +149,29 @@ def test_a_record_that_contradicts_its_level_is_one_line_for_every_reader(
 
 
 def test_weights_of_another_network_are_refused_by_run_and_measure(short_recipe, short_copy, tmp_path):
-    """Whole, sealed, and of a wider network: as copied from another run."""
+    """Whole, sealed, and of a wider network: as copied from another run, and given the identity of this."""
+    wider = short_recipe.model_copy(
+        update={"network": short_recipe.network.model_copy(update={"widths": (16,)})}
+    )
+    other = run_recipe(wider, tmp_path / "wider", jobs=1)
+    directory = RunDirectory.open(short_copy)
+    for index in range(3):
+        target = directory.level("imp", 0, index)
+        for file in other.level("imp", 0, index).iterdir():
+            (target / file.name).write_bytes(file.read_bytes())
+        own = identity_of(short_recipe, "imp", 0)
+        rewrite(target / RECORD, lambda content, own=own: content.update(identity=own))
+    with pytest.raises(InputError, match="is of another network than its recipe makes"):
+        measure_again(RunDirectory.open(short_copy))
+    with pytest.raises(InputError, match=r"linear_0\.weight.*differ in name or shape"):
+        run_recipe(short_recipe, short_copy, jobs=1)
+
+
+def test_a_level_of_another_network_is_refused_by_measure_and_made_again_by_run(
+    short_recipe, short_copy, tmp_path
+):
+    """Copied from another run as it is, with the identity that it has there."""
+    before = digests(short_copy)
     wider = short_recipe.model_copy(
         update={"network": short_recipe.network.model_copy(update={"widths": (16,)})}
     )
@@ -151,8 +181,10 @@ def test_weights_of_another_network_are_refused_by_run_and_measure(short_recipe,
         (target / file.name).write_bytes(file.read_bytes())
     with pytest.raises(InputError, match="is of another network than its recipe makes"):
         measure_again(RunDirectory.open(short_copy))
-    with pytest.raises(InputError, match=r"linear_0\.weight.*differ in name or shape"):
-        run_recipe(short_recipe, short_copy, jobs=1)
+    run_recipe(short_recipe, short_copy, jobs=1)
+    after = digests(short_copy)
+    assert {name: after[name] for name in before} == before
+    assert (target.parent / "level_002.damaged").is_dir()
 
 
 def test_task_facts_that_are_none_leave_status_alive(short_copy):

@@ -24,15 +24,7 @@ def remove_lowest(
     Raises `InputError` if names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of
     range.
     """
-    _check_names(scores, masks)
-    for name, mask in masks.items():
-        check_mask(name, mask)
-        if not isinstance(scores[name], Tensor) or scores[name].is_complex():
-            raise InputError(f"scores of {name} are {described(scores[name])}; a tensor of reals is needed")
-        if scores[name].shape != mask.shape:
-            raise InputError(
-                f"scores of {name} have shape {tuple(scores[name].shape)}, its mask {tuple(mask.shape)}"
-            )
+    check_scores(scores, masks)
     # torch.cat copies, so writing to flat_mask below leaves the caller's masks unchanged.
     flat_mask = torch.cat([mask.reshape(-1) for mask in masks.values()]).cpu().numpy()
     flat_scores = torch.cat([scores[name].reshape(-1) for name in masks]).detach().cpu()
@@ -74,9 +66,7 @@ def prune(
     Scores and masks are as in `remove_lowest`, and 0 < rate < 1. One-shot pruning makes several `rounds` at
     once: it removes as many weights as all of them together.
     """
-    _check_names(scores, masks)
-    for name, mask in masks.items():
-        check_mask(name, mask)
+    check_scores(scores, masks)
     new_masks: dict[str, Tensor] = {}
     for names in groups_of(list(masks), scope):
         group = {name: masks[name] for name in names}
@@ -86,8 +76,14 @@ def prune(
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
 
 
-def _check_names(scores: object, masks: Mapping[str, Tensor]) -> None:
-    """Refuse what a criterion may return instead of a score for each mask."""
+def check_scores(scores: object, masks: Mapping[str, Tensor]) -> None:
+    """Refuse what a criterion may return instead of a tensor of reals for each mask, of its shape.
+
+    Raises
+    ------
+    InputError
+        The message says what it returned, or names the parameter.
+    """
     if not isinstance(scores, Mapping):
         raise InputError(
             f"scores are {described(scores)}; a dict is needed, with a tensor for each of {', '.join(masks)}"
@@ -95,6 +91,14 @@ def _check_names(scores: object, masks: Mapping[str, Tensor]) -> None:
     if scores.keys() != masks.keys():
         names = sorted(map(str, scores))
         raise InputError(f"scores are for {names}, masks for {sorted(masks)}; give one of each")
+    for name, mask in masks.items():
+        check_mask(name, mask)
+        if not isinstance(scores[name], Tensor) or scores[name].is_complex():
+            raise InputError(f"scores of {name} are {described(scores[name])}; a tensor of reals is needed")
+        if scores[name].shape != mask.shape:
+            raise InputError(
+                f"scores of {name} have shape {tuple(scores[name].shape)}, its mask {tuple(mask.shape)}"
+            )
 
 
 def check_mask(name: str, mask: Tensor, shape: tuple[int, ...] | None = None) -> None:

@@ -13,7 +13,7 @@ from sparsight.prune._connectivity import connectivity
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
 from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
-from sparsight.prune._masks import density, num_kept_of, prune
+from sparsight.prune._masks import check_scores, density, num_kept_of, prune
 from sparsight.prune._network_checks import (
     check_module,
     check_outputs,
@@ -174,6 +174,7 @@ class Rounds:
                 seed=self._seed,
             ),
         )
+        check_scores(scores, masks)
         kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()
 

@@ -5,16 +5,17 @@ A slip such as ``w.abs_()`` for ``w.abs()`` would otherwise be stored as the tra
 
 import copy
 from dataclasses import replace
-
-from torch import Tensor
+from typing import Any
 
 from sparsight.data import read_only, task_digests
 from sparsight.errors import InputError
 from sparsight.prune.criteria._registry import CRITERIA, Trained
 
 
-def scores_of(name: str, trained: Trained) -> dict[str, Tensor]:
+def scores_of(name: str, trained: Trained) -> Any:
     """Return what the criterion of this name scores; one of the user's own gets copies and read-only views.
+
+    It may return anything, so what this returns is unchecked: see `sparsight.prune._masks.check_scores`.
 
     Raises
     ------
