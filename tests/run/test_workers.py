@@ -242,6 +242,7 @@ def test_workers_end_soon_after_their_owner(state, tmp_path):
     workers = [int(process.stdout.readline()) for _ in range(1 if state == "idle" else 2)]
     process.kill()
     process.wait()
+    process.stdout.close()
     end = time.monotonic() + 60
     while any(is_alive(pid) for pid in workers):
         assert time.monotonic() < end
