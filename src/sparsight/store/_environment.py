@@ -42,6 +42,22 @@ def made_with() -> dict[str, Any]:
     }
 
 
+def with_later_entry(facts: Mapping[str, Any], changes: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """Return recorded facts with one more entry in their list ``later``: what is now other than it was."""
+    entry = {"since": datetime.now(UTC).isoformat(timespec="seconds")}
+    entry |= {name: now for name, (_, now) in changes.items()}
+    return {**facts, "later": [*facts.get("later", []), entry]}
+
+
+def latest_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return versions and machine of the last call that computed something; packages by name."""
+    packages, later = facts.get("packages"), facts.get("later")
+    latest = {**facts, **(packages if isinstance(packages, dict) else {})}
+    for entry in later if isinstance(later, list) else ():
+        latest |= {key: value for key, value in dict(entry).items() if key != "since"}
+    return latest
+
+
 def environment_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return what differs between two results of `made_with`: name → (before, now).
 

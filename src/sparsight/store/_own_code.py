@@ -14,13 +14,15 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from sparsight.atomic import remove_temporaries, write_atomically
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.instruments import registry_of_instrument
 from sparsight.prune import CRITERIA
 from sparsight.recipe import Condition
 from sparsight.registry import Registry
-from sparsight.store._sealed_json import read_sealed
+from sparsight.store._containment import refuse_link, refuse_links
+from sparsight.store._sealed_json import read_sealed, write_sealed
 
 OWN_CODE = "own_code"
 """Folder of the copies, and stem of the file that lists them."""
@@ -91,6 +93,29 @@ def read_own_code(path: Path) -> dict[str, RecordedFunction]:
             if place.is_absolute() or ".." in place.parts or place.parts[0] != OWN_CODE:
                 raise InputError(f"{path} is damaged: it names {str(place)!r:.80}, outside {OWN_CODE}/")
     return recorded
+
+
+def write_own_code(run: Path, functions: Mapping[str, OwnFunction]) -> None:
+    """Keep copies of the source of functions in a run, and list them; earlier copies stay."""
+    refuse_link(run / OWN_CODE)
+    refuse_links(run / OWN_CODE)
+    listed = run / f"{OWN_CODE}.json"
+    known = {name: function.model_dump() for name, function in read_own_code(listed).items()}
+    if not functions:
+        return
+    (run / OWN_CODE).mkdir(exist_ok=True)  # not its parents: the run may have been moved away
+    for name, function in functions.items():
+        for file, content in function.files.items():
+            path = run / function.folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_temporaries(path.parent)
+            write_atomically(path, content)
+        known[name] = {
+            "folder": function.folder if function.files else None,
+            "files": function.digests,
+            "sha256": function.sha256,
+        }
+    write_sealed(listed, {"functions": known})
 
 
 def own_functions(conditions: Iterable[Condition], *, to_measure: bool = False) -> dict[str, OwnFunction]:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,20 @@ from sparsight.atomic import is_temporary, remove_temporaries, sha256_of, write_
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, read_toml
 from sparsight.store._checkpoint_file import CHECKPOINT
-from sparsight.store._containment import refuse_link, refuse_links
-from sparsight.store._environment import environment
+from sparsight.store._containment import refuse_link
+from sparsight.store._environment import environment, latest_of, with_later_entry
 from sparsight.store._identity import identity_problem
 from sparsight.store._level_record import RECORD, LevelRecord, read_record
-from sparsight.store._lock import (
-    LOCK,
-    OWNER,
-    exclusive_writing,
-    refuse_if_written,
-    wait_for_workers,
-    working_in,
+from sparsight.store._lock import LOCK, OWNER, exclusive_writing
+from sparsight.store._own_code import (
+    OWN_CODE,
+    OwnFunction,
+    RecordedFunction,
+    read_own_code,
+    write_own_code,
 )
-from sparsight.store._own_code import OWN_CODE, OwnFunction, RecordedFunction, read_own_code
 from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
+from sparsight.store._writers import working_on_replicates, writing_one_replicate, writing_run
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
 TASK, FAILURE = "task.json", "failed.json"
@@ -239,19 +238,11 @@ class RunDirectory:
 
         They are entries of the list ``later`` in ``environment.json``; `latest_environment` joins them.
         """
-        facts = self.environment()
-        entry = {"since": datetime.now(UTC).isoformat(timespec="seconds")}
-        entry |= {name: now for name, (_, now) in changes.items()}
-        write_sealed(self.path / ENVIRONMENT, facts | {"later": [*facts.get("later", []), entry]})
+        write_sealed(self.path / ENVIRONMENT, with_later_entry(self.environment(), changes))
 
     def latest_environment(self) -> dict[str, Any]:
         """Return versions and machine of the last call that computed something; packages by name."""
-        facts = self.environment()
-        packages, later = facts.get("packages"), facts.get("later")
-        latest = facts | (packages if isinstance(packages, dict) else {})
-        for entry in later if isinstance(later, list) else ():
-            latest |= {key: value for key, value in dict(entry).items() if key != "since"}
-        return latest
+        return latest_of(self.environment())
 
     def own_code(self) -> dict[str, RecordedFunction]:
         """Return folder, files and digests of every function of the user's, such as ``criterion mine``.
@@ -272,24 +263,7 @@ class RunDirectory:
 
     def note_own_code(self, functions: Mapping[str, OwnFunction]) -> None:
         """Record the user's own functions, and keep copies of their source; earlier copies stay."""
-        refuse_link(self.path / OWN_CODE)
-        refuse_links(self.path / OWN_CODE)
-        known = {name: function.model_dump() for name, function in self.own_code().items()}
-        if functions:
-            (self.path / OWN_CODE).mkdir(exist_ok=True)  # not its parents: the run may have been moved away
-        for name, function in functions.items():
-            for file, content in function.files.items():
-                path = self.path / function.folder / file
-                path.parent.mkdir(parents=True, exist_ok=True)
-                remove_temporaries(path.parent)
-                write_atomically(path, content)
-            known[name] = {
-                "folder": function.folder if function.files else None,
-                "files": function.digests,
-                "sha256": function.sha256,
-            }
-        if functions:
-            write_sealed(self.path / f"{OWN_CODE}.json", {"functions": known})
+        write_own_code(self.path, functions)
 
     def placement(self) -> dict[str, Any]:
         """Return what `note_placement` recorded last; empty if nothing readable was."""
@@ -325,13 +299,7 @@ class RunDirectory:
         BusyError
             If another process holds it, or that of one of the replicates.
         """
-        refuse_links(self.path)
-        with exclusive_writing(self.path, on_lost):
-            # Own lock first, then a look at the others: see `refuse_if_written`.
-            for owner in self.path.glob(f"*/replicate_*/{OWNER}"):
-                refuse_if_written(owner.parent)
-            # The process before may have been killed, and its workers end a little later.
-            wait_for_workers(lock.parent for lock in self.path.glob(f"*/replicate_*/{LOCK}"))
+        with writing_run(self.path, on_lost):
             yield
 
     @contextmanager
@@ -343,13 +311,7 @@ class RunDirectory:
         BusyError
             If a worker of a process that was killed does not end.
         """
-        folders = [self.replicate(condition, number) for number in replicates]
-        for each in (folders[0].parent, *folders):
-            refuse_link(each)
-            refuse_link(each / LOCK)
-            # Not with their parents: a run that was moved away must not be made again.
-            each.mkdir(exist_ok=True)
-        with working_in(folders):
+        with working_on_replicates([self.replicate(condition, number) for number in replicates]):
             yield
 
     @contextmanager
@@ -370,13 +332,7 @@ class RunDirectory:
         BusyError
             If another process holds it, or that of the whole run.
         """
-        folder = self.replicate(condition, replicate)
-        refuse_link(folder.parent)
-        refuse_link(folder)
-        refuse_links(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with exclusive_writing(folder, on_lost, wait=wait):
-            refuse_if_written(self.path)
+        with writing_one_replicate(self.path, self.replicate(condition, replicate), on_lost, wait=wait):
             yield
 
     def _begin_run(self) -> None:
