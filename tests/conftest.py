@@ -14,6 +14,8 @@ from jaxtyping import install_import_hook
 for room in ("measure", "data", "pickles", "prune"):
     install_import_hook(f"sparsight.{room}", "beartype.beartype")
 
+import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -26,6 +28,12 @@ settings.register_profile(
 settings.load_profile("sparsight")
 
 pytest_plugins = ["tests.short_runs", "tests.invented_runs"]
+
+
+@pytest.fixture(autouse=True)
+def _same_initial_weights():
+    """A network that a test builds with torch's own initialisation is the same whatever ran before it."""
+    torch.manual_seed(0)
 
 
 def pytest_addoption(parser):
