@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from sparsight.errors import InputError
 from sparsight.prune import PruningSettings, check_settings, criterion, imp
-from sparsight.prune._schedule import num_kept_by_level
 from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.train import Trainer, TrainingSettings
+from tests.pruned_counts import num_kept_by_level
 from tests.toy import linear_task, small_network
 
 TRAINING = TrainingSettings(steps=30, batch_size=32, learning_rate=0.1, momentum=0.9, weight_decay=1e-3)

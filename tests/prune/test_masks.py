@@ -7,9 +7,18 @@ from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
 from sparsight.prune._masks import density, prune, remove_lowest
-from sparsight.prune._schedule import num_kept_by_level, num_removed
+from sparsight.prune._schedule import groups_of, num_removed
+from tests.pruned_counts import num_kept_by_level
 
 rates = st.integers(1, 99).map(lambda percent: percent / 100)
+
+
+def kept_after(masks, rate, scope="global", rounds=1):
+    """What rounds of one rate leave of each group."""
+    return {
+        tuple(names): num_kept_by_level(sum(int(masks[name].sum()) for name in names), rate, rounds)[-1]
+        for names in groups_of(list(masks), scope)
+    }
 
 
 @given(rates, st.integers(0, 10**9))
@@ -44,7 +53,7 @@ def scored_masks(draw):
 @given(scored_masks(), rates, st.sampled_from(["global", "layer"]), st.integers(1, 4))
 def test_prune_removes_exactly_the_count_and_nothing_comes_back(case, rate, scope, rounds):
     scores, masks = case
-    new = prune(scores, masks, rate, scope, rounds)
+    new = prune(scores, masks, kept_after(masks, rate, scope, rounds))
     groups = [list(masks)] if scope == "global" else [[name] for name in masks]
     for names in groups:
         before = sum(int(masks[name].sum()) for name in names)
@@ -58,7 +67,7 @@ def test_prune_removes_exactly_the_count_and_nothing_comes_back(case, rate, scop
 @given(scored_masks(), rates)
 def test_prune_removes_the_lowest_first_and_ties_by_index(case, rate):
     scores, masks = case
-    new = prune(scores, masks, rate, "global")
+    new = prune(scores, masks, kept_after(masks, rate))
     entries = [
         (float(scores[name].reshape(-1)[index]), layer, index)
         for layer, name in enumerate(masks)
@@ -77,7 +86,7 @@ def test_masks_do_not_depend_on_the_scale_of_scores(case, scale):
     scores, masks = case
     exact = {name: score.double().round(decimals=2) for name, score in scores.items()}
     scaled = {name: score * 2.0 ** round(scale) for name, score in exact.items()}
-    first, second = (prune(s, masks, 0.3, "global") for s in (exact, scaled))
+    first, second = (prune(s, masks, kept_after(masks, 0.3)) for s in (exact, scaled))
     assert all(torch.equal(first[name], second[name]) for name in masks)
 
 

@@ -82,7 +82,7 @@ def test_predicted_counts_are_those_of_masks_pruned_one_after_another(pruning, s
             break
         rounds = schedule.rounds_after(level)
         scores = {name: torch.rand(mask.shape, generator=generator) for name, mask in masks.items()}
-        masks = prune(scores, masks, pruning.rate, pruning.scope, rounds)
+        masks = prune(scores, masks, schedule.kept_at(level + 1))
         for _ in range(rounds):
             kept = [number - num_removed(pruning.rate, number) for number in kept]
         assert counts(masks, groups) == kept

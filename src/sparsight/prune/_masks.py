@@ -8,8 +8,6 @@ from torch import Tensor
 
 from sparsight.arguments import described
 from sparsight.errors import InputError
-from sparsight.prune._schedule import groups_of, num_kept_by_level
-from sparsight.prune._settings import Scope
 
 
 def remove_lowest(
@@ -59,20 +57,18 @@ def _is_among_lowest(scores: np.ndarray, number: int) -> np.ndarray:
 
 
 def prune(
-    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], rate: float, scope: Scope, rounds: int = 1
+    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_kept: Mapping[tuple[str, ...], int]
 ) -> dict[str, Tensor]:
-    """Remove ⌊rate · kept⌋ of the kept weights, over the whole network or in each layer.
+    """Remove the lowest scores of each group until it keeps as many weights as asked for.
 
-    Scores and masks are as in `remove_lowest`, and 0 < rate < 1. One-shot pruning makes several `rounds` at
-    once: it removes as many weights as all of them together.
+    Scores and masks are as in `remove_lowest`. `num_kept` has, for each group, the names of the parameters
+    that are ranked together and the number of weights to keep of them: see `Schedule.kept_at`.
     """
     check_scores(scores, masks)
     new_masks: dict[str, Tensor] = {}
-    for names in groups_of(list(masks), scope):
+    for names, number in num_kept.items():
         group = {name: masks[name] for name in names}
-        num_kept = num_kept_of(group)
-        num_to_remove = num_kept - num_kept_by_level(num_kept, rate, rounds)[-1]
-        new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_to_remove)
+        new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_kept_of(group) - number)
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
 
 

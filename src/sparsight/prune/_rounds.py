@@ -175,7 +175,7 @@ class Rounds:
             ),
         )
         check_scores(scores, masks)
-        kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
+        kept = prune(scores, masks, self._schedule.kept_at(index + 1))
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()
 
     def _given(self, source: MaskSource) -> tuple[Masks, bool]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
@@ -10,6 +10,8 @@ from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
+Density = Annotated[float, Field(gt=0, le=1)]
+Distribution = Literal["global", "uniform", "erk"] | dict[str, Density]
 StartingWeights = Literal["rewound", "fresh", "signs", "constant"]
 Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
 
@@ -17,7 +19,8 @@ WINDOWS = "windows"
 """Value of ``pruning.masks_from`` that plants compact windows."""
 
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
-_CHOOSE_WEIGHTS = ("criterion", "scope", "min_connected_fraction")
+_SCOPES: dict[str, Scope] = {"global": "global", "uniform": "layer", "erk": "layer"}
+_CHOOSE_WEIGHTS = ("criterion", "scope", "distribution", "min_connected_fraction")
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
 
 
@@ -49,6 +52,14 @@ class PruningSettings(Settings):
         The first level with a smaller share of connected hidden units than this is the last.
     scope : {"global", "layer"}
         Weights that are ranked together: those of all prunable layers, or those of each layer separately.
+        Default: ``global``, or what `distribution` needs.
+    distribution : {"global", "uniform", "erk"} or dict of str to float, optional
+        How many of a level's weights each layer keeps. ``global``: as many as have the highest scores, with
+        ``scope = "global"``. The others rank within layers. ``uniform``: every layer loses the share `rate`
+        in a round. ``erk``: Erdős–Rényi–Kernel; the density of a layer is in proportion to the sum of the
+        sides of its weight over their product, and at most 1. A table ``{layer = density}``: densities at the
+        last level, in place of `min_density`; at each level, every layer has lost the same share of the
+        weights that it is to lose. Default: ``global`` or ``uniform``, as `scope` says.
     rewind : str
         State of the surviving weights at the start of the next level. ``init``: their initial values.
         ``step:K``: their values after step K of level 0, and training resumes at step K. ``lr``: their
@@ -80,7 +91,8 @@ class PruningSettings(Settings):
     Notes
     -----
     Fresh weights under a found mask: Frankle & Carbin, arXiv 1803.03635. Signs and constants: Zhou et al.,
-    arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576.
+    arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576. Erdős–Rényi–Kernel: Mocanu et al.,
+    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134.
     """
 
     criterion: str = "magnitude"
@@ -90,6 +102,7 @@ class PruningSettings(Settings):
     min_density: float = Field(0.02, gt=0, le=1)
     min_connected_fraction: float = Field(0.0, ge=0, le=1)
     scope: Scope = "global"
+    distribution: Distribution | None = None
     rewind: str = "init"
     prune_output: bool = False
     prune_biases: bool = False
@@ -104,6 +117,57 @@ class PruningSettings(Settings):
         if not is_stored(info):
             CRITERIA.look_up(name)
         return name
+
+    @field_validator("distribution", mode="before")
+    @classmethod
+    def _shares_out(cls, given: Any) -> Any:
+        names = get_args(get_args(Distribution)[0])
+        if given is None or (isinstance(given, str) and given in names):
+            return given
+        if not isinstance(given, Mapping):
+            raise ValueError(f"choose one of {', '.join(names)}, or give a table of densities by layer")
+        if not given:
+            raise ValueError("give a density to every layer that is pruned")
+        for layer, density in given.items():
+            is_number = isinstance(density, int | float) and not isinstance(density, bool)
+            if not is_number or not 0 < density <= 1:
+                raise ValueError(
+                    f"the density of {layer!r} is {density!r}; a number above 0, at most 1, is needed"
+                )
+        return dict(given)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scope_follows(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or "scope" in given or given.get("masks_from") is not None:
+            return given
+        distribution = given.get("distribution")
+        if isinstance(distribution, Mapping):
+            return {**given, "scope": "layer"}
+        is_known = isinstance(distribution, str) and distribution in _SCOPES
+        return {**given, "scope": _SCOPES[distribution]} if is_known else given
+
+    @model_validator(mode="after")
+    def _counts_have_one_rule(self) -> "PruningSettings":
+        if self.masks_from is not None:
+            return self
+        if self.distribution is None:
+            # Not by assignment: what follows from scope was not given.
+            self.__dict__["distribution"] = "global" if self.scope == "global" else "uniform"
+            return self
+        is_table = isinstance(self.distribution, dict)
+        needed = "layer" if isinstance(self.distribution, dict) else _SCOPES[self.distribution]
+        if self.scope != needed:
+            raise ValueError(
+                f"distribution is {self.distribution!r}, which ranks weights with scope = {needed!r}, but scope "
+                f"is {self.scope!r}: leave one of the two out"
+            )
+        if is_table and "min_density" in self.model_fields_set:
+            raise ValueError(
+                "min_density has no effect beside a distribution with densities of its own, at which pruning "
+                "ends: leave one of the two out"
+            )
+        return self
 
     @field_validator("rewind")
     @classmethod
@@ -141,8 +205,16 @@ class PruningSettings(Settings):
     def _without_unused(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         # What has no effect is not part of a recipe's hash: recipes from before masks_from keep theirs, and a
         # resolved recipe that is read again does not give what it may not.
-        unused = _ABOUT_MASKS if self.masks_from is None else unused_with(self.masks_from)
+        unused = set(_ABOUT_MASKS if self.masks_from is None else unused_with(self.masks_from))
+        unused.update(("scope",) if self._shares_out_by_itself else ("distribution",))
+        if isinstance(self.distribution, dict):
+            unused.add("min_density")
         return {name: value for name, value in dump(self).items() if name not in unused}
+
+    @property
+    def _shares_out_by_itself(self) -> bool:
+        """Whether `distribution` says more than `scope` does."""
+        return self.distribution not in (None, "global", "uniform")
 
     @property
     def prunes_once(self) -> bool:
@@ -163,7 +235,17 @@ def unused_with(masks_from: str) -> tuple[str, ...]:
 
 
 def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a ``[pruning]`` table without what a ``masks_from`` in its override makes useless."""
-    masks_from = override.get("masks_from")
-    unused = unused_with(masks_from) if isinstance(masks_from, str) else ()
+    """Return a ``[pruning]`` table without the fields that those of its override replace.
+
+    A ``masks_from`` replaces the fields that have no effect beside it, ``scope`` and ``distribution`` replace
+    each other, and a ``distribution`` with densities of its own replaces ``min_density``.
+    """
+    masks_from, distribution = override.get("masks_from"), override.get("distribution")
+    unused = set(unused_with(masks_from) if isinstance(masks_from, str) else ())
+    if distribution is not None:
+        unused.add("scope")
+    elif "scope" in override:
+        unused.add("distribution")
+    if isinstance(distribution, Mapping):
+        unused.add("min_density")
     return {name: value for name, value in pruning.items() if name not in unused}

@@ -105,10 +105,16 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
     return table
 
 
+def _counts_in_words(pruning: PruningSettings) -> list[str]:
+    if isinstance(pruning.distribution, dict):
+        return ["densities by layer"]
+    return ["erk"] if pruning.distribution == "erk" else []
+
+
 def masks_in_words(pruning: PruningSettings) -> str:
     """Return where a condition has its masks from, and what becomes of them: ``imp's, shuffled by unit``."""
     if pruning.masks_from is None:
-        return f"{pruning.criterion}, {pruning.schedule.replace('_', ' ')}"
+        return ", ".join([pruning.criterion, pruning.schedule.replace("_", " "), *_counts_in_words(pruning)])
     if pruning.masks_from == WINDOWS:
         words = ["compact windows"]
     else:
