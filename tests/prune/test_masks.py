@@ -114,3 +114,36 @@ def test_density_counts_every_prunable_entry():
 def test_remove_lowest_refuses_scores_that_do_not_fit(scores, number, message):
     with pytest.raises(InputError, match=message):
         remove_lowest(scores, {"a.weight": torch.ones(1, 2, dtype=torch.bool)}, number)
+
+
+@given(scored_masks(), st.integers(0, 6), st.data())
+def test_a_floor_of_inputs_holds_the_highest_of_each_unit(case, floor, data):
+    """Beside brute force: weights go one by one, the lowest first, unless their unit is down to the floor."""
+    scores, masks = case
+    left = {name: mask.clone() for name, mask in masks.items()}
+    entries = sorted(
+        (float(scores[name][unit, column]), layer, unit, column)
+        for layer, name in enumerate(masks)
+        for unit, column in masks[name].nonzero().tolist()
+    )
+    names = list(masks)
+    removable = sum(max(int(row.sum()) - floor, 0) for mask in masks.values() for row in mask)
+    number = data.draw(st.integers(0, removable))
+    to_go = number
+    for _, layer, unit, column in entries:
+        row = left[names[layer]][unit]
+        if to_go and row.sum() > floor:
+            row[column] = False
+            to_go -= 1
+    new = remove_lowest(scores, masks, number, min_inputs_per_unit=floor)
+    assert all(torch.equal(new[name], left[name]) for name in masks)
+    with pytest.raises(InputError, match=f"num_to_remove is {removable + 1}; 0 to {removable}"):
+        remove_lowest(scores, masks, removable + 1, min_inputs_per_unit=floor)
+
+
+def test_biases_have_no_floor():
+    scores = {"a.weight": torch.ones(2, 2), "a.bias": torch.zeros(2)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in scores.items()}
+    new = remove_lowest(scores, masks, 4, min_inputs_per_unit=1)
+    assert new["a.weight"].sum(1).tolist() == [1, 1]
+    assert not new["a.bias"].any()

@@ -115,3 +115,24 @@ def test_groups_hold_weights_and_biases_of_a_layer():
     names = [f"{layer}.{kind}" for layer in linear_layers(small_network(TASK)) for kind in ("weight", "bias")]
     assert groups_of(names, "global") == [names]
     assert groups_of(names, "layer") == [names[:2], names[2:]]
+
+
+@pytest.mark.parametrize("distribution", ["global", "uniform", "erk"])
+def test_the_loop_keeps_the_floor_of_inputs_and_counts_as_predicted(distribution):
+    pruning = PruningSettings(
+        distribution=distribution, rate=0.6, min_inputs_per_unit=2, min_density=0.35, prune_output=True
+    )
+    network = small_network(TASK, widths=(9, 5))
+    schedule, levels = schedule_of(network, pruning), list(imp(network, TASK, TRAINING, pruning))
+    assert schedule.num_kept() == [sum(int(mask.sum()) for mask in level.masks.values()) for level in levels]
+    assert all(mask.sum(dim=1).min() >= 2 for level in levels for mask in level.next_masks.values())
+
+
+def test_a_floor_that_keeps_more_than_the_least_density_is_refused():
+    network = small_network(TASK, widths=(9, 5))
+    pruning = PruningSettings(min_inputs_per_unit=2, min_density=0.1, prune_output=True)
+    # 9 · 2 + 5 · 2 + 2 · 2 of 9 · 6 + 5 · 9 + 2 · 5
+    with pytest.raises(InputError, match="min_inputs_per_unit 2 keeps 32 of 109 weights; lower it or raise"):
+        next(imp(network, TASK, TRAINING, pruning))
+    wide = PruningSettings(min_inputs_per_unit=99, max_levels=0)
+    assert schedule_of(network, wide).num_kept() == [99]  # all inputs of the two hidden layers

@@ -175,7 +175,12 @@ class Rounds:
             ),
         )
         check_scores(scores, masks)
-        kept = prune(scores, masks, self._schedule.kept_at(index + 1))
+        kept = prune(
+            scores,
+            masks,
+            self._schedule.kept_at(index + 1),
+            min_inputs_per_unit=pruning.min_inputs_per_unit,
+        )
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()
 
     def _given(self, source: MaskSource) -> tuple[Masks, bool]:

@@ -64,19 +64,26 @@ class Group:
         Their number of weights.
     sides : int
         Sum of the sides of the weights' shapes: the share of a layer in Erdős–Rényi–Kernel densities.
+    least : int
+        Weights that ``pruning.min_inputs_per_unit`` keeps in any case.
     """
 
     names: tuple[str, ...]
     size: int
     sides: int
+    least: int
 
     @classmethod
-    def of(cls, names: Sequence[str], shapes: Mapping[str, Sequence[int]]) -> "Group":
+    def of(
+        cls, names: Sequence[str], shapes: Mapping[str, Sequence[int]], pruning: PruningSettings
+    ) -> "Group":
         """Return the group of these parameters."""
+        weights = [shapes[name] for name in names if len(shapes[name]) > 1]  # a bias has no inputs
         return cls(
             names=tuple(names),
             size=sum(prod(shapes[name]) for name in names),
-            sides=sum(sum(shapes[name]) for name in names if len(shapes[name]) > 1),
+            sides=sum(map(sum, weights)),
+            least=sum(shape[0] * min(pruning.min_inputs_per_unit, prod(shape[1:])) for shape in weights),
         )
 
 
@@ -109,7 +116,7 @@ class Schedule:
         """Return the schedule of a network, from the shape of each prunable parameter by name."""
         # Windows know no scores that would share a number of weights out among the layers.
         groups = groups_of(list(shapes), "layer" if pruning.masks_from == WINDOWS else pruning.scope)
-        return cls(tuple(Group.of(names, shapes) for names in groups), pruning)
+        return cls(tuple(Group.of(names, shapes, pruning) for names in groups), pruning)
 
     @property
     def num_weights(self) -> int:
@@ -160,9 +167,20 @@ class Schedule:
         Raises
         ------
         InputError
-            If a round removes less than one weight of every group.
+            If a round removes less than one weight of every group, or the groups are down to what
+            ``pruning.min_inputs_per_unit`` keeps.
         """
-        for level, (before, after) in enumerate(itertools.pairwise(self._iterative())):
+        least = sum(group.least for group in self.groups)
+        for level, (before, after) in enumerate(itertools.pairwise(self._wanted_by_round())):
+            num_kept = sum(self._allowed(before))
+            if self._has_pruned_enough(level, num_kept):
+                return
+            if num_kept == least:
+                raise InputError(
+                    f"{self._end} cannot be reached: pruning.min_inputs_per_unit "
+                    f"{self.pruning.min_inputs_per_unit} keeps {least} of {self.num_weights} weights; lower "
+                    f"it or raise {self._end.split()[0]}"
+                )
             if after == before:
                 raise InputError(
                     f"{self._end} cannot be reached: at level {level} a "
@@ -175,6 +193,10 @@ class Schedule:
         if self._counts_of_table is not None:
             return "pruning.distribution"
         return f"pruning.min_density {self.pruning.min_density:g}"
+
+    def _allowed(self, wanted: Sequence[int]) -> tuple[int, ...]:
+        """Return what is kept of each group where the schedule alone would keep this much."""
+        return tuple(max(number, group.least) for number, group in zip(wanted, self.groups, strict=True))
 
     @cached_property
     def _counts_of_table(self) -> tuple[int, ...] | None:
@@ -202,6 +224,10 @@ class Schedule:
 
     def _kept_by_round(self) -> Iterator[tuple[int, ...]]:
         """Yield what is kept of each group after 0, 1, … rounds, without end."""
+        return map(self._allowed, self._wanted_by_round())
+
+    def _wanted_by_round(self) -> Iterator[tuple[int, ...]]:
+        """Yield what is to be kept of each group after 0, 1, … rounds, by rate and distribution alone."""
         sizes = [group.size for group in self.groups]
         if self.pruning.distribution == "erk":
             shares = [group.sides for group in self.groups]

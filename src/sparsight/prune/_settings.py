@@ -19,8 +19,10 @@ WINDOWS = "windows"
 """Value of ``pruning.masks_from`` that plants compact windows."""
 
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
+# Written only where they say something: they are younger than many recipes, whose hashes must stay.
+_ABSENT_BY_DEFAULT = ("min_inputs_per_unit",)
 _SCOPES: dict[str, Scope] = {"global": "global", "uniform": "layer", "erk": "layer"}
-_CHOOSE_WEIGHTS = ("criterion", "scope", "distribution", "min_connected_fraction")
+_CHOOSE_WEIGHTS = ("criterion", "scope", "distribution", "min_inputs_per_unit", "min_connected_fraction")
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
 
 
@@ -60,6 +62,9 @@ class PruningSettings(Settings):
         sides of its weight over their product, and at most 1. A table ``{layer = density}``: densities at the
         last level, in place of `min_density`; at each level, every layer has lost the same share of the
         weights that it is to lose. Default: ``global`` or ``uniform``, as `scope` says.
+    min_inputs_per_unit : int
+        Every unit keeps at least so many of its inputs, those of highest score, or all that it has. A layer
+        that would keep fewer weights keeps these.
     rewind : str
         State of the surviving weights at the start of the next level. ``init``: their initial values.
         ``step:K``: their values after step K of level 0, and training resumes at step K. ``lr``: their
@@ -103,6 +108,7 @@ class PruningSettings(Settings):
     min_connected_fraction: float = Field(0.0, ge=0, le=1)
     scope: Scope = "global"
     distribution: Distribution | None = None
+    min_inputs_per_unit: int = Field(0, ge=0)
     rewind: str = "init"
     prune_output: bool = False
     prune_biases: bool = False
@@ -159,8 +165,8 @@ class PruningSettings(Settings):
         needed = "layer" if isinstance(self.distribution, dict) else _SCOPES[self.distribution]
         if self.scope != needed:
             raise ValueError(
-                f"distribution is {self.distribution!r}, which ranks weights with scope = {needed!r}, but scope "
-                f"is {self.scope!r}: leave one of the two out"
+                f"distribution is {self.distribution!r}, which ranks weights with scope = {needed!r}, but "
+                f"scope is {self.scope!r}: leave one of the two out"
             )
         if is_table and "min_density" in self.model_fields_set:
             raise ValueError(
@@ -209,6 +215,7 @@ class PruningSettings(Settings):
         unused.update(("scope",) if self._shares_out_by_itself else ("distribution",))
         if isinstance(self.distribution, dict):
             unused.add("min_density")
+        unused.update(name for name in _ABSENT_BY_DEFAULT if getattr(self, name) == _default(name))
         return {name: value for name, value in dump(self).items() if name not in unused}
 
     @property
@@ -227,6 +234,10 @@ class PruningSettings(Settings):
         if self.rewind == "init":
             return 0
         return int(self.rewind.removeprefix("step:")) if self.rewind.startswith("step:") else None
+
+
+def _default(name: str) -> Any:
+    return PruningSettings.model_fields[name].default
 
 
 def unused_with(masks_from: str) -> tuple[str, ...]:
