@@ -132,7 +132,55 @@ def test_a_floor_that_keeps_more_than_the_least_density_is_refused():
     network = small_network(TASK, widths=(9, 5))
     pruning = PruningSettings(min_inputs_per_unit=2, min_density=0.1, prune_output=True)
     # 9 · 2 + 5 · 2 + 2 · 2 of 9 · 6 + 5 · 9 + 2 · 5
-    with pytest.raises(InputError, match="min_inputs_per_unit 2 keeps 32 of 109 weights; lower it or raise"):
+    with pytest.raises(InputError, match="min_inputs_per_unit 2 keeps 32 of 109 weights; change that or"):
         next(imp(network, TASK, TRAINING, pruning))
     wide = PruningSettings(min_inputs_per_unit=99, max_levels=0)
     assert schedule_of(network, wide).num_kept() == [99]  # all inputs of the two hidden layers
+
+
+@pytest.mark.parametrize("prune_biases", [False, True])
+@pytest.mark.parametrize("distribution", ["uniform", "erk", {"linear_0": 0.3, "linear_1": 0.5}])
+def test_units_lose_all_inputs_or_none_and_counts_are_as_predicted(distribution, prune_biases):
+    pruning = PruningSettings(
+        distribution=distribution, granularity="unit", rate=0.4, max_levels=5, prune_biases=prune_biases
+    )
+    network = small_network(TASK, widths=(9, 5))
+    schedule, levels = schedule_of(network, pruning), list(imp(network, TASK, TRAINING, pruning))
+    assert schedule.num_kept() == [sum(int(mask.sum()) for mask in level.masks.values()) for level in levels]
+    assert levels[-1].density < 0.6
+    single = schedule_of(network, pruning.model_copy(update={"granularity": "weight"}))
+    for level in levels:
+        for layer, inputs in (("linear_0", 6), ("linear_1", 9)):
+            weight, following = level.masks[f"{layer}.weight"], level.next_masks[f"{layer}.weight"]
+            stays = weight.any(dim=1)
+            assert torch.equal(weight, stays[:, None].expand_as(weight))
+            names = tuple(name for name in level.masks if name.startswith(layer))
+            of_unit = inputs + prune_biases
+            assert int(stays.sum()) == max(-(-single.kept_at(level.index)[names] // of_unit), 1)
+            size = level.final[f"{layer}.weight"].abs()
+            if prune_biases:
+                assert torch.equal(level.masks[f"{layer}.bias"], stays)
+                size = torch.cat([size, level.final[f"{layer}.bias"].abs()[:, None]], dim=1)
+            norms, kept = size.sum(dim=1), following.any(dim=1)
+            if (stays & ~kept).any():
+                assert norms[kept].min() >= norms[stays & ~kept].max()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "distribution is 'global': units of different layers.*set distribution to 'uniform'"),
+        ({"distribution": "erk", "prune_output": True}, "would remove classes: set it to false"),
+        ({"distribution": "erk", "min_inputs_per_unit": 2}, "is for single weights, but granularity"),
+        ({"masks_from": "imp"}, "granularity has no effect beside masks_from"),
+    ],
+)
+def test_units_that_cannot_be_removed_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        PruningSettings(granularity="unit", **fields)
+
+
+def test_units_that_cannot_become_as_few_as_wanted_are_refused():
+    pruning = PruningSettings(granularity="unit", scope="layer", min_density=0.1)
+    with pytest.raises(InputError, match="'unit' keeps one unit a layer, which has 15 of 99 weights"):
+        schedule_of(small_network(TASK, widths=(9, 5)), pruning).check_that_it_ends()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparsight.arguments import described
 from sparsight.errors import InputError
+from sparsight.prune._settings import Granularity
 
 
 def remove_lowest(
@@ -87,18 +88,23 @@ def prune(
     masks: Mapping[str, Tensor],
     num_kept: Mapping[tuple[str, ...], int],
     *,
+    granularity: Granularity = "weight",
     min_inputs_per_unit: int = 0,
 ) -> dict[str, Tensor]:
     """Remove the lowest scores of each group until it keeps as many weights as asked for.
 
     Scores and masks are as in `remove_lowest`. `num_kept` has, for each group, the names of the parameters
     that are ranked together and the number of weights to keep of them: see `Schedule.kept_at`.
+    With `granularity` ``unit`` a group is one layer, whose units lose all their weights or none.
     `min_inputs_per_unit` is as in `remove_lowest`.
     """
     check_scores(scores, masks)
     new_masks: dict[str, Tensor] = {}
     for names, number in num_kept.items():
         group = {name: masks[name] for name in names}
+        if granularity == "unit":
+            new_masks |= _without_lowest_units(scores, group, number)
+            continue
         new_masks |= remove_lowest(
             {name: scores[name] for name in names},
             group,
@@ -106,6 +112,19 @@ def prune(
             min_inputs_per_unit=min_inputs_per_unit,
         )
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
+
+
+def _without_lowest_units(
+    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_kept: int
+) -> dict[str, Tensor]:
+    """Return the masks of one layer without its units of lowest mean score, with `num_kept` weights left."""
+    kept = torch.cat([mask.reshape(len(mask), -1) for mask in masks.values()], dim=1)  # (unit, weight)
+    values = torch.cat([scores[name].detach().cpu().double().reshape(len(kept), -1) for name in masks], dim=1)
+    mean = values.masked_fill(~kept, 0.0).sum(dim=1) / kept.sum(dim=1)  # NaN without a kept weight
+    has_weights = kept.any(dim=1)
+    num_to_remove = int(has_weights.sum()) - num_kept // kept.shape[1]
+    stay = remove_lowest({"unit": mean}, {"unit": has_weights}, num_to_remove)["unit"]
+    return {name: mask & stay.view(-1, *[1] * (mask.dim() - 1)) for name, mask in masks.items()}
 
 
 def check_scores(scores: object, masks: Mapping[str, Tensor]) -> None:

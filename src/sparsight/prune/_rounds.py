@@ -179,6 +179,7 @@ class Rounds:
             scores,
             masks,
             self._schedule.kept_at(index + 1),
+            granularity=pruning.granularity,
             min_inputs_per_unit=pruning.min_inputs_per_unit,
         )
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()

@@ -64,13 +64,17 @@ class Group:
         Their number of weights.
     sides : int
         Sum of the sides of the weights' shapes: the share of a layer in Erdős–Rényi–Kernel densities.
+    grain : int
+        Weights that are kept or removed together: 1, or those of a unit.
     least : int
-        Weights that ``pruning.min_inputs_per_unit`` keeps in any case.
+        Weights that are kept in any case: one unit with ``pruning.granularity = "unit"``, and what
+        ``pruning.min_inputs_per_unit`` demands.
     """
 
     names: tuple[str, ...]
     size: int
     sides: int
+    grain: int
     least: int
 
     @classmethod
@@ -79,11 +83,15 @@ class Group:
     ) -> "Group":
         """Return the group of these parameters."""
         weights = [shapes[name] for name in names if len(shapes[name]) > 1]  # a bias has no inputs
+        of_unit = sum(prod(shapes[name][1:]) for name in names)
+        floor = sum(shape[0] * min(pruning.min_inputs_per_unit, prod(shape[1:])) for shape in weights)
+        has_whole_units = pruning.granularity == "unit"
         return cls(
             names=tuple(names),
             size=sum(prod(shapes[name]) for name in names),
             sides=sum(map(sum, weights)),
-            least=sum(shape[0] * min(pruning.min_inputs_per_unit, prod(shape[1:])) for shape in weights),
+            grain=of_unit if has_whole_units else 1,
+            least=of_unit if has_whole_units else floor,
         )
 
 
@@ -167,8 +175,8 @@ class Schedule:
         Raises
         ------
         InputError
-            If a round removes less than one weight of every group, or the groups are down to what
-            ``pruning.min_inputs_per_unit`` keeps.
+            If a round removes less than one weight of every group, or the groups are down to what is kept in
+            any case.
         """
         least = sum(group.least for group in self.groups)
         for level, (before, after) in enumerate(itertools.pairwise(self._wanted_by_round())):
@@ -177,9 +185,8 @@ class Schedule:
                 return
             if num_kept == least:
                 raise InputError(
-                    f"{self._end} cannot be reached: pruning.min_inputs_per_unit "
-                    f"{self.pruning.min_inputs_per_unit} keeps {least} of {self.num_weights} weights; lower "
-                    f"it or raise {self._end.split()[0]}"
+                    f"{self._end} cannot be reached: {self._what_is_kept} {least} of {self.num_weights} "
+                    f"weights; change that or raise {self._end.split()[0]}"
                 )
             if after == before:
                 raise InputError(
@@ -194,9 +201,18 @@ class Schedule:
             return "pruning.distribution"
         return f"pruning.min_density {self.pruning.min_density:g}"
 
+    @property
+    def _what_is_kept(self) -> str:
+        if self.pruning.granularity == "unit":
+            return "pruning.granularity 'unit' keeps one unit a layer, which has"
+        return f"pruning.min_inputs_per_unit {self.pruning.min_inputs_per_unit} keeps"
+
     def _allowed(self, wanted: Sequence[int]) -> tuple[int, ...]:
-        """Return what is kept of each group where the schedule alone would keep this much."""
-        return tuple(max(number, group.least) for number, group in zip(wanted, self.groups, strict=True))
+        """Return what is kept of each group, in whole grains, where the rate alone would keep this much."""
+        return tuple(
+            max(-(-number // group.grain) * group.grain, group.least)
+            for number, group in zip(wanted, self.groups, strict=True)
+        )
 
     @cached_property
     def _counts_of_table(self) -> tuple[int, ...] | None:
@@ -210,7 +226,7 @@ class Schedule:
         if level >= self.pruning.max_levels:
             return True
         if self._counts_of_table is not None:
-            return num_kept <= sum(self._counts_of_table)
+            return num_kept <= sum(self._allowed(self._counts_of_table))
         return num_kept / self.num_weights <= self.pruning.min_density
 
     def _iterative(self) -> Iterator[tuple[int, ...]]:

@@ -11,6 +11,7 @@ from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
 Density = Annotated[float, Field(gt=0, le=1)]
+Granularity = Literal["weight", "unit"]
 Distribution = Literal["global", "uniform", "erk"] | dict[str, Density]
 StartingWeights = Literal["rewound", "fresh", "signs", "constant"]
 Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
@@ -20,9 +21,16 @@ WINDOWS = "windows"
 
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
 # Written only where they say something: they are younger than many recipes, whose hashes must stay.
-_ABSENT_BY_DEFAULT = ("min_inputs_per_unit",)
+_ABSENT_BY_DEFAULT = ("granularity", "min_inputs_per_unit")
 _SCOPES: dict[str, Scope] = {"global": "global", "uniform": "layer", "erk": "layer"}
-_CHOOSE_WEIGHTS = ("criterion", "scope", "distribution", "min_inputs_per_unit", "min_connected_fraction")
+_CHOOSE_WEIGHTS = (
+    "criterion",
+    "scope",
+    "distribution",
+    "granularity",
+    "min_inputs_per_unit",
+    "min_connected_fraction",
+)
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
 
 
@@ -62,6 +70,11 @@ class PruningSettings(Settings):
         sides of its weight over their product, and at most 1. A table ``{layer = density}``: densities at the
         last level, in place of `min_density`; at each level, every layer has lost the same share of the
         weights that it is to lose. Default: ``global`` or ``uniform``, as `scope` says.
+    granularity : {"weight", "unit"}
+        What is kept or removed as one: single weights, or all incoming weights of a unit together (with
+        ``prune_biases`` its bias as well). The score of a unit is the mean of those of its weights, the
+        number of units kept in a layer the smallest that holds the weights that the layer would keep
+        otherwise, and at least one. Units are ranked within layers.
     min_inputs_per_unit : int
         Every unit keeps at least so many of its inputs, those of highest score, or all that it has. A layer
         that would keep fewer weights keeps these.
@@ -108,6 +121,7 @@ class PruningSettings(Settings):
     min_connected_fraction: float = Field(0.0, ge=0, le=1)
     scope: Scope = "global"
     distribution: Distribution | None = None
+    granularity: Granularity = "weight"
     min_inputs_per_unit: int = Field(0, ge=0)
     rewind: str = "init"
     prune_output: bool = False
@@ -150,8 +164,9 @@ class PruningSettings(Settings):
         distribution = given.get("distribution")
         if isinstance(distribution, Mapping):
             return {**given, "scope": "layer"}
-        is_known = isinstance(distribution, str) and distribution in _SCOPES
-        return {**given, "scope": _SCOPES[distribution]} if is_known else given
+        if isinstance(distribution, str) and distribution in _SCOPES:
+            return {**given, "scope": _SCOPES[distribution]}
+        return given
 
     @model_validator(mode="after")
     def _counts_have_one_rule(self) -> "PruningSettings":
@@ -205,6 +220,26 @@ class PruningSettings(Settings):
             raise ValueError("masks_replicate_offset is for masks of replicates; windows belong to none")
         if self.masks_from == WINDOWS and self.prune_biases:
             raise ValueError("prune_biases is true, but windows are made of weights: set it to false")
+        return self
+
+    @model_validator(mode="after")
+    def _units_can_be_removed(self) -> "PruningSettings":
+        if self.granularity == "weight" or self.masks_from is not None:
+            return self
+        if self.scope == "global":
+            raise ValueError(
+                "granularity is 'unit', but distribution is 'global': units of different layers have "
+                "different numbers of weights; set distribution to 'uniform', 'erk' or densities by layer"
+            )
+        if self.prune_output:
+            raise ValueError(
+                "granularity is 'unit' and prune_output is true, which would remove classes: set it to false"
+            )
+        if self.min_inputs_per_unit:
+            raise ValueError(
+                "min_inputs_per_unit is for single weights, but granularity is 'unit': leave one of the two "
+                "out"
+            )
         return self
 
     @model_serializer(mode="wrap")

@@ -106,9 +106,10 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
 
 
 def _counts_in_words(pruning: PruningSettings) -> list[str]:
+    words = ["whole units"] if pruning.granularity == "unit" else []
     if isinstance(pruning.distribution, dict):
-        return ["densities by layer"]
-    return ["erk"] if pruning.distribution == "erk" else []
+        return [*words, "densities by layer"]
+    return [*words, "erk"] if pruning.distribution == "erk" else words
 
 
 def masks_in_words(pruning: PruningSettings) -> str:
