@@ -1,5 +1,8 @@
 """The schedule is right if the loop, which removes weights one level after another, agrees to the weight."""
 
+import itertools
+from fractions import Fraction
+
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
@@ -7,7 +10,7 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.network import linear_layers
-from sparsight.prune import PruningSettings, Schedule, dense_masks, imp
+from sparsight.prune import PruningSettings, Schedule, dense_masks, imp, overridden
 from sparsight.prune._masks import prune
 from sparsight.prune._schedule import groups_of, num_removed
 from sparsight.train import TrainingSettings
@@ -184,3 +187,68 @@ def test_units_that_cannot_become_as_few_as_wanted_are_refused():
     pruning = PruningSettings(granularity="unit", scope="layer", min_density=0.1)
     with pytest.raises(InputError, match="'unit' keeps one unit a layer, which has 15 of 99 weights"):
         schedule_of(small_network(TASK, widths=(9, 5)), pruning).check_that_it_ends()
+
+
+def test_a_cubic_schedule_has_the_closed_form():
+    """1000 weights to 10 % in four rounds: 100 + 900 · (1, 27/64, 8/64, 1/64, 0), rounded down."""
+    cubic = Schedule.of(
+        {"a.weight": (10, 100)}, PruningSettings(schedule="cubic", max_levels=4, min_density=0.1)
+    )
+    assert cubic.num_kept() == [1000, 479, 212, 114, 100]
+    assert cubic.kept_at(5) == {("a.weight",): 100}
+    assert [cubic.stretch(2), cubic.rounds_after(0)] == [1, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=4),
+    st.integers(0, 9),
+    st.sampled_from([0.02, 0.25, 1.0]),
+    st.sampled_from(["global", "uniform", "erk"]),
+)
+def test_a_cubic_schedule_rounds_the_closed_form_down(sizes, num_rounds, least, distribution):
+    pruning = PruningSettings(
+        schedule="cubic", max_levels=num_rounds, min_density=least, distribution=distribution
+    )
+    cubic = Schedule.of({f"layer_{n}.weight": (1, size) for n, size in enumerate(sizes)}, pruning)
+    cubic.check_that_it_ends()
+    groups = sizes if distribution == "uniform" else [sum(sizes)]
+    ends = [max(int(Fraction(str(least)) * size), 1) for size in groups]
+    expected = [
+        sum(
+            end + (size - end) * (num_rounds - level) ** 3 // max(num_rounds, 1) ** 3
+            for size, end in zip(groups, ends, strict=True)
+        )
+        for level in range(num_rounds + 1)
+    ]
+    found = cubic.num_kept()
+    if num_rounds:
+        assert found == expected[: len(found)]
+        assert len(found) == num_rounds + 1 or found[-1] <= least * sum(sizes)
+
+
+def test_gradual_pruning_trains_on_between_rounds_and_reaches_its_density():
+    pruning = PruningSettings(
+        schedule="cubic", max_levels=4, min_density=0.1, distribution="erk", rewind="none"
+    )
+    network = small_network(TASK, widths=(9, 5))
+    schedule, levels = schedule_of(network, pruning), list(imp(network, TASK, TRAINING, pruning))
+    assert schedule.num_kept() == [sum(int(mask.sum()) for mask in level.masks.values()) for level in levels]
+    assert schedule.num_kept()[-1] == 9  # ⌊0.1 · 99⌋
+    for before, after in itertools.pairwise(levels):
+        for name, mask in after.masks.items():
+            assert torch.equal(after.initial[name], before.final[name] * mask)
+
+
+def test_a_table_is_reached_by_a_cubic_schedule():
+    table = PruningSettings(schedule="cubic", max_levels=3, distribution={"a": 0.2, "b": 0.5})
+    cubic = Schedule.of({"a.weight": (10, 10), "b.weight": (4, 5)}, table)
+    assert cubic.num_kept() == [120, 30 + 90 * 8 // 27, 30 + 90 // 27, 30]
+    assert list(cubic.kept_at(3).values()) == [20, 10]
+
+
+def test_a_rate_beside_a_cubic_schedule_is_refused_and_not_written():
+    with pytest.raises(ValueError, match="rate has no effect with schedule = 'cubic'.*leave one of the two"):
+        PruningSettings(schedule="cubic", rate=0.2)
+    assert "rate" not in PruningSettings(schedule="cubic").model_dump()
+    assert overridden({"rate": 0.2, "scope": "global"}, {"schedule": "cubic"}) == {"scope": "global"}

@@ -188,7 +188,7 @@ class Schedule:
                     f"{self._end} cannot be reached: {self._what_is_kept} {least} of {self.num_weights} "
                     f"weights; change that or raise {self._end.split()[0]}"
                 )
-            if after == before:
+            if after == before and self.pruning.schedule != "cubic":  # which ends with max_levels
                 raise InputError(
                     f"{self._end} cannot be reached: at level {level} a "
                     f"rate of {self.pruning.rate:g} of {sum(before)} kept weights is less than one weight; "
@@ -253,15 +253,25 @@ class Schedule:
             # What is removed is shared out, and not what is kept: so a layer is dense as long as the network
             # is, and has its density when the network has that of the table.
             to_remove = [size - kept for size, kept in zip(sizes, self._counts_of_table, strict=True)]
-            for total in self._decline(sum(sizes)):
-                num_removed = min(sum(sizes) - total, sum(to_remove))
-                removed = shared_out(num_removed, to_remove, to_remove)
+            for total in self._decline(sum(sizes), sum(self._counts_of_table)):
+                num_gone = min(sum(sizes) - total, sum(to_remove))
+                removed = shared_out(num_gone, to_remove, to_remove)
                 yield tuple(size - gone for size, gone in zip(sizes, removed, strict=True))
         else:
             yield from zip(*map(self._decline, sizes), strict=True)
 
-    def _decline(self, kept: int) -> Iterator[int]:
-        """Yield how many of this many weights remain after 0, 1, … rounds, without end."""
+    def _decline(self, size: int, least: int | None = None) -> Iterator[int]:
+        """Yield how many of `size` weights remain after 0, 1, … rounds, without end.
+
+        A cubic schedule ends with `least`, by default the weights at ``pruning.min_density``, at least one.
+        """
+        if self.pruning.schedule == "cubic":
+            least = max(num_removed(self.pruning.min_density, size), 1) if least is None else least
+            num_rounds = max(self.pruning.max_levels, 1)
+            for level in itertools.count():
+                part = 1 - Fraction(min(level, num_rounds), num_rounds)
+                yield least + int((size - least) * part**3)
+        kept = size
         while True:
             yield kept
             kept -= num_removed(self.pruning.rate, kept)

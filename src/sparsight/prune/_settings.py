@@ -46,12 +46,15 @@ class PruningSettings(Settings):
         size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
         ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
         ``cavity-within-class-matched-reverse``), or one that a plugin registers.
-    schedule : {"iterative", "one_shot", "one_shot_equal_compute"}
+    schedule : {"iterative", "one_shot", "one_shot_equal_compute", "cubic"}
         ``iterative`` prunes after every level. ``one_shot`` prunes once, after the dense level, to the
         density at which ``iterative`` would end. ``one_shot_equal_compute`` then trains for as many steps as
         all the levels of ``iterative`` after the dense one: with n of them, each of the level's learning
         rates is held for n steps, and batches go on with the step. (Where ``min_connected_fraction`` would
-        end ``iterative`` earlier, it has fewer steps than these.)
+        end ``iterative`` earlier, it has fewer steps than these.) ``cubic`` prunes after every level, by much
+        at first and by little in the end: level ℓ keeps the density
+        d + (1 − d) (1 − ℓ / `max_levels`)³ with d = `min_density`, in place of `rate`. With ``rewind =
+        "none"`` this is gradual pruning.
     rate : float
         Share of the kept weights that each round removes, rounded down to a whole number of weights.
     max_levels : int
@@ -110,11 +113,12 @@ class PruningSettings(Settings):
     -----
     Fresh weights under a found mask: Frankle & Carbin, arXiv 1803.03635. Signs and constants: Zhou et al.,
     arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576. Erdős–Rényi–Kernel: Mocanu et al.,
-    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134.
+    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134. Cubic schedule: Zhu & Gupta,
+    arXiv 1710.01878, eq. 1, with levels as their pruning steps.
     """
 
     criterion: str = "magnitude"
-    schedule: Literal["iterative", "one_shot", "one_shot_equal_compute"] = "iterative"
+    schedule: Literal["iterative", "one_shot", "one_shot_equal_compute", "cubic"] = "iterative"
     rate: float = Field(0.3, gt=0, lt=1)
     max_levels: int = Field(20, ge=0)
     min_density: float = Field(0.02, gt=0, le=1)
@@ -223,6 +227,15 @@ class PruningSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _has_one_speed(self) -> "PruningSettings":
+        if self.schedule == "cubic" and "rate" in self.model_fields_set:
+            raise ValueError(
+                "rate has no effect with schedule = 'cubic', which follows from max_levels and min_density: "
+                "leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _units_can_be_removed(self) -> "PruningSettings":
         if self.granularity == "weight" or self.masks_from is not None:
             return self
@@ -250,6 +263,8 @@ class PruningSettings(Settings):
         unused.update(("scope",) if self._shares_out_by_itself else ("distribution",))
         if isinstance(self.distribution, dict):
             unused.add("min_density")
+        if self.schedule == "cubic":
+            unused.add("rate")
         unused.update(name for name in _ABSENT_BY_DEFAULT if getattr(self, name) == _default(name))
         return {name: value for name, value in dump(self).items() if name not in unused}
 
@@ -261,7 +276,7 @@ class PruningSettings(Settings):
     @property
     def prunes_once(self) -> bool:
         """Whether there is a single round of pruning, after the dense level."""
-        return self.schedule != "iterative"
+        return self.schedule in ("one_shot", "one_shot_equal_compute")
 
     @property
     def rewind_step(self) -> int | None:
@@ -284,7 +299,8 @@ def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
     """Return a ``[pruning]`` table without the fields that those of its override replace.
 
     A ``masks_from`` replaces the fields that have no effect beside it, ``scope`` and ``distribution`` replace
-    each other, and a ``distribution`` with densities of its own replaces ``min_density``.
+    each other, a ``distribution`` with densities of its own replaces ``min_density``, and a cubic schedule
+    replaces ``rate``.
     """
     masks_from, distribution = override.get("masks_from"), override.get("distribution")
     unused = set(unused_with(masks_from) if isinstance(masks_from, str) else ())
@@ -294,4 +310,6 @@ def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
         unused.add("distribution")
     if isinstance(distribution, Mapping):
         unused.add("min_density")
+    if override.get("schedule") == "cubic":
+        unused.add("rate")
     return {name: value for name, value in pruning.items() if name not in unused}
