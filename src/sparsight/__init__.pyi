@@ -47,6 +47,7 @@ from .report import (
     write_report as write_report,
 )
 from .run import network_leak as network_leak, run_recipe as run_recipe
+from .sparse import SparseLinear as SparseLinear, densify as densify, sparsify as sparsify
 from .store import intervals_by_level as intervals_by_level, open_run as open_run
 from .sweep import open_sweep as open_sweep
 from .train import LinearPath as LinearPath, TrainingSettings as TrainingSettings, connect as connect

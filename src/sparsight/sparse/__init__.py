@@ -14,6 +14,10 @@ _tiles         The memory layout: tables, batches, tiles.
 _pattern       The kept weights of a layer, in the orders that products need.
 _threads       The threads of the products, and torch's.
 _on_gpu        The same step on a GPU, with torch's sparse matrices.
+
+_sparse_linear    SparseLinear: a layer with kept weights only, for any network (_compressed_rows).
+_sparsified       Networks with such layers in place of masked ones, and back.
+
 kernels        The compiled loops.
 """
 
@@ -24,5 +28,7 @@ from sparsight.sparse._crossover import (
     sparse_layers as sparse_layers,
 )
 from sparsight.sparse._sequential import SparseSequential as SparseSequential
+from sparsight.sparse._sparse_linear import SparseLinear as SparseLinear
+from sparsight.sparse._sparsified import densify as densify, sparsify as sparsify
 from sparsight.sparse._threads import threads_taken_from_torch as threads_taken_from_torch
 from sparsight.sparse._tiles import Batch as Batch, Table as Table
