@@ -21,6 +21,12 @@ _sparsified       Networks with such layers in place of masked ones, and back.
 kernels        The compiled loops.
 """
 
+from sparsight.sparse._compressed_rows import (
+    INDICES as INDICES,
+    check_csr as check_csr,
+    csr_of as csr_of,
+    mask_of_csr as mask_of_csr,
+)
 from sparsight.sparse._crossover import (
     Crossovers as Crossovers,
     Kernel as Kernel,
