@@ -25,8 +25,9 @@ class SparseLinear(nn.Module):
     float32 and float64 on a CPU, the products are the compiled loops of the sparse step; on a GPU they are
     torch's sparse ones; with other dtypes the weight is unpacked, and the product is a dense one.
 
-    Below about a tenth of the weights a step is faster than that of a dense layer with a mask; see
-    docs/kernels.md. The first product in a process compiles the loops, which takes some seconds.
+    Wide layers (about 1000 inputs and units) are faster than dense ones with a mask below about a fifth of
+    the weights; small ones never are. The first product in a process loads or compiles the loops, which takes
+    up to some seconds.
 
     Parameters
     ----------
