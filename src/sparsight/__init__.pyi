@@ -18,10 +18,13 @@ from .geometry import Geometry as Geometry
 from .instruments import instrument as instrument, measure_network as measure_network
 from .measure import (
     Chain as Chain,
+    MarkovChain as MarkovChain,
     cavity as cavity,
     certified_bounds as certified_bounds,
     certified_radius as certified_radius,
+    exact_cavity_of_chain as exact_cavity_of_chain,
     gaussianity as gaussianity,
+    ising_chain as ising_chain,
     locality as locality,
     pgd_accuracy as pgd_accuracy,
     verified_accuracy as verified_accuracy,

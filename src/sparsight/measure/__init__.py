@@ -3,10 +3,10 @@
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
 within classes `_class_mean_effects`; its two parts `_kurtosis_parts`; several weights at once
 `_joint_cavity`; kept against pruned weights `_cavity_contrast`, with the controls `_cavity_controls` and
-`_threshold_contrast`; between levels `_cavity_change`; against other maps `_rank_correlations`. The same for
-the difference between classes in variance, without a fourth moment: `_class_variance`. Below them, from
-weights and samples to joint moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`,
-`_power_sums`.
+`_threshold_contrast`; between levels `_cavity_change`; against other maps `_rank_correlations`; without
+sampling, for inputs that are a chain, `_markov_chain`. The same for the difference between classes in
+variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint moments:
+`_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
 
 Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_spacing_negentropy`,
 `_preactivation_histogram`; the controls with the same fan-in, `_gaussianity_controls`; and what independent
@@ -100,6 +100,11 @@ from sparsight.measure._locality_verdict import (
     SHARE_MARGIN as SHARE_MARGIN,
     LocalityVerdict as LocalityVerdict,
     locality_verdict as locality_verdict,
+)
+from sparsight.measure._markov_chain import (
+    MarkovChain as MarkovChain,
+    exact_cavity_of_chain as exact_cavity_of_chain,
+    ising_chain as ising_chain,
 )
 from sparsight.measure._mask_graph import (
     MaskGraph as MaskGraph,
