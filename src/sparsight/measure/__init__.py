@@ -23,8 +23,9 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
-Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
-`_representation_similarity`; curvature from products with a Hessian, `_curvature`.
+Masks beside each other, `_mask_overlap`; beside a planted one, `_support_recovery`; a mask as a graph,
+`_mask_graph`; representations beside each other, `_representation_similarity`; curvature from products with a
+Hessian, `_curvature`.
 
 Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; pairs of replicates,
 `_pairs_of_replicates`; `_p_values`, `_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.
@@ -151,6 +152,10 @@ from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
+)
+from sparsight.measure._support_recovery import (
+    SupportRecovery as SupportRecovery,
+    support_recovery as support_recovery,
 )
 from sparsight.measure._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
