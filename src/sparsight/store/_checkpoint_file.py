@@ -17,8 +17,7 @@ from safetensors.numpy import save as serialise
 from sparsight.atomic import write_atomically
 from sparsight.prune import Checkpoint, Progress, State
 from sparsight.regular_files import require_regular
-
-CHECKPOINT = "checkpoint.safetensors"
+from sparsight.store._run_directory import CHECKPOINT
 
 
 def write_checkpoint(folder: Path, progress: Progress) -> None:
