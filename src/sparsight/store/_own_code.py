@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sparsight.atomic import remove_temporaries, write_atomically
+from sparsight.atomic import make_folder, remove_temporaries, write_atomically
 from sparsight.errors import InputError
 from sparsight.store._containment import refuse_link, refuse_links
 from sparsight.store._sealed_json import read_sealed, write_sealed
@@ -95,13 +95,14 @@ def write_own_code(run: Path, functions: Mapping[str, OwnFunction]) -> None:
     known = {name: function.model_dump() for name, function in read_own_code(listed).items()}
     if not functions:
         return
-    (run / OWN_CODE).mkdir(exist_ok=True)  # not its parents: the run may have been moved away
+    # Not its parents: the run may have been moved away.
+    make_folder(run / OWN_CODE, inside=run, parents=False)
     for name, function in functions.items():
         for file, content in function.files.items():
             path = run / function.folder / file
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent, inside=run)
             remove_temporaries(path.parent)
-            write_atomically(path, content)
+            write_atomically(path, content, inside=run)
         known[name] = {
             "folder": function.folder if function.files else None,
             "files": function.digests,

@@ -183,7 +183,7 @@ class RunDirectory:
         folder.mkdir(exist_ok=True)
         for each in (folder, *folder.glob("level_*")):
             remove_temporaries(each)
-        write_sealed(folder / TASK, facts)
+        write_sealed(folder / TASK, facts, inside=self.path)
         (folder / FAILURE).unlink(missing_ok=True)
 
     def refuse_other_settings(self) -> None:
@@ -223,7 +223,8 @@ class RunDirectory:
 
     def note_failure(self, condition: str, replicate: int, message: str) -> None:
         """Record that a replicate could not be finished, and why."""
-        write_sealed(self.replicate(condition, replicate) / FAILURE, {"message": message})
+        path = self.replicate(condition, replicate) / FAILURE
+        write_sealed(path, {"message": message}, inside=self.path)
 
     def failure(self, condition: str, replicate: int) -> str | None:
         """Return why a replicate could not be finished, or None."""
