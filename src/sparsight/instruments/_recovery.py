@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import support_recovery
 
 _MATCHED = "planted units matched with units of the first layer"

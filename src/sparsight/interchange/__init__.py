@@ -5,6 +5,7 @@ Written for other tools:
 _stored_levels: one stored level of a run, in any of the formats below.
 _onnx: a network with the standardisation of its inputs, for ONNX runtimes; optional.
 _hub: the folder of a model hub, ``config.json``, ``model.safetensors`` and ``README.md``; also reads it back.
+_hub_config: its ``config.json``.
 
 Read from other tools:
 

@@ -3,6 +3,7 @@
 docs/kernels.md explains the method with a drawing. Start at `_sequential`.
 
 _sequential    SparseSequential: the same function as a torch.nn.Sequential, cut into stages.
+_kernel        The names of the ways to compute products.
 _crossover     Which layers take the sparse step: those below a density measured once a run.
 
 _block         A stage: a linear layer on tiles with the BatchNorm and ReLU before it.
@@ -19,22 +20,10 @@ _sparse_linear    SparseLinear: a layer with kept weights only, for any network 
 _sparsified       Networks with such layers in place of masked ones, and back.
 
 kernels        The compiled loops.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used.
 """
 
-from sparsight.sparse._compressed_rows import (
-    INDICES as INDICES,
-    check_csr as check_csr,
-    csr_of as csr_of,
-    mask_of_csr as mask_of_csr,
-)
-from sparsight.sparse._crossover import (
-    Crossovers as Crossovers,
-    Kernel as Kernel,
-    crossover_measurements as crossover_measurements,
-    sparse_layers as sparse_layers,
-)
-from sparsight.sparse._sequential import SparseSequential as SparseSequential
-from sparsight.sparse._sparse_linear import SparseLinear as SparseLinear
-from sparsight.sparse._sparsified import densify as densify, sparsify as sparsify
-from sparsight.sparse._threads import threads_taken_from_torch as threads_taken_from_torch
-from sparsight.sparse._tiles import Batch as Batch, Table as Table
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
