@@ -3,10 +3,10 @@
 Cavity (the effect of each weight on its unit's non-Gaussianity): `_cavity`, its formula in `_cavity_effects`;
 within classes `_class_mean_effects`; its two parts `_kurtosis_parts`; several weights at once
 `_joint_cavity`; kept against pruned weights `_cavity_contrast`, with the controls `_cavity_controls` and
-`_threshold_contrast`; between levels `_cavity_change`; against other maps `_rank_correlations`. The same for
-the difference between classes in variance, without a fourth moment: `_class_variance`. Below them, from
-weights and samples to joint moments: `_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`,
-`_power_sums`.
+`_threshold_contrast`; between levels `_cavity_change`; against other maps `_rank_correlations`; without
+sampling, for inputs that are a chain, `_markov_chain`. The same for the difference between classes in
+variance, without a fourth moment: `_class_variance`. Below them, from weights and samples to joint moments:
+`_scaled_layer`, `_sample_blocks`, `_unit_input_pairs`, `_moments`, `_power_sums`.
 
 Gaussianity (the distance of pre-activations from a Gaussian): `_gaussianity`, `_spacing_negentropy`,
 `_preactivation_histogram`; the controls with the same fan-in, `_gaussianity_controls`; and what independent
@@ -23,8 +23,9 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
-Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
-`_representation_similarity`; curvature from products with a Hessian, `_curvature`.
+Masks beside each other, `_mask_overlap`; beside a planted one, `_support_recovery`; a mask as a graph,
+`_mask_graph`; representations beside each other, `_representation_similarity`; curvature from products with a
+Hessian, `_curvature`.
 
 Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`; pairs of replicates,
 `_pairs_of_replicates`; `_p_values`, `_cliffs_delta`, `_detectable_effect`. Means of defined values: `_means`.

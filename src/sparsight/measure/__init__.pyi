@@ -63,6 +63,11 @@ from ._locality_verdict import (
     LocalityVerdict as LocalityVerdict,
     locality_verdict as locality_verdict,
 )
+from ._markov_chain import (
+    MarkovChain as MarkovChain,
+    exact_cavity_of_chain as exact_cavity_of_chain,
+    ising_chain as ising_chain,
+)
 from ._mask_graph import (
     MaskGraph as MaskGraph,
     effective_rank as effective_rank,
@@ -106,6 +111,7 @@ from ._shape_fits import (
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
 )
+from ._support_recovery import SupportRecovery as SupportRecovery, support_recovery as support_recovery
 from ._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
     threshold_contrast as threshold_contrast,

@@ -28,9 +28,9 @@ class PruningSettings(Settings):
     ----------
     criterion : str
         Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
-        ``synflow``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of these
-        (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of equal
-        size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
+        ``synflow``, ``correlation``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of
+        these (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of
+        equal size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
         ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
         ``cavity-within-class-matched-reverse``), or one that a plugin registers.
     schedule : {"iterative", "one_shot", "one_shot_equal_compute"}

@@ -15,6 +15,10 @@ _tiles         The memory layout: tables, batches, tiles.
 _pattern       The kept weights of a layer, in the orders that products need.
 _threads       The threads of the products, and torch's.
 _on_gpu        The same step on a GPU, with torch's sparse matrices.
+
+_sparse_linear    SparseLinear: a layer with kept weights only, for any network (_compressed_rows).
+_sparsified       Networks with such layers in place of masked ones, and back.
+
 kernels        The compiled loops.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used.
