@@ -52,7 +52,7 @@ COMMANDS = {
     "recipes": ["recipes"],
     "recipes NAME": ["recipes", "photographs"],
     "data": ["data"],
-    "data NAME": ["data", "nlgp", "--set", "size=[8]", "--set", "num_train=20", "--set", "num_test=20"],
+    "data NAME": ["data", "nlgp", "--set", "size=[128]", "--set", "num_train=20", "--set", "num_test=20"],
     "data of no source": ["data", "κ-fields"],
     "reproduce": ["reproduce"],
     "a mistake": ["report", "κ-μ"],

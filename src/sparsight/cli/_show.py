@@ -173,7 +173,7 @@ def check(run: Path) -> int:
     run
         Run directory.
     """
-    from sparsight.cli.views._health import health_lines
+    from sparsight.cli.views._health import health_lines, verdict
     from sparsight.store import RunDirectory, check_run, check_without_recipe, newer_files
 
     console = terminal()
@@ -181,25 +181,21 @@ def check(run: Path) -> int:
     try:
         directory = RunDirectory.open(run)
     except SparsightError as error:
-        if not run.is_dir() or isinstance(error, NewerFormatError):
+        if not run.is_dir():
             raise
-        found = [str(error), *check_without_recipe(run)]
-        for line in found:
-            console.print(printable(line), soft_wrap=True)
-        console.print(
-            f"without its recipe no level can be matched with a condition: {len(found)} damaged",
-            soft_wrap=True,
-        )
-        return 1
-    problems, replicates = check_run(directory)
-    problems = [line for line in problems if line not in newer]
-    for line in health_lines(problems, replicates, newer):
-        console.print(line, soft_wrap=True)
-    if problems or any(health.problems for health in replicates):
-        return 1
-    if newer:
+        found = dict.fromkeys((str(error), *check_without_recipe(run)))
+        damaged = [line for line in found if line not in newer]
+        lines = [*newer, *damaged, f"no level was matched with a condition: {verdict(damaged, newer)}"]
+    else:
+        problems, replicates = check_run(directory)
+        problems = [line for line in problems if line not in newer]
+        damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
+        lines = [*newer, *health_lines(problems, replicates, newer)]
+    for line in lines:
+        console.print(printable(line), soft_wrap=True)
+    if newer and not damaged:
         raise NewerFormatError(newer[0] if len(newer) == 1 else f"{newer[0]} ({len(newer)} files in all)")
-    return 0
+    return 1 if damaged else 0
 
 
 def tickets(run: Path, *, density: float | None = None) -> None:

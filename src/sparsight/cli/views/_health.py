@@ -10,17 +10,21 @@ def health_lines(
 ) -> Iterator[str]:
     """Yield a line for every damaged file, one for every replicate, and a summary.
 
-    `problems` are those of files that belong to the run as a whole; `newer` names the files that a newer
-    version wrote.
+    `problems` are those of files that belong to the run as a whole; `newer`, those of a newer version, are
+    only counted.
     """
     damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
-    yield from (*newer, *damaged)
+    yield from damaged
     for health in replicates:
         yield f"{health.condition}, replicate {health.replicate}: {_state(health)}"
     num_levels = sum(health.num_stored for health in replicates)
+    yield f"checked {num_levels} levels of {len(replicates)} replicates: {verdict(damaged, newer)}"
+
+
+def verdict(damaged: Sequence[str], newer: Sequence[str]) -> str:
+    """Return how many files are damaged, and how many a newer version wrote."""
     counts = ((len(damaged), "damaged"), (len(newer), "of a newer version"))
-    verdict = ", ".join(f"{number} {what}" for number, what in counts if number) or "every file is whole"
-    yield f"checked {num_levels} levels of {len(replicates)} replicates: {verdict}"
+    return ", ".join(f"{number} {what}" for number, what in counts if number) or "every file is whole"
 
 
 def _state(health: ReplicateHealth) -> str:
