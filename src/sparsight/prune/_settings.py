@@ -1,12 +1,11 @@
 """Settings of pruning: the ``[pruning]`` table of a recipe."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
-from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
@@ -19,6 +18,7 @@ Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
 WINDOWS = "windows"
 """Value of ``pruning.masks_from`` that plants compact windows."""
 
+_DEFAULT_CRITERION = "magnitude"
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
 # Written only where they say something: they are younger than many recipes, whose hashes must stay.
 _ABSENT_BY_DEFAULT = ("granularity", "min_inputs_per_unit")
@@ -41,9 +41,9 @@ class PruningSettings(Settings):
     ----------
     criterion : str
         Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
-        ``synflow``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of these
-        (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of equal
-        size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
+        ``synflow``, ``correlation``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of
+        these (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of
+        equal size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
         ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
         ``cavity-within-class-matched-reverse``), or one that a plugin registers.
     schedule : {"iterative", "one_shot", "one_shot_equal_compute", "cubic"}
@@ -117,7 +117,7 @@ class PruningSettings(Settings):
     arXiv 1710.01878, eq. 1, with levels as their pruning steps.
     """
 
-    criterion: str = "magnitude"
+    criterion: str = _DEFAULT_CRITERION
     schedule: Literal["iterative", "one_shot", "one_shot_equal_compute", "cubic"] = "iterative"
     rate: float = Field(0.3, gt=0, lt=1)
     max_levels: int = Field(20, ge=0)
@@ -138,7 +138,10 @@ class PruningSettings(Settings):
     @field_validator("criterion")
     @classmethod
     def _is_registered(cls, name: str, info: Any) -> str:
-        if not is_stored(info):
+        # The default is shipped, and made when a module is imported.
+        if not is_stored(info) and name != _DEFAULT_CRITERION:
+            from sparsight.prune.criteria._registry import CRITERIA  # here: criteria import torch
+
             CRITERIA.look_up(name)
         return name
 
@@ -267,6 +270,10 @@ class PruningSettings(Settings):
             unused.add("rate")
         unused.update(name for name in _ABSENT_BY_DEFAULT if getattr(self, name) == _default(name))
         return {name: value for name, value in dump(self).items() if name not in unused}
+
+    def prunable(self, layers: Sequence[str]) -> list[str]:
+        """Return the linear layers to prune among all of a network, which end with the output."""
+        return list(layers) if self.prune_output or len(layers) == 1 else list(layers)[:-1]
 
     @property
     def _shares_out_by_itself(self) -> bool:
