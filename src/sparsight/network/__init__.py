@@ -2,6 +2,7 @@
 
 _fully_connected: the network that recipes train and prune, and its initialisation.
 _layers: the linear layers of any network, and what is known of a network from its modules.
+_linear_maps: linear layers and convolutions, as the linear maps that are pruned and measured.
 _folding: a network as arrays, with BatchNorm folded into the weights.
 _layer_inputs: what a layer receives while a network evaluates samples.
 """
@@ -18,4 +19,9 @@ from sparsight.network._layers import (
     is_chain as is_chain,
     linear_layers as linear_layers,
     may_draw as may_draw,
+)
+from sparsight.network._linear_maps import (
+    LinearMap as LinearMap,
+    as_matrix as as_matrix,
+    linear_maps as linear_maps,
 )

@@ -1,4 +1,4 @@
-"""What a linear layer receives while a network evaluates samples."""
+"""What a layer receives while a network evaluates samples."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,19 +10,20 @@ from torch.func import functional_call
 from torch.utils.hooks import RemovableHandle
 
 from sparsight.errors import InputError
-from sparsight.network._layers import evaluating, linear_layers
+from sparsight.network._layers import evaluating
+from sparsight.network._linear_maps import linear_maps
 
 _FORWARD_BATCH = 2048
 
 
 @torch.no_grad()
 def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return the input of each named linear layer while the network evaluates the given samples.
+    """Return the input of each named layer while the network evaluates the given samples.
 
     Parameters
     ----------
     layers : sequence of str
-        Names, as in `linear_layers`.
+        Names, as in `linear_maps`.
     inputs : Tensor of float32, (n, num_inputs)
         Inputs of the network.
 
@@ -30,8 +31,8 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
     -------
     dict of str to Tensor of float32, (n, in)
         By layer, on the CPU. A layer that is applied at several places of a sample has further axes between
-        the two. The ``out_proj`` of a ``torch.nn.MultiheadAttention`` receives what its heads return, side by
-        side.
+        the two; a convolution receives (n, in_channels, *size). The ``out_proj`` of a
+        ``torch.nn.MultiheadAttention`` receives what its heads return, side by side.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def _listen(network: nn.Module, layer: str, received: list[Tensor]) -> Removable
     if isinstance(parent, nn.MultiheadAttention):
         hook = partial(_keep_heads, received)
         return parent.register_forward_hook(hook, with_kwargs=True)
-    module = linear_layers(network)[layer]
+    module = linear_maps(network)[layer].module
     return module.register_forward_pre_hook(lambda _module, given: received.append(given[0].detach().cpu()))
 
 

@@ -44,8 +44,9 @@ def imp(
     seed : int
         Seeds the batches and any criterion that samples.
     layers : sequence of str, optional
-        Names of the ``torch.nn.Linear`` layers to prune. Default: all of them, the last one only with
-        ``pruning.prune_output``.
+        Names of the layers to prune, of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``. Default:
+        all ``torch.nn.Linear``, the last one only with ``pruning.prune_output``. Convolutions are pruned only
+        if they are named; they take the dense step.
     start : Level, optional
         Resume after this level, as if the loop had never stopped. It must come from the same network, task,
         settings and seed.
@@ -135,8 +136,8 @@ def train_masked(
     Raises
     ------
     InputError
-        If a mask is not for a weight or bias of a ``torch.nn.Linear`` of the network, `state` is not one of
-        this network, or `first_step` is out of range.
+        If a mask is not for a weight or bias of a linear layer or convolution of the network, `state` is not
+        one of this network, or `first_step` is out of range.
     DivergenceError
         If the loss becomes NaN or infinite.
 

@@ -64,7 +64,8 @@ def sparse_layers(
     Raises
     ------
     InputError
-        If the kernel is ``csr`` and the network is not a plain chain (see `sparse_candidates`).
+        If the kernel is ``csr`` and the network is not a plain chain (see `sparse_candidates`), or the weight
+        of a convolution has a mask.
     """
     if kernel == "dense":
         return []
@@ -73,6 +74,12 @@ def sparse_layers(
         raise InputError(
             f"training.kernel is 'csr', but {type(network).__name__} is not a plain torch.nn.Sequential "
             "without hooks and shared weights; choose 'auto' or 'dense'"
+        )
+    convolved = [name for name, mask in masks.items() if mask.ndim > 2]
+    if kernel == "csr" and convolved:
+        raise InputError(
+            f"training.kernel is 'csr', but {convolved[0]} is the weight of a convolution, which has no step "
+            "on kept weights; choose 'auto' or 'dense'"
         )
     pruned = {name: masks[f"{name}.weight"] for name in candidates if f"{name}.weight" in masks}
     if kernel == "csr":
