@@ -69,17 +69,17 @@ def sparse_layers(
     """
     if kernel == "dense":
         return []
-    candidates = sparse_candidates(network)
-    if kernel == "csr" and not candidates:
-        raise InputError(
-            f"training.kernel is 'csr', but {type(network).__name__} is not a plain torch.nn.Sequential "
-            "without hooks and shared weights; choose 'auto' or 'dense'"
-        )
     convolved = [name for name, mask in masks.items() if mask.ndim > 2]
     if kernel == "csr" and convolved:
         raise InputError(
             f"training.kernel is 'csr', but {convolved[0]} is the weight of a convolution, which has no step "
             "on kept weights; choose 'auto' or 'dense'"
+        )
+    candidates = sparse_candidates(network)
+    if kernel == "csr" and not candidates:
+        raise InputError(
+            f"training.kernel is 'csr', but {type(network).__name__} is not a plain torch.nn.Sequential "
+            "without hooks and shared weights; choose 'auto' or 'dense'"
         )
     pruned = {name: masks[f"{name}.weight"] for name in candidates if f"{name}.weight" in masks}
     if kernel == "csr":
