@@ -1,5 +1,6 @@
 """Instruments applied to the layers of a level, or to any other network."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -62,7 +63,14 @@ def measure_level(
     -------
     dict
         Layer name → ``<instrument>.<quantity>`` → Quantity.
+
+    Warns
+    -----
+    UserWarning
+        For each convolution with groups, which is left out.
     """
+    if INSTRUMENTS.keys() & instruments:
+        _warn_of_groups(level)
     return {
         observation.layer: {
             f"{name}.{quantity}": value
@@ -72,6 +80,21 @@ def measure_level(
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }
+
+
+def _warn_of_groups(level: Level | MaskedNetwork) -> None:
+    for name, layer in linear_maps(level.network).items():
+        if layer.num_groups > 1 and layer.weight_name in level.masks:
+            warnings.warn(
+                f"layer {name!r} is not measured: it is {_groups(layer)}", UserWarning, stacklevel=3
+            )
+
+
+def _groups(layer: LinearMap) -> str:
+    return (
+        f"a convolution of {layer.num_groups} groups, whose units read different channels, so that it is no "
+        "one linear map"
+    )
 
 
 def _quantities(name: str, observation: Observation) -> Mapping[str, Quantity]:
@@ -233,11 +256,9 @@ def _chosen(network: nn.Module, task: Task, layers: Sequence[str] | None, masks:
 
 def _refuse_groups(network: nn.Module, layers: Sequence[str]) -> None:
     for name in layers:
-        if (number := linear_maps(network)[name].num_groups) > 1:
-            raise InputError(
-                f"layers: {name!r} is a convolution of {number} groups, whose units read different channels, "
-                "so that it is no one linear map; leave it out"
-            )
+        layer = linear_maps(network)[name]
+        if layer.num_groups > 1:
+            raise InputError(f"layers: {name!r} is {_groups(layer)}; leave it out")
 
 
 def _own_mask(layer: LinearMap) -> Tensor:

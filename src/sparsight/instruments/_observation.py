@@ -1,7 +1,6 @@
 """Observations: a layer of a trained network, or all of it, with the data it is measured on."""
 
 import itertools
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -178,16 +177,11 @@ def observe(
 ) -> Iterator[Observation]:
     """Yield an observation of every layer whose weight has a mask; arguments as in `measure_level`.
 
-    Warns
-    -----
-    UserWarning
-        For each convolution with groups, which is left out: its units read different patches.
+    Convolutions with groups are left out: their units read different channels.
     """
     network, masks = level.network, level.masks
     layers = linear_maps(network)
-    pruned = [
-        name for name, layer in layers.items() if layer.weight_name in masks and _is_one_map(name, layer)
-    ]
+    pruned = [name for name, each in layers.items() if each.weight_name in masks and each.num_groups == 1]
     inputs, labels = task.representative("test", num_samples, level.seed)
     following = _following_layers(network)
     wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
@@ -242,18 +236,6 @@ def _weight_before(level: Level | MaskedNetwork, name: str) -> np.ndarray | None
     if isinstance(level, MaskedNetwork) or name not in level.initial:
         return None
     return as_matrix(level.initial[name]).numpy().copy()
-
-
-def _is_one_map(name: str, layer: LinearMap) -> bool:
-    """Return whether all units of a layer read the same vectors, and warn if not."""
-    if layer.num_groups > 1:
-        warnings.warn(
-            f"layer {name!r} is not measured: it is a convolution of {layer.num_groups} groups, whose units "
-            "read different channels, so that it is no one linear map",
-            UserWarning,
-            stacklevel=2,
-        )
-    return layer.num_groups == 1
 
 
 def _following_layers(network: nn.Module) -> dict[str, str]:
