@@ -32,6 +32,7 @@ from sparsight.prune import (
     check_weights,
     copied,
     fitted_inputs,
+    layer_of,
     layers_called,
 )
 from sparsight.registry import suggest
@@ -142,8 +143,9 @@ def measure_network(
     task : Task
         The network is measured on at most `num_samples` test samples, see `Task.representative`.
     layers : sequence of str, optional
-        Names of layers of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``, these without groups.
-        Default: those with a mask or, if no masks are given, all ``torch.nn.Linear`` that the network calls.
+        Names of layers of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d`` (without groups), or
+        ``<attention>.in_proj`` of a self-attention, whose units are queries, keys and values. Default: those
+        with a mask or, if no masks are given, all ``torch.nn.Linear`` that the network calls.
     masks : dict of str to Tensor of bool, optional
         Kept weights by parameter name (``fc1.weight``). Weights outside count as 0, also where the network
         has other values there. Default: the masks of ``torch.nn.utils.prune``, or the weights that are not 0.
@@ -225,8 +227,9 @@ def measure_network(
             subject, task, twin, instruments, num_samples=num_samples, geometries=geometries
         )
     samples = task.origin_of_samples("test", num_samples)
+    maps = linear_maps(network)
     datasets = {
-        layer: _dataset(layer, found[layer], as_matrix(masks[f"{layer}.weight"]).numpy(), samples)
+        layer: _dataset(layer, found[layer], as_matrix(masks[maps[layer].weight_name]).numpy(), samples)
         for layer in found
     }
     if whole:
@@ -239,8 +242,7 @@ def _chosen(network: nn.Module, task: Task, layers: Sequence[str] | None, masks:
     """Return the weight masks of the named layers."""
     known = linear_maps(network)
     for name in masks or {}:
-        layer = name.rpartition(".")[0]
-        _check_names("masks", [layer], known)
+        _check_names("masks", [layer_of(name)], known)
     if layers is None:
         called = layers_called(network, task) if masks is None else list(known)
         layers = [name for name in called if masks is None or known[name].weight_name in masks]
@@ -263,7 +265,8 @@ def _refuse_groups(network: nn.Module, layers: Sequence[str]) -> None:
 
 def _own_mask(layer: LinearMap) -> Tensor:
     """Return the mask that ``torch.nn.utils.prune`` keeps in a layer, or the weights that are not 0."""
-    mask = dict(layer.module.named_buffers(recurse=False)).get("weight_mask")
+    attribute = layer.weight_name.rpartition(".")[2]
+    mask = dict(layer.module.named_buffers(recurse=False)).get(f"{attribute}_mask")
     return layer.weight.detach() != 0 if mask is None else mask != 0
 
 
@@ -277,7 +280,7 @@ def _masked(network: nn.Module, masks: Masks) -> nn.Module:
     hidden = [name for name, layer in layers.items() if bool((layer.weight[outside[name]] != 0).any())]
     if not hidden:
         return network
-    check_weights(network, [name.removesuffix(".weight") for name in hidden])
+    check_weights(network, [layer_of(name) for name in hidden])
     masked = copied(network)
     with torch.no_grad():
         for name in hidden:

@@ -286,7 +286,8 @@ class _Places:
         """Return a layer's depth, its geometry, and the number of paths from there to its units."""
         if name in self._geometries:
             return 0, self._geometries[name], self._masks[name].double()
-        depth = self._layers.index(name)
+        before = itertools.takewhile(lambda each: each != name, self._masks)
+        depth = sum(each in self._layers for each in before)
         # Only in a chain does a product of masks count paths from the network's input: a convolution or an
         # attention in between mixes positions in a way that no mask describes.
         if not self._is_chain:

@@ -127,7 +127,7 @@ class FullyConnected(nn.Sequential):
 def initialise_(
     network: nn.Module, init: _Initialisation, seed: int, init_std: float | None = None
 ) -> nn.Module:
-    """Draw the weights of every linear layer and convolution from its own seeded stream.
+    """Draw the weights of every linear layer, convolution and ``in_proj`` from its own seeded stream.
 
     ==========  =========================================================  ==================
     `init`      weights                                                    biases

@@ -62,10 +62,31 @@ def _listen(network: nn.Module, layer: str, received: list[Tensor]) -> Removable
     """Append what the layer receives, at each call, to a list, until the handle is removed."""
     parent = network.get_submodule(layer.rpartition(".")[0])
     if isinstance(parent, nn.MultiheadAttention):
+        if layer.endswith(".in_proj"):
+            return parent.register_forward_pre_hook(partial(_keep_tokens, layer, received), with_kwargs=True)
         hook = partial(_keep_heads, received)
         return parent.register_forward_hook(hook, with_kwargs=True)
     module = linear_maps(network)[layer].module
     return module.register_forward_pre_hook(lambda _module, given: received.append(given[0].detach().cpu()))
+
+
+def _keep_tokens(
+    layer: str,
+    received: list[Tensor],
+    attention: nn.MultiheadAttention,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> None:
+    """Append what an attention's ``in_proj`` receives: tokens that are queries, keys and values alike."""
+    given = dict(zip(("query", "key", "value"), arguments, strict=False)) | options
+    query = given["query"]
+    if given["key"] is not query or given["value"] is not query:
+        raise InputError(
+            f"layer {layer!r} receives different tokens as queries, keys and values, so that it is no one "
+            "linear map; leave it out"
+        )
+    tokens = query.detach().cpu()
+    received.append(tokens if attention.batch_first or tokens.ndim < 3 else tokens.transpose(0, 1))
 
 
 def _keep_heads(

@@ -24,12 +24,13 @@ class LinearMap:
 
     A ``torch.nn.Linear`` multiplies its input. A convolution multiplies every patch of its input: the entries
     under the kernel at one position, all channels, in the order of its weight flattened, (in_channels,
-    *kernel_size). Its units are its output channels.
+    *kernel_size). Its units are its output channels. The ``in_proj`` of a ``torch.nn.MultiheadAttention``
+    multiplies every token; its units are those of queries, keys and values, in this order.
 
     Attributes
     ----------
     module : torch.nn.Module
-        The layer.
+        The layer, or the attention that has it.
     weight_name, bias_name : str
         Names of its parameters in the network. It need not have a bias.
     """
@@ -99,13 +100,16 @@ def as_matrix(values: Tensor) -> Tensor:
 def linear_maps(network: nn.Module) -> dict[str, LinearMap]:
     """Return the layers that can be pruned and measured, by name, in the order they were defined.
 
-    They are the modules of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``.
+    They are the modules of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``, and the ``in_proj`` of
+    each ``MultiheadAttention`` whose queries, keys and values have one size.
     """
-    return {
-        name: LinearMap(module, f"{name}.weight", f"{name}.bias")
-        for name, module in network.named_modules()
-        if isinstance(module, (nn.Linear, *_CONVOLUTIONS))
-    }
+    found = {}
+    for name, module in network.named_modules():
+        if isinstance(module, (nn.Linear, *_CONVOLUTIONS)):
+            found[name] = LinearMap(module, f"{name}.weight", f"{name}.bias")
+        elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+            found[f"{name}.in_proj"] = LinearMap(module, f"{name}.in_proj_weight", f"{name}.in_proj_bias")
+    return found
 
 
 def patches(layer: nn.Conv1d | nn.Conv2d, inputs: Tensor, most: int, stream: np.random.Generator) -> Tensor:

@@ -49,7 +49,7 @@ from sparsight.prune._network_checks import (
     layers_called as layers_called,
 )
 from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks
-from sparsight.prune._schedule import Schedule as Schedule
+from sparsight.prune._schedule import Schedule as Schedule, layer_of as layer_of
 from sparsight.prune._settings import (
     WINDOWS as WINDOWS,
     PruningSettings as PruningSettings,

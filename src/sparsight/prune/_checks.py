@@ -31,7 +31,9 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
             raise InputError(_not_prunable(network, name, list(prunable)))
     if not layers:
         others = f", among {', '.join(prunable)}" if prunable else ""
-        raise InputError(f"layers: the network has no torch.nn.Linear to prune; name at least one{others}")
+        raise InputError(
+            f"layers: there is no layer to prune (by default each torch.nn.Linear is); name at least one{others}"
+        )
     masks: Masks = {}
     first_with: dict[Tensor, str] = {}
     for name in layers:
@@ -50,8 +52,8 @@ def _not_prunable(network: nn.Module, name: str, prunable: Sequence[str]) -> str
     modules = dict(network.named_modules())
     found = f"a {type(modules[name]).__name__}" if name in modules else "no layer of this network"
     return (
-        f"layers: {name!r} is {found}; layers of the classes torch.nn.Linear, Conv1d and Conv2d are pruned: "
-        f"choose from {', '.join(prunable) or 'none'}"
+        f"layers: {name!r} is {found}; layers of the classes torch.nn.Linear, Conv1d and Conv2d, and in_proj "
+        f"of MultiheadAttention are pruned: choose from {', '.join(prunable) or 'none'}"
     )
 
 

@@ -44,9 +44,10 @@ def imp(
     seed : int
         Seeds the batches and any criterion that samples.
     layers : sequence of str, optional
-        Names of the layers to prune, of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``. Default:
-        all ``torch.nn.Linear``, the last one only with ``pruning.prune_output``. Convolutions are pruned only
-        if they are named; they take the dense step.
+        Names of the layers to prune, of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``, or
+        ``<attention>.in_proj`` for the projections of a ``torch.nn.MultiheadAttention``. Default: all
+        ``torch.nn.Linear``, the last one only with ``pruning.prune_output``. The others are pruned only if
+        they are named, and take the dense step.
     start : Level, optional
         Resume after this level, as if the loop had never stopped. It must come from the same network, task,
         settings and seed.
@@ -154,7 +155,7 @@ def train_masked(
     (11,)
     """
     layers = list(dict.fromkeys(layer_of(name) for name in masks))
-    has_biases = any(name.endswith(".bias") for name in masks)
+    has_biases = any(name.endswith("bias") for name in masks)
     if state is not None:
         network = _with_state(network, state)
     replicate = Replicate(network=network, task=task, seed=seed, masks=as_source([masks]))

@@ -242,5 +242,5 @@ def _kernels(masks: Masks, sparse: Sequence[str]) -> dict[str, str]:
     return {
         layer_of(name): "csr" if layer_of(name) in sparse else "dense"
         for name in masks
-        if name.endswith(".weight")
+        if name.endswith("weight")
     }

@@ -21,8 +21,8 @@ def starting_state(network: nn.Module, fresh: nn.Module, weights: str) -> State 
     ============  ==================================================================================
 
     σ is the standard deviation of all initial weights of the layer, kept or not, around their mean (Zhou et
-    al., arXiv 1905.01067). All linear layers and convolutions change, those that are never pruned included;
-    everything else keeps its value.
+    al., arXiv 1905.01067). All layers that could be pruned change (also convolutions and the ``in_proj`` of
+    attention), those that are never pruned included; everything else keeps its value.
 
     Parameters
     ----------
