@@ -32,7 +32,8 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     if not layers:
         others = f", among {', '.join(prunable)}" if prunable else ""
         raise InputError(
-            f"layers: there is no layer to prune (by default each torch.nn.Linear is); name at least one{others}"
+            "layers: there is no layer to prune (by default each torch.nn.Linear is); name at least "
+            f"one{others}"
         )
     masks: Masks = {}
     first_with: dict[Tensor, str] = {}
