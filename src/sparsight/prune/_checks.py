@@ -25,7 +25,7 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     """
     linear, prunable = linear_layers(network), linear_maps(network)
     if layers is None:
-        layers = list(linear) if pruning.prune_output or len(linear) == 1 else list(linear)[:-1]
+        layers = pruning.prunable(list(linear))
     for name in layers:
         if name not in prunable:
             raise InputError(_not_prunable(network, name, list(prunable)))
