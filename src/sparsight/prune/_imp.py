@@ -44,8 +44,10 @@ def imp(
     seed : int
         Seeds the batches and any criterion that samples.
     layers : sequence of str, optional
-        Names of the ``torch.nn.Linear`` layers to prune. Default: all of them, the last one only with
-        ``pruning.prune_output``.
+        Names of the layers to prune, of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``, or
+        ``<attention>.in_proj`` for the projections of a ``torch.nn.MultiheadAttention``. Default: all
+        ``torch.nn.Linear``, the last one only with ``pruning.prune_output``. The others are pruned only if
+        they are named, and take the dense step.
     start : Level, optional
         Resume after this level, as if the loop had never stopped. It must come from the same network, task,
         settings and seed.
@@ -135,8 +137,8 @@ def train_masked(
     Raises
     ------
     InputError
-        If a mask is not for a weight or bias of a ``torch.nn.Linear`` of the network, `state` is not one of
-        this network, or `first_step` is out of range.
+        If a mask is not for a weight or bias of a linear layer or convolution of the network, `state` is not
+        one of this network, or `first_step` is out of range.
     DivergenceError
         If the loss becomes NaN or infinite.
 
@@ -153,7 +155,7 @@ def train_masked(
     (11,)
     """
     layers = list(dict.fromkeys(layer_of(name) for name in masks))
-    has_biases = any(name.endswith(".bias") for name in masks)
+    has_biases = any(name.endswith("bias") for name in masks)
     if state is not None:
         network = _with_state(network, state)
     replicate = Replicate(network=network, task=task, seed=seed, masks=as_source([masks]))

@@ -6,10 +6,9 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.network import linear_layers
 from sparsight.prune._checks import check_settings, dense_masks
 from sparsight.prune._collapse import warn_of_collapse
-from sparsight.prune._connectivity import connectivity
+from sparsight.prune._connectivity import connectivity_of
 from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
 from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
@@ -63,6 +62,8 @@ class Rounds:
         if training.num_steps(len(replicate.task.train_labels)):
             check_trains(self._network)
         check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)
+        if pruning.min_connected_fraction > 0:
+            connectivity_of(self._network, masks)  # raises if units cannot be counted
         self._schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
         self._before = start = replicate.start
         self._checkpoint = replicate.checkpoint
@@ -195,9 +196,7 @@ class Rounds:
         if self._pruning.min_connected_fraction == 0:
             # No fraction is smaller, and connectivity needs a chain of layers, which a module may not be.
             return False
-        linear = linear_layers(self._network)
-        shapes = {name: (layer.out_features, layer.in_features) for name, layer in linear.items()}
-        connected = connectivity(self._masks, shapes).connected_fraction
+        connected = connectivity_of(self._network, self._masks).connected_fraction
         return connected < self._pruning.min_connected_fraction
 
 
@@ -249,5 +248,5 @@ def _kernels(masks: Masks, sparse: Sequence[str]) -> dict[str, str]:
     return {
         layer_of(name): "csr" if layer_of(name) in sparse else "dense"
         for name in masks
-        if name.endswith(".weight")
+        if name.endswith("weight")
     }

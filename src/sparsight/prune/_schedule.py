@@ -36,8 +36,12 @@ def num_removed(rate: float, num_kept: int) -> int:
 
 
 def layer_of(parameter_name: str) -> str:
-    """Return the layer that a parameter belongs to: ``linear_0`` for ``linear_0.weight``."""
-    return parameter_name.rpartition(".")[0]
+    """Return the layer that a parameter belongs to.
+
+    ``linear_0`` for ``linear_0.weight``, and ``attention.in_proj`` for ``attention.in_proj_weight``.
+    """
+    module, _, attribute = parameter_name.rpartition(".")
+    return f"{module}.in_proj" if attribute in ("in_proj_weight", "in_proj_bias") else module
 
 
 def groups_of(names: Sequence[str], scope: Scope) -> list[list[str]]:
