@@ -15,6 +15,7 @@ _receptive_fields: Receptive fields as mosaics or heat rows; number of weights o
 _locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.
 _locality_levels: S(d), its expectation and their ratio, level by level.
 _mask_overlaps: Overlap of masks beyond that of random masks.
+_transfer: Masks found on one kind of data, trained on another, as a matrix.
 _cavity_distributions: Cavity effects of single weights, kept beside pruned, at every level.
 _units: One unit: histogram of its pre-activations, and map of its cavity effects.
 _sweeps: One quantity over one field that a sweep varies, or over two.
@@ -62,6 +63,7 @@ from sparsight.figures._receptive_fields import (
     plot_receptive_fields as plot_receptive_fields,
 )
 from sparsight.figures._sweeps import write_sweep_figure as write_sweep_figure
+from sparsight.figures._transfer import plot_transfer as plot_transfer
 from sparsight.figures._units import (
     plot_cavity_map as plot_cavity_map,
     plot_preactivations as plot_preactivations,

@@ -38,6 +38,8 @@ class Catalogue:
         Columns of the table by level, in the report and on a terminal.
     undefined : tuple of str
         Counts of values that are undefined and left out of means; their meaning says which values.
+    transfer : tuple of str
+        Drawn over the data on which masks were found and the data on which they are trained.
     families : tuple of Family
         Drawn beside their controls.
     pair_kinds : mapping of str to str
@@ -51,6 +53,7 @@ class Catalogue:
     summary: tuple[str, ...]
     summary_caption: str
     undefined: tuple[str, ...]
+    transfer: tuple[str, ...]
     families: tuple[Family, ...]
     pair_kinds: Mapping[str, str]
     nulls: Mapping[str, str]
@@ -91,6 +94,7 @@ CATALOGUE = Catalogue(
         "averaged over the weights kept and pruned after the level."
     ),
     undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
+    transfer=("test_accuracy", "locality.attained_share", "locality.near_squared_weights"),
     pair_kinds={"same_channel": "same channel", "different_channel": "different channels"},
     nulls={
         "fan_in": "random masks with the same fan-in",

@@ -160,6 +160,11 @@ _ENTRIES = (
           below="kept inputs are more compact than by chance"),
     Words(name="locality.ipr", title="Inverse participation ratio", label="ipr = Σw⁴/(Σw²)²",
           meaning="inverse participation ratio of a unit's weights, from 1/n to 1"),
+    Words(name="locality.near_squared_weights", title="Near pairs by squared weight",
+          label="near, weighted", meaning=f"pairs of inputs of a unit, {_NEAR}, each pair counting as the "
+          "product of its squared weights, divided by the number expected with the unit's weights on random "
+          "inputs",
+          null=1.0),
     Words(name="locality.near_per_unit", short="near"),
     Words(name="locality.attained_share_per_unit", short="attained share"),
     Words(name="locality.ipr_per_unit", short="ipr"),

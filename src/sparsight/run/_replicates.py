@@ -27,7 +27,6 @@ from sparsight.prune import (
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
-    RECORDED,
     check_unchanged,
     mask_source,
     starting_state_of,
@@ -48,6 +47,7 @@ from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.sparse import Crossovers
 from sparsight.store import (
     CHECKPOINT,
+    MASKS_FROM,
     ReplicateHealth,
     RunDirectory,
     StoredMasks,
@@ -150,7 +150,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
         before = _recorded_source(directory, group.name, number)
         # A replicate that is finished needs no masks: their run may be gone.
         if check_replicate(directory, group.name, number).has_end:
-            facts |= {RECORDED: before}
+            facts |= {MASKS_FROM: before}
         else:
             stored = stored_masks(directory, pruning, number)
             if stored is not None and stored.failure is not None:
@@ -158,7 +158,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
                 reason = f"its masks are those of {stored}, which could not be finished: {stored.failure}"
                 directory.note_failure(group.name, number, reason)
                 return None
-            facts |= {RECORDED: _source_facts(stored, before, folder)}
+            facts |= {MASKS_FROM: _source_facts(stored, before, folder)}
     directory.begin(group.name, number, facts)
     start = _mended_start(directory, group, number, built)
     is_over = start is not None and start.is_last
@@ -179,7 +179,7 @@ def _recorded_source(directory: RunDirectory, name: str, number: int) -> dict[st
     if directory.num_levels(name, number) == 0:
         return None  # nothing was trained with those masks yet
     try:
-        return directory.task_facts(name, number).get(RECORDED)
+        return directory.task_facts(name, number).get(MASKS_FROM)
     except InputError:  # damaged: `begin` writes it again
         return None
 

@@ -99,5 +99,5 @@ from sparsight.store._run_state import (
     run_state as run_state,
 )
 from sparsight.store._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
-from sparsight.store._stored_masks import StoredMasks as StoredMasks
+from sparsight.store._stored_masks import MASKS_FROM as MASKS_FROM, StoredMasks as StoredMasks
 from sparsight.store._summaries import intervals_by_level as intervals_by_level
