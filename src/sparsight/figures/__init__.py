@@ -10,6 +10,7 @@ _axes: New Axes, legends, the density axis, maps over pixels.
 Plots:
 
 _over_density: Curves over density: several conditions, or one condition beside its controls.
+_over_training: Curves over the steps within every level.
 _differences: Differences between conditions or runs, with their intervals.
 _receptive_fields: Receptive fields as mosaics or heat rows; number of weights on each pixel.
 _locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.
@@ -42,6 +43,7 @@ from sparsight.figures._over_density import (
     plot_controls as plot_controls,
     plot_over_density as plot_over_density,
 )
+from sparsight.figures._over_training import plot_over_training as plot_over_training
 from sparsight.figures._own_quantities import (
     MOST_OWN as MOST_OWN,
     own_quantities as own_quantities,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from sparsight.errors import InputError
-from sparsight.figures._axes import check_columns
+from sparsight.figures._axes import check_columns, colour_bar
 from sparsight.figures._palette import PALETTE, SIGNED
 
 _CELL_INCHES = (1.25, 0.62)
@@ -72,11 +72,7 @@ def plot_transfer(data: pd.DataFrame, ax: Axes | None = None, *, label: str = ""
     for cell in data.itertuples():
         _write_cell(ax, cell, (sources.index(cell.source), targets.index(cell.target)), limit, decimals)
     _name_axes(ax, sources, targets)
-    figure = ax.get_figure()
-    assert figure is not None
-    bar = figure.colorbar(image, ax=ax, shrink=0.9)
-    bar.set_label(f"{label}\nminus the column's own masks".lstrip(), fontsize=8, color=PALETTE.ink)
-    bar.ax.tick_params(labelsize=7, color=PALETTE.muted, labelcolor=PALETTE.ink)
+    colour_bar(ax, image, f"{label}\nminus the column's own masks".lstrip())
     return ax
 
 
@@ -89,7 +85,8 @@ def _write_cell(ax: Axes, row: object, place: tuple[int, int], limit: float, dec
     if not has_colour:
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=_WITHOUT_REFERENCE, lw=0))
     if is_own:
-        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=PALETTE.ink, lw=1.6))
+        inside = (across - 0.47, down - 0.47)
+        ax.add_patch(Rectangle(inside, 0.94, 0.94, fill=False, edgecolor=PALETTE.ink, lw=1.6, zorder=3))
     lines = [_with_margin(mean, low, high, decimals)]
     if not is_own and np.isfinite(difference):
         lines.append(_with_margin(difference, low_difference, high_difference, decimals, sign="+"))

@@ -292,6 +292,11 @@ _ENTRIES = (
     Words(name="initialisation.foretold_share_chance", title="The same by chance"),
     Words(name="initialisation.same_sign_share", title="Signs kept", label="share of kept weights",
           meaning="share of the weights kept after the level with the sign they began with", null=0.5),
+    Words(name="initialisation.distance_travelled", title="Distance travelled in training",
+          label="‖w − w₀‖ / ‖w₀‖",
+          meaning="distance of a layer's weights from those that the level's training began with, over the "
+          "length of these"),
+    Words(name="initialisation.distance_travelled_shuffled", title="The same, shuffled within units"),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
     Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
 )  # fmt: skip

@@ -26,7 +26,11 @@ Masks that no criterion chose
 criteria: one file for each criterion, a function from a trained level to a score for every weight.
 """
 
-from sparsight.prune._checks import check_settings as check_settings, dense_masks as dense_masks
+from sparsight.prune._checks import (
+    check_at_steps as check_at_steps,
+    check_settings as check_settings,
+    dense_masks as dense_masks,
+)
 from sparsight.prune._connectivity import connectivity as connectivity, paths as paths
 from sparsight.prune._imp import imp as imp, train_masked as train_masked
 from sparsight.prune._level import (
@@ -35,6 +39,7 @@ from sparsight.prune._level import (
     Level as Level,
     Progress as Progress,
     Replicate as Replicate,
+    Snapshots as Snapshots,
     State as State,
 )
 from sparsight.prune._level_trainer import trained_again as trained_again

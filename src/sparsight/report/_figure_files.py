@@ -25,6 +25,7 @@ from sparsight.report._panels import (
     unit_panels,
 )
 from sparsight.report._subjects import Summaries, check_distinct, run_around
+from sparsight.report._training_panels import training_panels
 from sparsight.report._transfer_panels import transfer_panels
 from sparsight.store import Run
 
@@ -105,6 +106,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     yield from connection_panels(gathered)
     yield from overlap_panels(summaries)
     yield from transfer_panels(summaries)
+    yield from training_panels(summaries)
 
 
 def save_panel(panel: Panel, path: Path, name: str, *, inside: Path) -> None:

@@ -32,7 +32,13 @@ from sparsight.run._mask_sources import (
     starting_state_of,
     stored_masks,
 )
-from sparsight.run._measuring import check_fits, measure, measure_stored, with_lost_instruments
+from sparsight.run._measuring import (
+    check_fits,
+    measure,
+    measure_snapshots,
+    measure_stored,
+    with_lost_instruments,
+)
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
@@ -170,6 +176,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
         checkpoint=read_checkpoint(folder),
         masks=None if is_over else mask_source(pruning, stored, built, seed),
         starting_state=None if is_over else starting_state_of(group.condition, built, seed),
+        at_steps=group.condition.measure.at_steps,
     )
     return _Prepared(number, folder, built.twin, replicate, facts)
 
@@ -261,6 +268,7 @@ def _levels(
             acceleration=acceleration,
             masks=one.masks,
             starting_state=one.starting_state,
+            at_steps=one.at_steps,
         ):
             yield 0, level
     except DivergenceError as error:
@@ -286,12 +294,14 @@ def _store_levels(
         if level.index != index:
             index, train_seconds = level.index, trained - began
         measures = measure(level, each.replicate.task, each.twin, group.condition)
+        over_training = measure_snapshots(level, each.replicate.task, each.twin, group.condition)
         level_facts = _facts(level) | {
             "train_seconds": train_seconds,
             "measure_seconds": time.perf_counter() - trained,
             **facts,
             "data": data_digest(each.facts),
             "identity": identity_of(directory.recipe, group.name, each.number),
+            **({"snapshots": over_training} if over_training else {}),
         }
         write_level(directory.level(group.name, each.number, level.index), level, measures, level_facts)
         # Only now: killed between the two, the run ignores the checkpoint of a level that is stored. The

@@ -56,6 +56,7 @@ from sparsight.store._level_files import (
     StoredLevel as StoredLevel,
     read_level as read_level,
     read_measures as read_measures,
+    read_snapshots as read_snapshots,
     write_level as write_level,
     write_record as write_record,
 )

@@ -13,7 +13,11 @@ _cuda_graph   Recording and replaying the pass of a small network on a GPU.
 """
 
 from sparsight.train._cuda_graph import check_device as check_device
-from sparsight.train._evaluation import Curve as Curve, batch_loss as batch_loss
+from sparsight.train._evaluation import (
+    Curve as Curve,
+    batch_loss as batch_loss,
+    evaluate as evaluate,
+)
 from sparsight.train._linear_path import LinearPath as LinearPath, connect as connect
 from sparsight.train._settings import Loss as Loss, TrainingSettings as TrainingSettings
 from sparsight.train._together import train_together as train_together
