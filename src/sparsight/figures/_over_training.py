@@ -31,7 +31,7 @@ def plot_over_training(
     data : pandas.DataFrame
         As from ``run.frame_over_training()``.
     quantity : str
-        Name from the column ``quantity``. Its axis label and null value come from the catalogue of quantities.
+        Name from the column ``quantity``. Axis label and null value are those of the catalogue of quantities.
     condition, layer : str, optional
         Default: the first condition, and the first layer in which it has the quantity.
 
@@ -52,9 +52,10 @@ def plot_over_training(
     for column, name in (("condition", condition), ("layer", layer)):
         known = list(dict.fromkeys(chosen[column]))
         if not known or (name is not None and name not in known):
+            there = ", ".join(known or sorted(set(data["quantity"]))[:40])
             raise InputError(
                 f"{quantity!r} was not measured during training{f' in {name}' if name else ''}; there are "
-                f"{', '.join(known or sorted(set(data['quantity']))[:40]) or 'no numbers: set measure.at_steps'}"
+                f"{there or 'no numbers: set measure.at_steps'}"
             )
         chosen = chosen[chosen[column] == (name or known[0])]
     table = _intervals(chosen)

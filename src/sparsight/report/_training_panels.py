@@ -8,8 +8,8 @@ from sparsight.report._subjects import Summaries
 from sparsight.store import NETWORK
 
 _HOW = (
-    "One line per level, from dark to light with pruning; bands are Student's 95 % intervals over replicates, "
-    "cut at the edge where they reach far beyond."
+    "One line per level, from dark to light with pruning; bands are Student's 95 % intervals over "
+    "replicates, cut at the edge where they reach far beyond."
 )
 _OF_PRUNING = (
     "Kept and pruned are, at every step, the weights that the level's pruning keeps and removes in the end."

@@ -127,7 +127,10 @@ def measure_stored(folder: Path, built: Built, condition: Condition, *, data: st
 def _measured_now(
     record: LevelRecord, condition: Condition, data: str | None, over_training: OverTraining
 ) -> LevelRecord:
-    """Return the record with what was measured during training, and with what it was measured if with others."""
+    """Return the record with what was measured during training.
+
+    It also says what it was measured with, where that differs from what the level was trained with.
+    """
     update: dict[str, Any] = {}
     if over_training:
         update["snapshots"] = {
