@@ -1,5 +1,6 @@
 """The matrix of transfer: pairs found in the recipes, differences to own masks, and its control."""
 
+import itertools
 import shutil
 
 import numpy as np
@@ -11,13 +12,14 @@ from sparsight.errors import InputError
 from sparsight.figures import plot_transfer
 from sparsight.geometry import Geometry
 from sparsight.measure import paired_difference
+from sparsight.recipe import Recipe
 from sparsight.report import transfer_table
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
 from sparsight.report._transfer import transfer_pairs
 from sparsight.report._transfer_panels import transfer_panels
-from sparsight.store import MASKS_FROM, open_run, read_sealed, write_sealed
-from tests.invented_runs import LOCALITY_ALONE
+from sparsight.store import MASKS_FROM, Run, RunDirectory, open_run, read_sealed, write_sealed
+from tests.invented_runs import LOCALITY_ALONE, UNITS, store_replicate
 
 RING = Geometry(1, (24,), wraps=True)
 RANDOM = {"pruning": {"criterion": "random"}}
@@ -27,20 +29,29 @@ def ring(**data):
     return {"source": "nlgp", "size": [24], "wraps": True, **data}
 
 
-def stored(store, path, conditions, data, **recipe):
-    return store(
-        path, geometry=RING, levels=3, conditions=tuple(conditions), measure=LOCALITY_ALONE, data=data,
-        name=path.name, **(recipe | {"conditions": conditions}),
-    )  # fmt: skip
+def stored(path, conditions, data):
+    """Write a run of invented levels whose conditions override fields of the recipe."""
+    values = {
+        "name": path.name,
+        "replicates": 2,
+        "data": data,
+        "network": {"widths": [UNITS]},
+        "training": {"steps": 10, "batch_size": 5},
+        "pruning": {"max_levels": 2, "rate": 0.5},
+        "measure": LOCALITY_ALONE,
+        "conditions": conditions,
+    }
+    directory = RunDirectory.create(Recipe.from_values(values, "made up"), path)
+    for replicate, condition in itertools.product(range(2), conditions):
+        store_replicate(directory, condition, replicate, RING, levels=3)
+    return Run(directory)
 
 
 @pytest.fixture(scope="module")
-def runs(store, tmp_path_factory):
+def runs(tmp_path_factory):
     """Two runs: one finds masks on each of two rings, and the other takes masks of both."""
     folder = tmp_path_factory.mktemp("transfer")
-    waves = stored(
-        store, folder / "waves", {"imp": {}, "random": RANDOM}, {"source": "narrow_band", "size": [24]}
-    )
+    waves = stored(folder / "waves", {"imp": {}, "random": RANDOM}, {"source": "narrow_band", "size": [24]})
     conditions = {
         "imp": {},
         "random": RANDOM,
@@ -49,7 +60,7 @@ def runs(store, tmp_path_factory):
         "moved_pixels": {"pruning": {"masks_from": "from_waves", "rearranged": "pixels"}},
         "again": {"pruning": {"masks_from": "imp"}},
     }
-    rings = stored(store, folder / "ring", conditions, ring())
+    rings = stored(folder / "ring", conditions, ring())
     record(rings, "from_waves", waves)
     return rings, waves
 
@@ -123,13 +134,13 @@ def test_a_source_that_was_moved_is_found_by_its_recipe(runs, tmp_path):
     assert places(table)["ring: from_waves"] == ("narrow_band", "nlgp")
 
 
-def test_data_of_one_source_are_named_by_what_differs(store, tmp_path):
+def test_data_of_one_source_are_named_by_what_differs_and_the_report_says_what_is_missing(tmp_path):
     conditions = {
         "imp": {},
         "twin": {"data": {"clone": "gaussian"}},
         "twin_masks": {"pruning": {"masks_from": "twin"}},
     }
-    run = stored(store, tmp_path / "run", conditions, ring())
+    run = stored(tmp_path / "run", conditions, ring())
     table = transfer_table(run)
     assert places(table) == {
         "imp": ("nlgp", "nlgp"),
@@ -138,16 +149,20 @@ def test_data_of_one_source_are_named_by_what_differs(store, tmp_path):
     }
     (first, *_) = transfer_panels(Summaries(run))
     assert "No condition prunes at random here" in first.caption
+    page = render(run)
+    assert 'id="transfer"' in page
+    assert first.title in page
+    assert "masks from" in page
 
 
-def test_two_searches_on_the_same_data_have_rows_of_their_own(store, tmp_path):
+def test_two_searches_on_the_same_data_have_rows_of_their_own(tmp_path):
     conditions = {
         "imp": {},
         "snip": {"pruning": {"criterion": "snip"}},
         "of_imp": {"data": {"gains": [1.0]}, "pruning": {"masks_from": "imp"}},
         "of_snip": {"data": {"gains": [1.0]}, "pruning": {"masks_from": "snip"}},
     }
-    table = transfer_table(stored(store, tmp_path / "run", conditions, ring(gains=[3.0])))
+    table = transfer_table(stored(tmp_path / "run", conditions, ring(gains=[3.0])))
     assert places(table)["of_imp"] == ("nlgp, gains = [3.0] (imp)", "nlgp, gains = [1.0]")
     assert places(table)["of_snip"] == ("nlgp, gains = [3.0] (snip)", "nlgp, gains = [1.0]")
     assert list(table.loc[table["is_own"], "condition"]) == ["imp"]  # what the others are compared with
@@ -155,21 +170,18 @@ def test_two_searches_on_the_same_data_have_rows_of_their_own(store, tmp_path):
     assert plot_transfer(table).get_ylabel() == "masks from"
 
 
-def test_runs_that_name_each_other_end(store, tmp_path):
+def test_runs_that_name_each_other_end(tmp_path):
     """As two runs can that somebody edited."""
     runs = []
     for name, other in (("a", "b"), ("b", "a")):
         conditions = {"imp": {}, "taken": {"pruning": {"masks_from": f"{tmp_path / other}:taken"}}}
-        runs.append(stored(store, tmp_path / name, conditions, ring()))
+        runs.append(stored(tmp_path / name, conditions, ring()))
     for run, other in (runs, runs[::-1]):
         record(run, "taken", other)
     assert len(transfer_pairs(Summaries(*runs))) == 0
 
 
-def test_the_report_and_the_figures_of_several_runs_hold_the_matrix(runs, tmp_path, monkeypatch):
-    page = render(*runs)
-    assert 'id="transfer"' in page
-    assert "Transfer of masks: " in page
+def test_the_figures_of_several_runs_hold_the_matrix(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "sparsight.report._figure_files.panels_of", lambda summaries: transfer_panels(summaries)
     )

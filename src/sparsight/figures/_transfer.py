@@ -14,6 +14,8 @@ from sparsight.figures._palette import PALETTE, SIGNED
 
 _CELL_INCHES = (1.25, 0.62)
 _WITHOUT_REFERENCE = "#e4e7eb"
+_ON_LIGHT = "#111111"
+"""Text and frames on light cells: not the ink, which a dark page turns light."""
 _NEEDED = ("source", "target", "is_own", "mean", "low", "high")
 _DIFFERENCE = ("difference", "difference_low", "difference_high")
 
@@ -30,7 +32,7 @@ def plot_transfer(data: pd.DataFrame, ax: Axes | None = None, *, label: str = ""
         with `is_own`; NaN if there is none). Rows come in the order of the table, and columns in that of
         their own masks. A column has own masks at most once.
     label : str
-        The quantity, for the colour bar.
+        The quantity, as the title.
     decimals : int
         Digits after the point.
 
@@ -72,7 +74,8 @@ def plot_transfer(data: pd.DataFrame, ax: Axes | None = None, *, label: str = ""
     for cell in data.itertuples():
         _write_cell(ax, cell, (sources.index(cell.source), targets.index(cell.target)), limit, decimals)
     _name_axes(ax, sources, targets)
-    colour_bar(ax, image, f"{label}\nminus the column's own masks".lstrip())
+    colour_bar(ax, image, "minus the column's own masks")
+    ax.set_title(label, fontsize=9, color=PALETTE.ink)
     return ax
 
 
@@ -86,13 +89,13 @@ def _write_cell(ax: Axes, row: object, place: tuple[int, int], limit: float, dec
         ax.add_patch(Rectangle(corner, 1, 1, facecolor=_WITHOUT_REFERENCE, lw=0))
     if is_own:
         inside = (across - 0.47, down - 0.47)
-        ax.add_patch(Rectangle(inside, 0.94, 0.94, fill=False, edgecolor=PALETTE.ink, lw=1.6, zorder=3))
+        ax.add_patch(Rectangle(inside, 0.94, 0.94, fill=False, edgecolor=_ON_LIGHT, lw=1.6, zorder=3))
     lines = [_with_margin(mean, low, high, decimals)]
     if not is_own and np.isfinite(difference):
         lines.append(_with_margin(difference, low_difference, high_difference, decimals, sign="+"))
     # The middle of the scale is near-white, its ends are dark.
     is_dark = has_colour and not is_own and abs(difference) > 0.6 * limit
-    colour = "white" if is_dark else PALETTE.ink
+    colour = "white" if is_dark else _ON_LIGHT
     ax.text(across, down, "\n".join(lines), ha="center", va="center", fontsize=7.5, color=colour)
 
 
