@@ -93,3 +93,31 @@ def check_settings(
         task.batch_rows(0, 0, training.batch_size)  # raises if the batch is larger than the training set
     if not has_masks:
         Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning).check_that_it_ends()
+
+
+def check_at_steps(
+    at_steps: Sequence[int],
+    masks: Masks,
+    *,
+    task: Task,
+    training: TrainingSettings,
+    pruning: PruningSettings,
+) -> None:
+    """Refuse snapshots after more steps than the longest level has.
+
+    Raises
+    ------
+    InputError
+        If a number is negative or too large.
+    """
+    if not at_steps:
+        return
+    num_steps = training.num_steps(len(task.train_labels))
+    schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
+    longest = max(num_steps, schedule.stretch(1) * (num_steps - (pruning.rewind_step or 0)))
+    for step in at_steps:
+        if not 0 <= step <= longest:
+            raise InputError(
+                f"measure.at_steps has {step}, but the longest level has {longest} steps: choose numbers "
+                f"from 0 to {longest}"
+            )

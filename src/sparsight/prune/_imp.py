@@ -29,6 +29,7 @@ def imp(
     acceleration: Acceleration | None = None,
     masks: MaskSource | Sequence[Mapping[str, Tensor]] | None = None,
     starting_state: State | None = None,
+    at_steps: Sequence[int] = (),
 ) -> Iterator[Level]:
     """Train, prune, rewind, train again: yield each level once it is trained and pruned.
 
@@ -66,12 +67,16 @@ def imp(
     starting_state : dict of str to Tensor, optional
         State dict that kept weights have at the start of level 1, 2, …, instead of the rewound one: see
         `sparsight.prune.starting_state`. Only with `masks`, and with ``rewind = "init"``.
+    at_steps : sequence of int
+        Numbers of steps, counted from the start of a level's training, after which the level keeps its state
+        in `Level.snapshots`. 0 is the state before training.
 
     Raises
     ------
     InputError
         If settings, task and network do not fit together (see `check_settings`), or masks are not for these
-        parameters, are not nested, or are missing although ``pruning.masks_from`` is set.
+        parameters, are not nested, or are missing although ``pruning.masks_from`` is set, or `at_steps` are
+        beyond the longest level.
     DivergenceError
         If the loss becomes NaN or infinite.
 
@@ -87,6 +92,7 @@ def imp(
         checkpoint=checkpoint,
         masks=None if masks is None else as_source(masks),
         starting_state=starting_state,
+        at_steps=tuple(at_steps),
     )
     rounds = Rounds(replicate, training, pruning, layers)
     while not rounds.are_over:
