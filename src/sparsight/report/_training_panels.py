@@ -3,9 +3,9 @@
 from matplotlib.axes import Axes
 
 from sparsight.figures import CATALOGUE, plot_over_training, words_of
+from sparsight.instruments import NETWORK
 from sparsight.report._panels import Panel
 from sparsight.report._subjects import Summaries
-from sparsight.store import NETWORK
 
 _HOW = (
     "One line per level, from dark to light with pruning; bands are Student's 95 % intervals over "

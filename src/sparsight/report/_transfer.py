@@ -12,12 +12,13 @@ import pandas as pd
 
 from sparsight.errors import InputError
 from sparsight.figures import words_of
+from sparsight.instruments import NETWORK
 from sparsight.measure import Interval, difference, paired_difference, student_interval
 from sparsight.prune import WINDOWS
 from sparsight.recipe import Condition, DataSettings, masks_of
 from sparsight.report._subjects import Subject, Summaries
 from sparsight.report._tickets import rearranged_in_words, weights_in_words
-from sparsight.store import MASKS_FROM, NETWORK, Run
+from sparsight.store import MASKS_FROM, Run
 
 RANDOM = "random"
 """Row of the masks of random pruning: the control."""

@@ -1,10 +1,10 @@
 """Panels on the transfer of masks: matrices over where masks were found and what is trained with them."""
 
 from sparsight.figures import CATALOGUE, plot_transfer, words_of
+from sparsight.instruments import NETWORK
 from sparsight.report._panels import Panel
 from sparsight.report._subjects import Summaries
 from sparsight.report._transfer import RANDOM, transfer_of
-from sparsight.store import NETWORK
 
 _MATRIX = (
     "A row is where masks were found, a column what is trained with them, with a frame where both are one. "
