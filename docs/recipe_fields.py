@@ -118,7 +118,8 @@ def _allowed(annotation: Any, metadata: Any) -> str:
         number = "" if Ellipsis in others or not others else f"{1 + len(others)} of: "
         return f"list of {number}{_allowed(of, ())}"
     if get_origin(annotation) is dict:
-        return "tables by name"
+        of = get_args(annotation)[1]
+        return "tables by name" if get_origin(of) is dict else f"table of {_allowed(of, ())} by name"
     return " ".join([_PLAIN.get(annotation, str(annotation)), *_bounds(metadata)])
 
 

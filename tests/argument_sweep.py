@@ -41,8 +41,9 @@ from sparsight.measure import (
 )
 from sparsight.measure._curveball import trade
 from sparsight.prune import connectivity, paths
+from sparsight.prune._distribution import proportion, shared_out
 from sparsight.prune._masks import density, prune, remove_lowest
-from sparsight.prune._schedule import num_kept_by_level, num_removed
+from sparsight.prune._schedule import num_removed
 
 STREAM = np.random.default_rng(0)
 OUT, NUM = 4, 40
@@ -78,8 +79,9 @@ def remove(scores, masks, num_to_remove):
     return remove_lowest(SCORES | {"a.weight": scores}, MASKS | {"a.weight": masks}, num_to_remove)
 
 
-def prune_one(scores, masks, rate, scope):
-    return prune(SCORES | {"a.weight": scores}, MASKS | {"a.weight": masks}, rate, scope)
+def prune_one(scores, masks, num_kept):
+    names = ("a.weight", "b.weight")
+    return prune(SCORES | {"a.weight": scores}, MASKS | {"a.weight": masks}, {names: num_kept})
 
 
 def connected(masks):
@@ -167,9 +169,10 @@ CALLS = {
     nlgp_excess_kurtosis: {"gain": 2.0},
     laplace_covariance: {"correlation": np.eye(3)},
     remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
-    prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "rate": 0.3, "scope": "global"},
+    prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_kept": 3},
     num_removed: {"rate": 0.3, "num_kept": 10},
-    num_kept_by_level: {"num_weights": 10, "rate": 0.3, "num_levels": 2},
+    proportion: {"total": 5, "shares": [3, 2], "caps": [6, 4]},
+    shared_out: {"total": 5, "shares": [3, 2], "caps": [6, 4]},
     density: {"masks": MASKS},
     connected: {"masks": MASKS["a.weight"]},
     paths: {"weight_masks": [MASKS["a.weight"], MASKS["b.weight"]]},

@@ -13,6 +13,7 @@ from sparsight.instruments import measure_level
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.prune import Level
 from sparsight.prune._masks import prune
+from sparsight.prune._schedule import num_removed
 from sparsight.recipe import Recipe
 from sparsight.store import Run, RunDirectory, write_level
 from sparsight.train import Curve
@@ -81,7 +82,9 @@ def store_replicate(directory, condition, replicate, geometry, levels):
     masks = {"linear_0.weight": torch.ones(network.linear_0.weight.shape, dtype=torch.bool)}
     scores = {"linear_0.weight": scores_of(network, geometry, condition, stream)}
     for index in range(levels):
-        next_masks = prune(scores, masks, directory.recipe.pruning.rate, "global")
+        num_kept = int(masks["linear_0.weight"].sum())
+        num_kept -= num_removed(directory.recipe.pruning.rate, num_kept)
+        next_masks = prune(scores, masks, {("linear_0.weight",): num_kept})
         with torch.no_grad():
             network.linear_0.weight *= masks["linear_0.weight"]
         level = level_of(network, index, masks, next_masks, seed, index == levels - 1)

@@ -45,6 +45,7 @@ from .prune import (
 from .recipe import load_recipe as load_recipe
 from .report import (
     ticket_table as ticket_table,
+    transfer_table as transfer_table,
     write_figures as write_figures,
     write_movie as write_movie,
     write_report as write_report,

@@ -26,6 +26,8 @@ PAGES_WITH_CODE = (
     "howto/network",
     "howto/criterion",
     "howto/masks",
+    "howto/transfer",
+    "howto/training-time",
     "howto/instrument",
     "howto/slurm",
     "howto/gpu",

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -61,3 +63,52 @@ def test_undefined_without_pruned_or_kept_weights():
     assert np.isnan(initialisation_trace(weight, np.ones_like(weight), mask, mask).rank_correlation)
     with pytest.raises(InputError, match="after has shape"):
         initialisation_trace(weight, weight[:1], mask, mask)
+
+
+def test_the_distance_is_that_of_the_trained_weights_alone():
+    before = np.array([[3.0, 4.0, 100.0]])
+    after = np.array([[3.0, 1.0, -7.0]])
+    mask = np.array([[True, True, False]])
+    found = initialisation_trace(before, after, mask, mask)
+    assert found.distance_travelled == pytest.approx(3 / 5)
+
+
+def test_the_shuffled_distance_is_the_root_mean_square_over_all_permutations():
+    stream = np.random.default_rng(3)
+    before, after = stream.normal(1, 1, (2, 3, 4))
+    mask = np.array([[True, True, True, True], [True, True, True, False], [False, False, False, False]])
+    found = initialisation_trace(before, after, mask, mask)
+    squares = [
+        np.mean(
+            [
+                ((after[unit, list(order)] - before[unit, kept]) ** 2).sum()
+                for order in itertools.permutations(kept)
+            ]
+        )
+        for unit, kept in enumerate(np.flatnonzero(row) for row in mask)
+    ]
+    expected = np.sqrt(sum(squares) / (before[mask] ** 2).sum())
+    assert found.distance_travelled_shuffled == pytest.approx(expected)
+
+
+def test_without_training_nothing_travels_and_forgotten_weights_travel_as_far_as_shuffled_ones():
+    stream = np.random.default_rng(4)
+    before, unrelated = stream.normal(size=(2, 40, 200))
+    mask = np.ones(before.shape, bool)
+    still = initialisation_trace(before, before, mask, mask)
+    assert still.distance_travelled == 0
+    assert still.distance_travelled_shuffled == pytest.approx(np.sqrt(2), rel=0.02)
+    forgotten = initialisation_trace(before, unrelated, mask, mask)
+    # 8000 pairs: the overlap of unrelated weights is 0 ± 1/√8000 of their length.
+    assert forgotten.distance_travelled == pytest.approx(forgotten.distance_travelled_shuffled, rel=0.04)
+
+
+def test_distances_from_nothing_are_undefined():
+    nothing = np.zeros((2, 3))
+    mask = np.ones((2, 3), bool)
+    for found in (
+        initialisation_trace(nothing, nothing + 1, mask, mask),
+        initialisation_trace(nothing + 1, nothing, ~mask, ~mask),
+    ):
+        assert np.isnan(found.distance_travelled)
+        assert np.isnan(found.distance_travelled_shuffled)

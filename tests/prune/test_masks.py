@@ -7,9 +7,18 @@ from hypothesis import given, strategies as st
 
 from sparsight.errors import InputError
 from sparsight.prune._masks import density, prune, remove_lowest
-from sparsight.prune._schedule import num_kept_by_level, num_removed
+from sparsight.prune._schedule import groups_of, num_removed
+from tests.pruned_counts import num_kept_by_level
 
 rates = st.integers(1, 99).map(lambda percent: percent / 100)
+
+
+def kept_after(masks, rate, scope="global", rounds=1):
+    """What rounds of one rate leave of each group."""
+    return {
+        tuple(names): num_kept_by_level(sum(int(masks[name].sum()) for name in names), rate, rounds)[-1]
+        for names in groups_of(list(masks), scope)
+    }
 
 
 @given(rates, st.integers(0, 10**9))
@@ -44,7 +53,7 @@ def scored_masks(draw):
 @given(scored_masks(), rates, st.sampled_from(["global", "layer"]), st.integers(1, 4))
 def test_prune_removes_exactly_the_count_and_nothing_comes_back(case, rate, scope, rounds):
     scores, masks = case
-    new = prune(scores, masks, rate, scope, rounds)
+    new = prune(scores, masks, kept_after(masks, rate, scope, rounds))
     groups = [list(masks)] if scope == "global" else [[name] for name in masks]
     for names in groups:
         before = sum(int(masks[name].sum()) for name in names)
@@ -58,7 +67,7 @@ def test_prune_removes_exactly_the_count_and_nothing_comes_back(case, rate, scop
 @given(scored_masks(), rates)
 def test_prune_removes_the_lowest_first_and_ties_by_index(case, rate):
     scores, masks = case
-    new = prune(scores, masks, rate, "global")
+    new = prune(scores, masks, kept_after(masks, rate))
     entries = [
         (float(scores[name].reshape(-1)[index]), layer, index)
         for layer, name in enumerate(masks)
@@ -77,7 +86,7 @@ def test_masks_do_not_depend_on_the_scale_of_scores(case, scale):
     scores, masks = case
     exact = {name: score.double().round(decimals=2) for name, score in scores.items()}
     scaled = {name: score * 2.0 ** round(scale) for name, score in exact.items()}
-    first, second = (prune(s, masks, 0.3, "global") for s in (exact, scaled))
+    first, second = (prune(s, masks, kept_after(masks, 0.3)) for s in (exact, scaled))
     assert all(torch.equal(first[name], second[name]) for name in masks)
 
 
@@ -105,3 +114,36 @@ def test_density_counts_every_prunable_entry():
 def test_remove_lowest_refuses_scores_that_do_not_fit(scores, number, message):
     with pytest.raises(InputError, match=message):
         remove_lowest(scores, {"a.weight": torch.ones(1, 2, dtype=torch.bool)}, number)
+
+
+@given(scored_masks(), st.integers(0, 6), st.data())
+def test_a_floor_of_inputs_holds_the_highest_of_each_unit(case, floor, data):
+    """Beside brute force: weights go one by one, the lowest first, unless their unit is down to the floor."""
+    scores, masks = case
+    left = {name: mask.clone() for name, mask in masks.items()}
+    entries = sorted(
+        (float(scores[name][unit, column]), layer, unit, column)
+        for layer, name in enumerate(masks)
+        for unit, column in masks[name].nonzero().tolist()
+    )
+    names = list(masks)
+    removable = sum(max(int(row.sum()) - floor, 0) for mask in masks.values() for row in mask)
+    number = data.draw(st.integers(0, removable))
+    to_go = number
+    for _, layer, unit, column in entries:
+        row = left[names[layer]][unit]
+        if to_go and row.sum() > floor:
+            row[column] = False
+            to_go -= 1
+    new = remove_lowest(scores, masks, number, min_inputs_per_unit=floor)
+    assert all(torch.equal(new[name], left[name]) for name in masks)
+    with pytest.raises(InputError, match=f"num_to_remove is {removable + 1}; 0 to {removable}"):
+        remove_lowest(scores, masks, removable + 1, min_inputs_per_unit=floor)
+
+
+def test_biases_have_no_floor():
+    scores = {"a.weight": torch.ones(2, 2), "a.bias": torch.zeros(2)}
+    masks = {name: torch.ones_like(value, dtype=torch.bool) for name, value in scores.items()}
+    new = remove_lowest(scores, masks, 4, min_inputs_per_unit=1)
+    assert new["a.weight"].sum(1).tolist() == [1, 1]
+    assert not new["a.bias"].any()

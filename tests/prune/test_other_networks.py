@@ -2,12 +2,16 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.prune import PruningSettings, imp
+from sparsight.instruments import measure_network
+from sparsight.measure import cavity, gaussianity
+from sparsight.network import linear_maps
+from sparsight.prune import PruningSettings, imp, train_masked
 from sparsight.train import TrainingSettings
 from tests.toy import NETWORKS, linear_task
 
@@ -78,3 +82,93 @@ def test_a_pruned_module_is_as_copyable_savable_and_exportable_as_before(kind, t
     assert torch.equal(again.eval()(inputs), expected)
     exported = torch.export.export(trained, (inputs,)).module()
     torch.testing.assert_close(exported(inputs), expected)
+
+
+class SmallAttention(nn.Module):
+    """One attention over 4 tokens of 6 inputs, with what its caller names as queries, keys and values."""
+
+    def __init__(self, *, crossed=False, batch_first=True, **sizes):
+        super().__init__()
+        self.crossed, self.batch_first = crossed, batch_first
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=batch_first, **sizes)
+        self.out = nn.Linear(6, 2)
+
+    def forward(self, inputs):
+        tokens = inputs.view(-1, 4, 6)
+        tokens = tokens if self.batch_first else tokens.transpose(0, 1)
+        key = tokens + 1 if self.crossed else tokens
+        mixed = self.attention(tokens, key, value=key, need_weights=False)[0]
+        return self.out(mixed.mean(1 if self.batch_first else 0))
+
+
+PROJECTIONS = ["attention.in_proj", "attention.out_proj"]
+
+
+@pytest.mark.parametrize("options", [{}, {"crossed": True}, {"batch_first": False}])
+def test_projections_of_attention_are_pruned_where_they_are_named(options):
+    torch.manual_seed(0)
+    pruning = PruningSettings(rate=0.5, max_levels=2, scope="layer", prune_biases=True)
+    levels = list(imp(SmallAttention(**options), linear_task(), TRAINING, pruning, layers=PROJECTIONS))
+    last = levels[-1]
+    assert {name: tuple(mask.shape) for name, mask in last.masks.items()} == {
+        "attention.in_proj_weight": (18, 6), "attention.in_proj_bias": (18,),
+        "attention.out_proj.weight": (6, 6), "attention.out_proj.bias": (6,),
+    }  # fmt: skip
+    assert dict.fromkeys(PROJECTIONS, "dense") == last.kernels
+    for name, mask in last.masks.items():
+        assert not last.final[name][~mask].any()
+    together = [levels[index].masks["attention.in_proj_weight"].sum() for index in range(3)]
+    biases = [levels[index].masks["attention.in_proj_bias"].sum() for index in range(3)]
+    assert [int(a + b) for a, b in zip(together, biases, strict=True)] == [126, 63, 32]
+    again = train_masked(last.network, linear_task(), TRAINING, last.masks)
+    assert all(torch.equal(again.masks[name], mask) for name, mask in last.masks.items())
+
+
+def test_attention_itself_and_projections_of_different_sizes_are_no_layers_to_prune():
+    torch.manual_seed(0)
+    arguments = (linear_task(), TRAINING, PruningSettings(max_levels=1))
+    with pytest.raises(
+        InputError, match=r"'attention' is a MultiheadAttention; .* choose from attention.in_proj"
+    ):
+        next(imp(SmallAttention(), *arguments, layers=["attention"]))
+    different = nn.Sequential(nn.MultiheadAttention(6, 2, kdim=5), nn.Linear(6, 2))
+    assert list(linear_maps(different)) == ["0.out_proj", "1"]
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": False}])
+def test_the_input_projection_is_measured_on_its_tokens(options):
+    torch.manual_seed(0)
+    network, task = SmallAttention(**options), linear_task()
+    mask = torch.rand(18, 6) < 0.7
+    found = measure_network(
+        network, task, masks={"attention.in_proj_weight": mask}, instruments=["gaussianity", "cavity"]
+    )["attention.in_proj"]
+    tokens = task.samples("test")[0].view(-1, 6).double()
+    weight = (network.attention.in_proj_weight.detach() * mask).double()
+    np.testing.assert_allclose(
+        found["gaussianity.excess_kurtosis_per_unit"],
+        gaussianity(tokens @ weight.T).excess_kurtosis, rtol=1e-3, atol=1e-5,
+    )  # fmt: skip
+    effect = found["cavity.delta_kurtosis"].values
+    np.testing.assert_array_equal(np.isnan(effect), ~mask.numpy())
+    np.testing.assert_allclose(
+        effect[mask], cavity(weight, tokens).delta_kurtosis[mask.numpy()], rtol=1e-2, atol=2e-3
+    )
+
+
+def test_an_attention_of_two_sequences_is_pruned_and_not_measured():
+    torch.manual_seed(0)
+    message = "'attention.in_proj' receives different tokens as queries, keys and values"
+    with pytest.raises(InputError, match=message):
+        measure_network(SmallAttention(crossed=True), linear_task(), layers=["attention.in_proj"])
+
+
+def test_in_a_transformer_both_projections_are_pruned_and_measured():
+    torch.manual_seed(0)
+    layers = ["block.self_attn.in_proj", "block.self_attn.out_proj"]
+    pruning = PruningSettings(rate=0.5, max_levels=1, criterion="cavity")
+    *_, level = imp(NETWORKS["transformer"][0](), linear_task(), TRAINING, pruning, layers=layers)
+    assert level.density == 0.5
+    found = measure_network(level.network, linear_task(), masks=level.masks, instruments=["gaussianity"])
+    assert list(found) == layers
+    assert found[layers[0]].sizes["unit"] == 24

@@ -11,7 +11,7 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.measure import locality
 from sparsight.prune import CompactWindows, PruningSettings
-from sparsight.prune._schedule import num_kept_by_level
+from tests.pruned_counts import num_kept_by_level
 
 GEOMETRIES = [
     Geometry(1, (31,), wraps=True),

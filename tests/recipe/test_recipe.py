@@ -34,6 +34,39 @@ def test_a_resolved_recipe_is_the_same_recipe(name):
     assert again.digest() == recipe.digest()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "digest"),
+    [
+        ([], "5396437c6454e9d0"),
+        (["pruning.scope=layer"], "36c49a214cc72f3f"),
+        (["pruning.distribution=uniform"], "36c49a214cc72f3f"),
+        (["pruning.schedule=one_shot", "pruning.rate=0.2"], "8d6ce1890f4b66c7"),
+        (["conditions.random.pruning.masks_from=imp"], "fbfc3a0f75d8c665"),
+    ],
+)
+def test_recipes_keep_the_hashes_that_name_their_runs(overrides, digest):
+    assert load_recipe(PLANE, overrides).digest()[:16] == digest
+
+
+@pytest.mark.parametrize(
+    ("base", "override", "found"),
+    [
+        ({"scope": "layer"}, {"distribution": "erk"}, ("layer", "erk", 0.1)),
+        ({"distribution": "erk"}, {"scope": "global"}, ("global", "global", 0.1)),
+        ({"distribution": "erk"}, {"distribution": "global"}, ("global", "global", 0.1)),
+        ({"distribution": "erk"}, {"criterion": "random"}, ("layer", "erk", 0.1)),
+        ({}, {"distribution": {"linear_0": 0.5}}, ("layer", {"linear_0": 0.5}, 0.02)),
+        ({"distribution": "erk"}, {"masks_from": "imp"}, ("global", None, 0.02)),
+    ],
+)
+def test_a_condition_that_shares_weights_out_differently_replaces_what_it_contradicts(base, override, found):
+    values = tomllib.loads(PLANE.read_text()) | {"name": "plane", "conditions": {"imp": {}, "other": {}}}
+    values["pruning"] = {"min_density": 0.1, **base}
+    values["conditions"]["other"] = {"pruning": override}
+    pruning = Recipe.from_values(values, "test").condition("other").pruning
+    assert (pruning.scope, pruning.distribution, pruning.min_density) == found
+
+
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_a_recipe_as_it_is_written_has_the_hashes_of_the_completed_one(name):
     recipe = load_recipe(name)

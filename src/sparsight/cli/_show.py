@@ -57,24 +57,27 @@ def report(*runs: Path, out: Path | None = None, levels: bool = False) -> None:
 
 
 def figures(
-    run: Path, *, formats: Annotated[str, Parameter(name="--format")] = "svg,pdf,png", out: Path | None = None
+    *runs: Path,
+    formats: Annotated[str, Parameter(name="--format")] = "svg,pdf,png",
+    out: Path | None = None,
 ) -> None:
-    """Write every panel of a run's report as a separate figure, with captions.
+    """Write every panel of the report of one run, or of several side by side, as a figure with a caption.
 
     Parameters
     ----------
-    run
-        Run directory.
+    runs
+        Run directories. The others are compared with the first.
     formats
         File formats separated by commas: svg, pdf, png.
     out
-        Folder to write. [default: figures in the run directory]
+        Folder to write. [default: figures in the run directory; for several runs, ./comparison]
     """
     from sparsight.report import write_figures
     from sparsight.store import open_run
 
-    folder = out or run / "figures"
-    written = write_figures(open_run(run), folder, [each.strip() for each in formats.split(",")])
+    folder = out or (runs[0] / "figures" if len(runs) == 1 else Path("comparison"))
+    opened = [open_run(path) for path in runs]
+    written = write_figures(opened, folder, [each.strip() for each in formats.split(",")])
     terminal().print(f"{len(written)} figures and captions.md: {folder}", soft_wrap=True)
 
 

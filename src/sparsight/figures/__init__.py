@@ -10,11 +10,13 @@ _axes: New Axes, legends, the density axis, maps over pixels.
 Plots:
 
 _over_density: Curves over density: several conditions, or one condition beside its controls.
+_over_training: Curves over the steps within every level.
 _differences: Differences between conditions or runs, with their intervals.
 _receptive_fields: Receptive fields as mosaics or heat rows; number of weights on each pixel.
 _locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.
 _locality_levels: S(d), its expectation and their ratio, level by level.
 _mask_overlaps: Overlap of masks beyond that of random masks.
+_transfer: Masks found on one kind of data, trained on another, as a matrix.
 _cavity_distributions: Cavity effects of single weights, kept beside pruned, at every level.
 _units: One unit: histogram of its pre-activations, and map of its cavity effects.
 _sweeps: One quantity over one field that a sweep varies, or over two.

@@ -16,6 +16,7 @@ from ._locality_levels import (
 )
 from ._mask_overlaps import plot_mask_overlaps as plot_mask_overlaps
 from ._over_density import plot_controls as plot_controls, plot_over_density as plot_over_density
+from ._over_training import plot_over_training as plot_over_training
 from ._own_quantities import (
     MOST_OWN as MOST_OWN,
     own_quantities as own_quantities,
@@ -32,5 +33,6 @@ from ._receptive_fields import (
     plot_receptive_fields as plot_receptive_fields,
 )
 from ._sweeps import write_sweep_figure as write_sweep_figure
+from ._transfer import plot_transfer as plot_transfer
 from ._units import plot_cavity_map as plot_cavity_map, plot_preactivations as plot_preactivations
 from ._words import QUANTITIES as QUANTITIES, Words as Words, words_of as words_of

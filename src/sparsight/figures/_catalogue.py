@@ -38,6 +38,10 @@ class Catalogue:
         Columns of the table by level, in the report and on a terminal.
     undefined : tuple of str
         Counts of values that are undefined and left out of means; their meaning says which values.
+    transfer : tuple of str
+        Drawn over the data on which masks were found and the data on which they are trained.
+    over_training : tuple of str
+        Drawn over the steps within a level, where ``measure.at_steps`` names some.
     families : tuple of Family
         Drawn beside their controls.
     pair_kinds : mapping of str to str
@@ -51,6 +55,8 @@ class Catalogue:
     summary: tuple[str, ...]
     summary_caption: str
     undefined: tuple[str, ...]
+    transfer: tuple[str, ...]
+    over_training: tuple[str, ...]
     families: tuple[Family, ...]
     pair_kinds: Mapping[str, str]
     nulls: Mapping[str, str]
@@ -91,6 +97,13 @@ CATALOGUE = Catalogue(
         "averaged over the weights kept and pruned after the level."
     ),
     undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
+    transfer=("test_accuracy", "locality.attained_share", "locality.near_squared_weights"),
+    over_training=(
+        "test_accuracy", "locality.near_squared_weights", "locality.ipr", "gaussianity.excess_kurtosis",
+        "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_difference",
+        "cavity.delta_kurtosis_matched_difference", "initialisation.distance_travelled",
+        "initialisation.rank_correlation",
+    ),
     pair_kinds={"same_channel": "same channel", "different_channel": "different channels"},
     nulls={
         "fan_in": "random masks with the same fan-in",
@@ -147,6 +160,17 @@ CATALOGUE = Catalogue(
             },
             caption="Share of the weights that a level prunes that pruning by size before its training would "
             "also remove, beside the same for weights drawn at random.",
+        ),
+        Family(
+            name="distance",
+            title="Distance travelled, beside shuffled weights",
+            lines={
+                "own": "initialisation.distance_travelled",
+                "shuffled": "initialisation.distance_travelled_shuffled",
+            },
+            caption="Distance of the trained weights from those that the level's training began with, over "
+            "the length of these. shuffled: after each unit's trained weights are permuted among its own "
+            "places. As far as that, no weight remembers where it began.",
         ),
         Family(
             name="ipr",

@@ -160,6 +160,11 @@ _ENTRIES = (
           below="kept inputs are more compact than by chance"),
     Words(name="locality.ipr", title="Inverse participation ratio", label="ipr = Σw⁴/(Σw²)²",
           meaning="inverse participation ratio of a unit's weights, from 1/n to 1"),
+    Words(name="locality.near_squared_weights", title="Near pairs by squared weight",
+          label="near, weighted", meaning=f"pairs of inputs of a unit, {_NEAR}, each pair counting as the "
+          "product of its squared weights, divided by the number expected with the unit's weights on random "
+          "inputs",
+          null=1.0),
     Words(name="locality.near_per_unit", short="near"),
     Words(name="locality.attained_share_per_unit", short="attained share"),
     Words(name="locality.ipr_per_unit", short="ipr"),
@@ -287,6 +292,11 @@ _ENTRIES = (
     Words(name="initialisation.foretold_share_chance", title="The same by chance"),
     Words(name="initialisation.same_sign_share", title="Signs kept", label="share of kept weights",
           meaning="share of the weights kept after the level with the sign they began with", null=0.5),
+    Words(name="initialisation.distance_travelled", title="Distance travelled in training",
+          label="‖w − w₀‖ / ‖w₀‖",
+          meaning="distance of a layer's weights from those that the level's training began with, over the "
+          "length of these"),
+    Words(name="initialisation.distance_travelled_shuffled", title="The same, shuffled within units"),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
     Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
 )  # fmt: skip

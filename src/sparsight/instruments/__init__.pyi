@@ -9,6 +9,7 @@ from ._shipped_instruments import (
     INSTRUMENTS as INSTRUMENTS,
     NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
     all_instruments as all_instruments,
+    at_steps as at_steps,
     instrument as instrument,
     measure_level as measure_level,
     measure_network as measure_network,

@@ -16,6 +16,9 @@ _DEFINITIONS = {
     "foretold_share_chance": "expectation of foretold_share if the pruned weights were drawn at random",
     "same_sign_share": f"share of the weights kept after the level with the sign they had {_BEFORE} "
     "(chance: ½)",
+    "distance_travelled": f"‖w − w₀‖ / ‖w₀‖ over the weights trained, w after training and w₀ {_BEFORE}",
+    "distance_travelled_shuffled": "the same if each unit's trained weights were permuted among its own "
+    "places, root mean square over all permutations (chance: as far as this, no weight remembers its place)",
 }
 
 

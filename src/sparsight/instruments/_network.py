@@ -1,5 +1,6 @@
 """Instruments applied to the layers of a level, or to any other network."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -21,7 +22,7 @@ from sparsight.instruments._registry import (
     checked_quantities,
 )
 from sparsight.instruments._whole_network import measure_whole_network
-from sparsight.network import linear_layers
+from sparsight.network import LinearMap, as_matrix, linear_maps
 from sparsight.prune import (
     Level,
     check_mask,
@@ -30,6 +31,7 @@ from sparsight.prune import (
     check_weights,
     copied,
     fitted_inputs,
+    layer_of,
     layers_called,
 )
 from sparsight.registry import suggest
@@ -61,7 +63,14 @@ def measure_level(
     -------
     dict
         Layer name → ``<instrument>.<quantity>`` → Quantity.
+
+    Warns
+    -----
+    UserWarning
+        For each convolution with groups, which is left out.
     """
+    if INSTRUMENTS.keys() & instruments:
+        _warn_of_groups(level)
     return {
         observation.layer: {
             f"{name}.{quantity}": value
@@ -71,6 +80,21 @@ def measure_level(
         }
         for observation in observe(level, task, twin, num_samples=num_samples, geometries=geometries)
     }
+
+
+def _warn_of_groups(level: Level | MaskedNetwork) -> None:
+    for name, layer in linear_maps(level.network).items():
+        if layer.num_groups > 1 and layer.weight_name in level.masks:
+            warnings.warn(
+                f"layer {name!r} is not measured: it is {_groups(layer)}", UserWarning, stacklevel=3
+            )
+
+
+def _groups(layer: LinearMap) -> str:
+    return (
+        f"a convolution of {layer.num_groups} groups, whose units read different channels, so that it is no "
+        "one linear map"
+    )
 
 
 def _quantities(name: str, observation: Observation) -> Mapping[str, Quantity]:
@@ -103,7 +127,11 @@ def measure_network(
     seed: int = 0,
     loss: Loss = "cross_entropy",
 ) -> dict[str, xr.Dataset]:
-    """Apply instruments to linear layers of any network, as a run does to its own.
+    """Apply instruments to linear layers and convolutions of any network, as a run does to its own.
+
+    A convolution is measured as the linear map of its patches: every position of a sample counts as a sample,
+    and locality is that of the kernel, in steps of the kernel. Patches at a border hold what padding adds.
+    With more than 2²⁵ numbers in all patches, as many positions of each sample are drawn as fit.
 
     Parameters
     ----------
@@ -114,8 +142,9 @@ def measure_network(
     task : Task
         The network is measured on at most `num_samples` test samples, see `Task.representative`.
     layers : sequence of str, optional
-        Names of ``torch.nn.Linear`` layers. Default: those with a mask, or all that the network calls if no
-        masks are given.
+        Names of layers of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d`` (without groups), or
+        ``<attention>.in_proj`` of a self-attention, whose units are queries, keys and values. Default: those
+        with a mask or, if no masks are given, all ``torch.nn.Linear`` that the network calls.
     masks : dict of str to Tensor of bool, optional
         Kept weights by parameter name (``fc1.weight``). Weights outside count as 0, also where the network
         has other values there. Default: the masks of ``torch.nn.utils.prune``, or the weights that are not 0.
@@ -126,8 +155,9 @@ def measure_network(
         Names of instruments, as in ``measure.instruments`` of a recipe.
     geometries : mapping of str to Geometry, optional
         Positions of the inputs of a layer, by layer: for example ``{"fc1": Geometry(16, (8, 8))}`` behind a
-        convolution of 16 channels. In a chain of linear layers the default is the task's geometry. In other
-        networks a layer without a geometry has no locality and no shape fits, and a warning says so.
+        convolution of 16 channels. In a chain of linear layers the default is the task's geometry, and that
+        of a convolution is its kernel. In other networks a linear layer without a geometry has no locality
+        and no shape fits, and a warning says so.
     twin : Task, optional
         The Gaussian twin of the data, for the instruments that compare with it.
     num_samples : int
@@ -142,7 +172,8 @@ def measure_network(
     dict of str to xarray.Dataset
         For each layer, variables ``<instrument>.<quantity>`` with attributes ``definition`` and ``units``.
         Its attribute ``samples`` says which test samples were measured.
-        Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight; in
+        Maps of weights have dimensions ``unit`` and ``input`` and are NaN where there is no weight (of a
+        convolution: reshape them to its weight's shape); in
         deeper layers, quantities over the network's inputs have the dimension ``network_input``. What
         instruments of the whole network find is under ``network``, where `samples` says which training
         samples they are given.
@@ -174,6 +205,8 @@ def measure_network(
         _check_geometry(network, name, geometry)
     with fitted_inputs(network, task):
         masks = _chosen(network, task, layers, masks)
+        if layers is not None and INSTRUMENTS.keys() & instruments:
+            _refuse_groups(network, layers)
         if f"{NETWORK}.weight" in masks and NETWORK_INSTRUMENTS.keys() & instruments:
             raise InputError(
                 f"layers: a layer is called {NETWORK!r}, and so is what instruments of the whole network "
@@ -193,8 +226,10 @@ def measure_network(
             subject, task, twin, instruments, num_samples=num_samples, geometries=geometries
         )
     samples = task.origin_of_samples("test", num_samples)
+    maps = linear_maps(network)
     datasets = {
-        layer: _dataset(layer, found[layer], masks[f"{layer}.weight"].numpy(), samples) for layer in found
+        layer: _dataset(layer, found[layer], as_matrix(masks[maps[layer].weight_name]).numpy(), samples)
+        for layer in found
     }
     if whole:
         no_map = np.zeros((0, 0), bool)
@@ -204,38 +239,47 @@ def measure_network(
 
 def _chosen(network: nn.Module, task: Task, layers: Sequence[str] | None, masks: Masks | None) -> Masks:
     """Return the weight masks of the named layers."""
-    known = linear_layers(network)
+    known = linear_maps(network)
     for name in masks or {}:
-        layer = name.rpartition(".")[0]
-        _check_names("masks", [layer], known)
+        _check_names("masks", [layer_of(name)], known)
     if layers is None:
         called = layers_called(network, task) if masks is None else list(known)
-        layers = [name for name in called if masks is None or f"{name}.weight" in masks]
+        layers = [name for name in called if masks is None or known[name].weight_name in masks]
     _check_names("layers", layers, known)
     chosen = {}
     for layer in layers:
-        name, weight = f"{layer}.weight", known[layer].weight.detach()
+        name, weight = known[layer].weight_name, known[layer].weight.detach()
         given = masks[name] if masks is not None and name in masks else _own_mask(known[layer])
         chosen[name] = given.cpu() if isinstance(given, Tensor) else given
         check_mask(name, chosen[name], tuple(weight.shape))
     return chosen
 
 
-def _own_mask(layer: nn.Linear) -> Tensor:
+def _refuse_groups(network: nn.Module, layers: Sequence[str]) -> None:
+    for name in layers:
+        layer = linear_maps(network)[name]
+        if layer.num_groups > 1:
+            raise InputError(f"layers: {name!r} is {_groups(layer)}; leave it out")
+
+
+def _own_mask(layer: LinearMap) -> Tensor:
     """Return the mask that ``torch.nn.utils.prune`` keeps in a layer, or the weights that are not 0."""
-    mask = dict(layer.named_buffers(recurse=False)).get("weight_mask")
+    attribute = layer.weight_name.rpartition(".")[2]
+    mask = dict(layer.module.named_buffers(recurse=False)).get(f"{attribute}_mask")
     return layer.weight.detach() != 0 if mask is None else mask != 0
 
 
 def _masked(network: nn.Module, masks: Masks) -> nn.Module:
     """Return the network, or a copy with weights of 0 outside the masks if it has others there."""
-    layers = {name: linear_layers(network)[name.removesuffix(".weight")] for name in masks}
+    layers = {
+        layer.weight_name: layer for layer in linear_maps(network).values() if layer.weight_name in masks
+    }
     outside = {name: ~masks[name].to(layer.weight.device) for name, layer in layers.items()}
     # NaN counts as another value: what a mask hides need not be a number.
     hidden = [name for name, layer in layers.items() if bool((layer.weight[outside[name]] != 0).any())]
     if not hidden:
         return network
-    check_weights(network, [name.removesuffix(".weight") for name in hidden])
+    check_weights(network, [layer_of(name) for name in hidden])
     masked = copied(network)
     with torch.no_grad():
         for name in hidden:
@@ -253,12 +297,12 @@ def _check_names(argument: str, names: Sequence[str], known: Mapping[str, object
 
 
 def _check_geometry(network: nn.Module, layer: str, geometry: Geometry) -> None:
-    known = linear_layers(network)
+    known = linear_maps(network)
     _check_names("geometries", [layer], known)
-    if geometry.num_inputs != known[layer].in_features:
+    num_inputs = known[layer].matrix.shape[1]
+    if geometry.num_inputs != num_inputs:
         raise InputError(
-            f"geometries[{layer!r}] has {geometry.num_inputs} inputs; "
-            f"the layer has {known[layer].in_features}"
+            f"geometries[{layer!r}] has {geometry.num_inputs} inputs; the layer has {num_inputs}"
         )
 
 

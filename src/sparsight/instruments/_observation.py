@@ -10,19 +10,23 @@ from torch import Tensor, nn
 
 from sparsight.data import Task
 from sparsight.geometry import Geometry
-from sparsight.network import is_chain, layer_inputs, linear_layers
+from sparsight.network import LinearMap, as_matrix, is_chain, layer_inputs, linear_layers, linear_maps
 from sparsight.prune import Level, PruningSettings, paths
+from sparsight.streams import generator
 from sparsight.train import Loss, Masks, TrainingSettings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observation:
-    """One linear layer of a trained level, with the data it is measured on.
+    """One layer of a trained level as a linear map, with the data it is measured on.
+
+    A convolution is the map of its patches: every position of a sample is a row of `inputs`, its units are
+    its output channels, and its weight is flattened, (out_channels, in_channels · ∏ kernel_size).
 
     Attributes
     ----------
     layer : str
-        Name of the ``torch.nn.Linear`` in the network.
+        Name of the layer in the network, as in `sparsight.imp`.
     depth : int
         0 for the layer whose inputs `geometry` places, 1 for the next, …
     level : int
@@ -50,8 +54,9 @@ class Observation:
         Classes of the twin's samples. For every clone and every field that knows its own twin these are
         `labels`, in the same order; a caller's own twin may have others.
     geometry : Geometry or None
-        Geometry of the network's input, or of the layer's own inputs. None in networks that are not a chain
-        of linear layers, unless the caller gave one: quantities that need positions are undefined there.
+        Geometry of the network's input, or of the layer's own inputs: that of a convolution is its kernel.
+        None for linear layers of networks that are not a chain of them, unless the caller gave one:
+        quantities that need positions are undefined there.
     paths : numpy.ndarray of float64, (out, geometry.num_inputs), or None
         Number of kept paths from each of those inputs to each unit: the mask itself at depth 0, the product
         of this mask and those of the layers below further up. None without `geometry`.
@@ -170,10 +175,13 @@ def observe(
     num_samples: int,
     geometries: Mapping[str, Geometry] | None = None,
 ) -> Iterator[Observation]:
-    """Yield an observation of every layer whose weight has a mask; arguments as in `measure_level`."""
+    """Yield an observation of every layer whose weight has a mask; arguments as in `measure_level`.
+
+    Convolutions with groups are left out: their units read different channels.
+    """
     network, masks = level.network, level.masks
-    layers = linear_layers(network)
-    pruned = [name for name in layers if f"{name}.weight" in masks]
+    layers = linear_maps(network)
+    pruned = [name for name, each in layers.items() if each.weight_name in masks and each.num_groups == 1]
     inputs, labels = task.representative("test", num_samples, level.seed)
     following = _following_layers(network)
     wanted = dict.fromkeys((*pruned, *(following[name] for name in pruned if name in following)))
@@ -181,15 +189,19 @@ def observe(
     # A twin with the same labels in the same order, as all clones have, gives samples in the same places.
     twin_samples = twin.representative("test", num_samples, level.seed) if twin else None
     seen_on_twin = layer_inputs(network, pruned, twin_samples[0]) if twin_samples else {}
-    places = _Places(network, masks, task.geometry, geometries or {})
+    kernels = {name: layers[name].geometry for name in pruned}
+    own = {name: kernel for name, kernel in kernels.items() if kernel is not None}
+    places = _Places(network, masks, task.geometry, {**own, **(geometries or {})})
     for name in pruned:
-        layer, weight_name = layers[name], f"{name}.weight"
+        layer, weight_name = layers[name], layers[name].weight_name
         depth, geometry, product = places.of(name)
         below = places.paths_to_inputs(name)
-        samples = seen[name].reshape(-1, layer.in_features)
+        samples = layer.vectors(seen[name], generator(level.seed, "positions", name)).flatten(0, 1)
         on_twin, twin_labels = None, None
         if twin_samples:
-            on_twin = seen_on_twin[name].reshape(-1, layer.in_features)
+            # The stream anew: a twin is seen at the same positions.
+            stream = generator(level.seed, "positions", name)
+            on_twin = layer.vectors(seen_on_twin[name], stream).flatten(0, 1)
             twin_labels = twin_samples[1].repeat_interleave(len(on_twin) // len(twin_samples[1]))
         after = following.get(name)
         yield Observation(
@@ -198,12 +210,13 @@ def observe(
             level=level.index,
             seed=level.seed,
             # Copies: the loop reuses the network, and an instrument may keep what it was given.
-            weight=layer.weight.detach().cpu().numpy().copy(),
+            weight=layer.matrix.detach().cpu().numpy().copy(),
             bias=None if layer.bias is None else layer.bias.detach().cpu().numpy().copy(),
-            mask=masks[weight_name].cpu().numpy(),
-            next_mask=level.next_masks[weight_name].cpu().numpy(),
+            mask=as_matrix(masks[weight_name]).cpu().numpy(),
+            next_mask=as_matrix(level.next_masks[weight_name]).cpu().numpy(),
             inputs=samples,
-            # A layer applied at several places (tokens) has several rows for each sample, next to each other.
+            # A layer applied at several places (tokens, positions) has several rows for each sample, next to
+            # each other.
             labels=labels.repeat_interleave(len(samples) // len(labels)),
             twin_inputs=on_twin,
             twin_labels=twin_labels,
@@ -212,7 +225,9 @@ def observe(
             paths_to_inputs=None if below is None else below.numpy(),
             num_classes=task.num_classes,
             weight_before=_weight_before(level, weight_name),
-            outgoing=None if after is None else _masked_weight(layers[after], masks.get(f"{after}.weight")),
+            outgoing=None
+            if after is None
+            else _masked_weight(layers[after], masks.get(layers[after].weight_name)),
             outputs=None if after is None else seen[after],
         )
 
@@ -220,7 +235,7 @@ def observe(
 def _weight_before(level: Level | MaskedNetwork, name: str) -> np.ndarray | None:
     if isinstance(level, MaskedNetwork) or name not in level.initial:
         return None
-    return level.initial[name].numpy().copy()
+    return as_matrix(level.initial[name]).numpy().copy()
 
 
 def _following_layers(network: nn.Module) -> dict[str, str]:
@@ -232,7 +247,7 @@ def _following_layers(network: nn.Module) -> dict[str, str]:
     return dict(itertools.pairwise(names)) if is_chain(network) and fits else {}
 
 
-def _masked_weight(layer: nn.Linear, mask: Tensor | None) -> np.ndarray:
+def _masked_weight(layer: LinearMap, mask: Tensor | None) -> np.ndarray:
     weight = layer.weight.detach().cpu()
     # Not a product: what a mask hides may be NaN.
     masked: np.ndarray = (weight if mask is None else weight.masked_fill(~mask.cpu(), 0.0)).numpy().copy()
@@ -249,10 +264,11 @@ class _Places:
         self._geometries = geometries
         self._layers = list(linear_layers(network))
         self._is_chain = is_chain(network)
-        shapes = {name: layer.weight.shape for name, layer in linear_layers(network).items()}
         self._masks = {
-            name: masks.get(f"{name}.weight", torch.ones(shape, dtype=torch.bool)).cpu()
-            for name, shape in shapes.items()
+            name: as_matrix(
+                masks.get(layer.weight_name, torch.ones(layer.weight.shape, dtype=torch.bool)).cpu()
+            )
+            for name, layer in linear_maps(network).items()
         }
 
     def paths_to_inputs(self, name: str) -> Tensor | None:
@@ -270,7 +286,8 @@ class _Places:
         """Return a layer's depth, its geometry, and the number of paths from there to its units."""
         if name in self._geometries:
             return 0, self._geometries[name], self._masks[name].double()
-        depth = self._layers.index(name)
+        before = itertools.takewhile(lambda each: each != name, self._masks)
+        depth = sum(each in self._layers for each in before)
         # Only in a chain does a product of masks count paths from the network's input: a convolution or an
         # attention in between mixes positions in a way that no mask describes.
         if not self._is_chain:

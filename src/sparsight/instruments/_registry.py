@@ -20,6 +20,14 @@ NETWORK_INSTRUMENTS: Registry[NetworkInstrument] = Registry("instrument of the w
 _WITHOUT_TWIN: set[str] = set()
 """Names of the instruments of layers that never look at the Gaussian twin."""
 
+_OF_TRAINING: set[str] = set()
+"""Names of the instruments of whole networks that measure a level's training, and not its weights."""
+
+
+def at_steps(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the named instruments that measure weights, and so snapshots within a level as well."""
+    return tuple(name for name in names if name not in _OF_TRAINING)
+
 
 def needs_twin(names: Iterable[str]) -> bool:
     """Return whether any of the named instruments may look at the Gaussian twin of the data."""
@@ -71,11 +79,21 @@ def checked_quantities(name: str, found: object) -> Mapping[str, Quantity]:
     return found
 
 
-def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstrument]:
+def network_instrument(
+    name: str, *, of_training: bool = False
+) -> Callable[[NetworkInstrument], NetworkInstrument]:
     """Register a function as an instrument of the whole network, under the name that recipes use.
 
     The function takes a `NetworkObservation` and returns its quantities by name. It is called once for each
     level. Its quantities are stored as ``<name>.<quantity>`` of the layer ``network``.
+
+    Parameters
+    ----------
+    name : str
+        An entry of ``measure.instruments`` in a recipe.
+    of_training : bool
+        Whether it measures how the level trains, and not the weights that it has: then it is not applied at
+        the steps of ``measure.at_steps``, where it would find the same every time.
 
     Raises
     ------
@@ -83,6 +101,7 @@ def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstru
         If another instrument has this name.
     """
     _refuse_name_in(INSTRUMENTS, name)
+    (_OF_TRAINING.add if of_training else _OF_TRAINING.discard)(name)
     return NETWORK_INSTRUMENTS.register(name)
 
 

@@ -6,6 +6,7 @@ from sparsight.instruments._registry import (
     INSTRUMENTS as INSTRUMENTS,
     NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
     all_instruments as all_instruments,
+    at_steps as at_steps,
     instrument as instrument,
     needs_twin as needs_twin,
     network_instrument as network_instrument,

@@ -33,7 +33,7 @@ _DEFINITIONS = {
 }
 
 
-@network_instrument("stability")
+@network_instrument("stability", of_training=True)
 def measure_stability(observation: NetworkObservation) -> Mapping[str, Quantity]:
     """Train two copies of a level from the rewound weights, and return what is on the line between them.
 

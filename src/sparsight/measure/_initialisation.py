@@ -27,12 +27,21 @@ class InitialisationTrace:
     same_sign_share : float
         Share of the weights kept after the level that have the sign they began with. ½ by chance; NaN if none
         is kept.
+    distance_travelled : float
+        ‖w − w₀‖ / ‖w₀‖ over the weights that were trained, w after training and w₀ before. NaN if w₀ is 0.
+    distance_travelled_shuffled : float
+        The same if each unit's trained weights were permuted among its own places: the root of the mean
+        square over all permutations, in closed form. As far as this, training has left no memory of which
+        weight began where; without training it is the distance between a unit's weights and their
+        permutation, √2 for weights of mean 0.
     """
 
     rank_correlation: float
     foretold_share: float
     foretold_share_chance: float
     same_sign_share: float
+    distance_travelled: float
+    distance_travelled_shuffled: float
 
 
 @checked(finite=("before", "after"))
@@ -72,7 +81,22 @@ def initialisation_trace(
         foretold_share=float(smallest_before[pruned].mean()) if num_pruned else np.nan,
         foretold_share_chance=num_pruned / num_trained if num_pruned else np.nan,
         same_sign_share=float(same_sign.mean()) if len(same_sign) else np.nan,
+        **_distances(before, after, mask),
     )
+
+
+def _distances(before: np.ndarray, after: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    began, ended = (np.where(mask, each, 0).astype(np.float64) for each in (before, after))
+    length, fan_in = float((began**2).sum()), mask.sum(axis=1)
+    if length == 0:
+        return {"distance_travelled": np.nan, "distance_travelled_shuffled": np.nan}
+    # E‖Pw − w₀‖² = ‖w‖² + ‖w₀‖² − 2 E[(Pw)·w₀], and under a random permutation E[Pw] is the mean of w.
+    overlap = (began.sum(axis=1) * ended.sum(axis=1) / np.maximum(fan_in, 1)).sum()
+    shuffled = max(float((ended**2).sum()) + length - 2 * float(overlap), 0.0)
+    return {
+        "distance_travelled": float(np.sqrt(((ended - began) ** 2).sum() / length)),
+        "distance_travelled_shuffled": float(np.sqrt(shuffled / length)),
+    }
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 _settings: the ``[network]`` table of a recipe.
 _fully_connected: the network that recipes train and prune, and its initialisation.
 _layers: the linear layers of any network, and what is known of a network from its modules.
+_linear_maps: linear layers and convolutions, as the linear maps that are pruned and measured.
 _folding: a network as arrays, with BatchNorm folded into the weights.
 _layer_inputs: what a layer receives while a network evaluates samples.
 

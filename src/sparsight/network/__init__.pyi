@@ -10,4 +10,5 @@ from ._layers import (
     linear_layers as linear_layers,
     may_draw as may_draw,
 )
+from ._linear_maps import LinearMap as LinearMap, as_matrix as as_matrix, linear_maps as linear_maps
 from ._settings import NetworkSettings as NetworkSettings, linear_shapes as linear_shapes

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsight.errors import InputError
-from sparsight.network._layers import linear_layers
+from sparsight.network._linear_maps import linear_maps
 from sparsight.network._settings import Initialisation, NetworkSettings
 from sparsight.streams import generator
 
@@ -88,7 +88,7 @@ class FullyConnected(nn.Sequential):
 def initialise_(
     network: nn.Module, init: Initialisation, seed: int, init_std: float | None = None
 ) -> nn.Module:
-    """Draw the weights of every linear layer from its own seeded stream.
+    """Draw the weights of every linear layer, convolution and ``in_proj`` from its own seeded stream.
 
     ==========  =========================================================  ==================
     `init`      weights                                                    biases
@@ -99,7 +99,8 @@ def initialise_(
     ``normal``  N(0, init_std²)                                            0
     ==========  =========================================================  ==================
 
-    BatchNorm starts at γ = 1, β = 0 with fresh statistics.
+    BatchNorm starts at γ = 1, β = 0 with fresh statistics. A convolution has fan_in = in_channels · ∏
+    kernel_size / groups and fan_out = out_channels · ∏ kernel_size.
 
     Parameters
     ----------
@@ -115,21 +116,23 @@ def initialise_(
     """
     if init not in get_args(Initialisation):
         raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(Initialisation))}")
-    for name, layer in linear_layers(network).items():
+    for name, layer in linear_maps(network).items():
         stream = generator(seed, "init", name)
-        fan_out, fan_in = layer.weight.shape
+        num_units, fan_in = layer.matrix.shape
+        fan_out = num_units * math.prod(layer.weight.shape[2:])
         bound = 1 / math.sqrt(fan_in)
         std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "he": math.sqrt(2 / fan_in)}.get(init, init_std)
         with torch.no_grad():
+            shape = tuple(layer.weight.shape)
             if init == "torch":
-                layer.weight.copy_(torch.from_numpy(stream.uniform(-bound, bound, (fan_out, fan_in))))
+                layer.weight.copy_(torch.from_numpy(stream.uniform(-bound, bound, shape)))
             else:
-                layer.weight.copy_(torch.from_numpy(stream.normal(0.0, std or 0.0, (fan_out, fan_in))))
+                layer.weight.copy_(torch.from_numpy(stream.normal(0.0, std or 0.0, shape)))
             if layer.bias is not None:
-                biases = stream.uniform(-bound, bound, fan_out) if init == "torch" else [0.0] * fan_out
+                biases = stream.uniform(-bound, bound, num_units) if init == "torch" else [0.0] * num_units
                 layer.bias.copy_(torch.as_tensor(biases))
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
     return network
 

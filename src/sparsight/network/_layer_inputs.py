@@ -1,4 +1,4 @@
-"""What a linear layer receives while a network evaluates samples."""
+"""What a layer receives while a network evaluates samples."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,19 +10,20 @@ from torch.func import functional_call
 from torch.utils.hooks import RemovableHandle
 
 from sparsight.errors import InputError
-from sparsight.network._layers import evaluating, linear_layers
+from sparsight.network._layers import evaluating
+from sparsight.network._linear_maps import linear_maps
 
 _FORWARD_BATCH = 2048
 
 
 @torch.no_grad()
 def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> dict[str, Tensor]:
-    """Return the input of each named linear layer while the network evaluates the given samples.
+    """Return the input of each named layer while the network evaluates the given samples.
 
     Parameters
     ----------
     layers : sequence of str
-        Names, as in `linear_layers`.
+        Names, as in `linear_maps`.
     inputs : Tensor of float32, (n, num_inputs)
         Inputs of the network.
 
@@ -30,8 +31,8 @@ def layer_inputs(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> d
     -------
     dict of str to Tensor of float32, (n, in)
         By layer, on the CPU. A layer that is applied at several places of a sample has further axes between
-        the two. The ``out_proj`` of a ``torch.nn.MultiheadAttention`` receives what its heads return, side by
-        side.
+        the two; a convolution receives (n, in_channels, *size). The ``out_proj`` of a
+        ``torch.nn.MultiheadAttention`` receives what its heads return, side by side.
 
     Raises
     ------
@@ -61,10 +62,31 @@ def _listen(network: nn.Module, layer: str, received: list[Tensor]) -> Removable
     """Append what the layer receives, at each call, to a list, until the handle is removed."""
     parent = network.get_submodule(layer.rpartition(".")[0])
     if isinstance(parent, nn.MultiheadAttention):
+        if layer.endswith(".in_proj"):
+            return parent.register_forward_pre_hook(partial(_keep_tokens, layer, received), with_kwargs=True)
         hook = partial(_keep_heads, received)
         return parent.register_forward_hook(hook, with_kwargs=True)
-    module = linear_layers(network)[layer]
+    module = linear_maps(network)[layer].module
     return module.register_forward_pre_hook(lambda _module, given: received.append(given[0].detach().cpu()))
+
+
+def _keep_tokens(
+    layer: str,
+    received: list[Tensor],
+    attention: nn.MultiheadAttention,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> None:
+    """Append what an attention's ``in_proj`` receives: tokens that are queries, keys and values alike."""
+    given = dict(zip(("query", "key", "value"), arguments, strict=False)) | options
+    query = given["query"]
+    if given["key"] is not query or given["value"] is not query:
+        raise InputError(
+            f"layer {layer!r} receives different tokens as queries, keys and values, so that it is no one "
+            "linear map; leave it out"
+        )
+    tokens = query.detach().cpu()
+    received.append(tokens if attention.batch_first or tokens.ndim < 3 else tokens.transpose(0, 1))
 
 
 def _keep_heads(

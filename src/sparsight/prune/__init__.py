@@ -13,6 +13,7 @@ The rules
   _network_checks: whether a network can be pruned or measured on a task at all.
   _output_layers: which layers a network calls, and which of them gives its outputs.
   _schedule: how many weights each level keeps, and which level is the last.
+  _distribution: how the weights that a level keeps are shared out among the layers.
   _masks: masks from scores and counts.
   _connectivity: which units the masks still connect.
   _collapse: a warning where pruning leaves a layer without weights.

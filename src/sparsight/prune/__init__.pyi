@@ -1,4 +1,8 @@
-from ._checks import check_settings as check_settings, dense_masks as dense_masks
+from ._checks import (
+    check_at_steps as check_at_steps,
+    check_settings as check_settings,
+    dense_masks as dense_masks,
+)
 from ._connectivity import connectivity as connectivity, paths as paths
 from ._imp import imp as imp, train_masked as train_masked
 from ._level import (
@@ -7,6 +11,7 @@ from ._level import (
     Level as Level,
     Progress as Progress,
     Replicate as Replicate,
+    Snapshots as Snapshots,
     State as State,
 )
 from ._level_trainer import trained_again as trained_again
@@ -21,7 +26,7 @@ from ._network_checks import (
     layers_called as layers_called,
 )
 from ._rearrangement import RearrangedMasks as RearrangedMasks
-from ._schedule import Schedule as Schedule
+from ._schedule import Schedule as Schedule, layer_of as layer_of
 from ._settings import WINDOWS as WINDOWS, PruningSettings as PruningSettings, overridden as overridden
 from ._starting_state import starting_state as starting_state
 from ._together import check_kernel as check_kernel, imp_together as imp_together

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.network import linear_layers
+from sparsight.network import linear_layers, linear_maps
 from sparsight.prune._network_checks import check_task
 from sparsight.prune._schedule import Schedule
 from sparsight.prune._settings import PruningSettings
@@ -20,30 +20,42 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     Raises
     ------
     InputError
-        If a named layer is not a ``torch.nn.Linear`` of the network, two of the layers share a weight, or
-        no layer is left to prune.
+        If a named layer is not one of `linear_maps`, two of the layers share a weight, or no layer is left to
+        prune.
     """
-    linear = linear_layers(network)
+    linear, prunable = linear_layers(network), linear_maps(network)
     if layers is None:
         layers = pruning.prunable(list(linear))
     for name in layers:
-        if name not in linear:
-            raise InputError(
-                f"layers: {name!r} is not a torch.nn.Linear of this network; choose from {', '.join(linear)}"
-            )
+        if name not in prunable:
+            raise InputError(_not_prunable(network, name, list(prunable)))
     if not layers:
-        raise InputError("layers: the network has no torch.nn.Linear to prune; name at least one")
+        others = f", among {', '.join(prunable)}" if prunable else ""
+        raise InputError(
+            "layers: there is no layer to prune (by default each torch.nn.Linear is); name at least "
+            f"one{others}"
+        )
     masks: Masks = {}
     first_with: dict[Tensor, str] = {}
     for name in layers:
         # Two masks on one tensor would each clear what the other keeps, and count its weights twice.
-        first = first_with.setdefault(linear[name].weight, name)
+        layer = prunable[name]
+        first = first_with.setdefault(layer.weight, name)
         if first != name:
             raise InputError(f"layers: {first!r} and {name!r} share one weight; name one of them")
-        masks[f"{name}.weight"] = torch.ones_like(linear[name].weight, dtype=torch.bool, device="cpu")
-        if pruning.prune_biases and linear[name].bias is not None:
-            masks[f"{name}.bias"] = torch.ones_like(linear[name].bias, dtype=torch.bool, device="cpu")
+        masks[layer.weight_name] = torch.ones_like(layer.weight, dtype=torch.bool, device="cpu")
+        if pruning.prune_biases and layer.bias is not None:
+            masks[layer.bias_name] = torch.ones_like(layer.bias, dtype=torch.bool, device="cpu")
     return masks
+
+
+def _not_prunable(network: nn.Module, name: str, prunable: Sequence[str]) -> str:
+    modules = dict(network.named_modules())
+    found = f"a {type(modules[name]).__name__}" if name in modules else "no layer of this network"
+    return (
+        f"layers: {name!r} is {found}; layers of the classes torch.nn.Linear, Conv1d and Conv2d, and in_proj "
+        f"of MultiheadAttention are pruned: choose from {', '.join(prunable) or 'none'}"
+    )
 
 
 def check_settings(
@@ -81,3 +93,31 @@ def check_settings(
         task.batch_rows(0, 0, training.batch_size)  # raises if the batch is larger than the training set
     if not has_masks:
         Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning).check_that_it_ends()
+
+
+def check_at_steps(
+    at_steps: Sequence[int],
+    masks: Masks,
+    *,
+    task: Task,
+    training: TrainingSettings,
+    pruning: PruningSettings,
+) -> None:
+    """Refuse snapshots after more steps than the longest level has.
+
+    Raises
+    ------
+    InputError
+        If a number is negative or too large.
+    """
+    if not at_steps:
+        return
+    num_steps = training.num_steps(len(task.train_labels))
+    schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
+    longest = max(num_steps, schedule.stretch(1) * (num_steps - (pruning.rewind_step or 0)))
+    for step in at_steps:
+        if not 0 <= step <= longest:
+            raise InputError(
+                f"measure.at_steps has {step}, but the longest level has {longest} steps: choose numbers "
+                f"from 0 to {longest}"
+            )

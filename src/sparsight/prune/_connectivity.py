@@ -1,11 +1,14 @@
 """Connectivity: which units the masks still connect to inputs and outputs, and by how many paths."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sparsight.errors import InputError
+from sparsight.network import linear_layers, linear_maps
 from sparsight.prune._masks import check_mask
 from sparsight.prune._schedule import layer_of
 
@@ -43,9 +46,15 @@ def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, in
     Raises
     ------
     InputError
-        If a mask is not bool, or does not have its layer's shape.
+        If a mask is not bool, or does not have its layer's shape, or a layer does not read the one before.
     """
     shapes = list(layers.items())
+    for (before, (units, _)), (name, (_, inputs)) in itertools.pairwise(shapes):
+        if units != inputs:
+            raise InputError(
+                f"layers: {name!r} has {inputs} inputs and {before!r} before it {units} units; connected "
+                "units are counted along a chain, in which each layer reads the one before"
+            )
     for name, shape in shapes:
         if f"{name}.weight" in masks:
             check_mask(f"{name}.weight", masks[f"{name}.weight"], tuple(shape))
@@ -70,6 +79,26 @@ def connectivity(masks: Mapping[str, Tensor], layers: Mapping[str, tuple[int, in
             layer_of(name) for name, mask in masks.items() if name.endswith(".weight") and not mask.any()
         ),
         has_path=bool(connected[-1].any()),
+    )
+
+
+def connectivity_of(network: nn.Module, masks: Mapping[str, Tensor]) -> Connectivity:
+    """Return the connectivity of a network whose linear layers are a chain, in the order of their definition.
+
+    Raises
+    ------
+    InputError
+        If a layer with a mask is not a ``torch.nn.Linear``, or a layer does not read the one before.
+    """
+    linear = linear_layers(network)
+    for name, layer in linear_maps(network).items():
+        if layer.weight_name in masks and name not in linear:
+            raise InputError(
+                f"connected units are counted along linear layers, and layer {name!r} is a "
+                f"{type(layer.module).__name__}; set pruning.min_connected_fraction to 0"
+            )
+    return connectivity(
+        masks, {name: (layer.out_features, layer.in_features) for name, layer in linear.items()}
     )
 
 

@@ -29,6 +29,7 @@ def imp(
     acceleration: Acceleration | None = None,
     masks: MaskSource | Sequence[Mapping[str, Tensor]] | None = None,
     starting_state: State | None = None,
+    at_steps: Sequence[int] = (),
 ) -> Iterator[Level]:
     """Train, prune, rewind, train again: yield each level once it is trained and pruned.
 
@@ -44,8 +45,10 @@ def imp(
     seed : int
         Seeds the batches and any criterion that samples.
     layers : sequence of str, optional
-        Names of the ``torch.nn.Linear`` layers to prune. Default: all of them, the last one only with
-        ``pruning.prune_output``.
+        Names of the layers to prune, of the classes ``torch.nn.Linear``, ``Conv1d`` and ``Conv2d``, or
+        ``<attention>.in_proj`` for the projections of a ``torch.nn.MultiheadAttention``. Default: all
+        ``torch.nn.Linear``, the last one only with ``pruning.prune_output``. The others are pruned only if
+        they are named, and take the dense step.
     start : Level, optional
         Resume after this level, as if the loop had never stopped. It must come from the same network, task,
         settings and seed.
@@ -64,12 +67,16 @@ def imp(
     starting_state : dict of str to Tensor, optional
         State dict that kept weights have at the start of level 1, 2, …, instead of the rewound one: see
         `sparsight.prune.starting_state`. Only with `masks`, and with ``rewind = "init"``.
+    at_steps : sequence of int
+        Numbers of steps, counted from the start of a level's training, after which the level keeps its state
+        in `Level.snapshots`. 0 is the state before training.
 
     Raises
     ------
     InputError
         If settings, task and network do not fit together (see `check_settings`), or masks are not for these
-        parameters, are not nested, or are missing although ``pruning.masks_from`` is set.
+        parameters, are not nested, or are missing although ``pruning.masks_from`` is set, or `at_steps` are
+        beyond the longest level.
     DivergenceError
         If the loss becomes NaN or infinite.
 
@@ -85,6 +92,7 @@ def imp(
         checkpoint=checkpoint,
         masks=None if masks is None else as_source(masks),
         starting_state=starting_state,
+        at_steps=tuple(at_steps),
     )
     rounds = Rounds(replicate, training, pruning, layers)
     while not rounds.are_over:
@@ -135,8 +143,8 @@ def train_masked(
     Raises
     ------
     InputError
-        If a mask is not for a weight or bias of a ``torch.nn.Linear`` of the network, `state` is not one of
-        this network, or `first_step` is out of range.
+        If a mask is not for a weight or bias of a linear layer or convolution of the network, `state` is not
+        one of this network, or `first_step` is out of range.
     DivergenceError
         If the loss becomes NaN or infinite.
 
@@ -153,7 +161,7 @@ def train_masked(
     (11,)
     """
     layers = list(dict.fromkeys(layer_of(name) for name in masks))
-    has_biases = any(name.endswith(".bias") for name in masks)
+    has_biases = any(name.endswith("bias") for name in masks)
     if state is not None:
         network = _with_state(network, state)
     replicate = Replicate(network=network, task=task, seed=seed, masks=as_source([masks]))

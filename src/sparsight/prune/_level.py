@@ -15,6 +15,9 @@ from sparsight.train import Curve, Masks, Trainer
 State = dict[str, Tensor]
 """A state dict on the CPU: parameters and buffers by name."""
 
+Snapshots = dict[int, State]
+"""States during the training of a level, by the number of steps that it had taken."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Level:
@@ -42,6 +45,9 @@ class Level:
         In evaluation mode, with the state `final`. The loop reuses it: it changes with the next level.
     kernels : dict of str to str
         For every layer with a mask, how training multiplied it: ``csr`` or ``dense``.
+    snapshots : dict of int to dict of str to Tensor
+        State dicts during training, on the CPU, by the number of steps that the level had taken; only those
+        that were asked for.
     """
 
     index: int
@@ -55,6 +61,7 @@ class Level:
     network: nn.Module
     is_last: bool
     kernels: dict[str, str] = field(default_factory=dict)
+    snapshots: Snapshots = field(default_factory=dict)
 
     @property
     def density(self) -> float:
@@ -74,12 +81,15 @@ class Progress:
         State that surviving weights will go back to; None until level 0 has passed the rewind step.
     density : float
         Kept weights / all prunable weights of the level.
+    snapshots : dict of int to dict of str to Tensor
+        Those that the level has kept so far; the same object at every step.
     """
 
     level: int
     trainer: Trainer
     rewind: State | None
     density: float
+    snapshots: Snapshots = field(default_factory=dict)
 
 
 OnStep = Callable[[Progress], None]
@@ -94,7 +104,7 @@ class Checkpoint:
     ----------
     tensors, facts
         Both parts of ``Trainer.state``.
-    rewind : dict of str to Tensor or None
+    rewind, snapshots
         As in `Progress`.
     """
 
@@ -102,6 +112,7 @@ class Checkpoint:
     tensors: State
     facts: dict[str, Any]
     rewind: State | None
+    snapshots: Snapshots = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,6 +134,8 @@ class Replicate:
         Where the masks of every level come from. None: from the criterion and the schedule.
     starting_state : dict of str to Tensor or None
         State that kept weights have at the start of level 1, 2, … in place of the rewound one.
+    at_steps : tuple of int
+        Numbers of steps after which each level keeps a snapshot.
     """
 
     network: nn.Module
@@ -132,6 +145,7 @@ class Replicate:
     checkpoint: Checkpoint | None = None
     masks: MaskSource | None = None
     starting_state: State | None = None
+    at_steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,22 @@ from torch import Tensor
 
 from sparsight.arguments import described
 from sparsight.errors import InputError
-from sparsight.prune._schedule import groups_of, num_kept_by_level
-from sparsight.prune._settings import Scope
+from sparsight.prune._settings import Granularity
 
 
 def remove_lowest(
-    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_to_remove: int
+    scores: Mapping[str, Tensor],
+    masks: Mapping[str, Tensor],
+    num_to_remove: int,
+    *,
+    min_inputs_per_unit: int = 0,
 ) -> dict[str, Tensor]:
     """Return masks without exactly the `num_to_remove` kept entries of lowest score, ranked together.
 
     Scores, of any real dtype, have the names and shapes of `masks`, which are left unchanged. Scores of
     entries that are already removed are ignored, even NaN. Among equal scores the entry that comes first (in
-    the order of `masks`, then in C order) is removed first.
+    the order of `masks`, then in C order) is removed first. Every unit, a row of a weight, keeps its
+    `min_inputs_per_unit` highest scores, or all that are left.
 
     Raises `InputError` if names or shapes differ, a kept entry's score is NaN, or `num_to_remove` is out of
     range.
@@ -34,8 +38,11 @@ def remove_lowest(
     kept_scores = flat_scores.numpy()[kept]
     if np.isnan(kept_scores).any():
         raise InputError("scores are NaN for kept weights; a criterion must rank every kept weight")
+    if min_inputs_per_unit:
+        kept = kept[~_is_held(flat_scores.numpy(), masks, min_inputs_per_unit)[kept]]
+        kept_scores = flat_scores.numpy()[kept]
     if not 0 <= num_to_remove <= len(kept):
-        raise InputError(f"num_to_remove is {num_to_remove}; 0 to {len(kept)} (all that are kept) is allowed")
+        raise InputError(f"num_to_remove is {num_to_remove}; 0 to {len(kept)} (all that may go) is allowed")
     flat_mask[kept[_is_among_lowest(kept_scores, num_to_remove)]] = False
     pieces = torch.split(torch.from_numpy(flat_mask), [mask.numel() for mask in masks.values()])
     return {
@@ -58,22 +65,66 @@ def _is_among_lowest(scores: np.ndarray, number: int) -> np.ndarray:
     return is_lowest
 
 
-def prune(
-    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], rate: float, scope: Scope, rounds: int = 1
-) -> dict[str, Tensor]:
-    """Remove ⌊rate · kept⌋ of the kept weights, over the whole network or in each layer.
+def _is_held(flat_scores: np.ndarray, masks: Mapping[str, Tensor], number: int) -> np.ndarray:
+    """Return which weights are among the `number` kept ones of highest score of their unit, as one vector.
 
-    Scores and masks are as in `remove_lowest`, and 0 < rate < 1. One-shot pruning makes several `rounds` at
-    once: it removes as many weights as all of them together.
+    Among equal scores the last count as higher. A bias is no input of a unit.
+    """
+    held = np.zeros(len(flat_scores), dtype=bool)
+    begin = 0
+    for mask in masks.values():
+        if mask.dim() > 1:
+            kept = np.flatnonzero(mask.cpu().numpy())
+            unit = kept // (mask.numel() // len(mask))
+            by_score = np.lexsort((flat_scores[begin + kept], unit))  # of each unit, the lowest first
+            is_high = np.arange(len(kept)) >= np.searchsorted(unit, unit, side="right") - number
+            held[begin + kept[by_score[is_high]]] = True
+        begin += mask.numel()
+    return held
+
+
+def prune(
+    scores: Mapping[str, Tensor],
+    masks: Mapping[str, Tensor],
+    num_kept: Mapping[tuple[str, ...], int],
+    *,
+    granularity: Granularity = "weight",
+    min_inputs_per_unit: int = 0,
+) -> dict[str, Tensor]:
+    """Remove the lowest scores of each group until it keeps as many weights as asked for.
+
+    Scores and masks are as in `remove_lowest`. `num_kept` has, for each group, the names of the parameters
+    that are ranked together and the number of weights to keep of them: see `Schedule.kept_at`.
+    With `granularity` ``unit`` a group is one layer, whose units lose all their weights or none.
+    `min_inputs_per_unit` is as in `remove_lowest`.
     """
     check_scores(scores, masks)
     new_masks: dict[str, Tensor] = {}
-    for names in groups_of(list(masks), scope):
+    for names, number in num_kept.items():
         group = {name: masks[name] for name in names}
-        num_kept = num_kept_of(group)
-        num_to_remove = num_kept - num_kept_by_level(num_kept, rate, rounds)[-1]
-        new_masks |= remove_lowest({name: scores[name] for name in names}, group, num_to_remove)
+        if granularity == "unit":
+            new_masks |= _without_lowest_units(scores, group, number)
+            continue
+        new_masks |= remove_lowest(
+            {name: scores[name] for name in names},
+            group,
+            num_kept_of(group) - number,
+            min_inputs_per_unit=min_inputs_per_unit,
+        )
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
+
+
+def _without_lowest_units(
+    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], num_kept: int
+) -> dict[str, Tensor]:
+    """Return the masks of one layer without its units of lowest mean score, with `num_kept` weights left."""
+    kept = torch.cat([mask.reshape(len(mask), -1) for mask in masks.values()], dim=1)  # (unit, weight)
+    values = torch.cat([scores[name].detach().cpu().double().reshape(len(kept), -1) for name in masks], dim=1)
+    mean = values.masked_fill(~kept, 0.0).sum(dim=1) / kept.sum(dim=1)  # NaN without a kept weight
+    has_weights = kept.any(dim=1)
+    num_to_remove = int(has_weights.sum()) - num_kept // kept.shape[1]
+    stay = remove_lowest({"unit": mean}, {"unit": has_weights}, num_to_remove)["unit"]
+    return {name: mask & stay.view(-1, *[1] * (mask.dim() - 1)) for name, mask in masks.items()}
 
 
 def check_scores(scores: object, masks: Mapping[str, Tensor]) -> None:

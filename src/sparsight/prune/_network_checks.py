@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from sparsight.arguments import described
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.network import evaluating, is_chain, linear_layers
+from sparsight.network import evaluating, is_chain, linear_layers, linear_maps
 from sparsight.prune._output_layers import called_layers, output_layers
 from sparsight.streams import torch_draws
 
@@ -84,9 +84,12 @@ def check_weights(network: nn.Module, layers: Sequence[str]) -> None:
         The message names the layer and the call that makes the weight a parameter again.
     """
     parameters = dict(network.named_parameters(remove_duplicate=False))
+    maps = linear_maps(network)
     for layer in layers:
-        if f"{layer}.weight" not in parameters:
-            raise InputError(_computed(network, layer, "weight"))
+        name = maps[layer].weight_name
+        if name not in parameters:
+            module, _, attribute = name.rpartition(".")
+            raise InputError(_computed(network, module, attribute))
 
 
 def _computed(network: nn.Module, layer: str, attribute: str) -> str:
@@ -212,9 +215,14 @@ def layers_to_prune(
         called = [name for name in called if name not in outputs]
     for name, module in network.named_modules():
         if isinstance(module, nn.MultiheadAttention) and f"{name}.out_proj" in called:
+            others = (
+                f"name the layers to prune, '{name}.in_proj' among them"
+                if f"{name}.in_proj" in linear_maps(network)
+                else "as they have different sizes, they cannot be"
+            )
             warnings.warn(
                 f"layer '{name}.out_proj' is pruned, but the projections of queries, keys and values in "
-                f"{name!r} are not: they are no torch.nn.Linear; name the layers to prune",
+                f"{name!r} are not: {others}",
                 UserWarning,
                 stacklevel=4,
             )

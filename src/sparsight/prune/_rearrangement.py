@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
+from sparsight.network import as_matrix
 from sparsight.prune._mask_sources import MaskSource, as_source
 from sparsight.prune._schedule import layer_of
 from sparsight.streams import generator
@@ -36,7 +37,8 @@ class RearrangedMasks:
 
     ``rows_columns`` destroys the alignment between layers, and between a mask and the weights and inputs that
     it was found on; ``pixels`` destroys the geometry of receptive fields only. Masks of biases are permuted
-    with ``layer`` on their own and with ``rows_columns`` as the units of their layer.
+    with ``layer`` on their own and with ``rows_columns`` as the units of their layer. In a convolution, the
+    units are the output channels, and their inputs the entries of a patch, of all channels.
 
     Parameters
     ----------
@@ -110,8 +112,9 @@ def _unit(name: str, mask: Tensor, seed: int) -> Tensor:
     if mask.dim() < 2:
         return mask
     stream = generator(seed, "rearranged", "unit", name)
-    order = stream.permuted(np.broadcast_to(np.arange(mask.shape[1]), mask.shape), axis=1)
-    return mask.gather(1, torch.from_numpy(order))
+    by_unit = as_matrix(mask)
+    order = stream.permuted(np.broadcast_to(np.arange(by_unit.shape[1]), by_unit.shape), axis=1)
+    return by_unit.gather(1, torch.from_numpy(order)).view(mask.shape)
 
 
 def _rows_columns(name: str, mask: Tensor, seed: int) -> Tensor:
@@ -120,8 +123,9 @@ def _rows_columns(name: str, mask: Tensor, seed: int) -> Tensor:
     permuted = mask[torch.from_numpy(rows)]
     if mask.dim() < 2:
         return permuted
-    columns = generator(seed, "rearranged", "columns", layer_of(name)).permutation(mask.shape[1])
-    return permuted[:, torch.from_numpy(columns)]
+    by_unit = as_matrix(permuted)
+    columns = generator(seed, "rearranged", "columns", layer_of(name)).permutation(by_unit.shape[1])
+    return by_unit[:, torch.from_numpy(columns)].view(mask.shape)
 
 
 def _pixels_permuted(mask: Tensor, geometry: Geometry, seed: int) -> Tensor:

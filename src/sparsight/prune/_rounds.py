@@ -6,11 +6,19 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.network import linear_layers
-from sparsight.prune._checks import check_settings, dense_masks
+from sparsight.prune._checks import check_at_steps, check_settings, dense_masks
 from sparsight.prune._collapse import warn_of_collapse
-from sparsight.prune._connectivity import connectivity
-from sparsight.prune._level import Acceleration, Level, OnStep, Progress, Replicate, State, snapshot
+from sparsight.prune._connectivity import connectivity_of
+from sparsight.prune._level import (
+    Acceleration,
+    Level,
+    OnStep,
+    Progress,
+    Replicate,
+    Snapshots,
+    State,
+    snapshot,
+)
 from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import check_scores, density, num_kept_of, prune
@@ -63,6 +71,8 @@ class Rounds:
         if training.num_steps(len(replicate.task.train_labels)):
             check_trains(self._network)
         check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)
+        if pruning.min_connected_fraction > 0:
+            connectivity_of(self._network, masks)  # raises if units cannot be counted
         self._schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
         self._before = start = replicate.start
         self._checkpoint = replicate.checkpoint
@@ -75,6 +85,9 @@ class Rounds:
         self.index = start.index + 1 if start else 0
         self.trainer: Trainer
         self._initial: State = {}
+        self._at_steps = frozenset(replicate.at_steps)
+        check_at_steps(replicate.at_steps, masks, task=self._task, training=training, pruning=pruning)
+        self._snapshots: Snapshots = {}
 
     @property
     def are_over(self) -> bool:
@@ -110,10 +123,12 @@ class Rounds:
         # Taken before the checkpoint is loaded: it is the state at the start of the level, not part-way
         # through it, that criteria such as movement compare with.
         self._initial = snapshot(self._network)
+        self._snapshots = {0: self._initial} if 0 in self._at_steps else {}
         if resumed is not None:
             self.trainer.restore(resumed.tensors, resumed.facts)
             # Level 0 may already have passed the rewind step; its weights then exist only in the checkpoint.
             self._rewind = resumed.rewind if self.index == 0 else self._rewind
+            self._snapshots |= resumed.snapshots
 
     @property
     def step_to_keep(self) -> int | None:
@@ -127,14 +142,26 @@ class Rounds:
 
     def reporter(self, on_step: OnStep | None) -> Callable[[Trainer], None] | None:
         """Return the function for the trainer to call after every step."""
-        if on_step is None:
+        if on_step is None and not self._at_steps:
             return None
         progress = self.progress()
-        return lambda _: on_step(progress)
+
+        def report(_: Trainer) -> None:
+            self.keep_snapshot()
+            if on_step is not None:
+                on_step(progress)
+
+        return report
+
+    def keep_snapshot(self) -> None:
+        """Keep the state after the step just taken, if it is one of those that were asked for."""
+        taken = self.trainer.num_taken
+        if taken in self._at_steps and taken > 0:
+            self._snapshots[taken] = snapshot(self.trainer.network)
 
     def progress(self) -> Progress:
         """Return the level's progress. Its trainer moves on, so one object serves every step."""
-        return Progress(self.index, self.trainer, self._rewind, density(self._masks))
+        return Progress(self.index, self.trainer, self._rewind, density(self._masks), self._snapshots)
 
     def finish(self) -> Level:
         """Prune the trained network and return the level; the next one can begin."""
@@ -155,6 +182,7 @@ class Rounds:
             network=self._network,
             is_last=is_last,
             kernels=_kernels(self._masks, self.trainer.layers_on_kept_weights),
+            snapshots=self._snapshots,
         )
         self._before, self._masks, self.index = level, level.next_masks, index + 1
         return level
@@ -175,7 +203,13 @@ class Rounds:
             ),
         )
         check_scores(scores, masks)
-        kept = prune(scores, masks, pruning.rate, pruning.scope, self._schedule.rounds_after(index))
+        kept = prune(
+            scores,
+            masks,
+            self._schedule.kept_at(index + 1),
+            granularity=pruning.granularity,
+            min_inputs_per_unit=pruning.min_inputs_per_unit,
+        )
         return kept, self._schedule.is_last(index, num_kept_of(masks)) or self._has_lost_units()
 
     def _given(self, source: MaskSource) -> tuple[Masks, bool]:
@@ -189,9 +223,7 @@ class Rounds:
         if self._pruning.min_connected_fraction == 0:
             # No fraction is smaller, and connectivity needs a chain of layers, which a module may not be.
             return False
-        linear = linear_layers(self._network)
-        shapes = {name: (layer.out_features, layer.in_features) for name, layer in linear.items()}
-        connected = connectivity(self._masks, shapes).connected_fraction
+        connected = connectivity_of(self._network, self._masks).connected_fraction
         return connected < self._pruning.min_connected_fraction
 
 
@@ -243,5 +275,5 @@ def _kernels(masks: Masks, sparse: Sequence[str]) -> dict[str, str]:
     return {
         layer_of(name): "csr" if layer_of(name) in sparse else "dense"
         for name in masks
-        if name.endswith(".weight")
+        if name.endswith("weight")
     }

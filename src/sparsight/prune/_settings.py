@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
+Density = Annotated[float, Field(gt=0, le=1)]
+Granularity = Literal["weight", "unit"]
+Distribution = Literal["global", "uniform", "erk"] | dict[str, Density]
 StartingWeights = Literal["rewound", "fresh", "signs", "constant"]
 Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
 
@@ -17,7 +20,17 @@ WINDOWS = "windows"
 
 _DEFAULT_CRITERION = "magnitude"
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
-_CHOOSE_WEIGHTS = ("criterion", "scope", "min_connected_fraction")
+# Written only where they say something: they are younger than many recipes, whose hashes must stay.
+_ABSENT_BY_DEFAULT = ("granularity", "min_inputs_per_unit")
+_SCOPES: dict[str, Scope] = {"global": "global", "uniform": "layer", "erk": "layer"}
+_CHOOSE_WEIGHTS = (
+    "criterion",
+    "scope",
+    "distribution",
+    "granularity",
+    "min_inputs_per_unit",
+    "min_connected_fraction",
+)
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
 
 
@@ -33,12 +46,15 @@ class PruningSettings(Settings):
         equal size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
         ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
         ``cavity-within-class-matched-reverse``), or one that a plugin registers.
-    schedule : {"iterative", "one_shot", "one_shot_equal_compute"}
+    schedule : {"iterative", "one_shot", "one_shot_equal_compute", "cubic"}
         ``iterative`` prunes after every level. ``one_shot`` prunes once, after the dense level, to the
         density at which ``iterative`` would end. ``one_shot_equal_compute`` then trains for as many steps as
         all the levels of ``iterative`` after the dense one: with n of them, each of the level's learning
         rates is held for n steps, and batches go on with the step. (Where ``min_connected_fraction`` would
-        end ``iterative`` earlier, it has fewer steps than these.)
+        end ``iterative`` earlier, it has fewer steps than these.) ``cubic`` prunes after every level, by much
+        at first and by little in the end: level ℓ keeps the density
+        d + (1 − d) (1 − ℓ / `max_levels`)³ with d = `min_density`, in place of `rate`. With ``rewind =
+        "none"`` this is gradual pruning.
     rate : float
         Share of the kept weights that each round removes, rounded down to a whole number of weights.
     max_levels : int
@@ -49,6 +65,22 @@ class PruningSettings(Settings):
         The first level with a smaller share of connected hidden units than this is the last.
     scope : {"global", "layer"}
         Weights that are ranked together: those of all prunable layers, or those of each layer separately.
+        Default: ``global``, or what `distribution` needs.
+    distribution : {"global", "uniform", "erk"} or dict of str to float, optional
+        How many of a level's weights each layer keeps. ``global``: as many as have the highest scores, with
+        ``scope = "global"``. The others rank within layers. ``uniform``: every layer loses the share `rate`
+        in a round. ``erk``: Erdős–Rényi–Kernel; the density of a layer is in proportion to the sum of the
+        sides of its weight over their product, and at most 1. A table ``{layer = density}``: densities at the
+        last level, in place of `min_density`; at each level, every layer has lost the same share of the
+        weights that it is to lose. Default: ``global`` or ``uniform``, as `scope` says.
+    granularity : {"weight", "unit"}
+        What is kept or removed as one: single weights, or all incoming weights of a unit together (with
+        ``prune_biases`` its bias as well). The score of a unit is the mean of those of its weights, the
+        number of units kept in a layer the smallest that holds the weights that the layer would keep
+        otherwise, and at least one. Units are ranked within layers.
+    min_inputs_per_unit : int
+        Every unit keeps at least so many of its inputs, those of highest score, or all that it has. A layer
+        that would keep fewer weights keeps these.
     rewind : str
         State of the surviving weights at the start of the next level. ``init``: their initial values.
         ``step:K``: their values after step K of level 0, and training resumes at step K. ``lr``: their
@@ -80,16 +112,21 @@ class PruningSettings(Settings):
     Notes
     -----
     Fresh weights under a found mask: Frankle & Carbin, arXiv 1803.03635. Signs and constants: Zhou et al.,
-    arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576.
+    arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576. Erdős–Rényi–Kernel: Mocanu et al.,
+    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134. Cubic schedule: Zhu & Gupta,
+    arXiv 1710.01878, eq. 1, with levels as their pruning steps.
     """
 
     criterion: str = _DEFAULT_CRITERION
-    schedule: Literal["iterative", "one_shot", "one_shot_equal_compute"] = "iterative"
+    schedule: Literal["iterative", "one_shot", "one_shot_equal_compute", "cubic"] = "iterative"
     rate: float = Field(0.3, gt=0, lt=1)
     max_levels: int = Field(20, ge=0)
     min_density: float = Field(0.02, gt=0, le=1)
     min_connected_fraction: float = Field(0.0, ge=0, le=1)
     scope: Scope = "global"
+    distribution: Distribution | None = None
+    granularity: Granularity = "weight"
+    min_inputs_per_unit: int = Field(0, ge=0)
     rewind: str = "init"
     prune_output: bool = False
     prune_biases: bool = False
@@ -107,6 +144,58 @@ class PruningSettings(Settings):
 
             CRITERIA.look_up(name)
         return name
+
+    @field_validator("distribution", mode="before")
+    @classmethod
+    def _shares_out(cls, given: Any) -> Any:
+        names = get_args(get_args(Distribution)[0])
+        if given is None or (isinstance(given, str) and given in names):
+            return given
+        if not isinstance(given, Mapping):
+            raise ValueError(f"choose one of {', '.join(names)}, or give a table of densities by layer")
+        if not given:
+            raise ValueError("give a density to every layer that is pruned")
+        for layer, density in given.items():
+            is_number = isinstance(density, int | float) and not isinstance(density, bool)
+            if not is_number or not 0 < density <= 1:
+                raise ValueError(
+                    f"the density of {layer!r} is {density!r}; a number above 0, at most 1, is needed"
+                )
+        return dict(given)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scope_follows(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or "scope" in given or given.get("masks_from") is not None:
+            return given
+        distribution = given.get("distribution")
+        if isinstance(distribution, Mapping):
+            return {**given, "scope": "layer"}
+        if isinstance(distribution, str) and distribution in _SCOPES:
+            return {**given, "scope": _SCOPES[distribution]}
+        return given
+
+    @model_validator(mode="after")
+    def _counts_have_one_rule(self) -> "PruningSettings":
+        if self.masks_from is not None:
+            return self
+        if self.distribution is None:
+            # Not by assignment: what follows from scope was not given.
+            self.__dict__["distribution"] = "global" if self.scope == "global" else "uniform"
+            return self
+        is_table = isinstance(self.distribution, dict)
+        needed = "layer" if isinstance(self.distribution, dict) else _SCOPES[self.distribution]
+        if self.scope != needed:
+            raise ValueError(
+                f"distribution is {self.distribution!r}, which ranks weights with scope = {needed!r}, but "
+                f"scope is {self.scope!r}: leave one of the two out"
+            )
+        if is_table and "min_density" in self.model_fields_set:
+            raise ValueError(
+                "min_density has no effect beside a distribution with densities of its own, at which pruning "
+                "ends: leave one of the two out"
+            )
+        return self
 
     @field_validator("rewind")
     @classmethod
@@ -140,11 +229,46 @@ class PruningSettings(Settings):
             raise ValueError("prune_biases is true, but windows are made of weights: set it to false")
         return self
 
+    @model_validator(mode="after")
+    def _has_one_speed(self) -> "PruningSettings":
+        if self.schedule == "cubic" and "rate" in self.model_fields_set:
+            raise ValueError(
+                "rate has no effect with schedule = 'cubic', which follows from max_levels and min_density: "
+                "leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _units_can_be_removed(self) -> "PruningSettings":
+        if self.granularity == "weight" or self.masks_from is not None:
+            return self
+        if self.scope == "global":
+            raise ValueError(
+                "granularity is 'unit', but distribution is 'global': units of different layers have "
+                "different numbers of weights; set distribution to 'uniform', 'erk' or densities by layer"
+            )
+        if self.prune_output:
+            raise ValueError(
+                "granularity is 'unit' and prune_output is true, which would remove classes: set it to false"
+            )
+        if self.min_inputs_per_unit:
+            raise ValueError(
+                "min_inputs_per_unit is for single weights, but granularity is 'unit': leave one of the two "
+                "out"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         # What has no effect is not part of a recipe's hash: recipes from before masks_from keep theirs, and a
         # resolved recipe that is read again does not give what it may not.
-        unused = _ABOUT_MASKS if self.masks_from is None else unused_with(self.masks_from)
+        unused = set(_ABOUT_MASKS if self.masks_from is None else unused_with(self.masks_from))
+        unused.update(("scope",) if self._shares_out_by_itself else ("distribution",))
+        if isinstance(self.distribution, dict):
+            unused.add("min_density")
+        if self.schedule == "cubic":
+            unused.add("rate")
+        unused.update(name for name in _ABSENT_BY_DEFAULT if getattr(self, name) == _default(name))
         return {name: value for name, value in dump(self).items() if name not in unused}
 
     def prunable(self, layers: Sequence[str]) -> list[str]:
@@ -152,9 +276,14 @@ class PruningSettings(Settings):
         return list(layers) if self.prune_output or len(layers) == 1 else list(layers)[:-1]
 
     @property
+    def _shares_out_by_itself(self) -> bool:
+        """Whether `distribution` says more than `scope` does."""
+        return self.distribution not in (None, "global", "uniform")
+
+    @property
     def prunes_once(self) -> bool:
         """Whether there is a single round of pruning, after the dense level."""
-        return self.schedule != "iterative"
+        return self.schedule in ("one_shot", "one_shot_equal_compute")
 
     @property
     def rewind_step(self) -> int | None:
@@ -164,13 +293,30 @@ class PruningSettings(Settings):
         return int(self.rewind.removeprefix("step:")) if self.rewind.startswith("step:") else None
 
 
+def _default(name: str) -> Any:
+    return PruningSettings.model_fields[name].default
+
+
 def unused_with(masks_from: str) -> tuple[str, ...]:
     """Return the fields that have no effect where masks come from this source."""
     return _CHOOSE_WEIGHTS if masks_from == WINDOWS else _CHOOSE_WEIGHTS + _CHOOSE_COUNTS
 
 
 def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a ``[pruning]`` table without what a ``masks_from`` in its override makes useless."""
-    masks_from = override.get("masks_from")
-    unused = unused_with(masks_from) if isinstance(masks_from, str) else ()
+    """Return a ``[pruning]`` table without the fields that those of its override replace.
+
+    A ``masks_from`` replaces the fields that have no effect beside it, ``scope`` and ``distribution`` replace
+    each other, a ``distribution`` with densities of its own replaces ``min_density``, and a cubic schedule
+    replaces ``rate``.
+    """
+    masks_from, distribution = override.get("masks_from"), override.get("distribution")
+    unused = set(unused_with(masks_from) if isinstance(masks_from, str) else ())
+    if distribution is not None:
+        unused.add("scope")
+    elif "scope" in override:
+        unused.add("distribution")
+    if isinstance(distribution, Mapping):
+        unused.add("min_density")
+    if override.get("schedule") == "cubic":
+        unused.add("rate")
     return {name: value for name, value in pruning.items() if name not in unused}

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sparsight.errors import InputError
-from sparsight.network import linear_layers
+from sparsight.network import linear_maps
 from sparsight.prune._level import State, snapshot
 
 
@@ -12,7 +12,7 @@ def starting_state(network: nn.Module, fresh: nn.Module, weights: str) -> State 
     """Return the state that the kept weights of a mask start from, to be given to `sparsight.imp`.
 
     ============  ==================================================================================
-    `weights`     value of a weight w of a linear layer
+    `weights`     value of a weight w of a linear layer or convolution
     ============  ==================================================================================
     ``rewound``   as without a mask of another origin: the result is None
     ``fresh``     that of the network `fresh`; biases as well
@@ -21,8 +21,8 @@ def starting_state(network: nn.Module, fresh: nn.Module, weights: str) -> State 
     ============  ==================================================================================
 
     σ is the standard deviation of all initial weights of the layer, kept or not, around their mean (Zhou et
-    al., arXiv 1905.01067). All linear layers change, those that are never pruned included; everything else
-    keeps its value.
+    al., arXiv 1905.01067). All layers that could be pruned change (also convolutions and the ``in_proj`` of
+    attention), those that are never pruned included; everything else keeps its value.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def starting_state(network: nn.Module, fresh: nn.Module, weights: str) -> State 
         name: value.shape for name, value in drawn.items()
     }:
         raise InputError("fresh differs from network in its parameters; initialise a copy of the network")
-    for layer, module in linear_layers(network).items():
-        name = f"{layer}.weight"
+    for layer in linear_maps(network).values():
+        name = layer.weight_name
         initial = state[name]
         if weights == "fresh":
             state[name] = drawn[name]
-            if module.bias is not None:
-                state[f"{layer}.bias"] = drawn[f"{layer}.bias"]
+            if layer.bias is not None:
+                state[layer.bias_name] = drawn[layer.bias_name]
         elif weights == "signs":
             state[name] = torch.sign(initial) * drawn[name].abs()
         else:

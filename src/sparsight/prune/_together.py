@@ -126,6 +126,8 @@ def _run(
     progress = {position: rounds.progress() for position, rounds in members.items()}
 
     def report(positions: list[int]) -> None:
+        for position in positions:
+            members[position].keep_snapshot()
         if on_step is not None:
             on_step({position: progress[position] for position in positions})
 

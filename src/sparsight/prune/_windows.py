@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sparsight.geometry import Geometry
 from sparsight.prune._rearrangement import check_first_layer
-from sparsight.prune._schedule import Schedule, num_kept_by_level
+from sparsight.prune._schedule import Schedule
 from sparsight.prune._settings import PruningSettings
 from sparsight.streams import generator
 from sparsight.train import Masks
@@ -62,16 +62,14 @@ class CompactWindows:
 
     def masks(self, level: int) -> Masks:
         """Return the masks of a level."""
-        rounds = self._schedule.num_rounds(level)
         masks: Masks = {}
-        for position, (name, shape) in enumerate(self.shapes.items()):
-            num_kept = num_kept_by_level(prod(shape), self.pruning.rate, rounds)[-1]
+        for position, ((name,), num_kept) in enumerate(self._schedule.kept_at(level).items()):
             masks[name] = self._first(name, num_kept) if position == 0 else self._deeper(name, num_kept)
         return masks
 
     @cached_property
     def _schedule(self) -> Schedule:
-        layers = self.pruning.model_copy(update={"scope": "layer"})
+        layers = self.pruning.model_copy(update={"scope": "layer", "distribution": "uniform"})
         return Schedule.of(self.shapes, layers)
 
     def _first(self, name: str, num_kept: int) -> Tensor:

@@ -3,11 +3,12 @@
 import copy
 import functools
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_serializer, model_validator
 
 from sparsight.errors import InputError
 from sparsight.network import NetworkSettings
@@ -38,10 +39,15 @@ class MeasureSettings(Settings):
         Names of registered instruments.
     num_samples : int
         Upper bound on the number of test samples that the instruments see.
+    at_steps : tuple of int
+        Steps within each level after which its network is measured as well, counted from the start of the
+        level's training: after 0 steps it is the network that was rewound. In rising order. A level that is
+        shorter has fewer. See `sparsight.store.Run.frame_over_training`.
     """
 
     instruments: tuple[str, ...] = _DEFAULT_INSTRUMENTS
     num_samples: int = Field(2000, ge=2)
+    at_steps: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @field_validator("instruments")
     @classmethod
@@ -53,6 +59,18 @@ class MeasureSettings(Settings):
             for name in names:
                 all_instruments().look_up(name)
         return names
+
+    @field_validator("at_steps")
+    @classmethod
+    def _rise(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= step for step, later in itertools.pairwise(steps)):
+            raise ValueError("steps must rise, each named once")
+        return steps
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        # Recipes from before at_steps keep their hash.
+        return {name: value for name, value in dump(self).items() if name != "at_steps" or self.at_steps}
 
 
 class Condition(Settings):

@@ -12,12 +12,15 @@ _provenance: Recipe, data, environment and times of a run; settings in which run
 _svg: Plots as inline SVG in the colours of the page.
 _panels: Plots with headings and captions.
 _overlap_panels: The same for the overlap of masks and representations.
+_tickets: Conditions at one density beside the ticket, random pruning and the dense network.
+_transfer: Masks found on one kind of data and trained on another: pairs and numbers.
+_transfer_panels: The same as matrices with captions.
+_training_panels: Numbers over the steps within every level, as plots with captions.
 _mosaics: Images: receptive fields, and S(d) beside its expectation.
 _answer: The first screen: a sentence a condition, the same units in each, two curves.
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
 _overlap_files: Tables and figures of ``sparsight overlap``.
-_tickets: Conditions at one density beside the ticket, random pruning and the dense network.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 

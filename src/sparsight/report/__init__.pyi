@@ -6,3 +6,4 @@ from ._page import write_report as write_report
 from ._subjects import Summaries as Summaries
 from ._tensorboard_log import TensorBoardLog as TensorBoardLog
 from ._tickets import ticket_table as ticket_table
+from ._transfer import transfer_table as transfer_table

@@ -24,7 +24,9 @@ from sparsight.report._panels import (
     locality_panels,
     unit_panels,
 )
-from sparsight.report._subjects import Summaries
+from sparsight.report._subjects import Summaries, check_distinct, run_around
+from sparsight.report._training_panels import training_panels
+from sparsight.report._transfer_panels import transfer_panels
 from sparsight.store import Run
 
 _FORMATS = ("svg", "pdf", "png")
@@ -33,13 +35,15 @@ _DOTS_PER_INCH = 200
 _METADATA: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
-def write_figures(run: Run, folder: str | Path, formats: Sequence[str] = _FORMATS) -> list[Path]:
-    """Write every panel of a run into a folder, and their captions into ``captions.md``.
+def write_figures(
+    run: Run | Sequence[Run], folder: str | Path, formats: Sequence[str] = _FORMATS
+) -> list[Path]:
+    """Write every panel of a run, or of several side by side, and their captions into ``captions.md``.
 
     Parameters
     ----------
-    run : Run
-        Run with at least one level.
+    run : Run or sequence of Run
+        Runs in the order of the report, with at least one level; the others are compared with the first.
     folder : str or Path
         Created if missing; files of the same names are replaced.
     formats : sequence of {"svg", "pdf", "png"}
@@ -53,18 +57,22 @@ def write_figures(run: Run, folder: str | Path, formats: Sequence[str] = _FORMAT
     Raises
     ------
     InputError
-        If a format is unknown, the run has no level, or the folder cannot be written.
+        If a format is unknown, no run is given, one is given twice, none has a level, or the folder cannot be
+        written.
     """
     folder = Path(folder)
     unknown = [name for name in formats if name not in _FORMATS]
     if unknown or not formats:
         raise InputError(f"format is {', '.join(unknown) or 'empty'}; {', '.join(_FORMATS)} are allowed")
-    summaries = Summaries(run)
+    runs = [run] if isinstance(run, Run) else list(run)
+    check_distinct(runs)
+    summaries = Summaries(*runs)
     if not summaries.conditions:
-        raise InputError(f"{run.path} has no level yet; run it first")
-    # A folder in the run may come with the run from somebody else; any other was named by the user.
-    inside = run.path if folder.absolute().is_relative_to(run.path.absolute()) else folder
-    written, captions = [], [f"# Figures of {run.recipe.name}, recipe {run.recipe.digest()[:8]}\n"]
+        raise InputError(f"{', '.join(str(each.path) for each in runs)} has no level yet; run it first")
+    # A folder in a run may come with the run from somebody else; any other was named by the user.
+    inside = run_around(folder, runs) or folder
+    recipes = ", ".join(f"{each.recipe.name}, recipe {each.recipe.digest()[:8]}" for each in runs)
+    written, captions = [], [f"# Figures of {recipes}\n"]
     try:
         make_folder(folder, inside=inside)
         for panel in panels_of(summaries):
@@ -97,6 +105,8 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     yield from cavity_panels(gathered)
     yield from connection_panels(gathered)
     yield from overlap_panels(summaries)
+    yield from transfer_panels(summaries)
+    yield from training_panels(summaries)
 
 
 def save_panel(panel: Panel, path: Path, name: str, *, inside: Path) -> None:

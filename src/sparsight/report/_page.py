@@ -31,7 +31,9 @@ from sparsight.report._panels import (
     locality_panels,
 )
 from sparsight.report._provenance import differing_settings, provenance
-from sparsight.report._subjects import Summaries
+from sparsight.report._subjects import Summaries, check_distinct, run_around
+from sparsight.report._training_panels import training_panels
+from sparsight.report._transfer_panels import transfer_panels
 from sparsight.store import Run
 
 
@@ -60,11 +62,7 @@ def write_report(*runs: Run, path: str | Path | None = None) -> Path:
         If the file cannot be written; an older report is intact.
     """
     path = None if path is None else Path(path)
-    if not runs:
-        raise InputError("no run is given; name at least one run directory")
-    places = [run.path.resolve() for run in runs]
-    if len(set(places)) < len(places):
-        raise InputError("a run is given twice; name each run once")
+    check_distinct(runs)
     if path is None:
         if len(runs) > 1:
             raise InputError("a report of several runs needs a path; give path")
@@ -72,15 +70,10 @@ def write_report(*runs: Run, path: str | Path | None = None) -> Path:
     text = render(*runs).encode()
     try:
         # A place in a run may come with the run from somebody else; any other was named by the user.
-        write_atomically(path, text, inside=_run_around(path, runs))
+        write_atomically(path, text, inside=run_around(path, runs))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be written: {error.strerror}; choose another --out") from None
     return path
-
-
-def _run_around(path: Path, runs: Sequence[Run]) -> Path | None:
-    around = (run.path for run in runs if path.absolute().is_relative_to(run.path.absolute()))
-    return next(around, None)
 
 
 def render(*runs: Run) -> str:
@@ -137,6 +130,8 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
         "overlaps": list(overlap_panels(summaries)),
+        "transfers": transfer_panels(summaries),
+        "over_training": training_panels(summaries),
         "cavity": cavity_panels(gathered),
         "numbers": _numbers(summaries),
         "version": metadata.version("sparsight"),

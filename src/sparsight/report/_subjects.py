@@ -4,10 +4,12 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sparsight.errors import InputError
 from sparsight.figures import CATALOGUE, MOST_OWN, Words, own_quantities, words_of
 from sparsight.store import Run, intervals_by_level
 
@@ -48,18 +50,21 @@ class Summaries:
         self.layers = list(dict.fromkeys(layer for run in runs for layer in run.layers()))
         self.intervals = functools.cache(self._intervals)
 
-    def compared_levels(self) -> dict[str, int]:
+    def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
         """Return, for each subject, the level with the lowest density that all subjects reached.
+
+        `names` are those of the subjects that are compared, by default all.
 
         A level counts as reached if every replicate that began has it. Where subjects prune at different
         rates, it is the level whose density is nearest, by ratio (docs/decisions.md, "Conditions and runs are
         compared at the lowest density that all reached").
         """
-        if not self.conditions:
+        names = self.conditions if names is None else names
+        if not names:
             return {}
         last = self.frame.groupby(["condition", "replicate"])["level"].max().groupby("condition").min()
         densities = self.frame.groupby(["condition", "level"])["density"].mean()
-        reached = {name: densities[name].loc[: int(last[name])] for name in self.conditions}
+        reached = {name: densities[name].loc[: int(last[name])] for name in names}
         target = max(of_one.min() for of_one in reached.values())
         return {
             name: int(of_one.index[np.argmin(np.abs(np.log((of_one + _TINY) / (target + _TINY))))])
@@ -109,6 +114,26 @@ def run_names(runs: Sequence[Run]) -> list[str]:
         seen[run.recipe.name] += 1
         numbered.append(f"{run.recipe.name} ({seen[run.recipe.name]})")
     return numbered
+
+
+def check_distinct(runs: Sequence[Run]) -> None:
+    """Refuse to compare no run at all, or a run with itself.
+
+    Raises
+    ------
+    InputError
+        If there is no run, or one is given twice.
+    """
+    if not runs:
+        raise InputError("no run is given; name at least one run directory")
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise InputError("a run is given twice; name each run once")
+
+
+def run_around(path: Path, runs: Sequence[Run]) -> Path | None:
+    """Return the folder of the run in which a path lies, if it lies in one of them."""
+    around = (run.path for run in runs if path.absolute().is_relative_to(run.path.absolute()))
+    return next(around, None)
 
 
 def _subjects(runs: dict[str, Run], frames: dict[str, pd.DataFrame]) -> list[Subject]:

@@ -8,9 +8,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import FixedLocator
 
 from sparsight.figures import BELOW_AXIS, PALETTE
 
@@ -20,6 +22,8 @@ _PAGE_COLOURS: Mapping[str, str] = {
     PALETTE.rule: "var(--rule)",
     **{colour: f"var(--c{place})" for place, colour in enumerate(PALETTE.conditions)},
 }
+_LETTER_INCHES = 0.068
+"""Mean width of a letter of a tick label."""
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 _OPENING = re.compile(r"<svg[^>]*>")
@@ -69,11 +73,21 @@ def _lay_out(figure: Figure) -> None:
     figure.set_layout_engine("none")
     width, height = figure.get_size_inches()
     # Inches for y labels of six digits, for a colour bar with its label, for the levels on top.
-    left, right, top = 0.85, 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
+    names, below = (_lines(axis) for axis in (ax.yaxis, ax.xaxis))
+    left = max(0.85, 0.4 + _LETTER_INCHES * max((len(line) for lines in names for line in lines), default=0))
+    right, top = 0.85 if ax.images and ax.child_axes else 0.12, 0.45 if ax.child_axes else 0.1
     legend = ax.get_legend()
     num_rows = 0 if legend is None else math.ceil(len(legend.get_texts()) / _columns(legend))
-    bottom = BELOW_AXIS + 0.05 + 0.17 * num_rows
+    num_lines = max((len(lines) for lines in below), default=1) - 1
+    bottom = BELOW_AXIS + 0.05 + 0.17 * num_rows + 0.13 * num_lines
     ax.set_position((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
+
+
+def _lines(axis: Axis) -> list[list[str]]:
+    """Return the lines of every tick label of an axis whose ticks are named; empty for others."""
+    if not isinstance(axis.get_major_locator(), FixedLocator):
+        return []
+    return [label.get_text().split("\n") for label in axis.get_ticklabels()]
 
 
 def _columns(legend: Legend) -> int:

@@ -106,20 +106,34 @@ def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
     return table
 
 
+def _counts_in_words(pruning: PruningSettings) -> list[str]:
+    words = ["whole units"] if pruning.granularity == "unit" else []
+    if isinstance(pruning.distribution, dict):
+        return [*words, "densities by layer"]
+    return [*words, "erk"] if pruning.distribution == "erk" else words
+
+
 def masks_in_words(pruning: PruningSettings) -> str:
     """Return where a condition has its masks from, and what becomes of them: ``imp's, shuffled by unit``."""
     if pruning.masks_from is None:
-        return f"{pruning.criterion}, {pruning.schedule.replace('_', ' ')}"
+        return ", ".join([pruning.criterion, pruning.schedule.replace("_", " "), *_counts_in_words(pruning)])
     if pruning.masks_from == WINDOWS:
         words = ["compact windows"]
     else:
         seed = " of another seed" if pruning.masks_replicate_offset else ""
         words = [f"{pruning.masks_from}'s{seed}"]
-    if pruning.rearranged != "none":
-        words.append(f"shuffled by {pruning.rearranged.replace('_', ' and ')}")
-    if pruning.weights != "rewound":
-        words.append(_WEIGHTS[pruning.weights])
-    return ", ".join(words)
+    return ", ".join([*words, *rearranged_in_words(pruning), *weights_in_words(pruning)])
+
+
+def rearranged_in_words(pruning: PruningSettings) -> list[str]:
+    """Return how masks are permuted before they are used, in words; empty if they are not."""
+    how = pruning.rearranged.replace("_", " and ")
+    return [] if pruning.rearranged == "none" else [f"shuffled by {how}"]
+
+
+def weights_in_words(pruning: PruningSettings) -> list[str]:
+    """Return which weights masks are trained from, in words; empty if it is the rewound ones."""
+    return [] if pruning.weights == "rewound" else [_WEIGHTS[pruning.weights]]
 
 
 def _levels(summaries: Summaries, run: Run, ticket: str, density: float | None) -> dict[str, int]:

@@ -19,9 +19,6 @@ from sparsight.run._building import Built, build_network
 from sparsight.store import RunDirectory, StoredMasks
 from sparsight.streams import derived_seed
 
-RECORDED = "masks_from"
-"""Key of ``task.json`` under which it is recorded whose masks a replicate takes."""
-
 
 def stored_masks(directory: RunDirectory, pruning: PruningSettings, number: int) -> StoredMasks | None:
     """Return the stored masks that replicate `number` takes; None if it takes none of a replicate.

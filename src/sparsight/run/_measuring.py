@@ -1,7 +1,8 @@
 """Instruments applied to levels: to one that was just trained, or again to those that are stored."""
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sparsight.instruments import (
     NetworkObservation,
     Quantity,
     all_instruments,
+    at_steps,
     measure_level,
     measure_whole_network,
 )
@@ -37,13 +39,18 @@ from sparsight.store import (
     read_level,
     read_measures,
     read_record,
+    read_snapshots,
     write_record,
 )
+from sparsight.train import evaluate
 
 _log = logging.getLogger(__name__)
 
 Measured = dict[str, dict[str, Quantity]]
 """Layer name → quantity name → quantity."""
+
+OverTraining = dict[str, dict[str, dict[str, float | None]]]
+"""Steps taken → layer name → quantity name → number, None for NaN."""
 
 
 def measure_again(
@@ -109,14 +116,30 @@ def measure_stored(folder: Path, built: Built, condition: Condition, *, data: st
     level = stored.as_level(built.network, rewind=stored.rewind)
     level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
     measured = measure(level, built.task, built.twin, condition)
+    level = replace(level, snapshots=read_snapshots(folder))
+    over_training = measure_snapshots(level, built.task, built.twin, condition)
     layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
-    write_record(folder, _measured_now(stored.record, condition, data), stored.masks, measures)
+    record = _measured_now(stored.record, condition, data, over_training)
+    write_record(folder, record, stored.masks, measures)
 
 
-def _measured_now(record: LevelRecord, condition: Condition, data: str | None) -> LevelRecord:
-    """Return the record with what it was measured with, where that differs from what it was trained with."""
+def _measured_now(
+    record: LevelRecord, condition: Condition, data: str | None, over_training: OverTraining
+) -> LevelRecord:
+    """Return the record with what was measured during training.
+
+    It also says what it was measured with, where that differs from what the level was trained with.
+    """
     update: dict[str, Any] = {}
+    if over_training:
+        update["snapshots"] = {
+            step: {
+                layer: record.snapshots.get(step, {}).get(layer, {}) | numbers
+                for layer, numbers in layers.items()
+            }
+            for step, layers in over_training.items()
+        }
     own = own_instruments(condition.measure.instruments)
     if own:
         update["own_code"] = record.own_code | own
@@ -218,6 +241,32 @@ def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -
     )
     whole = measure_whole_network(observation, instruments)
     return measured | ({NETWORK: whole} if whole else {})
+
+
+def measure_snapshots(level: Level, task: Task, twin: Task | None, condition: Condition) -> OverTraining:
+    """Measure a level's snapshots as the level itself: numbers alone, with test loss and accuracy.
+
+    Kept and pruned weights are those that the level's pruning keeps and removes, at every step. The network
+    has the level's final state again afterwards.
+    """
+    found: OverTraining = {}
+    if not level.snapshots:
+        return found
+    of_weights = _with(condition, at_steps(condition.measure.instruments))
+    for step, state in level.snapshots.items():
+        level.network.load_state_dict(state)
+        loss, accuracy = evaluate(level.network, task, condition.training.loss)
+        measured = measure(replace(level, final=state, snapshots={}), task, twin, of_weights)
+        numbers = {layer: _numbers(quantities) for layer, quantities in measured.items()}
+        of_network = {"test_accuracy": accuracy, "test_loss": loss if math.isfinite(loss) else None}
+        found[str(step)] = numbers | {NETWORK: of_network | numbers.get(NETWORK, {})}
+    level.network.load_state_dict(level.final)
+    return found
+
+
+def _numbers(quantities: Mapping[str, Quantity]) -> dict[str, float | None]:
+    numbers = {name: float(each.value) for name, each in quantities.items() if not each.dims}
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
 
 
 def _with(condition: Condition, instruments: Sequence[str] | None) -> Condition:

@@ -8,7 +8,14 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import needs_twin
 from sparsight.network import FullyConnected
-from sparsight.prune import WINDOWS, CompactWindows, check_settings, check_shapes, dense_masks
+from sparsight.prune import (
+    WINDOWS,
+    CompactWindows,
+    check_at_steps,
+    check_settings,
+    check_shapes,
+    dense_masks,
+)
 from sparsight.recipe import Condition, DataSettings, Recipe, masks_of
 from sparsight.run._mask_sources import stored_masks
 from sparsight.run._plugin_exits import refusing_exit
@@ -62,13 +69,16 @@ def _size(condition: Condition, task: Task) -> Size:
         network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
     masks, pruning = dense_masks(network, condition.pruning), condition.pruning
     check_settings(masks, task, condition.training, pruning, has_masks=pruning.masks_from is not None)
+    at_steps = condition.measure.at_steps
+    check_at_steps(at_steps, masks, task=task, training=condition.training, pruning=pruning)
     _check_masks(condition, task, {name: tuple(mask.shape) for name, mask in masks.items()})
     num_weights = sum(parameter.numel() for parameter in network.parameters())
     is_clone = condition.data.clone != "none"
     has_twin = needs_twin(condition.measure.instruments) and not is_clone
     num_units = task.geometry.num_inputs + sum(condition.network.widths) + task.num_classes
     num_activations = condition.training.batch_size * num_units
-    return Size.of(num_weights, task, int(is_clone) + int(has_twin), num_activations)
+    num_clones = int(is_clone) + int(has_twin)
+    return Size.of(num_weights, task, num_clones, num_activations, num_snapshots=len(at_steps))
 
 
 def check_mask_sources(recipe: Recipe) -> None:

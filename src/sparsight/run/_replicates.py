@@ -27,13 +27,18 @@ from sparsight.prune import (
 from sparsight.recipe import DataSettings, masks_of
 from sparsight.run._building import Built, build, twin_settings
 from sparsight.run._mask_sources import (
-    RECORDED,
     check_unchanged,
     mask_source,
     starting_state_of,
     stored_masks,
 )
-from sparsight.run._measuring import check_fits, measure, measure_stored, with_lost_instruments
+from sparsight.run._measuring import (
+    check_fits,
+    measure,
+    measure_snapshots,
+    measure_stored,
+    with_lost_instruments,
+)
 from sparsight.run._plan import Execution, Group
 from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._plugins import load_plugins
@@ -48,6 +53,7 @@ from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.sparse import Crossovers
 from sparsight.store import (
     CHECKPOINT,
+    MASKS_FROM,
     ReplicateHealth,
     RunDirectory,
     StoredMasks,
@@ -150,7 +156,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
         before = _recorded_source(directory, group.name, number)
         # A replicate that is finished needs no masks: their run may be gone.
         if check_replicate(directory, group.name, number).has_end:
-            facts |= {RECORDED: before}
+            facts |= {MASKS_FROM: before}
         else:
             stored = stored_masks(directory, pruning, number)
             if stored is not None and stored.failure is not None:
@@ -158,7 +164,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
                 reason = f"its masks are those of {stored}, which could not be finished: {stored.failure}"
                 directory.note_failure(group.name, number, reason)
                 return None
-            facts |= {RECORDED: _source_facts(stored, before, folder)}
+            facts |= {MASKS_FROM: _source_facts(stored, before, folder)}
     directory.begin(group.name, number, facts)
     start = _mended_start(directory, group, number, built)
     is_over = start is not None and start.is_last
@@ -170,6 +176,7 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
         checkpoint=read_checkpoint(folder),
         masks=None if is_over else mask_source(pruning, stored, built, seed),
         starting_state=None if is_over else starting_state_of(group.condition, built, seed),
+        at_steps=group.condition.measure.at_steps,
     )
     return _Prepared(number, folder, built.twin, replicate, facts)
 
@@ -179,7 +186,7 @@ def _recorded_source(directory: RunDirectory, name: str, number: int) -> dict[st
     if directory.num_levels(name, number) == 0:
         return None  # nothing was trained with those masks yet
     try:
-        return directory.task_facts(name, number).get(RECORDED)
+        return directory.task_facts(name, number).get(MASKS_FROM)
     except InputError:  # damaged: `begin` writes it again
         return None
 
@@ -261,6 +268,7 @@ def _levels(
             acceleration=acceleration,
             masks=one.masks,
             starting_state=one.starting_state,
+            at_steps=one.at_steps,
         ):
             yield 0, level
     except DivergenceError as error:
@@ -286,12 +294,14 @@ def _store_levels(
         if level.index != index:
             index, train_seconds = level.index, trained - began
         measures = measure(level, each.replicate.task, each.twin, group.condition)
+        over_training = measure_snapshots(level, each.replicate.task, each.twin, group.condition)
         level_facts = _facts(level) | {
             "train_seconds": train_seconds,
             "measure_seconds": time.perf_counter() - trained,
             **facts,
             "data": data_digest(each.facts),
             "identity": identity_of(directory.recipe, group.name, each.number),
+            **({"snapshots": over_training} if over_training else {}),
         }
         write_level(directory.level(group.name, each.number, level.index), level, measures, level_facts)
         # Only now: killed between the two, the run ignores the checkpoint of a level that is stored. The

@@ -50,7 +50,15 @@ class Size:
     num_device_bytes: int = 0
 
     @classmethod
-    def of(cls, num_weights: int, task: Task, num_clones: int, num_activations: int = 0) -> "Size":
+    def of(
+        cls,
+        num_weights: int,
+        task: Task,
+        num_clones: int,
+        num_activations: int = 0,
+        *,
+        num_snapshots: int = 0,
+    ) -> "Size":
         """Return the size of a replicate that holds a task and clones of it.
 
         Parameters
@@ -59,13 +67,15 @@ class Size:
             Data sets of the same size beside the task, such as its Gaussian twin.
         num_activations : int
             Units of the network, input pixels included, times the samples of a batch.
+        num_snapshots : int
+            States of the network that a level keeps, beside its last.
         """
         inputs = (task.train_inputs, task.test_inputs)
         # Pages of a memory-mapped file belong to the file cache and are shared by all processes. A clone is
         # an array of its own, even where the original is mapped: one byte per pixel if compact, else float32.
         original = sum(array.nbytes for array in inputs if not isinstance(array, np.memmap))
         clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
-        weights = 4 * _COPIES_OF_WEIGHTS * num_weights
+        weights = 4 * (_COPIES_OF_WEIGHTS + num_snapshots) * num_weights
         on_device = 4 * (_COPIES_ON_DEVICE * num_weights + _COPIES_OF_ACTIVATIONS * num_activations)
         return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS, on_device)
 

@@ -60,10 +60,17 @@ def sparse_layers(
     Raises
     ------
     InputError
-        If the kernel is ``csr`` and the network is not a plain chain (see `sparse_candidates`).
+        If the kernel is ``csr`` and the network is not a plain chain (see `sparse_candidates`), or the weight
+        of a convolution has a mask.
     """
     if kernel == "dense":
         return []
+    convolved = [name for name, mask in masks.items() if mask.ndim > 2]
+    if kernel == "csr" and convolved:
+        raise InputError(
+            f"training.kernel is 'csr', but {convolved[0]} is the weight of a convolution, which has no step "
+            "on kept weights; choose 'auto' or 'dense'"
+        )
     candidates = sparse_candidates(network)
     if kernel == "csr" and not candidates:
         raise InputError(

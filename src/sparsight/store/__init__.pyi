@@ -22,6 +22,7 @@ from ._level_files import (
     StoredLevel as StoredLevel,
     read_level as read_level,
     read_measures as read_measures,
+    read_snapshots as read_snapshots,
     write_level as write_level,
     write_record as write_record,
 )
@@ -55,5 +56,5 @@ from ._run_directory import (
 )
 from ._run_state import ReplicateState as ReplicateState, RunState as RunState, run_state as run_state
 from ._sealed_json import read_sealed as read_sealed, write_sealed as write_sealed
-from ._stored_masks import StoredMasks as StoredMasks
+from ._stored_masks import MASKS_FROM as MASKS_FROM, StoredMasks as StoredMasks
 from ._summaries import intervals_by_level as intervals_by_level

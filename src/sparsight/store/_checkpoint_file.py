@@ -18,6 +18,7 @@ from sparsight.atomic import write_atomically
 from sparsight.prune import Checkpoint, Progress, State
 from sparsight.regular_files import require_regular
 from sparsight.store._containment import run_around
+from sparsight.store._level_arrays import by_step
 from sparsight.store._run_directory import CHECKPOINT
 
 
@@ -27,6 +28,11 @@ def write_checkpoint(folder: Path, progress: Progress) -> None:
     arrays = {f"trainer/{name}": _array(value) for name, value in tensors.items()}
     # Within level 0, once the rewind step has passed, these weights exist nowhere else.
     arrays |= {f"rewind/{name}": _array(value) for name, value in (progress.rewind or {}).items()}
+    arrays |= {
+        f"snapshots/{step}/{name}": _array(value)
+        for step, state in progress.snapshots.items()
+        for name, value in state.items()
+    }
     facts |= {"level": progress.level, "has_rewind": progress.rewind is not None}
     described = json.dumps(facts)
     metadata = {"facts": described, "sha256": _digest(described, arrays)}
@@ -57,6 +63,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         tensors=_under("trainer/", tensors),
         facts=facts,
         rewind=_under("rewind/", tensors) if has_rewind else None,
+        snapshots=by_step(_under("snapshots/", tensors)),
     )
 
 

@@ -49,6 +49,26 @@ def unpack_state(packed: Mapping[str, np.ndarray], prefix: str, masks: Masks) ->
     return state
 
 
+def pack_snapshots(level: Level) -> dict[str, np.ndarray]:
+    """Return the arrays of ``snapshots.safetensors``: ``<steps>/<parameter>``, of weights the kept ones."""
+    return {
+        f"{step}/{name}": np.ascontiguousarray(
+            (value[level.masks[name]] if name in level.masks else value).numpy()
+        )
+        for step, state in level.snapshots.items()
+        for name, value in state.items()
+    }
+
+
+def by_step(entries: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return entries ``<steps>/<name>`` by the number of steps, in rising order, and by name."""
+    steps: dict[int, dict[str, Any]] = {}
+    for key, value in entries.items():
+        step, _, name = key.partition("/")
+        steps.setdefault(int(step), {})[name] = value
+    return dict(sorted(steps.items()))
+
+
 def pack_masks(level: Level) -> dict[str, np.ndarray]:
     """Return the arrays of ``masks.safetensors``: eight weights a byte."""
     return {

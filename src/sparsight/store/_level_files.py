@@ -5,7 +5,8 @@
                           level 0 holds the initial and the rewind state as well
 ``masks.safetensors``     masks before and after pruning, as packed bits (``numpy.packbits``)
 ``measures.safetensors``  arrays that the instruments found; per-weight maps hold kept weights only
-``level.json``            the record: everything else, and the SHA-256 of the other three
+``snapshots.safetensors`` states at the steps of ``measure.at_steps``, if there are any: kept weights only
+``level.json``            the record: everything else, and the SHA-256 of the others
 ========================  ===================================================================================
 
 A level exists once its ``level.json`` does, so that file is written last. Measures that replace others wait
@@ -27,14 +28,16 @@ from torch import nn
 from sparsight.atomic import make_folder, rename_durably, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
-from sparsight.prune import Level, State, num_kept_of
+from sparsight.prune import Level, Snapshots, State, num_kept_of
 from sparsight.regular_files import open_regular, require_regular
 from sparsight.store._containment import run_around
 from sparsight.store._level_arrays import (
     Measures,
+    by_step,
     mask_shapes,
     pack_masks,
     pack_measures,
+    pack_snapshots,
     pack_weights,
     unpack_masks,
     unpack_quantity,
@@ -46,6 +49,7 @@ from sparsight.train import Curve, Masks
 
 WEIGHTS, MASKS, MEASURES = "weights.safetensors", "masks.safetensors", "measures.safetensors"
 NEXT_MEASURES = "measures.next.safetensors"
+SNAPSHOTS = "snapshots.safetensors"
 
 _NOT_ARRAYS = (SafetensorError, TypeError, AttributeError)
 """What reading a file raises that holds no arrays, or some of a dtype that NumPy lacks, such as bfloat16."""
@@ -104,9 +108,12 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     make_folder(folder, inside=inside, parents=False)
     write_atomically(folder / WEIGHTS, serialise(pack_weights(level)), inside=inside)
     write_atomically(folder / MASKS, serialise(pack_masks(level), mask_shapes(level.masks)), inside=inside)
+    if level.snapshots:
+        write_atomically(folder / SNAPSHOTS, serialise(pack_snapshots(level)), inside=inside)
     arrays, described = pack_measures(level.masks, measures)
     write_atomically(folder / MEASURES, serialise(arrays), inside=inside)
-    digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
+    names = (WEIGHTS, MASKS, MEASURES, *([SNAPSHOTS] if level.snapshots else []))
+    digests = {name: sha256_of(folder / name) for name in names}
     _seal(folder, _facts_of(level) | dict(facts), described, digests)
 
 
@@ -128,7 +135,8 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     _finish_replacing(folder)
     arrays, described = pack_measures(masks, measures)
     write_atomically(folder / NEXT_MEASURES, serialise(arrays), inside=run_around(folder))
-    digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS)}
+    kept = (WEIGHTS, MASKS, *([SNAPSHOTS] if SNAPSHOTS in record.files else []))
+    digests = {name: sha256_of(folder / name) for name in kept}
     digests[MEASURES] = sha256_of(folder / NEXT_MEASURES)
     # Unset fields stay out: a record of an older version must not claim what nobody recorded.
     _seal(folder, record.model_dump(exclude_unset=True), described, digests)
@@ -141,7 +149,9 @@ def check_level(folder: Path) -> dict[str, str]:
     A level that a newer version wrote is not damaged: it raises `NewerFormatError`.
     """
     try:
-        return _look(folder, (WEIGHTS, MASKS, MEASURES))[1]
+        record = read_record(folder)
+        snapshots = [SNAPSHOTS] if record.snapshots or SNAPSHOTS in record.files else []
+        return _look(folder, (WEIGHTS, MASKS, MEASURES, *snapshots))[1]
     except InputError as error:
         return {RECORD: str(error)}
 
@@ -173,6 +183,31 @@ def read_level(folder: Path) -> StoredLevel:
             rewind=states["rewind"] or None,
             record=record,
         )
+
+
+def read_snapshots(folder: Path) -> Snapshots:
+    """Read the states of a level at the steps of ``measure.at_steps``, with dense weights.
+
+    Returns
+    -------
+    dict of int to dict of str to Tensor
+        By the number of steps that the level had taken; empty if there are none.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    NewerFormatError
+        If a newer version wrote the level.
+    """
+    record = read_record(folder)
+    if not record.snapshots and SNAPSHOTS not in record.files:
+        return {}
+    record = _verified_record(folder, (MASKS, SNAPSHOTS))
+    packed, states = _load(folder / MASKS), _load(folder / SNAPSHOTS)
+    with _fitting_its_record(folder):
+        masks = unpack_masks(packed, record.mask_shapes, "masks")
+        return {step: unpack_state(state, "", masks) for step, state in by_step(states).items()}
 
 
 def read_masks(folder: Path) -> tuple[Masks, Masks]:

@@ -81,6 +81,9 @@ class LevelRecord(BaseModel):
         SHA-256 over the digests of its data.
     identity : dict
         Condition, number, seed and settings of the replicate.
+    snapshots : dict
+        Numbers measured during training: steps taken → layer name → quantity name → number, None for NaN.
+        Definitions are those of `measures`.
     measures : dict
         Layer name → quantity name → quantity.
     files : dict of str to str
@@ -110,6 +113,7 @@ class LevelRecord(BaseModel):
     crossovers: dict[str, float] = {}
     data: str | None = None
     identity: dict[str, Any] = {}
+    snapshots: dict[str, dict[str, dict[str, float | None]]] = {}
     measures: dict[str, dict[str, RecordedQuantity]]
     files: dict[str, str]
     format_version: int = 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sparsight.data import Task
     from sparsight.measure import CavityChange
+    from sparsight.prune import Snapshots
     from sparsight.store._level_files import StoredLevel
 
 # What reads arrays is imported where it is needed: numbers are shown without torch and xarray.
@@ -98,6 +99,47 @@ class Run:
         ]
         columns = ["condition", "replicate", "level", "density", "layer", "quantity", "value"]
         return pd.DataFrame(rows, columns=columns)
+
+    def frame_over_training(self) -> pd.DataFrame:
+        """Return every number that was measured at the steps of ``measure.at_steps``, as one tidy table.
+
+        `frame` holds the ends of levels alone, and none of these.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per number, with the columns of `frame` and, after ``level``, the column ``step``: steps
+            that the level had taken. Step 0 is the network with which the level's training began; the last is
+            the network of `frame`. Kept and pruned weights are, at every step, those that the level's pruning
+            keeps and removes in the end. Empty without such steps.
+        """
+        rows = [
+            (*each, record.index, int(step), record.density, layer, name, np.nan if value is None else value)
+            for each in self.directory.replicates()
+            for record in self.directory.records(*each)
+            for step, layers in record.snapshots.items()
+            for layer, numbers in layers.items()
+            for name, value in numbers.items()
+        ]
+        columns = ["condition", "replicate", "level", "step", "density", "layer", "quantity", "value"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def snapshots(self, condition: str, replicate: int, index: int) -> "Snapshots":
+        """Read the states of one level at the steps of ``measure.at_steps``, with dense weights.
+
+        Returns
+        -------
+        dict of int to dict of str to Tensor
+            State dicts by the number of steps that the level had taken; empty without such steps.
+
+        Raises
+        ------
+        InputError
+            If the level does not exist or is damaged.
+        """
+        from sparsight.store._level_files import read_snapshots
+
+        return read_snapshots(self.directory.level(condition, replicate, index))
 
     def layers(self) -> list[str]:
         """Return the names of the layers that were measured."""

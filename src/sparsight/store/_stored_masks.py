@@ -10,6 +10,9 @@ from sparsight.store._level_files import read_masks
 from sparsight.store._run_directory import RunDirectory
 from sparsight.train import Masks
 
+MASKS_FROM = "masks_from"
+"""Key of ``task.json`` under which it is recorded whose masks a replicate takes."""
+
 
 class StoredMasks:
     """The masks of one replicate of one condition of a run, level by level: a `sparsight.prune.MaskSource`.

@@ -147,6 +147,11 @@ class Trainer:
         self._steps.update_network()
         return self._network
 
+    @property
+    def num_taken(self) -> int:
+        """Steps taken since the start of this training."""
+        return self.step - self._first_step
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return everything that the rest of the training depends on.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsight.network import layer_inputs
+from sparsight.network import LinearMap, as_matrix, layer_inputs, linear_maps
 from sparsight.prune.criteria._registry import NUM_SAMPLES, Criterion, Trained
 from sparsight.streams import generator
 
@@ -28,26 +28,47 @@ LayerEffect = Callable[[Tensor, Tensor, Tensor, Tensor, int], np.ndarray]
 
 
 def of_layers(effect: LayerEffect) -> Effect:
-    """Return the effect on every unit, from that on the units of one layer; biases have none and get 0."""
+    """Return the effect on every unit, from that on the units of one layer; biases have none and get 0.
+
+    Where a layer is applied at several places of a sample (positions of a convolution, tokens), each place
+    counts as a sample. The units of a group of a convolution read the channels of that group.
+    """
 
     def of_network(trained: Trained) -> dict[str, Tensor]:
         inputs, labels = trained.task.representative("train", NUM_SAMPLES, trained.seed)
         layers = {
-            name: name.removesuffix(".weight") for name, mask in trained.masks.items() if mask.ndim == 2
+            layer.weight_name: (name, layer)
+            for name, layer in linear_maps(trained.network).items()
+            if layer.weight_name in trained.masks
         }
-        seen = layer_inputs(trained.network, list(layers.values()), inputs)
-        return {
-            name: torch.from_numpy(
-                effect(
-                    parameter.cpu(), seen[layers[name]], labels, trained.masks[name], trained.task.num_classes
-                )
-            )
-            if name in layers
-            else torch.zeros(parameter.shape, dtype=torch.float64)
+        seen = layer_inputs(trained.network, [name for name, _ in layers.values()], inputs)
+        effects = {
+            name: torch.zeros(parameter.shape, dtype=torch.float64)
             for name, parameter in trained.parameters().items()
         }
+        for weight_name, (name, layer) in layers.items():
+            stream = generator(trained.seed, "positions", name, trained.level)
+            rows = layer.vectors(seen[name], stream)
+            of_rows = labels.repeat_interleave(rows.shape[1])
+            effects[weight_name] = _by_group(effect, layer, rows.flatten(0, 1), of_rows, trained)
+        return effects
 
     return of_network
+
+
+def _by_group(
+    effect: LayerEffect, layer: LinearMap, rows: Tensor, labels: Tensor, trained: Trained
+) -> Tensor:
+    """Return the effect on the units of a layer, in the shape of its weight."""
+    weight, mask = layer.matrix.detach().cpu(), as_matrix(trained.masks[layer.weight_name])
+    groups = zip(
+        weight.chunk(layer.num_groups),
+        rows.chunk(layer.num_groups, dim=1),
+        mask.chunk(layer.num_groups),
+        strict=True,
+    )
+    found = [effect(each, read, labels, kept, trained.task.num_classes) for each, read, kept in groups]
+    return torch.from_numpy(np.concatenate(found)).view(layer.weight.shape)
 
 
 def reverse(effect: Effect) -> Effect:
@@ -76,7 +97,7 @@ def matched(effect: Effect, name: str) -> Criterion:
         scores = {}
         for each, values in effect(trained).items():
             mask = trained.masks[each].numpy()
-            units = (len(mask), -1) if mask.ndim == 2 else (1, -1)  # biases compete as if they were one unit
+            units = (len(mask), -1) if mask.ndim > 1 else (1, -1)  # biases compete as if they were one unit
             ranks = ranks_at_equal_size(
                 _undefined_last(values).numpy().reshape(units),
                 parameters[each].abs().cpu().numpy().reshape(units),
