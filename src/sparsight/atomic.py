@@ -194,10 +194,10 @@ def _open_below(inside: Path, below: tuple[str, ...], make: range = range(0)) ->
     try:
         for number, name in enumerate(below):
             place = place / name
-            if number in make:
-                with suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=folder)
             try:
+                if number in make:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=folder)
                 inner = os.open(name, _OPEN_FOLDER, dir_fd=folder)
             except OSError as error:
                 _refuse_link(place)

@@ -141,7 +141,8 @@ def test_shipped_instruments_of_the_whole_network_change_nothing(level, name):
     before = {place: copied(value) for place, value in tensors_of(observation).items()}
     arrays = {key: copied(value) for key, value in arrays_of(observation.task).items()}
     was_training = observation.network.training
-    assert measure_whole_network(observation, [name])
+    found = measure_whole_network(observation, [name])
+    assert found or name == "recovery"  # which needs a task whose right mask is known
     assert observation.network.training == was_training
     assert_same({place: copied(value) for place, value in tensors_of(observation).items()}, before)
     assert_same({key: copied(value) for key, value in arrays_of(observation.task).items()}, arrays)

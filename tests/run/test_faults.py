@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,9 +39,10 @@ class FaultyDisk:
 
     def watched(self, name, call):
         def instead(first, *arguments, **options):
-            path = self.descriptors.get(first) if isinstance(first, int) else os.fspath(first)
+            path = self.place(first, options)
             if not self.concerns(name, path, arguments):
-                return call(first, *arguments, **options)
+                result = call(first, *arguments, **options)
+                return self.noted(result, path) if name == "open" else result
             number = len(self.seen)
             self.seen.append((name, str(path)))
             if self.fail_at is not None and (
@@ -48,13 +50,25 @@ class FaultyDisk:
             ):
                 if name == "write":
                     call(first, bytes(arguments[0])[: len(arguments[0]) // 2])  # half of it reaches the disk
-                raise OSError(self.code, os.strerror(self.code), path)
+                named = path if isinstance(first, int) else first
+                raise OSError(self.code, os.strerror(self.code), named)
             result = call(first, *arguments, **options)
-            if name == "open":
-                self.descriptors[result] = path
-            return result
+            return self.noted(result, path) if name == "open" else result
 
         return instead
+
+    def place(self, first, options):
+        """Return the path that a call's first argument is, or is below, or is the descriptor of."""
+        if isinstance(first, int):
+            return self.descriptors.get(first)
+        folder = options.get("dir_fd", options.get("src_dir_fd"))
+        if folder is None:
+            return os.fspath(first)
+        return str(Path(self.descriptors.get(folder, "")) / first)
+
+    def noted(self, descriptor, path):
+        self.descriptors[descriptor] = str(path)
+        return descriptor
 
     def concerns(self, name, path, arguments):
         if path is None or not str(path).startswith(self.folder):

@@ -1,13 +1,14 @@
 import multiprocessing
 import os
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from sparsight.atomic import sha256_of
 from sparsight.data.images import _cache
-from sparsight.data.images._cache import content_digest, kept_array
+from sparsight.data.images._cache import content_digest, is_whole, kept_array, sealed_file
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +147,22 @@ def test_a_file_that_has_just_changed_is_not_trusted(cache, tmp_path, hashed):
     content_digest(path)
     content_digest(path)
     assert len(hashed) == 2
+
+
+def test_a_file_is_hashed_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(_cache, "sha256_of", lambda path: pytest.fail(f"{path} is read again"))
+    with sealed_file(tmp_path / "set.npy") as file:
+        np.save(file, np.arange(5))
+        file.write(memoryview(np.ones(7, np.uint8)))
+    monkeypatch.undo()
+    assert is_whole(tmp_path / "set.npy")
+    with (tmp_path / "set.npy").open("ab") as file:
+        file.write(b"x")
+    assert not is_whole(tmp_path / "set.npy")
+
+
+def test_a_file_that_was_not_finished_is_neither_there_nor_sealed(tmp_path):
+    with suppress(KeyboardInterrupt), sealed_file(tmp_path / "set.npy") as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())

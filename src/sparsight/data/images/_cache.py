@@ -5,10 +5,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from filelock import FileLock
@@ -55,9 +55,32 @@ def content_digest(path: Path) -> str:
     return digest
 
 
-def seal(path: Path) -> None:
-    """Record the SHA-256 of a file in the cache beside it, for `is_whole`."""
-    write_atomically(_seal_of(path), json.dumps({"sha256": sha256_of(path)}).encode())
+class HashedFile:
+    """A binary file that is written to, and the SHA-256 of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write bytes; return their number."""
+        self._digest.update(content)
+        return self._file.write(content)
+
+    def sha256(self) -> str:
+        """Return the digest of everything written so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+
+@contextmanager
+def sealed_file(path: Path) -> Iterator[HashedFile]:
+    """Open a new file of the cache. Its digest is recorded beside it when the block ends, for `is_whole`.
+
+    The digest is computed while the file is written: reading it again for that would take as long once more.
+    """
+    with open_atomically(path) as file:
+        hashed = HashedFile(file)
+        yield hashed
+    write_atomically(_seal_of(path), json.dumps({"sha256": hashed.sha256()}).encode())
 
 
 def is_whole(path: Path, *, by_traits: bool = False) -> bool:
@@ -93,9 +116,8 @@ def kept_array(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
             found = _read(path)
             if found is None:
                 made = make()
-                with open_atomically(path) as file:
+                with sealed_file(path) as file:
                     np.save(file, made)
-                seal(path)
                 found = _read(path)
             return made if found is None else found
     except OSError:  # a full disk, or a folder that is not writable, costs only time

@@ -3,19 +3,19 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.lib import format as npy_format
 from pydantic import Field
 
-from sparsight.atomic import open_atomically, remove_temporaries
+from sparsight.atomic import remove_temporaries
 from sparsight.data._given_labels import facts_of_map
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.images._batches import batch_arrays, check_labels
-from sparsight.data.images._cache import cache_folder, content_digest, is_whole, seal
+from sparsight.data.images._cache import HashedFile, cache_folder, content_digest, is_whole, sealed_file
 from sparsight.data.images._files import check_num_images, existing_files, reading
 from sparsight.data.images._npz import read_npz
 from sparsight.data.images._standardise import Subset, image_task
@@ -166,22 +166,20 @@ def _cached(stem: Path, size: int, num_images: int) -> tuple[np.ndarray, np.ndar
 
 def _convert(paths: Sequence[Path], stem: Path, size: int, num_images: int) -> None:
     images_path, labels_path = _files(stem)
-    with open_atomically(images_path) as file:
+    with sealed_file(images_path) as file:
         # The header comes first, so that batches can be appended one by one: the set is 4 GB at size 32.
         header = {"descr": "|u1", "fortran_order": False, "shape": (num_images, 3, size, size)}
         npy_format.write_array_header_1_0(file, header)
         labels = np.concatenate([_append(file, path, 3 * size**2) for path in paths])
         check_num_images(paths, len(labels), num_images)
-    with open_atomically(labels_path) as file:
+    with sealed_file(labels_path) as file:  # last: a set counts as converted once both are sealed
         np.save(file, labels)
-    for path in (images_path, labels_path):  # last: a set counts as converted once both are sealed
-        seal(path)
 
 
-def _append(file: BinaryIO, path: Path, num_pixels: int) -> np.ndarray:
+def _append(file: HashedFile, path: Path, num_pixels: int) -> np.ndarray:
     """Write the images of a batch, forget them, and return its labels."""
     images, labels = _read_batch(path, num_pixels)
-    file.write(np.ascontiguousarray(images).data)
+    file.write(np.ascontiguousarray(images).reshape(-1).data)
     return labels
 
 
