@@ -18,6 +18,7 @@ from .geometry import Geometry as Geometry
 from .instruments import instrument as instrument, measure_network as measure_network
 from .measure import (
     Chain as Chain,
+    calibration as calibration,
     cavity as cavity,
     certified_bounds as certified_bounds,
     certified_radius as certified_radius,

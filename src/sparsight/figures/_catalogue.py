@@ -68,6 +68,7 @@ CATALOGUE = Catalogue(
         "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
         "connected_units", "stability.error_barrier", "stability.loss_barrier",
         "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
+        "calibration.overconfidence", "calibration.confidence_when_wrong",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -223,6 +224,13 @@ CATALOGUE = Catalogue(
             caption="Share of the weights on the tenth of inputs with most readers, and on the tenth of "
             "units with most inputs; 0.1 if all degrees are equal. at random: as many weights anywhere in "
             "the layer.",
+        ),
+        Family(
+            name="calibration",
+            title="Calibration error beside exact probabilities",
+            lines={"own": "calibration.ece", "exact": "calibration.ece_calibrated"},
+            caption="Expected calibration error on held-out samples, 15 bins of equal mass. exact: what the "
+            "same confidences would give if each sample were right with the probability that its own says.",
         ),
         Family(
             name="share",

@@ -259,6 +259,19 @@ _ENTRIES = (
           scope="network", null=0.0, null_label="flat", decimals=3,
           meaning="mean rise of the training loss when the kept entries of each parameter move in a random "
           "direction by a tenth of its norm"),
+    # Probes of the whole network.
+    Words(name="calibration.ece", title="Calibration error", label="expected calibration error",
+          scope="network", decimals=3, meaning="expected calibration error of the largest probability, 15 "
+          "bins of equal mass, on held-out samples",
+          remark="Exact probabilities do not give 0 on few samples; the control says what they give."),
+    Words(name="calibration.ece_calibrated", title="Calibration error of exact probabilities",
+          scope="network"),
+    Words(name="calibration.overconfidence", title="Overconfidence", label="confidence − accuracy",
+          scope="network", null=0.0, null_label="calibrated", decimals=3,
+          meaning="mean largest probability minus accuracy, on held-out samples"),
+    Words(name="calibration.confidence_when_wrong", title="Confidence when wrong",
+          label="confidence of wrong answers", scope="network", decimals=3,
+          meaning="mean largest probability of the held-out samples that are classified wrongly"),
     Words(name="cavity_within_class.delta_abs_kurtosis_difference_beyond_size_shuffled",
           title="Cavity effect on |κ| within classes, beyond size alone",
           label="Δ|κ| within classes, kept − pruned, minus size alone",

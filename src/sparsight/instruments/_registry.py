@@ -45,12 +45,12 @@ INSTRUMENTS: Registry[Instrument] = Registry("instrument")
 NETWORK_INSTRUMENTS: Registry[NetworkInstrument] = Registry("instrument of the whole network")
 
 _WITHOUT_TWIN: set[str] = set()
-"""Names of the instruments of layers that never look at the Gaussian twin."""
+"""Names of the instruments that never look at the Gaussian twin."""
 
 
 def needs_twin(names: Iterable[str]) -> bool:
     """Return whether any of the named instruments may look at the Gaussian twin of the data."""
-    return any(name not in _WITHOUT_TWIN and name not in NETWORK_INSTRUMENTS for name in names)
+    return any(name not in _WITHOUT_TWIN for name in names)
 
 
 def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
@@ -73,8 +73,7 @@ def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], I
         If another instrument has this name.
     """
     _refuse_name_in(NETWORK_INSTRUMENTS, name)
-    # Both ways: a plugin that failed, and was mended, registers the name anew.
-    (_WITHOUT_TWIN.discard if uses_twin else _WITHOUT_TWIN.add)(name)
+    _note_use_of_twin(name, uses_twin)
     return INSTRUMENTS.register(name)
 
 
@@ -98,11 +97,20 @@ def checked_quantities(name: str, found: object) -> Mapping[str, Quantity]:
     return found
 
 
-def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstrument]:
+def network_instrument(
+    name: str, *, uses_twin: bool = False
+) -> Callable[[NetworkInstrument], NetworkInstrument]:
     """Register a function as an instrument of the whole network, under the name that recipes use.
 
     The function takes a `NetworkObservation` and returns its quantities by name. It is called once for each
     level. Its quantities are stored as ``<name>.<quantity>`` of the layer ``network``.
+
+    Parameters
+    ----------
+    name : str
+        An entry of ``measure.instruments`` in a recipe.
+    uses_twin : bool
+        Whether it looks at the Gaussian twin. Without, the observation may have none.
 
     Raises
     ------
@@ -110,6 +118,7 @@ def network_instrument(name: str) -> Callable[[NetworkInstrument], NetworkInstru
         If another instrument has this name.
     """
     _refuse_name_in(INSTRUMENTS, name)
+    _note_use_of_twin(name, uses_twin)
     return NETWORK_INSTRUMENTS.register(name)
 
 
@@ -124,6 +133,11 @@ def all_instruments() -> Registry[Callable[..., Mapping[str, Quantity]]]:
     both.update(INSTRUMENTS)
     both.update(NETWORK_INSTRUMENTS)
     return both
+
+
+def _note_use_of_twin(name: str, uses_twin: bool) -> None:
+    # Both ways: a plugin that failed, and was mended, registers the name anew.
+    (_WITHOUT_TWIN.discard if uses_twin else _WITHOUT_TWIN.add)(name)
 
 
 def _refuse_name_in(other: Registry[Any], name: str) -> None:

@@ -23,6 +23,8 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
+Probes of the whole network: whether confidences are true, `_calibration`.
+
 Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
 `_representation_similarity`; curvature from products with a Hessian, `_curvature`.
 
@@ -31,6 +33,13 @@ Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`
 """
 
 from sparsight.measure._activation_lines import Range as Range
+from sparsight.measure._calibration import (
+    NUM_BINS as NUM_BINS,
+    Calibration as Calibration,
+    calibrated_ece as calibrated_ece,
+    calibration as calibration,
+    expected_calibration_error as expected_calibration_error,
+)
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all
 from sparsight.measure._cavity_change import CavityChange as CavityChange, cavity_change as cavity_change
 from sparsight.measure._cavity_contrast import (

@@ -4,6 +4,7 @@ _fully_connected: the network that recipes train and prune, and its initialisati
 _layers: the linear layers of any network, and what is known of a network from its modules.
 _folding: a network as arrays, with BatchNorm folded into the weights.
 _layer_inputs: what a layer receives while a network evaluates samples.
+_outputs: what a network says about samples.
 """
 
 from sparsight.network._folding import chain_of as chain_of
@@ -19,3 +20,4 @@ from sparsight.network._layers import (
     linear_layers as linear_layers,
     may_draw as may_draw,
 )
+from sparsight.network._outputs import outputs_of as outputs_of

@@ -213,6 +213,7 @@ def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -
         task=task,
         num_samples=num_samples,
         loss=condition.training.loss,
+        twin=twin,
         training=condition.training,
         pruning=condition.pruning,
     )

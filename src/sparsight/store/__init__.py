@@ -27,6 +27,7 @@ _results          Run: tidy frame, labelled arrays, every level
 _stored_masks     the masks of a replicate, for another condition to take
 _mask_overlaps    overlap of masks between seeds, conditions, levels and runs
 _summaries        mean and interval over replicates
+_equal_accuracy   conditions compared at equal accuracy
 _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
 """
@@ -44,6 +45,7 @@ from sparsight.store._environment import (
     environment_changes as environment_changes,
     made_with as made_with,
 )
+from sparsight.store._equal_accuracy import at_equal_accuracy as at_equal_accuracy
 from sparsight.store._identity import identity_of as identity_of
 from sparsight.store._integrity import (
     ReplicateHealth as ReplicateHealth,
