@@ -25,6 +25,7 @@ from .measure import (
     gaussianity as gaussianity,
     locality as locality,
     pgd_accuracy as pgd_accuracy,
+    ridge_readout as ridge_readout,
     verified_accuracy as verified_accuracy,
 )
 from .network import (

@@ -69,6 +69,7 @@ CATALOGUE = Catalogue(
         "connected_units", "stability.error_barrier", "stability.loss_barrier",
         "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
         "calibration.overconfidence", "calibration.confidence_when_wrong",
+        "readout.mask_knows", "readout.values_add", "readout.training_adds",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -231,6 +232,14 @@ CATALOGUE = Catalogue(
             lines={"own": "calibration.ece", "exact": "calibration.ece_calibrated"},
             caption="Expected calibration error on held-out samples, 15 bins of equal mass. exact: what the "
             "same confidences would give if each sample were right with the probability that its own says.",
+        ),
+        Family(
+            name="readout",
+            title="What the masks alone know, beside random and permuted masks",
+            lines={"random masks": "readout.mask_knows", "permuted masks": "readout.alignment_adds"},
+            caption="Held-out accuracy of a linear readout of the last hidden layer, with fresh weights "
+            "under the level's masks, minus the same under other masks. random masks: every unit has as many "
+            "inputs. permuted masks: rows and columns of every mask permuted.",
         ),
         Family(
             name="share",

@@ -272,6 +272,20 @@ _ENTRIES = (
     Words(name="calibration.confidence_when_wrong", title="Confidence when wrong",
           label="confidence of wrong answers", scope="network", decimals=3,
           meaning="mean largest probability of the held-out samples that are classified wrongly"),
+    Words(name="readout.mask_knows", title="What the masks alone know", label="accuracy, own − random masks",
+          scope="network", null=0.0, null_label="random masks", decimals=3,
+          meaning="held-out accuracy of a linear readout of the last hidden layer with fresh weights under "
+          "the level's masks, minus the same under random masks of equal fan-in"),
+    Words(name="readout.alignment_adds", title="What the alignment of masks adds",
+          label="accuracy, own − permuted masks", scope="network"),
+    Words(name="readout.values_add", title="What the first values add", label="accuracy, first − fresh",
+          scope="network", null=0.0, null_label="fresh weights", decimals=3,
+          meaning="held-out accuracy of a linear readout of the last hidden layer with the weights that "
+          "the level began with, minus the same with fresh weights under the same masks"),
+    Words(name="readout.training_adds", title="What training adds", label="accuracy, trained − first",
+          scope="network", null=0.0, null_label="untrained", decimals=3,
+          meaning="held-out accuracy of a linear readout of the last hidden layer with trained weights, minus "
+          "the same with the weights that the level began with"),
     Words(name="cavity_within_class.delta_abs_kurtosis_difference_beyond_size_shuffled",
           title="Cavity effect on |κ| within classes, beyond size alone",
           label="Δ|κ| within classes, kept − pruned, minus size alone",

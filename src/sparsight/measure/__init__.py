@@ -23,7 +23,9 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
-Probes of the whole network: whether confidences are true, `_calibration`.
+Probes of the whole network: whether confidences are true, `_calibration`;
+what a linear readout finds in a representation, `_readout`; what noise does, in closed form `_noise_moments`
+and by sampling `_sampled_noise`.
 
 Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
 `_representation_similarity`; curvature from products with a Hessian, `_curvature`.
@@ -129,6 +131,11 @@ from sparsight.measure._means import (
 )
 from sparsight.measure._median_interval import median_interval as median_interval
 from sparsight.measure._most_near_pairs import most_near_pairs as most_near_pairs
+from sparsight.measure._noise_moments import (
+    Moments as Moments,
+    noise_moments as noise_moments,
+    relu_moments as relu_moments,
+)
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
 from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from sparsight.measure._pairs_of_replicates import pair_pseudovalues as pair_pseudovalues
@@ -139,6 +146,14 @@ from sparsight.measure._preactivation_histogram import (
 )
 from sparsight.measure._projected_gradient import pgd_accuracy as pgd_accuracy
 from sparsight.measure._rank_correlations import rank_correlations as rank_correlations
+from sparsight.measure._readout import (
+    RidgeReadout as RidgeReadout,
+    coding_level as coding_level,
+    dimensionality as dimensionality,
+    lifetime_sparseness as lifetime_sparseness,
+    ridge_readout as ridge_readout,
+    winners as winners,
+)
 from sparsight.measure._receptive_field import (
     distance_from_centre as distance_from_centre,
     entropy as entropy,
@@ -151,6 +166,12 @@ from sparsight.measure._receptive_field import (
     participation_ratio as participation_ratio,
 )
 from sparsight.measure._representation_similarity import linear_cka as linear_cka
+from sparsight.measure._sampled_noise import (
+    SampledNoise as SampledNoise,
+    noisy_accuracy as noisy_accuracy,
+    sampled_noise as sampled_noise,
+    switching_logits as switching_logits,
+)
 from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,

@@ -105,9 +105,8 @@ def measure_stored(folder: Path, built: Built, condition: Condition, *, data: st
     before = _measured_before(folder)
     check_fits(folder, stored, built.network)
     built.network.load_state_dict(stored.final)
-    # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
-    level = stored.as_level(built.network, rewind=stored.rewind)
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
+    level = stored.as_level(built.network, rewind=_rewind_of(folder, stored, condition))
+    level = replace(level, initial=stored.initial or _state_before(folder, level, condition, built))
     measured = measure(level, built.task, built.twin, condition)
     layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
@@ -185,21 +184,30 @@ def _measured_before(folder: Path) -> Measured:
         return {}
 
 
-def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
+def _rewind_of(folder: Path, stored: StoredLevel, condition: Condition) -> State | None:
+    """Return the state that surviving weights go back to, which only level 0 stores.
+
+    Raises `InputError` if level 0 is damaged.
+    """
+    if stored.index == 0 or condition.pruning.rewind_step is None:
+        return stored.rewind
+    return read_level(folder.with_name(level_name(0))).rewind
+
+
+def _state_before(folder: Path, level: Level, condition: Condition, built: Built) -> State:
     """Return the state before the training of a level other than 0, which is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
-    keeps_trained = condition.pruning.rewind_step is None
     if condition.pruning.weights != "rewound":
-        seed = stored.record.seed
-        begun = replace(built, network=build_network(condition, built.task, seed))
-        before = starting_state_of(condition, begun, seed) or {}
+        begun = replace(built, network=build_network(condition, built.task, level.seed))
+        before = starting_state_of(condition, begun, level.seed) or {}
+    elif condition.pruning.rewind_step is None:
+        before = read_level(folder.with_name(level_name(level.index - 1))).final
     else:
-        source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
-        before = source.final if keeps_trained else source.rewind or {}
+        before = level.rewind or {}
     return {
-        name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
+        name: value.masked_fill(~level.masks[name], 0.0) if name in level.masks else value
         for name, value in before.items()
     }
 
