@@ -6,7 +6,15 @@ import pytest
 from sparsight.figures import CATALOGUE, QUANTITIES, words_of
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "reference" / "quantities.md"
-MEASURED_ON_REQUEST = ("calibration.", "mask_graph.", "readout.", "sharpness.", "stability.")
+MEASURED_ON_REQUEST = (
+    "calibration.",
+    "extrapolation.",
+    "mask_graph.",
+    "noise.",
+    "readout.",
+    "sharpness.",
+    "stability.",
+)
 
 LISTED = {*CATALOGUE.curves, *CATALOGUE.findings, *CATALOGUE.summary, *CATALOGUE.undefined}
 IN_FAMILIES = {quantity for family in CATALOGUE.families for quantity in family.lines.values()}

@@ -40,7 +40,7 @@ def _by_quadrature(mean, deviation):
 @pytest.mark.parametrize("deviation", [1e-4, 1.0, 20.0])
 def test_relu_moments_are_those_of_quadrature(scaled, deviation):
     mean = scaled * deviation
-    found = relu_moments(np.array(mean), np.array(deviation**2))
+    found = relu_moments(np.array([mean]), np.array([deviation**2]))
     expected, variance = _by_quadrature(mean, deviation)
     assert found.mean == pytest.approx(expected, rel=1e-10, abs=1e-10 * deviation if scaled < -5 else 0)
     assert found.variance == pytest.approx(
@@ -51,20 +51,20 @@ def test_relu_moments_are_those_of_quadrature(scaled, deviation):
 def test_relu_moments_far_below_are_those_of_the_asymptotic_tail():
     """E[x₊] → s φ(a)/a² and E[x₊²] → 2 s² φ(a)/|a|³, with the next two terms of the series."""
     a = 30.0
-    found = relu_moments(np.array(-a), np.array(1.0))
+    found = relu_moments(np.array([-a]), np.array([1.0]))
     density = stats.norm.pdf(a)
     assert found.mean == pytest.approx(density * (1 / a**2 - 3 / a**4 + 15 / a**6 - 105 / a**8), rel=1e-8)
     assert found.variance == pytest.approx(density * (2 / a**3 - 12 / a**5 + 90 / a**7), rel=1e-5)
 
 
 def test_relu_moments_at_mean_zero_and_without_variance():
-    found = relu_moments(np.array(0.0), np.array(4.0))
+    found = relu_moments(np.array([0.0]), np.array([4.0]))
     assert found.mean == pytest.approx(2 / np.sqrt(2 * np.pi), rel=1e-14)
     assert found.variance == pytest.approx(4 * (0.5 - 1 / (2 * np.pi)), rel=1e-14)
     found = relu_moments(np.array([-1.0, 0.0, 2.0]), np.zeros(3))
     np.testing.assert_array_equal(found.mean, [0, 0, 2])
     np.testing.assert_array_equal(found.variance, 0)
-    assert relu_moments(np.array(1.0), np.array(1e-20)).variance == pytest.approx(1e-20, rel=1e-12)
+    assert relu_moments(np.array([1.0]), np.array([1e-20])).variance == pytest.approx(1e-20, rel=1e-12)
 
 
 @given(st.integers(0, 1000), st.sampled_from(["relu", "tanh", "erf", "sigmoid", "linear"]))
@@ -115,11 +115,10 @@ def test_sampling_a_linear_chain_with_shared_inputs_gives_the_algebra_that_the_m
     number = 4000
     sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=number)
     moments = noise_moments(chain, inputs, noise_variance=0.25)[-1]
-    for row, sample in enumerate(inputs):
-        exact = np.diag(_exact_linear(chain, sample, 0.25)[1])
-        np.testing.assert_allclose(sampled.layers[-1].variance[row], exact, rtol=0.2)
-        np.testing.assert_allclose(sampled.gaussian[-1].variance[row], exact, rtol=0.2)
-        assert np.abs(moments.variance[row] / exact - 1).max() > 0.2
+    exact = np.array([np.diag(_exact_linear(chain, sample, 0.25)[1]) for sample in inputs])
+    np.testing.assert_allclose(sampled.layers[-1].variance, exact, rtol=0.12)
+    np.testing.assert_allclose(sampled.gaussian[-1].variance, exact, rtol=0.12)
+    assert np.abs(moments.variance / exact - 1).max() > 0.2
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -151,10 +150,10 @@ def test_of_wide_random_networks_the_moments_hold_at_any_density():
     """Ratios of analytic to sampled variance, 64-64-5, σ² = ¼: 1.00 ± 0.05, 1.02 ± 0.03, 1.01 ± 0.04."""
     for density, expected, spread in ((1.0, 1.00, 0.05), (0.3, 1.02, 0.03), (0.1, 1.01, 0.04)):
         ratios = []
-        for seed in range(8):
+        for seed in range(4):
             stream = np.random.default_rng(seed)
             chain, inputs = random_chain(stream, (64, 64, 5), density), stream.normal(size=(10, 64))
-            sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=1000, seed=seed)
+            sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=600, seed=seed)
             analytic = noise_moments(chain, inputs, noise_variance=0.25)[-1]
             ratios.append(analytic.variance.sum() / sampled.layers[-1].variance.sum())
         assert np.mean(ratios) == pytest.approx(expected, abs=2 * spread)
@@ -163,7 +162,7 @@ def test_of_wide_random_networks_the_moments_hold_at_any_density():
 def test_two_identical_units_of_opposite_sign_have_the_known_error_factor():
     """Their noise upstream cancels; the moments count it twice."""
     weight = np.array([[0.6, -0.3, 0.8], [0.6, -0.3, 0.8]])
-    chain = Chain([weight, np.array([[1.0, -1.0]])], [np.full(2, 2.0), np.zeros(1)])
+    chain = Chain([weight, np.array([[1.0, -1.0]])], [np.full(2, 0.2), np.zeros(1)])
     sample, noise = np.array([[1.0, 0.5, 0.7]]), 0.05
     before = noise_moments(chain, sample, noise_variance=noise)[0]
     after = relu_moments(before.mean[0, :1], before.variance[0, :1])
@@ -222,8 +221,18 @@ def test_switches_without_spread_are_the_sum_over_all_states():
     exact = np.array([expected(sample, 0) for sample in inputs])
     largest = np.abs(chain.weights[-1]).sum(axis=1)  # a bound of the standard deviation of a draw
     assert (np.abs(found - exact) < 4 * largest / np.sqrt(8000)).all()
-    spread = switching_logits(chain, inputs, spread=3.0, num_draws=8000)
-    assert np.abs(spread - exact).max() > 8 * largest.max() / np.sqrt(8000)
+
+
+def test_switches_of_imperfect_devices_are_the_mean_over_devices():
+    chain = Chain([np.array([[1.0]]), np.array([[1.0]])], [np.zeros(1), np.zeros(1)], "sigmoid")
+    inputs, spread = np.array([[4.0], [-1.0]]), 1.5
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+    offset, width = spread * nodes[:, None], np.exp(spread * nodes[None])
+    exact = [weights @ special.expit((each - offset) / width) @ weights for each in inputs[:, 0]]
+    found = switching_logits(chain, inputs, spread=spread, num_draws=8000)[:, 0]
+    np.testing.assert_allclose(found, exact, atol=4 * 0.5 / np.sqrt(8000))
+    assert abs(exact[0] - special.expit(4.0)) > 0.05
 
 
 def test_wrong_arguments_are_named():
@@ -236,7 +245,6 @@ def test_wrong_arguments_are_named():
         (lambda: noisy_accuracy(chain, inputs, labels, noise_variance=1.0, num_draws=0), "num_draws is 0"),
         (lambda: noisy_accuracy(chain, inputs[:0], labels[:0], noise_variance=1.0), "inputs are empty"),
         (lambda: relu_moments(np.zeros(2), np.array([1.0, -1.0])), "variance holds negative"),
-        (lambda: relu_moments(np.zeros(2), np.zeros(3)), "they must be equal"),
         (lambda: switching_logits(chain, inputs, spread=0.0), "has the activation 'relu'"),
     ):
         with pytest.raises(InputError, match=words):

@@ -21,6 +21,8 @@ The instruments
   _mask_graph: the mask as a graph, beside random masks of the same degrees.
   _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
   _calibration: whether confidences are the shares in which the network is right.
+  _extrapolation: what a network says far from its data.
+  _noise: whether closed-form moments of noise hold, and what noise costs.
   _readout: what linear readouts find behind a mask; its chains, and those of others, in _chains.
   _stability: what lies on the line between two copies that were trained with other batches.
 """

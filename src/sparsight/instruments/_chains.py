@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -82,6 +83,27 @@ def fresh_chain(
         drawn = generator(seed, *name, layer).normal(size=mask.shape)
         weights.append(np.where(mask, drawn * np.sqrt(2 / max(mask.sum(axis=1).mean(), 1.0)), 0.0))
     return Chain(weights, [np.zeros(len(mask)) for mask in masks], activations)
+
+
+def rearranged_chain(chain: Chain, how: Literal["unit", "rows_columns"], seed: int) -> Chain:
+    """Return a chain with the weights of each layer in other places.
+
+    With ``unit`` the weights of each unit, zeros included, go to random inputs: a random mask of equal
+    fan-in. With ``rows_columns`` the units of each layer and its inputs are permuted, biases with their
+    units: the layer keeps its structure and loses its match with the inputs and with the layers beside it.
+    The stream is ``(seed, "rearranged", how, layer)``.
+    """
+    weights, biases = [], []
+    for layer, (weight, bias) in enumerate(zip(chain.weights, chain.biases, strict=True)):
+        stream = generator(seed, "rearranged", how, layer)
+        rows = np.arange(len(bias))
+        if how == "unit":
+            weights.append(stream.permuted(weight, axis=1))
+        else:
+            rows = stream.permutation(len(bias))
+            weights.append(weight[rows][:, stream.permutation(weight.shape[1])])
+        biases.append(bias[rows])
+    return Chain(weights, biases, chain.activations)
 
 
 def has_layers_of(chain: Chain, masks: Sequence[np.ndarray]) -> bool:

@@ -25,7 +25,7 @@ on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_l
 
 Probes of the whole network: whether confidences are true, `_calibration`;
 what a linear readout finds in a representation, `_readout`; what noise does, in closed form `_noise_moments`
-and by sampling `_sampled_noise`.
+and by sampling `_sampled_noise`; what it says far from its data, `_extrapolation`.
 
 Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
 `_representation_similarity`; curvature from products with a Hessian, `_curvature`.
@@ -73,6 +73,11 @@ from sparsight.measure._detectable_effect import (
     smallest_detectable_effect as smallest_detectable_effect,
 )
 from sparsight.measure._expected_locality import SUMMARIES as SUMMARIES
+from sparsight.measure._extrapolation import (
+    Far as Far,
+    far_from_data as far_from_data,
+    ray_linearity as ray_linearity,
+)
 from sparsight.measure._fieller import fieller_interval as fieller_interval
 from sparsight.measure._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
 from sparsight.measure._gaussianity_controls import (

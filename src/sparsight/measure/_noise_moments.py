@@ -16,7 +16,7 @@ _NODES = 64  # of Gauss–Hermite quadrature, for activations without a closed f
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean and variance of Gaussian or other random numbers, arrays of one shape."""
+    """Mean and variance of random numbers: arrays of one shape."""
 
     mean: np.ndarray
     variance: np.ndarray
@@ -30,7 +30,7 @@ def relu_moments(mean: Float[np.ndarray, "*shape"], variance: Float[np.ndarray, 
 
     .. math:: E = m Φ(a) + s φ(a), \qquad E[x_+^2] = (m^2 + v) Φ(a) + m s φ(a)
 
-    They are computed from the tail beyond ``|a|``, so that neither a large ``|a|`` nor a small v loses digits.
+    They are computed from the tail beyond ``|a|``: neither a large ``|a|`` nor a small v loses digits.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def relu_moments(mean: Float[np.ndarray, "*shape"], variance: Float[np.ndarray, 
         If shapes differ, or a variance is negative.
     """
     if mean.shape != variance.shape:
-        raise InputError(f"mean has shape {mean.shape} and variance {variance.shape}; they must be equal")
+        raise InputError(f"mean has shape {mean.shape}, and variance {variance.shape}; they must be equal")
     if (variance < 0).any():
         raise InputError("variance holds negative values; variances are at least 0")
     deviation = np.sqrt(variance.astype(np.float64))

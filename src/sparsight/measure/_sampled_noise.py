@@ -42,8 +42,7 @@ def sampled_noise(
 ) -> SampledNoise:
     """Sample the noise of `noise_moments` for each input on its own.
 
-    A Gaussian surrogate of K draws z with mean μ is μ + K^(-1/2) Σ_k ξ_k (z_k − μ) with independent standard
-    Gaussian ξ: it has exactly their covariance, and needs no decomposition of it.
+    Surrogates are drawn from the Gaussian with the mean and covariance of the draws they replace.
 
     Parameters
     ----------
@@ -84,9 +83,13 @@ def _noisy(values: np.ndarray, noise_variance: float, stream: np.random.Generato
 
 
 def _surrogate(values: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+    """Return Gaussian draws with the mean and the covariance of the draws that are given."""
     mean, number = values.mean(axis=0), len(values)
-    mixed: np.ndarray = stream.normal(size=(number, number)) @ (values - mean)
-    return mean + mixed / np.sqrt(number - 1)
+    root = values - mean  # any matrix R with RᵀR = (K − 1) · covariance will do, best one of few rows
+    if values.shape[1] < number:
+        root = np.linalg.qr(root, mode="r")
+    drawn: np.ndarray = stream.normal(size=(number, len(root))) @ root
+    return mean + drawn / np.sqrt(number - 1)
 
 
 @checked(finite=("inputs",))
