@@ -11,6 +11,7 @@ MEASURED_ON_REQUEST = (
     "extrapolation.",
     "mask_graph.",
     "noise.",
+    "ood.",
     "readout.",
     "sharpness.",
     "stability.",

@@ -7,7 +7,7 @@ import torch
 from sparsight.instruments import NETWORK, NETWORK_INSTRUMENTS, measure_network
 from tests.toy import NETWORKS, linear_task, small_network
 
-PROBES = ("calibration", "extrapolation", "noise", "readout")
+PROBES = ("calibration", "extrapolation", "noise", "ood", "readout")
 
 
 def _measured(probe, network=None, **options):

@@ -70,6 +70,7 @@ CATALOGUE = Catalogue(
         "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
         "calibration.overconfidence", "calibration.confidence_when_wrong",
         "extrapolation.straightness_points", "noise.accuracy_lost",
+        "ood.auroc_energy_twin", "ood.auroc_energy_noise",
         "readout.mask_knows", "readout.values_add", "readout.training_adds",
     ),
     findings=(
@@ -255,8 +256,8 @@ CATALOGUE = Catalogue(
                 "random masks": "extrapolation.class_entropy_random_random_mask",
                 "permuted": "extrapolation.class_entropy_random_permuted_mask",
             },
-            caption="Entropy of the class far away over random directions, over log of the number of classes. 0: "
-            "one class owns infinity. "
+            caption="Entropy of the class far away over random directions, over log of the number of "
+            "classes. 0: one class owns infinity. "
             "random masks: each unit's weights on random inputs. permuted: units and inputs of every layer "
             "permuted.",
         ),
@@ -296,6 +297,20 @@ CATALOGUE = Catalogue(
             caption="Variance of the logits under multiplicative noise of variance 0.1, closed form over "
             "sampling. random masks: each unit's weights on random inputs. permuted: units and inputs of "
             "every layer permuted. twin: the same weights on samples of the Gaussian twin.",
+        ),
+        Family(
+            name="ood",
+            title="Twin told from data by the last hidden layer",
+            lines={
+                "peakedness": "ood.auroc_nap_twin",
+                "maximum": "ood.auroc_max_twin",
+                "mean": "ood.auroc_mean_twin",
+                "first weights": "ood.auroc_nap_twin_initial",
+                "halves": "ood.auroc_nap_halves",
+            },
+            caption="AUROC of held-out samples against samples of the Gaussian twin, by scores of the last "
+            "hidden layer. first weights: peakedness with the weights that the level began with. halves: one "
+            "half of the held-out samples against the other.",
         ),
         Family(
             name="readout",

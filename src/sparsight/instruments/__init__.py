@@ -23,6 +23,7 @@ The instruments
   _calibration: whether confidences are the shares in which the network is right.
   _extrapolation: what a network says far from its data.
   _noise: whether closed-form moments of noise hold, and what noise costs.
+  _ood: whether a network still tells its data from their twin.
   _readout: what linear readouts find behind a mask; its chains, and those of others, in _chains.
   _stability: what lies on the line between two copies that were trained with other batches.
 """

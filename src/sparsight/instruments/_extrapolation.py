@@ -30,7 +30,8 @@ _STRAIGHTNESS = (
 _MEANINGS = {
     "last_kink": "median distance of the last kink in data radii: beyond it, logits grow along a line (no "
     "biases: 0)",
-    "margin_slope": "mean growth of the log-odds of the first class over the second per data radius, far away",
+    "margin_slope": "mean growth of the log-odds of the first class over the second, per data radius, "
+    "far away",
     "class_entropy": "entropy of the class that is far away over rays, over log of the number of classes "
     "(0: one class owns infinity; 1: all equally); ignored rays are left out",
     "largest_class": "largest share of rays that one class has far away; ignored rays are left out",

@@ -188,7 +188,14 @@ def measure_network(
         )
         # First: an instrument that cannot measure this network says so before the others have worked.
         whole = measure_whole_network(
-            NetworkObservation(level=subject, task=task, num_samples=num_samples, loss=loss, twin=twin),
+            NetworkObservation(
+                level=subject,
+                task=task,
+                num_samples=num_samples,
+                loss=loss,
+                twin=twin,
+                geometries=geometries,
+            ),
             instruments,
         )
         found = measure_level(

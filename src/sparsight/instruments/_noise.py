@@ -115,7 +115,8 @@ def _accuracies(chain: Chain, inputs: np.ndarray, labels: np.ndarray, seed: int)
             np.array(of_switches),
             ("spread",),
             f"held-out accuracy of the mean logits of {_NUM_SWITCHES} draws if hidden units are switches "
-            "that are on with the probability of their sigmoid, with offsets and widths of devices that spread by "
+            "that are on with the probability of their sigmoid, with offsets and widths of devices that "
+            "spread by "
             f"{_listed(_SPREADS)}",
         )
     return found

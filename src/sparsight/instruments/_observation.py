@@ -126,6 +126,8 @@ class NetworkObservation:
         Loss of the training.
     twin : Task or None
         The Gaussian twin of the data. None if there is none, or no instrument of the recipe uses it.
+    geometries : mapping of str to Geometry, or None
+        Positions of the inputs of a layer, by layer, as given to `measure_network`.
     training, pruning : TrainingSettings, PruningSettings or None
         Settings of the level, for instruments that train copies of it. None in `measure_network`, where
         nobody knows them.
@@ -136,6 +138,7 @@ class NetworkObservation:
     num_samples: int
     loss: Loss
     twin: Task | None = None
+    geometries: Mapping[str, Geometry] | None = None
     training: TrainingSettings | None = None
     pruning: PruningSettings | None = None
 

@@ -25,7 +25,8 @@ on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_l
 
 Probes of the whole network: whether confidences are true, `_calibration`;
 what a linear readout finds in a representation, `_readout`; what noise does, in closed form `_noise_moments`
-and by sampling `_sampled_noise`; what it says far from its data, `_extrapolation`.
+and by sampling `_sampled_noise`; what it says far from its data, `_extrapolation`;
+whether it tells its data from others, `_out_of_distribution`.
 
 Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
 `_representation_similarity`; curvature from products with a Hessian, `_curvature`.
@@ -142,6 +143,14 @@ from sparsight.measure._noise_moments import (
     relu_moments as relu_moments,
 )
 from sparsight.measure._nulls import Null as Null, sample_masks as sample_masks
+from sparsight.measure._out_of_distribution import (
+    auroc as auroc,
+    combined_score as combined_score,
+    energy_score as energy_score,
+    fpr95 as fpr95,
+    largest_probability as largest_probability,
+    neural_activation_prior as neural_activation_prior,
+)
 from sparsight.measure._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from sparsight.measure._pairs_of_replicates import pair_pseudovalues as pair_pseudovalues
 from sparsight.measure._preactivation_histogram import (

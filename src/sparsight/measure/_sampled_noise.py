@@ -79,7 +79,8 @@ def sampled_noise(
 
 
 def _noisy(values: np.ndarray, noise_variance: float, stream: np.random.Generator) -> np.ndarray:
-    return values * (1 + np.sqrt(noise_variance) * stream.normal(size=values.shape))
+    noisy: np.ndarray = values * (1 + np.sqrt(noise_variance) * stream.normal(size=values.shape))
+    return noisy
 
 
 def _surrogate(values: np.ndarray, stream: np.random.Generator) -> np.ndarray:
@@ -89,7 +90,8 @@ def _surrogate(values: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     if values.shape[1] < number:
         root = np.linalg.qr(root, mode="r")
     drawn: np.ndarray = stream.normal(size=(number, len(root))) @ root
-    return mean + drawn / np.sqrt(number - 1)
+    surrogate: np.ndarray = mean + drawn / np.sqrt(number - 1)
+    return surrogate
 
 
 @checked(finite=("inputs",))
