@@ -303,8 +303,8 @@ _ENTRIES = (
     Words(name="noise.variance_ratio_twin", scope="network"),
     Words(name="ood.auroc_energy_twin", title="Data told from their Gaussian twin", label="AUROC",
           scope="network", null=0.5, null_label="alike", decimals=3,
-          meaning="probability that a held-out sample has a higher energy score than a sample of the Gaussian "
-          "twin", remark="It follows accuracy: compare conditions at equal accuracy."),
+          meaning="probability that a held-out sample has a higher energy score than a sample of the "
+          "Gaussian twin", remark="It follows accuracy: compare conditions at equal accuracy."),
     Words(name="ood.auroc_energy_noise", title="Data told from white noise", label="AUROC",
           scope="network", null=0.5, null_label="alike", decimals=3,
           meaning="probability that a held-out sample has a higher energy score than white noise"),

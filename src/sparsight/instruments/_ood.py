@@ -52,8 +52,8 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
 
     The twin has the mean and covariance of each class: to tell it from the data takes what is of higher
     order. The controls are two halves of the held-out samples, the weights that the level began with under
-    its masks, and random pruning at equal accuracy. A fully connected layer has no channels: nap takes all its
-    units for the positions of one, and is of ReLU networks.
+    its masks, and random pruning at equal accuracy. A fully connected layer has no channels: nap takes all
+    its units for the positions of one, and is of networks whose activations are not negative.
 
     Source: Wan, Zhang, Zhou, Yi & Jin, arXiv 2402.18162; ``max`` and ``mean`` are what its reviewers asked
     for.
