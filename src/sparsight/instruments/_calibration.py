@@ -6,7 +6,8 @@ import numpy as np
 from scipy import special
 
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import NUM_BINS, calibrated_ece, calibration
 from sparsight.network import outputs_of
 

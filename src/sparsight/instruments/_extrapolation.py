@@ -7,7 +7,8 @@ from scipy import stats
 
 from sparsight.instruments._chains import chain_or_warning, rearranged_chain
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import Chain, Far, far_from_data, mean_of_defined, ray_linearity
 from sparsight.streams import generator
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from sparsight.instruments._chains import chain_or_warning, rearranged_chain
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import Chain, noise_moments, noisy_accuracy, sampled_noise, switching_logits
 
 _VARIANCES: Final = (0.01, 0.1, 0.25)

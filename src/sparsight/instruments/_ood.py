@@ -10,7 +10,8 @@ from torch import Tensor
 from sparsight.data import Task, clone_task
 from sparsight.instruments._chains import chain_before, chain_or_warning
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import (
     Chain,
     auroc,

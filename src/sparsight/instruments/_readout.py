@@ -14,7 +14,8 @@ from sparsight.instruments._chains import (
     masks_of_chain,
 )
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import (
     Chain,
     coding_level,
