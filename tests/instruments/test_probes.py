@@ -43,11 +43,13 @@ def test_a_probe_measures_every_network_of_a_recipe(probe, activation, batch_nor
 
 @pytest.mark.parametrize("probe", PROBES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_probe_measures_what_it_can_of_other_modules(probe, name, recwarn):
+def test_a_probe_measures_what_it_can_of_other_modules_and_says_what_not(probe, name, recwarn):
     make, layers = NETWORKS[name]
     torch.manual_seed(0)
-    found = _measured(probe, make(), layers=layers)
-    assert all(each.name.startswith(f"{probe}.") for each in found.values())
+    task = linear_task()
+    found = measure_network(make(), task, layers=layers, instruments=[probe], num_samples=60)
+    assert (NETWORK in found) == (probe in ("calibration", "ood", "readout"))
+    assert any("chain of linear layers" in str(each.message) for each in recwarn) == (probe != "calibration")
 
 
 @pytest.mark.parametrize("probe", PROBES)
