@@ -19,14 +19,18 @@ from .instruments import instrument as instrument, measure_network as measure_ne
 from .measure import (
     Chain as Chain,
     MarkovChain as MarkovChain,
+    calibration as calibration,
     cavity as cavity,
     certified_bounds as certified_bounds,
     certified_radius as certified_radius,
     exact_cavity_of_chain as exact_cavity_of_chain,
+    far_from_data as far_from_data,
     gaussianity as gaussianity,
     ising_chain as ising_chain,
     locality as locality,
+    noise_moments as noise_moments,
     pgd_accuracy as pgd_accuracy,
+    ridge_readout as ridge_readout,
     verified_accuracy as verified_accuracy,
 )
 from .network import (

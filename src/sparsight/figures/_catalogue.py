@@ -74,6 +74,10 @@ CATALOGUE = Catalogue(
         "cavity.delta_abs_kurtosis_difference", "cavity.delta_abs_kurtosis_difference_beyond_size_shuffled",
         "connected_units", "stability.error_barrier", "stability.loss_barrier",
         "sharpness.largest_eigenvalue", "sharpness.trace_per_parameter", "sharpness.loss_rise",
+        "calibration.overconfidence", "calibration.confidence_when_wrong",
+        "extrapolation.straightness_points", "noise.accuracy_lost",
+        "ood.auroc_energy_twin", "ood.auroc_energy_noise",
+        "readout.mask_knows", "readout.values_add", "readout.training_adds",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -247,6 +251,98 @@ CATALOGUE = Catalogue(
             caption="Share of the weights on the tenth of inputs with most readers, and on the tenth of "
             "units with most inputs; 0.1 if all degrees are equal. at random: as many weights anywhere in "
             "the layer.",
+        ),
+        Family(
+            name="calibration",
+            title="Calibration error beside exact probabilities",
+            lines={"own": "calibration.ece", "exact": "calibration.ece_calibrated"},
+            caption="Expected calibration error on held-out samples, 15 bins of equal mass. exact: what the "
+            "same confidences would give if each sample were right with the probability that its own says.",
+        ),
+        Family(
+            name="last-kink",
+            title="Last kink beside other masks",
+            lines={
+                "own": "extrapolation.last_kink_points",
+                "random masks": "extrapolation.last_kink_points_random_mask",
+                "permuted": "extrapolation.last_kink_points_permuted_mask",
+            },
+            caption="Median distance, in data radii, beyond which logits grow along a line, on rays through "
+            "held-out samples. "
+            "random masks: each unit's weights on random inputs. permuted: units and inputs of every layer "
+            "permuted.",
+        ),
+        Family(
+            name="far-classes",
+            title="Classes at infinity beside other masks",
+            lines={
+                "own": "extrapolation.class_entropy_random",
+                "random masks": "extrapolation.class_entropy_random_random_mask",
+                "permuted": "extrapolation.class_entropy_random_permuted_mask",
+            },
+            caption="Entropy of the class far away over random directions, over log of the number of "
+            "classes. 0: one class owns infinity. "
+            "random masks: each unit's weights on random inputs. permuted: units and inputs of every layer "
+            "permuted.",
+        ),
+        Family(
+            name="ignored",
+            title="Ignored directions beside other masks",
+            lines={
+                "own": "extrapolation.ignored_share_random",
+                "random masks": "extrapolation.ignored_share_random_random_mask",
+                "permuted": "extrapolation.ignored_share_random_permuted_mask",
+            },
+            caption="Share of random directions along which no logit grows. "
+            "random masks: each unit's weights on random inputs. permuted: units and inputs of every layer "
+            "permuted.",
+        ),
+        Family(
+            name="noise",
+            title="Closed-form moments of noise beside sampling",
+            lines={
+                "own": "noise.variance_ratio",
+                "correlation": "noise.correlation_ratio",
+                "not Gaussian": "noise.gaussianity_ratio",
+            },
+            caption="Variance of the logits under multiplicative noise of variance 0.1, closed form over "
+            "sampling. correlation: closed form over Gaussian units of the true covariance. not Gaussian: "
+            "these over sampling. own is the product of the two.",
+        ),
+        Family(
+            name="noise-controls",
+            title="Closed-form moments of noise, beside other masks and the twin",
+            lines={
+                "own": "noise.variance_ratio",
+                "random masks": "noise.variance_ratio_random_mask",
+                "permuted": "noise.variance_ratio_permuted_mask",
+                "twin": "noise.variance_ratio_twin",
+            },
+            caption="Variance of the logits under multiplicative noise of variance 0.1, closed form over "
+            "sampling. random masks: each unit's weights on random inputs. permuted: units and inputs of "
+            "every layer permuted. twin: the same weights on samples of the Gaussian twin.",
+        ),
+        Family(
+            name="ood",
+            title="Twin told from data by the last hidden layer",
+            lines={
+                "peakedness": "ood.auroc_nap_twin",
+                "maximum": "ood.auroc_max_twin",
+                "mean": "ood.auroc_mean_twin",
+                "first weights": "ood.auroc_nap_twin_initial",
+                "halves": "ood.auroc_nap_halves",
+            },
+            caption="AUROC of held-out samples against samples of the Gaussian twin, by scores of the last "
+            "hidden layer. first weights: peakedness with the weights that the level began with. halves: one "
+            "half of the held-out samples against the other.",
+        ),
+        Family(
+            name="readout",
+            title="What the masks alone know, beside random and permuted masks",
+            lines={"random masks": "readout.mask_knows", "permuted masks": "readout.alignment_adds"},
+            caption="Held-out accuracy of a linear readout of the last hidden layer, with fresh weights "
+            "under the level's masks, minus the same under other masks. random masks: every unit has as many "
+            "inputs. permuted masks: rows and columns of every mask permuted.",
         ),
         Family(
             name="share",

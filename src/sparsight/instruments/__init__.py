@@ -20,6 +20,11 @@ The instruments
   _initialisation: how much of a mask the weights decide that training began with.
   _mask_graph: the mask as a graph, beside random masks of the same degrees.
   _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
+  _calibration: whether confidences are the shares in which the network is right.
+  _extrapolation: what a network says far from its data.
+  _noise: whether closed-form moments of noise hold, and what noise costs.
+  _ood: whether a network still tells its data from their twin.
+  _readout: what linear readouts find behind a mask; its chains, and those of others, in _chains.
   _stability: what lies on the line between two copies that were trained with other batches.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used.

@@ -220,7 +220,15 @@ def measure_network(
         )
         # First: an instrument that cannot measure this network says so before the others have worked.
         whole = measure_whole_network(
-            NetworkObservation(level=subject, task=task, num_samples=num_samples, loss=loss), instruments
+            NetworkObservation(
+                level=subject,
+                task=task,
+                num_samples=num_samples,
+                loss=loss,
+                twin=twin,
+                geometries=geometries,
+            ),
+            instruments,
         )
         found = measure_level(
             subject, task, twin, instruments, num_samples=num_samples, geometries=geometries

@@ -129,6 +129,10 @@ class NetworkObservation:
         Largest number of samples to measure on.
     loss : {"cross_entropy", "mse"}
         Loss of the training.
+    twin : Task or None
+        The Gaussian twin of the data. None if there is none, or no instrument of the recipe uses it.
+    geometries : mapping of str to Geometry, or None
+        Positions of the inputs of a layer, by layer, as given to `measure_network`.
     training, pruning : TrainingSettings, PruningSettings or None
         Settings of the level, for instruments that train copies of it. None in `measure_network`, where
         nobody knows them.
@@ -138,6 +142,8 @@ class NetworkObservation:
     task: Task
     num_samples: int
     loss: Loss
+    twin: Task | None = None
+    geometries: Mapping[str, Geometry] | None = None
     training: TrainingSettings | None = None
     pruning: PruningSettings | None = None
 
@@ -165,6 +171,10 @@ class NetworkObservation:
         labels : Tensor of int64, (n,)
         """
         return self.task.representative("train", self.num_samples, self.seed)
+
+    def held_out_samples(self) -> tuple[Tensor, Tensor]:
+        """Return at most `num_samples` test samples and their classes, as `training_samples` does."""
+        return self.task.representative("test", self.num_samples, self.seed)
 
 
 def observe(

@@ -18,7 +18,7 @@ INSTRUMENTS: Registry[Instrument] = Registry("instrument")
 NETWORK_INSTRUMENTS: Registry[NetworkInstrument] = Registry("instrument of the whole network")
 
 _WITHOUT_TWIN: set[str] = set()
-"""Names of the instruments of layers that never look at the Gaussian twin."""
+"""Names of the instruments that never look at the Gaussian twin."""
 
 _OF_TRAINING: set[str] = set()
 """Names of the instruments of whole networks that measure a level's training, and not its weights."""
@@ -31,7 +31,7 @@ def at_steps(names: Iterable[str]) -> tuple[str, ...]:
 
 def needs_twin(names: Iterable[str]) -> bool:
     """Return whether any of the named instruments may look at the Gaussian twin of the data."""
-    return any(name not in _WITHOUT_TWIN and name not in NETWORK_INSTRUMENTS for name in names)
+    return any(name not in _WITHOUT_TWIN for name in names)
 
 
 def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], Instrument]:
@@ -54,8 +54,7 @@ def instrument(name: str, *, uses_twin: bool = True) -> Callable[[Instrument], I
         If another instrument has this name.
     """
     _refuse_name_in(NETWORK_INSTRUMENTS, name)
-    # Both ways: a plugin that failed, and was mended, registers the name anew.
-    (_WITHOUT_TWIN.discard if uses_twin else _WITHOUT_TWIN.add)(name)
+    _note_use_of_twin(name, uses_twin)
     return INSTRUMENTS.register(name)
 
 
@@ -80,7 +79,7 @@ def checked_quantities(name: str, found: object) -> Mapping[str, Quantity]:
 
 
 def network_instrument(
-    name: str, *, of_training: bool = False
+    name: str, *, uses_twin: bool = False, of_training: bool = False
 ) -> Callable[[NetworkInstrument], NetworkInstrument]:
     """Register a function as an instrument of the whole network, under the name that recipes use.
 
@@ -91,6 +90,8 @@ def network_instrument(
     ----------
     name : str
         An entry of ``measure.instruments`` in a recipe.
+    uses_twin : bool
+        Whether it looks at the Gaussian twin. Without, the observation may have none.
     of_training : bool
         Whether it measures how the level trains, and not the weights that it has: then it is not applied at
         the steps of ``measure.at_steps``, where it would find the same every time.
@@ -101,6 +102,7 @@ def network_instrument(
         If another instrument has this name.
     """
     _refuse_name_in(INSTRUMENTS, name)
+    _note_use_of_twin(name, uses_twin)
     (_OF_TRAINING.add if of_training else _OF_TRAINING.discard)(name)
     return NETWORK_INSTRUMENTS.register(name)
 
@@ -116,6 +118,11 @@ def all_instruments() -> Registry[Callable[..., Mapping[str, Quantity]]]:
     both.update(INSTRUMENTS)
     both.update(NETWORK_INSTRUMENTS)
     return both
+
+
+def _note_use_of_twin(name: str, uses_twin: bool) -> None:
+    # Both ways: a plugin that failed, and was mended, registers the name anew.
+    (_WITHOUT_TWIN.discard if uses_twin else _WITHOUT_TWIN.add)(name)
 
 
 def _refuse_name_in(other: Registry[Any], name: str) -> None:

@@ -23,6 +23,11 @@ Robustness (what a classifier says while its input moves in a ball): the network
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
 `_verified_accuracy`; the attack beside them, `_projected_gradient`.
 
+Probes of the whole network: whether confidences are true, `_calibration`; what a linear readout finds in a
+representation, `_readout`; what noise does, in closed form `_noise_moments` and by sampling `_sampled_noise`;
+what a network says far from its data, `_extrapolation`; whether it tells its data from others,
+`_out_of_distribution`.
+
 Masks beside each other, `_mask_overlap`; beside a planted one, `_support_recovery`; a mask as a graph,
 `_mask_graph`; representations beside each other, `_representation_similarity`; curvature from products with a
 Hessian, `_curvature`.

@@ -1,4 +1,11 @@
 from ._activation_lines import Range as Range
+from ._calibration import (
+    NUM_BINS as NUM_BINS,
+    Calibration as Calibration,
+    calibrated_ece as calibrated_ece,
+    calibration as calibration,
+    expected_calibration_error as expected_calibration_error,
+)
 from ._cavity import cavity as cavity, each_class_then_all as each_class_then_all
 from ._cavity_change import CavityChange as CavityChange, cavity_change as cavity_change
 from ._cavity_contrast import (
@@ -27,6 +34,7 @@ from ._detectable_effect import (
     smallest_detectable_effect as smallest_detectable_effect,
 )
 from ._expected_locality import SUMMARIES as SUMMARIES
+from ._extrapolation import Far as Far, far_from_data as far_from_data, ray_linearity as ray_linearity
 from ._fieller import fieller_interval as fieller_interval
 from ._gaussianity import Gaussianity as Gaussianity, gaussianity as gaussianity
 from ._gaussianity_controls import (
@@ -84,7 +92,20 @@ from ._mask_overlap import (
 from ._means import mean_of_defined as mean_of_defined, weighted_mean_of_defined as weighted_mean_of_defined
 from ._median_interval import median_interval as median_interval
 from ._most_near_pairs import most_near_pairs as most_near_pairs
+from ._noise_moments import (
+    Moments as Moments,
+    noise_moments as noise_moments,
+    relu_moments as relu_moments,
+)
 from ._nulls import Null as Null, sample_masks as sample_masks
+from ._out_of_distribution import (
+    auroc as auroc,
+    combined_score as combined_score,
+    energy_score as energy_score,
+    fpr95 as fpr95,
+    largest_probability as largest_probability,
+    neural_activation_prior as neural_activation_prior,
+)
 from ._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from ._pairs_of_replicates import pair_pseudovalues as pair_pseudovalues
 from ._preactivation_histogram import (
@@ -94,6 +115,14 @@ from ._preactivation_histogram import (
 )
 from ._projected_gradient import pgd_accuracy as pgd_accuracy
 from ._rank_correlations import rank_correlations as rank_correlations
+from ._readout import (
+    RidgeReadout as RidgeReadout,
+    coding_level as coding_level,
+    dimensionality as dimensionality,
+    lifetime_sparseness as lifetime_sparseness,
+    ridge_readout as ridge_readout,
+    winners as winners,
+)
 from ._receptive_field import (
     distance_from_centre as distance_from_centre,
     entropy as entropy,
@@ -106,6 +135,12 @@ from ._receptive_field import (
     participation_ratio as participation_ratio,
 )
 from ._representation_similarity import linear_cka as linear_cka
+from ._sampled_noise import (
+    SampledNoise as SampledNoise,
+    noisy_accuracy as noisy_accuracy,
+    sampled_noise as sampled_noise,
+    switching_logits as switching_logits,
+)
 from ._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,

@@ -103,15 +103,22 @@ class Chain:
         InputError
             If `inputs` have another width, or hold NaN or infinite values.
         """
+        return self.responses(inputs)[-1]
+
+    @checked(finite=("inputs",))
+    def responses(self, inputs: Float[np.ndarray, "n in"]) -> list[np.ndarray]:
+        """Return what every layer passes on, (n, units) in float64: hidden layers in order, then the logits.
+
+        `inputs` and errors are as for `logits`.
+        """
         check_inputs(self, inputs)
-        values = inputs.astype(np.float64)
+        found, values = [], inputs.astype(np.float64)
         for weight, bias, activation in zip(
-            self.weights, self.biases, (*self.activations, None), strict=True
+            self.weights, self.biases, (*self.activations, "linear"), strict=True
         ):
-            values = values @ weight.T + bias
-            if activation is not None:
-                values = ACTIVATIONS[activation](values)
-        return values
+            values = ACTIVATIONS[activation](values @ weight.T + bias)
+            found.append(values)
+        return found
 
 
 def check_inputs(chain: Chain, inputs: np.ndarray) -> None:

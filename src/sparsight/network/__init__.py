@@ -6,6 +6,7 @@ _layers: the linear layers of any network, and what is known of a network from i
 _linear_maps: linear layers and convolutions, as the linear maps that are pruned and measured.
 _folding: a network as arrays, with BatchNorm folded into the weights.
 _layer_inputs: what a layer receives while a network evaluates samples.
+_outputs: what a network says about samples.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used.
 """

@@ -11,4 +11,5 @@ from ._layers import (
     may_draw as may_draw,
 )
 from ._linear_maps import LinearMap as LinearMap, as_matrix as as_matrix, linear_maps as linear_maps
+from ._outputs import outputs_of as outputs_of
 from ._settings import NetworkSettings as NetworkSettings, linear_shapes as linear_shapes

@@ -112,9 +112,8 @@ def measure_stored(folder: Path, built: Built, condition: Condition, *, data: st
     before = _measured_before(folder)
     check_fits(folder, stored, built.network)
     built.network.load_state_dict(stored.final)
-    # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
-    level = stored.as_level(built.network, rewind=stored.rewind)
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
+    level = stored.as_level(built.network, rewind=_rewind_of(folder, stored, condition))
+    level = replace(level, initial=stored.initial or _state_before(folder, level, condition, built))
     measured = measure(level, built.task, built.twin, condition)
     level = replace(level, snapshots=read_snapshots(folder))
     over_training = measure_snapshots(level, built.task, built.twin, condition)
@@ -208,21 +207,30 @@ def _measured_before(folder: Path) -> Measured:
         return {}
 
 
-def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
+def _rewind_of(folder: Path, stored: StoredLevel, condition: Condition) -> State | None:
+    """Return the state that surviving weights go back to, which only level 0 stores.
+
+    Raises `InputError` if level 0 is damaged.
+    """
+    if stored.index == 0 or condition.pruning.rewind_step is None:
+        return stored.rewind
+    return read_level(folder.with_name(level_name(0))).rewind
+
+
+def _state_before(folder: Path, level: Level, condition: Condition, built: Built) -> State:
     """Return the state before the training of a level other than 0, which is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
-    keeps_trained = condition.pruning.rewind_step is None
     if condition.pruning.weights != "rewound":
-        seed = stored.record.seed
-        begun = replace(built, network=build_network(condition, built.task, seed))
-        before = starting_state_of(condition, begun, seed) or {}
+        begun = replace(built, network=build_network(condition, built.task, level.seed))
+        before = starting_state_of(condition, begun, level.seed) or {}
+    elif condition.pruning.rewind_step is None:
+        before = read_level(folder.with_name(level_name(level.index - 1))).final
     else:
-        source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
-        before = source.final if keeps_trained else source.rewind or {}
+        before = level.rewind or {}
     return {
-        name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
+        name: value.masked_fill(~level.masks[name], 0.0) if name in level.masks else value
         for name, value in before.items()
     }
 
@@ -236,6 +244,7 @@ def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -
         task=task,
         num_samples=num_samples,
         loss=condition.training.loss,
+        twin=twin,
         training=condition.training,
         pruning=condition.pruning,
     )

@@ -28,6 +28,7 @@ _results          Run: tidy frame, labelled arrays, every level
 _stored_masks     the masks of a replicate, for another condition to take
 _mask_overlaps    overlap of masks between seeds, conditions, levels and runs
 _summaries        mean and interval over replicates
+_equal_accuracy   conditions compared at equal accuracy
 _run_state        running, finished, stopped or damaged
 _time_left        how long it will still take
 

@@ -9,6 +9,7 @@ from ._environment import (
     environment_changes as environment_changes,
     made_with as made_with,
 )
+from ._equal_accuracy import at_equal_accuracy as at_equal_accuracy
 from ._identity import identity_of as identity_of
 from ._integrity import (
     ReplicateHealth as ReplicateHealth,
