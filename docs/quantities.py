@@ -68,6 +68,7 @@ def measured() -> dict[str, dict[str, Quantity]]:
         task=task,
         num_samples=SAMPLES,
         loss="cross_entropy",
+        dense_initial=initial,
         training=TrainingSettings(steps=4, batch_size=30, learning_rate=0.1),
         pruning=PruningSettings(max_levels=2, rewind="init"),
     )

@@ -24,6 +24,7 @@ from .measure import (
     gaussianity as gaussianity,
     locality as locality,
     pgd_accuracy as pgd_accuracy,
+    tangent_kernel as tangent_kernel,
     verified_accuracy as verified_accuracy,
 )
 from .network import (

@@ -6,7 +6,7 @@ import pytest
 from sparsight.figures import CATALOGUE, QUANTITIES, words_of
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "reference" / "quantities.md"
-MEASURED_ON_REQUEST = ("mask_graph.", "sharpness.", "stability.")
+MEASURED_ON_REQUEST = ("criticality.", "mask_graph.", "robustness.", "sharpness.", "stability.", "tangent.")
 
 LISTED = {*CATALOGUE.curves, *CATALOGUE.findings, *CATALOGUE.summary, *CATALOGUE.undefined}
 IN_FAMILIES = {quantity for family in CATALOGUE.families for quantity in family.lines.values()}

@@ -19,8 +19,11 @@ The instruments
   _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
   _mask_graph: the mask as a graph, beside random masks of the same degrees.
+  _criticality: distance to the edge of chaos, and kurtosis over redraws of weights under the masks.
   _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
+  _robustness: certified bounds and accuracy under attack; beside _rearranged_networks.
   _stability: what lies on the line between two copies that were trained with other batches.
+  _tangent: the neural tangent kernel before and after training.
 """
 
 from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network

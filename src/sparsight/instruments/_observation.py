@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.network import is_chain, layer_inputs, linear_layers
-from sparsight.prune import Level, PruningSettings, paths
+from sparsight.prune import Level, PruningSettings, State, paths
 from sparsight.train import Loss, Masks, TrainingSettings
 
 
@@ -124,6 +124,9 @@ class NetworkObservation:
         Largest number of samples to measure on.
     loss : {"cross_entropy", "mse"}
         Loss of the training.
+    dense_initial : dict of str to Tensor or None
+        State dict with which the level would have begun without masks: its rewound weights, with those that
+        the masks remove. None where nobody knows it, as in `measure_network` or with kept trained weights.
     training, pruning : TrainingSettings, PruningSettings or None
         Settings of the level, for instruments that train copies of it. None in `measure_network`, where
         nobody knows them.
@@ -133,6 +136,7 @@ class NetworkObservation:
     task: Task
     num_samples: int
     loss: Loss
+    dense_initial: State | None = None
     training: TrainingSettings | None = None
     pruning: PruningSettings | None = None
 

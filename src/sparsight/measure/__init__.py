@@ -21,7 +21,12 @@ Initialisation (what a mask owes to the weights that training began with): `_ini
 
 Robustness (what a classifier says while its input moves in a ball): the network as arrays, `_chain`; bounds
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
-`_verified_accuracy`; the attack beside them, `_projected_gradient`.
+`_verified_accuracy`; the attack beside them, `_projected_gradient`; the ranges that
+samples reach, `_sampled_range`.
+
+Random networks: order and chaos, `_mean_field`; whether masks leave a Gaussian process, `_redrawn_weights`.
+
+Kernels: the neural tangent kernel, `_tangent_kernel`; beside another, `_kernel_similarity`.
 
 Masks beside each other, `_mask_overlap`; a mask as a graph, `_mask_graph`; representations beside each other,
 `_representation_similarity`; curvature from products with a Hessian, `_curvature`.
@@ -31,6 +36,7 @@ Replicates (error bars): `_intervals`, `_fieller` for ratios, `_median_interval`
 """
 
 from sparsight.measure._activation_lines import Range as Range
+from sparsight.measure._bound_propagation import Method as Method
 from sparsight.measure._cavity import cavity as cavity, each_class_then_all as each_class_then_all
 from sparsight.measure._cavity_change import CavityChange as CavityChange, cavity_change as cavity_change
 from sparsight.measure._cavity_contrast import (
@@ -41,7 +47,7 @@ from sparsight.measure._cavity_contrast import (
 from sparsight.measure._cavity_controls import random_kept as random_kept, size_shuffled as size_shuffled
 from sparsight.measure._cavity_effects import Cavity as Cavity
 from sparsight.measure._certified_bounds import certified_bounds as certified_bounds
-from sparsight.measure._chain import Chain as Chain
+from sparsight.measure._chain import Chain as Chain, layer_states as layer_states
 from sparsight.measure._class_mean_effects import (
     SMALLEST_CLASS as SMALLEST_CLASS,
     class_mean_effects as class_mean_effects,
@@ -84,6 +90,10 @@ from sparsight.measure._intervals import (
 )
 from sparsight.measure._ipr_null import ipr_of_cut_gaussian as ipr_of_cut_gaussian
 from sparsight.measure._joint_cavity import joint_cavity as joint_cavity
+from sparsight.measure._kernel_similarity import (
+    centred_cosine as centred_cosine,
+    label_alignment as label_alignment,
+)
 from sparsight.measure._kurtosis_parts import (
     KurtosisParts as KurtosisParts,
     kurtosis_parts as kurtosis_parts,
@@ -114,6 +124,13 @@ from sparsight.measure._mask_overlap import (
     matched_units as matched_units,
     overlap_beside as overlap_beside,
 )
+from sparsight.measure._mean_field import (
+    MeanField as MeanField,
+    Susceptibilities as Susceptibilities,
+    mean_field as mean_field,
+    retained_variance as retained_variance,
+    susceptibilities as susceptibilities,
+)
 from sparsight.measure._means import (
     mean_of_defined as mean_of_defined,
     weighted_mean_of_defined as weighted_mean_of_defined,
@@ -141,12 +158,19 @@ from sparsight.measure._receptive_field import (
     num_components as num_components,
     participation_ratio as participation_ratio,
 )
+from sparsight.measure._redrawn_weights import (
+    bernoulli_mask_kurtosis as bernoulli_mask_kurtosis,
+    gp_kurtosis as gp_kurtosis,
+    mask_kurtosis as mask_kurtosis,
+)
 from sparsight.measure._representation_similarity import linear_cka as linear_cka
+from sparsight.measure._sampled_range import sampled_range as sampled_range
 from sparsight.measure._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
 )
+from sparsight.measure._tangent_kernel import tangent_kernel as tangent_kernel
 from sparsight.measure._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
     threshold_contrast as threshold_contrast,

@@ -6,16 +6,18 @@ import os
 from collections import OrderedDict
 from typing import Annotated, Literal, get_args
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsight.errors import InputError
 from sparsight.network._layers import linear_layers
+from sparsight.network._random_matrices import low_rank_matrix, orthogonal_matrix
 from sparsight.settings import Settings
 from sparsight.streams import generator
 
-_Initialisation = Literal["torch", "xavier", "he", "normal"]
+_Initialisation = Literal["torch", "xavier", "he", "normal", "orthogonal", "low_rank"]
 
 # The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
@@ -36,7 +38,7 @@ class NetworkSettings(Settings):
         Added to the variance. The ancestor code uses 1e-10.
     bias : bool
         Whether linear layers have biases.
-    init : {"torch", "xavier", "he", "normal"}
+    init : {"torch", "xavier", "he", "normal", "orthogonal", "low_rank"}
         See `initialise_`.
     init_std : float or None
         Standard deviation of the weights with ``init = "normal"``; allowed only there.
@@ -129,14 +131,22 @@ def initialise_(
 ) -> nn.Module:
     """Draw the weights of every linear layer from its own seeded stream.
 
-    ==========  =========================================================  ==================
-    `init`      weights                                                    biases
-    ==========  =========================================================  ==================
-    ``torch``   U(−1/√fan_in, 1/√fan_in), as torch.nn.Linear               the same
-    ``xavier``  N(0, 2 / (fan_in + fan_out)), Glorot & Bengio 2010         0
-    ``he``      N(0, 2 / fan_in), He et al. 2015                           0
-    ``normal``  N(0, init_std²)                                            0
-    ==========  =========================================================  ==================
+    ==============  =========================================================  ==================
+    `init`          weights                                                    biases
+    ==============  =========================================================  ==================
+    ``torch``       U(−1/√fan_in, 1/√fan_in), as torch.nn.Linear               the same
+    ``xavier``      N(0, 2 / (fan_in + fan_out)), Glorot & Bengio 2010         0
+    ``he``          N(0, 2 / fan_in), He et al. 2015                           0
+    ``normal``      N(0, init_std²)                                            0
+    ``orthogonal``  orthogonal rows or columns, entries of variance 2/fan_in   0
+    ``low_rank``    first layer as ``he``; in others a random orthonormal      0
+                    basis times a Gaussian matrix, of half the full rank,
+                    rounded up, and entries of variance 2 / fan_in
+    ==============  =========================================================  ==================
+
+    ``orthogonal`` and ``low_rank`` have the variance of ``he``, so that these three differ in structure alone
+    (after Nait Saada, Naderi & Tanner, arXiv 2310.16597). With ``orthogonal``, WᵀW = 2 · fan_out / fan_in if
+    fan_out ≥ fan_in, and WWᵀ = 2 otherwise.
 
     BatchNorm starts at γ = 1, β = 0 with fresh statistics.
 
@@ -144,7 +154,7 @@ def initialise_(
     ----------
     network : torch.nn.Module
         Changed in place and returned.
-    init : {"torch", "xavier", "he", "normal"}
+    init : {"torch", "xavier", "he", "normal", "orthogonal", "low_rank"}
         A row of the table.
     seed : int
         Each layer draws from the stream ``(seed, "init", layer name)``, so adding a layer does not change the
@@ -154,16 +164,15 @@ def initialise_(
     """
     if init not in get_args(_Initialisation):
         raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(_Initialisation))}")
-    for name, layer in linear_layers(network).items():
+    layers = linear_layers(network)
+    first = next(iter(layers), None)
+    for name, layer in layers.items():
         stream = generator(seed, "init", name)
         fan_out, fan_in = layer.weight.shape
         bound = 1 / math.sqrt(fan_in)
-        std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "he": math.sqrt(2 / fan_in)}.get(init, init_std)
         with torch.no_grad():
-            if init == "torch":
-                layer.weight.copy_(torch.from_numpy(stream.uniform(-bound, bound, (fan_out, fan_in))))
-            else:
-                layer.weight.copy_(torch.from_numpy(stream.normal(0.0, std or 0.0, (fan_out, fan_in))))
+            drawn = _weights(init, stream, fan_out, fan_in, init_std or 0.0, is_first=name == first)
+            layer.weight.copy_(torch.from_numpy(drawn))
             if layer.bias is not None:
                 biases = stream.uniform(-bound, bound, fan_out) if init == "torch" else [0.0] * fan_out
                 layer.bias.copy_(torch.as_tensor(biases))
@@ -171,6 +180,28 @@ def initialise_(
         if isinstance(module, nn.BatchNorm1d):
             module.reset_parameters()
     return network
+
+
+def _weights(
+    init: _Initialisation,
+    stream: np.random.Generator,
+    fan_out: int,
+    fan_in: int,
+    init_std: float,
+    *,
+    is_first: bool,
+) -> np.ndarray:
+    he = math.sqrt(2 / fan_in)
+    if init == "torch":
+        bound = 1 / math.sqrt(fan_in)
+        return stream.uniform(-bound, bound, (fan_out, fan_in))
+    if init == "orthogonal":
+        return he * math.sqrt(max(fan_out, fan_in)) * orthogonal_matrix(stream, fan_out, fan_in)
+    if init == "low_rank" and not is_first:
+        rank = (min(fan_out, fan_in) + 1) // 2
+        return he * low_rank_matrix(stream, fan_out, fan_in, rank)
+    std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "normal": init_std}.get(init, he)
+    return stream.normal(0.0, std, (fan_out, fan_in))
 
 
 def _check_memory(widths: tuple[int, ...]) -> None:

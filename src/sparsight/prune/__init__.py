@@ -48,7 +48,7 @@ from sparsight.prune._network_checks import (
     fitted_inputs as fitted_inputs,
     layers_called as layers_called,
 )
-from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks
+from sparsight.prune._rearrangement import RearrangedMasks as RearrangedMasks, rearranged as rearranged
 from sparsight.prune._schedule import Schedule as Schedule
 from sparsight.prune._settings import (
     WINDOWS as WINDOWS,

@@ -175,7 +175,9 @@ def _rows(summaries: Summaries, layer: str) -> list[dict[str, Any]]:
 def _numbers(summaries: Summaries) -> list[dict[str, Any]]:
     """Return every interval that the curves show as plain rows, fit for JSON; NaN becomes None."""
     scopes = {words.name: words.scope for words in summaries.curves()}
-    scopes |= {quantity: "layer" for family in CATALOGUE.families for quantity in family.lines.values()}
+    scopes |= {
+        quantity: family.words.scope for family in CATALOGUE.families for quantity in family.lines.values()
+    }
     rows: list[dict[str, Any]] = []
     for quantity, scope in scopes.items():
         for layer in (NETWORK,) if scope == "network" else summaries.layers:
@@ -199,7 +201,7 @@ def _other_layers(summaries: Summaries) -> dict[str, list[Panel]]:
     return {
         layer: [
             *curve_panels(summaries, layer, with_network=False),
-            *(panel for family in control_panels(summaries, layer) for panel in family),
+            *(panel for family in control_panels(summaries, layer, with_network=False) for panel in family),
         ]
         for layer in summaries.layers[1:]
     }

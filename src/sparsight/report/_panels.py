@@ -76,14 +76,19 @@ def curve_panels(
     return panels
 
 
-def control_panels(summaries: Summaries, layer: str) -> list[list[Panel]]:
-    """Return, for each measured family, one panel per condition beside its controls, all on one scale."""
+def control_panels(summaries: Summaries, layer: str, *, with_network: bool = True) -> list[list[Panel]]:
+    """Return, for each measured family, one panel per condition beside its controls, all on one scale.
+
+    `with_network` includes families of the whole network.
+    """
     groups = []
     for family in CATALOGUE.families:
         words = family.words
+        if words.scope == "network" and not with_network:
+            continue
         drawn: dict[str, Axes] = {}
         for condition in summaries.conditions:
-            tables = _defined_lines(summaries, layer, family.lines, condition)
+            tables = _defined_lines(summaries, words.layer(layer), family.lines, condition)
             if tables:
                 drawn[condition] = plot_controls(
                     tables, ylabel=words.label, null=words.null, null_label=words.null_label

@@ -11,6 +11,7 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import (
+    NETWORK_INSTRUMENTS,
     NetworkObservation,
     Quantity,
     all_instruments,
@@ -39,6 +40,7 @@ from sparsight.store import (
     read_record,
     write_record,
 )
+from sparsight.train import Masks
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +109,12 @@ def measure_stored(folder: Path, built: Built, condition: Condition, *, data: st
     built.network.load_state_dict(stored.final)
     # Only the dense level's instruments may need what later levels rewind to, and only it is stored with it.
     level = stored.as_level(built.network, rewind=stored.rewind)
-    level = replace(level, initial=stored.initial or _state_before(folder, stored, condition, built))
+    if not stored.initial:
+        unmasked = _state_before(folder, stored, condition, built)
+        rewinds = condition.pruning.weights == "rewound" and condition.pruning.rewind_step is not None
+        level = replace(
+            level, initial=_masked(unmasked, stored.masks), rewind=unmasked if rewinds else level.rewind
+        )
     measured = measure(level, built.task, built.twin, condition)
     layers = dict.fromkeys((*before, *measured))
     measures = {layer: before.get(layer, {}) | measured.get(layer, {}) for layer in layers}
@@ -186,7 +193,7 @@ def _measured_before(folder: Path) -> Measured:
 
 
 def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built: Built) -> State:
-    """Return the state before the training of a level other than 0, which is not stored with it.
+    """Return the state before the masks and the training of a level other than 0; it is not stored with it.
 
     Raises `InputError` if the level that holds it is damaged.
     """
@@ -198,21 +205,44 @@ def _state_before(folder: Path, stored: StoredLevel, condition: Condition, built
     else:
         source = read_level(folder.with_name(level_name(stored.index - 1 if keeps_trained else 0)))
         before = source.final if keeps_trained else source.rewind or {}
+    return before
+
+
+def _masked(state: State, masks: Masks) -> State:
     return {
-        name: value.masked_fill(~stored.masks[name], 0.0) if name in stored.masks else value
-        for name, value in before.items()
+        name: value.masked_fill(~masks[name], 0.0) if name in masks else value
+        for name, value in state.items()
     }
+
+
+def _dense_initial(level: Level, task: Task, condition: Condition) -> State | None:
+    """Return the state that a level would have begun with if it had no masks; None if it is not known."""
+    if all(bool(mask.all()) for mask in level.masks.values()):
+        return level.initial
+    if condition.pruning.rewind_step == 0:
+        begun = build_network(condition, task, level.seed)
+        fresh = starting_state_of(condition, Built(begun, task, None), level.seed)
+        return fresh or {name: value.cpu() for name, value in begun.state_dict().items()}
+    if level.rewind is None:
+        return None
+    # Masks of another origin apply from level 0 on, so that no state of such a run is dense.
+    is_dense = all(
+        bool(level.rewind[name][~mask].any()) for name, mask in level.masks.items() if not mask.all()
+    )
+    return level.rewind if is_dense else None
 
 
 def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
     """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
     instruments, num_samples = condition.measure.instruments, condition.measure.num_samples
+    sees_network = not NETWORK_INSTRUMENTS.keys().isdisjoint(instruments)
     measured = measure_level(level, task, twin, instruments, num_samples=num_samples)
     observation = NetworkObservation(
         level=level,
         task=task,
         num_samples=num_samples,
         loss=condition.training.loss,
+        dense_initial=_dense_initial(level, task, condition) if sees_network else None,
         training=condition.training,
         pruning=condition.pruning,
     )

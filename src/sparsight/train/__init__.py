@@ -14,7 +14,11 @@ _cuda_graph   Recording and replaying the pass of a small network on a GPU.
 
 from sparsight.train._cuda_graph import check_device as check_device
 from sparsight.train._evaluation import Curve as Curve, batch_loss as batch_loss
-from sparsight.train._linear_path import LinearPath as LinearPath, connect as connect
+from sparsight.train._linear_path import (
+    LinearPath as LinearPath,
+    compute_batch_norm_again_ as compute_batch_norm_again_,
+    connect as connect,
+)
 from sparsight.train._settings import Loss as Loss, TrainingSettings as TrainingSettings
 from sparsight.train._together import train_together as train_together
 from sparsight.train._trainer import Masks as Masks, Trainer as Trainer
