@@ -268,13 +268,13 @@ CATALOGUE = Catalogue(
             name="chaos",
             title="Distance to the edge of chaos, predicted and measured",
             lines={
-                "measured, before": "criticality.distance_measured_initial",
-                "predicted, before": "criticality.distance_predicted_initial",
-                "measured, after": "criticality.distance_measured_trained",
-                "predicted, after": "criticality.distance_predicted_trained",
+                "initial": "criticality.distance_measured_initial",
+                "initial, theory": "criticality.distance_predicted_initial",
+                "trained": "criticality.distance_measured_trained",
+                "trained, theory": "criticality.distance_predicted_trained",
             },
-            caption="Mean over hidden layers of log χ, before and after training. measured: on training "
-            "samples. predicted: by mean field theory from the variance of weights and biases, which knows "
+            caption="Mean over hidden layers of log χ, before and after training, on training samples. "
+            "theory: predicted by mean field theory from the variance of weights and biases, which knows "
             "nothing of their arrangement.",
         ),
         Family(

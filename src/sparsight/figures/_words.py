@@ -280,15 +280,15 @@ _ENTRIES = (
           label="certified width / sd of the logit", scope="network"),
     # Order, chaos and Gaussian processes.
     Words(name="criticality.distance_measured_trained", title="Distance to the edge of chaos, trained",
-          label="mean log χ, measured", scope="network", null=0.0, null_label="edge of chaos",
+          label="mean log χ, measured", scope="network", null=0.0, null_label="edge",
           meaning="mean over hidden layers of log χ on training samples after training; χ is the sum of "
           "squared singular values of a layer's Jacobian over its units",
           remark="Below 0 close inputs come closer from layer to layer (order)."),
     Words(name="criticality.distance_measured_initial", title="Distance to the edge of chaos, untrained",
-          label="mean log χ, measured", scope="network", null=0.0, null_label="edge of chaos",
+          label="mean log χ, measured", scope="network", null=0.0, null_label="edge",
           meaning="the same before training, at the initial or rewound weights"),
     Words(name="criticality.gp_kurtosis", title="Kurtosis over redraws of weights",
-          label="κ of the logits over redraws", scope="network", null=0.0, null_label="Gaussian process"),
+          label="κ of the logits over redraws", scope="network", null=0.0, null_label="GP"),
     Words(name="criticality.mask_kurtosis", title="Kurtosis of the masks", label="3 Var(v) / mean(v)²",
           scope="network", null=0.0, null_label="equal units"),
     # The neural tangent kernel of the whole network.

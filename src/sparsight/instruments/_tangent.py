@@ -34,8 +34,8 @@ _MEANINGS = {
     "label_alignment": f"{_ALIGNMENT}, Θ the {_KERNEL}, {_BEFORE}",
     "effective_rank": f"{_RANK}, of the {_KERNEL}, {_BEFORE}",
     "trace_over_prediction": f"trace of the {_KERNEL}, {_BEFORE}, over that without masks times the "
-    "density of every masked layer (wide networks with random masks: 1, unless the input layer has "
-    "few inputs a unit)",
+    "density of every masked layer (wide networks with random masks, without biases and BatchNorm: "
+    "1, unless the input layer has few inputs a unit)",
 }
 _CONTROLS = REARRANGED_WORDS | {"fresh": "with the weights of each layer drawn from all its weights anew"}
 

@@ -100,7 +100,7 @@ def _weights_kernel(backward: np.ndarray, received: np.ndarray, kept: np.ndarray
     everything = received @ received.T
     if kept.all():
         return np.asarray(_products(backward) * everything)
-    found = np.zeros(everything.shape)
+    found: np.ndarray = np.zeros(everything.shape)
     for of_unit, row in zip(backward, kept, strict=True):
         if not row.any() or not of_unit.any():
             continue
