@@ -10,13 +10,13 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
-demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 5 minutes)
+demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 8 minutes)
 	$(BIN)/sparsight run nlgp-2d
 	$(BIN)/sparsight run textures
 
 check: lint docs test test-slow ## do everything that CI does
 
-test: $(VENV)/installed-test ## run the tests, without the slow ones (about 10 minutes on 2 cores)
+test: $(VENV)/installed-test ## run the tests, without the slow ones (about 15 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/installed-test ## run the slow tests: killed runs, full disks, Slurm, every page of the documentation
@@ -36,7 +36,7 @@ docs: $(VENV)/installed-docs ## build the documentation into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 claims: $(VENV)/installed ## write docs/claims.md, its figures and the results in other pages from the tables in docs/claims
-	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md README.md docs/index.md docs/science.md docs/instruments.md docs/decisions.md
+	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md README.md docs/index.md docs/science.md docs/instruments.md docs/tickets.md docs/decisions.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
 	$(BIN)/python -m benchmarks

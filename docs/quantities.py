@@ -120,6 +120,7 @@ def _task(stream: np.random.Generator) -> Task:
         train_labels=labels,
         test_inputs=inputs,
         test_labels=labels,
+        card={"support": [[0, 1, 6], [40, 41]]},  # for the instrument `recovery`
     )
 
 

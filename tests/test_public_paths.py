@@ -10,6 +10,7 @@ INTERNAL = {
     "store": (
         *("write_", "read_", "set_", "check_", "owner_", "refuse_", "forget_", "recorded_", "exclusive_"),
         "holds_others",
+        "newer_files",
     ),
     "recipe": ("read_toml",),
     "run": ("stopping_on_signals", "request_stop", "stop_request_in", "run_replicates"),

@@ -18,10 +18,13 @@ from .geometry import Geometry as Geometry
 from .instruments import instrument as instrument, measure_network as measure_network
 from .measure import (
     Chain as Chain,
+    MarkovChain as MarkovChain,
     cavity as cavity,
     certified_bounds as certified_bounds,
     certified_radius as certified_radius,
+    exact_cavity_of_chain as exact_cavity_of_chain,
     gaussianity as gaussianity,
+    ising_chain as ising_chain,
     locality as locality,
     pgd_accuracy as pgd_accuracy,
     tangent_kernel as tangent_kernel,
@@ -48,6 +51,7 @@ from .report import (
     write_report as write_report,
 )
 from .run import network_leak as network_leak, run_recipe as run_recipe
+from .sparse import SparseLinear as SparseLinear, densify as densify, sparsify as sparsify
 from .store import intervals_by_level as intervals_by_level, open_run as open_run
 from .sweep import open_sweep as open_sweep
 from .train import LinearPath as LinearPath, TrainingSettings as TrainingSettings, connect as connect

@@ -60,8 +60,10 @@ def open_atomically(path: Path, *, inside: Path | None = None) -> Iterator[Binar
         yield file
 
 
-def make_folder(path: Path, *, inside: Path | None = None) -> None:
+def make_folder(path: Path, *, inside: Path | None = None, parents: bool = True) -> None:
     """Make a folder and those above it, unless they exist; `inside` as in `write_atomically`.
+
+    Without `parents`, the folder above it must exist: one that was moved away is not made again.
 
     Raises
     ------
@@ -72,14 +74,16 @@ def make_folder(path: Path, *, inside: Path | None = None) -> None:
     """
     below = _below(path, inside)
     if inside is None or below is None:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=parents, exist_ok=True)
         return
-    inside.mkdir(parents=True, exist_ok=True)
+    if parents:
+        inside.mkdir(parents=True, exist_ok=True)
     if not _HAS_DESCRIPTORS:
         _refuse_links_on_the_way(inside, below)
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=parents, exist_ok=True)
         return
-    os.close(_open_below(inside, below, make=True))
+    with _naming(path):
+        os.close(_open_below(inside, below, make=range(0 if parents else len(below) - 1, len(below))))
 
 
 def follow_umask(path: Path) -> None:
@@ -94,10 +98,14 @@ def follow_umask(path: Path) -> None:
     path.chmod(mode)
 
 
-def rename_durably(path: Path, target: Path) -> None:
-    """Give a complete file the name `target` in its folder, replacing what had it, and flush the folder."""
-    path.replace(target)
-    _flush_folder(target.parent, None)
+def rename_durably(path: Path, target: Path, *, inside: Path | None = None) -> None:
+    """Give a complete file the name `target` in its folder, replacing what had it, and flush the folder.
+
+    `inside` as in `write_atomically`.
+    """
+    with _folder_of(target, inside) as (prefix, folder), _naming(target):
+        os.replace(prefix / path.name, prefix / target.name, src_dir_fd=folder, dst_dir_fd=folder)
+        _flush_folder(target.parent, folder)
 
 
 def temporary_beside(path: Path) -> Path:
@@ -176,14 +184,17 @@ def _below(path: Path, inside: Path | None) -> tuple[str, ...] | None:
     return parts
 
 
-def _open_below(inside: Path, below: tuple[str, ...], make: bool = False) -> int:
-    """Return the descriptor of a folder reached from `inside` without following a link."""
+def _open_below(inside: Path, below: tuple[str, ...], make: range = range(0)) -> int:
+    """Return the descriptor of a folder reached from `inside` without following a link.
+
+    `make` holds the places in `below` of the folders that are made if they are missing.
+    """
     place = inside
     folder = os.open(inside, _OPEN_FOLDER & ~os.O_NOFOLLOW)  # the user named it: it may be a link itself
     try:
-        for name in below:
+        for number, name in enumerate(below):
             place = place / name
-            if make:
+            if number in make:
                 with suppress(FileExistsError):
                     os.mkdir(name, dir_fd=folder)
             try:

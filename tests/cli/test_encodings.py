@@ -52,7 +52,8 @@ COMMANDS = {
     "recipes": ["recipes"],
     "recipes NAME": ["recipes", "photographs"],
     "data": ["data"],
-    "data NAME": ["data", "fields", "--set", "num_train=20", "--set", "num_test=20"],
+    "data NAME": ["data", "nlgp", "--set", "size=[128]", "--set", "num_train=20", "--set", "num_test=20"],
+    "data of no source": ["data", "κ-fields"],
     "reproduce": ["reproduce"],
     "a mistake": ["report", "κ-μ"],
 }
@@ -64,7 +65,7 @@ def test_every_command_prints_what_the_terminal_can_show(run, monkeypatch, name,
     arguments = [each.replace("RUN", str(run)) for each in COMMANDS[name]]
     status, output, errors = call(monkeypatch, encoding, *arguments)
     assert b"Traceback" not in errors
-    assert status == (2 if name in ("a mistake",) else status if name.startswith("data ") else 0)
+    assert status == (2 if name in ("a mistake", "data of no source") else 0)
     if name == "recipes NAME":
         assert output.decode("utf-8")
         return

@@ -85,3 +85,28 @@ def test_what_needs_no_torch_does_not_import_it(arguments):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
+
+
+LOOKING = [
+    (["status", "{run}"], {"torch", "scipy", "pandas", "matplotlib", "numba", "xarray"}),
+    (["show", "{run}"], {"torch", "scipy.stats", "matplotlib", "numba", "xarray"}),
+    (["show", "{run}", "--levels"], {"torch", "scipy.stats", "matplotlib", "numba", "xarray"}),
+]
+
+
+@pytest.mark.parametrize("damage", [False, True], ids=["whole", "with a damaged level"])
+@pytest.mark.parametrize(("arguments", "unneeded"), LOOKING, ids=["status", "show", "show --levels"])
+def test_looking_at_runs_imports_nothing_that_trains_or_draws(short_copy, arguments, unneeded, damage):
+    """The run's data source is not even registered there."""
+    if damage:
+        (short_copy / "imp" / "replicate_000" / "level_001" / "weights.safetensors").write_bytes(b"no arrays")
+    given = [each.format(run=short_copy) for each in arguments]
+    code = (
+        "import sys; from sparsight.cli._app import app; "
+        f"app({given!r}, result_action='return_value'); "
+        f"print(sorted({unneeded!r} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[-1] == "[]"
+    assert "imp" in answer.stdout or "finished" in answer.stdout

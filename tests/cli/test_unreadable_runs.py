@@ -64,6 +64,7 @@ def test_check_reports_every_file_that_cannot_be_read(short_copy, capsys):
         "level_001/measures.safetensors is missing",
         "placement.json is missing or damaged",
         "random, replicate 0: last good level 2",
+        ": 4 damaged, 1 of a newer version",
     ):
         assert part in text, part
 

@@ -14,7 +14,7 @@ import pytest
 import sparsight
 import sparsight.recipe._recipe
 from sparsight.data import SOURCES
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import INSTRUMENTS, NETWORK_INSTRUMENTS
 from sparsight.prune.criteria._registry import CRITERIA
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def shell(code, folder):
 @pytest.fixture
 def registries():
     """What a page registers is forgotten after it."""
-    known = (CRITERIA, INSTRUMENTS, SOURCES)
+    known = (CRITERIA, INSTRUMENTS, NETWORK_INSTRUMENTS, SOURCES)
     before = [dict(registry) for registry in known]
     yield
     for registry, names in zip(known, before, strict=True):

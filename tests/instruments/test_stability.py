@@ -7,6 +7,7 @@ import torch
 from sparsight.errors import InputError
 from sparsight.instruments import (
     INSTRUMENTS,
+    NETWORK,
     NetworkObservation,
     instrument,
     measure_network,
@@ -16,7 +17,7 @@ from sparsight.instruments._stability import measure_stability
 from sparsight.prune import PruningSettings, imp, trained_again
 from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
-from sparsight.store import NETWORK, open_run
+from sparsight.store import open_run
 from sparsight.streams import derived_seed
 from sparsight.train import TrainingSettings, connect
 from tests.short_runs import PLANE

@@ -1,18 +1,23 @@
 import os
+import sys
 
 import numpy as np
 import pytest
 import torch
 
+from sparsight import sparsify
 from sparsight.cli import main
 from sparsight.errors import InputError
 from sparsight.interchange import (
     InputScale,
+    PrunedState,
     export_level,
+    from_csr,
     from_prune_names,
     read_hub_folder,
     read_input_scale,
     read_state,
+    to_csr,
     write_state,
 )
 from sparsight.recipe import load_recipe
@@ -159,3 +164,87 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written: Permission denied"):
         write_state(tmp_path / "a.pt", {})
+
+
+def test_a_file_of_kept_weights_is_small_and_holds_the_network(pictures_run, tmp_path):
+    run, raw, labels = pictures_run
+    last = run.directory.num_levels("imp", 0) - 1
+    stored = run.level("imp", 0, last)
+    path = export_level(run, condition="imp", replicate=0, target="csr", out=tmp_path / "a.safetensors")
+    state = read_state(path)
+    again = from_csr(state)
+    assert again.masks.keys() == stored.masks.keys()
+    for name, mask in stored.masks.items():
+        assert torch.equal(again.masks[name], mask)
+    for name, value in stored.final.items():
+        assert torch.equal(again.state[name], value), name
+    network = sparsify(read_hub(run, tmp_path), stored.masks)
+    network.load_state_dict(state)
+    assert sum(value.numel() for name, value in state.items() if name.endswith("values")) == sum(
+        int(mask.sum()) for mask in stored.masks.values()
+    )
+    accurate = accuracy(network.eval(), read_input_scale(path)(raw), labels)
+    assert accurate == pytest.approx(stored.record.test_accuracy, abs=1e-9)
+
+
+def read_hub(run, folder):
+    """Return the network of the first level, whose masks are others."""
+    export_level(run, condition="imp", replicate=0, level=0, target="hub", out=folder / "level0")
+    return read_hub_folder(folder / "level0")[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": torch.tensor([2**40, 2**40])},
+        {"shape": torch.tensor([-1, 20])},
+        {"shape": torch.tensor([16.0, 20.0])},
+        {"shape": torch.tensor([16])},
+        {"col_indices": torch.tensor([0, 99])},
+        {"crow_indices": torch.tensor([0, 1, 2])},
+    ],
+)
+def test_rows_that_describe_no_matrix_are_refused(change):
+    mask = torch.zeros(16, 20, dtype=torch.bool)
+    mask[0, 3] = mask[5, 7] = True
+    state = to_csr(PrunedState({"a.weight": mask.float()}, {"a.weight": mask}))
+    assert torch.equal(from_csr(state).masks["a.weight"], mask)
+    with pytest.raises(InputError, match=r"a\.(shape|values)"):
+        from_csr(state | {f"a.{name}": value for name, value in change.items()})
+
+
+def test_an_onnx_model_takes_raw_inputs_and_classifies_them_alike(
+    pictures_run, tmp_path, monkeypatch, capsys
+):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    run, raw, _ = pictures_run
+    monkeypatch.chdir(tmp_path)
+    command = ["export", str(run.path), "--format", "onnx", "--out", "ticket.onnx"]
+    assert exit_code(command) == 0
+    assert "written: ticket.onnx" in capsys.readouterr().out
+    session = onnxruntime.InferenceSession("ticket.onnx")
+    (logits,) = session.run(["outputs"], {"inputs": raw.astype(np.float32)})
+    export_level(run, condition="imp", replicate=0, target="hub", out="hub")
+    network, _ = read_hub_folder("hub")
+    expected = network(read_input_scale("hub")(raw)).detach().numpy()
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    (one,) = session.run(["outputs"], {"inputs": raw[:1].astype(np.float32)})
+    np.testing.assert_allclose(one, logits[:1], rtol=1e-5, atol=1e-5)
+    assert exit_code(command) == 0  # the same level is replaced
+    assert exit_code([*command, "--level", "0"]) == 2
+    assert "holds an export as 'onnx'" in capsys.readouterr().err
+
+
+def exit_code(command):
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    return stopped.value.code
+
+
+def test_onnx_names_what_is_missing_and_refuses_other_names(pictures_run, tmp_path, monkeypatch):
+    run, _, _ = pictures_run
+    with pytest.raises(InputError, match=r"end its name in \.onnx"):
+        export_level(run, condition="imp", replicate=0, target="onnx", out=tmp_path / "a.pt")
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(InputError, match=r"pip install 'sparsight\[onnx\]'"):
+        export_level(run, condition="imp", replicate=0, target="onnx", out=tmp_path / "a.onnx")

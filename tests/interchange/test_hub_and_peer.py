@@ -81,6 +81,39 @@ def test_a_level_of_an_ancestor_computes_what_it_computed_there(tmp_path, step, 
         np.testing.assert_array_equal(level.pruned.masks[f"linear_{depth}.bias"].numpy(), bias_mask != 0)
 
 
+@pytest.mark.parametrize("hidden", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["weight", "bias"])
+def test_what_a_mask_hides_is_pruned_whatever_it_is(tmp_path, kind, hidden):
+    path = tmp_path / "IMP_itdata_3.pkl"
+    content = ancestors_level(path)
+    expected = read_peer_level(path)
+    place = ("weight", "bias").index(kind)
+    for by_layer in content[7]:
+        for depth, layer in enumerate(by_layer):
+            layer[place][content[9][depth][place] == 0] = hidden
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    found = read_peer_level(path)
+    for of_one, of_other in (
+        (found.pruned.state, expected.pruned.state),
+        (found.pruned.masks, expected.pruned.masks),
+        (found.network.state_dict(), expected.network.state_dict()),
+    ):
+        assert of_one.keys() == of_other.keys()
+        assert all(torch.equal(of_one[name], of_other[name]) for name in of_one)
+
+
+@pytest.mark.parametrize("place", range(4), ids=["weight", "bias", "scale", "shift"])
+def test_a_value_that_is_used_must_be_finite(tmp_path, place):
+    path = tmp_path / "IMP_itdata_3.pkl"
+    content = ancestors_level(path)
+    layer = content[7][-1][1]
+    used = content[9][1][place] != 0 if place < 2 else np.ones(layer[place].shape, bool)
+    layer[place][np.unravel_index(np.argmax(used), used.shape)] = np.nan
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    with pytest.raises(InputError, match="layer 1: finite floats of shape"):
+        read_peer_level(path)
+
+
 class _Hostile:
     def __reduce__(self):
         return print, ("hostile",)

@@ -11,7 +11,7 @@ import pytest
 from sparsight.errors import InputError
 from sparsight.figures import CATALOGUE, words_of
 from sparsight.geometry import Geometry
-from sparsight.instruments import Quantity
+from sparsight.instruments import NETWORK, Quantity
 from sparsight.measure import (
     HISTOGRAM_EDGES,
     Interval,
@@ -28,7 +28,7 @@ from sparsight.report._level_views import LevelView, level_views
 from sparsight.report._page import render
 from sparsight.report._subjects import Summaries
 from sparsight.run import run_recipe
-from sparsight.store import NETWORK, LevelRecord, Run, RunDirectory, open_run, write_record
+from sparsight.store import LevelRecord, Run, RunDirectory, open_run, write_record
 from sparsight.store._level_files import MEASURES
 from tests import toy  # noqa: F401  (registers the data source of plane.toml)
 from tests.report.pages import Page

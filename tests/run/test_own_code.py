@@ -10,7 +10,7 @@ from sparsight.cli import main
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.figures import own_quantities
-from sparsight.instruments import INSTRUMENTS
+from sparsight.instruments import INSTRUMENTS, NETWORK_INSTRUMENTS
 from sparsight.prune import CRITERIA
 from sparsight.recipe import load_recipe
 from sparsight.report._panels import curve_panels
@@ -19,7 +19,14 @@ from sparsight.run import _plugins, check_same_code, load_plugins, measure_again
 from sparsight.store import RunDirectory, check_run, open_run, write_sealed
 from sparsight.store._own_code import read_own_code
 
-REGISTRIES = (CRITERIA, INSTRUMENTS, SOURCES)
+WHOLE = """
+from sparsight.instruments import network_instrument
+
+@network_instrument("kept-number")
+def kept_number(observation):
+    return {"total": Quantity(float(sum(mask.sum() for mask in observation.masks.values())), (), "kept")}
+"""
+REGISTRIES = (CRITERIA, INSTRUMENTS, NETWORK_INSTRUMENTS, SOURCES)
 PLUGIN = """
 from typing import Annotated
 
@@ -68,7 +75,7 @@ measure.instruments = ["signs"]
 def forget():
     """Forget every plugin, as a new process has."""
     for registry in REGISTRIES:
-        for name in [name for name in registry if name in ("own-rule", "signs", "own-data")]:
+        for name in [name for name in registry if name in ("own-rule", "signs", "own-data", "kept-number")]:
             del registry[name]
             registry._files.pop(name, None)
     _plugins._loaded.clear()
@@ -232,6 +239,23 @@ def test_so_is_a_file_that_the_plugin_imports(workplace, monkeypatch):
     Path("rules_inside.py").write_text("SIGN = -1\n")
     with pytest.raises(InputError, match="source of own functions has changed"):
         run()
+
+
+def test_an_own_instrument_of_the_whole_network_is_kept_and_noticed_as_well(workplace):
+    both = "measure.instruments=['signs','kept-number']"
+    Path("mine.py").write_text(PLUGIN + WHOLE)
+    run(both)
+    directory = RunDirectory.open("runs/own")
+    assert "instrument of the whole network kept-number" in directory.own_code()
+    forget()
+    frame = open_run("runs/own").frame()
+    totals = frame[frame.quantity == "kept-number.total"]
+    assert set(totals.layer) == {"network"}
+    assert totals.value.tolist() == [record.num_kept for record in directory.records("base", 0)]
+    cut()
+    Path("mine.py").write_text(PLUGIN + WHOLE.replace("(mask.sum()", "(-mask.sum()"))
+    with pytest.raises(InputError, match="source of own functions has changed"):
+        run(both)
 
 
 def test_a_plugin_under_another_name_is_the_same_only_with_the_same_content(workplace):

@@ -275,9 +275,12 @@ def test_a_newer_format_is_refused_and_nothing_is_set_aside_or_replaced(
     assert contents(short_copy) == before
     with pytest.raises(SystemExit) as exit_:
         main(["check", str(short_copy)])
-    assert exit_.value.code == 1  # the other files are checked all the same
+    assert exit_.value.code == 2  # the other files are checked all the same, and nothing is damaged
     said = capsys.readouterr()
-    assert f"{file} has format 99; this sparsight reads up to 2: install a newer one" in said.out
+    for output in said:
+        assert f"{file} has format 99; this sparsight reads up to 2: install a newer one" in output
+    assert said.err.count("\n") == 1
+    assert said.out.splitlines()[-1].endswith(": 1 of a newer version")
     assert contents(short_copy) == before
 
 

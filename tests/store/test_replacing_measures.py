@@ -115,7 +115,7 @@ def test_killed_at_any_call_a_level_has_the_former_or_the_new_measures(monkeypat
 
 
 def killed_between_its_two_renames(monkeypatch, folder):
-    def die(*_):
+    def die(*_, **__):
         raise Killed
 
     with monkeypatch.context() as patch:

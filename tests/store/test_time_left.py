@@ -158,3 +158,18 @@ def test_a_run_that_has_stored_its_task_only_says_how_many_levels_will_come(tmp_
     state = run_state(directory)
     assert {unit.levels_expected for unit in state.replicates} == {13}
     assert state.seconds_left is None
+
+
+@pytest.mark.parametrize("widths", [(), (5,), (7, 3)])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("prune_output", [True, False])
+@pytest.mark.parametrize("prune_biases", [True, False])
+def test_the_schedule_before_the_first_level_is_that_of_the_network(widths, bias, prune_output, prune_biases):
+    recipe = load_recipe("nlgp-1d", [f"network.widths={list(widths)}", f"network.bias={str(bias).lower()}"])
+    condition = recipe.condition("imp").model_copy(
+        update={"pruning": PruningSettings(prune_output=prune_output, prune_biases=prune_biases)}
+    )
+    masks = dense_masks(FullyConnected(12, 4, condition.network), condition.pruning)
+    facts = {"geometry": {"channels": 2, "size": [6], "wraps": False}, "num_classes": 4}
+    shapes = {name: tuple(mask.shape) for name, mask in masks.items()}
+    assert expected_schedule(condition, None, facts) == expected_schedule(condition, shapes, facts)

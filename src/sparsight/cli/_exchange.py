@@ -15,7 +15,7 @@ def export(
     condition: str | None = None,
     replicate: int = 0,
     level: int | None = None,
-    format: Literal["prune", "baked", "hub"] = "prune",
+    format: Literal["prune", "baked", "csr", "onnx", "hub"] = "prune",
     out: Path | None = None,
 ) -> None:
     """Write the network of a stored level for other people's code.
@@ -32,7 +32,8 @@ def export(
         Number of the level, counted from 0. [default: the last]
     format
         prune: weights and masks by the names of torch.nn.utils.prune. baked: weights with zeros where they
-        were pruned. hub: a folder with config.json, model.safetensors and a model card. All hold the
+        were pruned. csr: kept weights only, for sparsight.SparseLinear. onnx: a model that takes raw
+        inputs. hub: a folder with config.json, model.safetensors and a model card. All hold the
         standardisation of the inputs.
     out
         File or folder to write: x.safetensors, or x.pt for a checkpoint of torch.save with the weights under

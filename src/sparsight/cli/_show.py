@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sparsight.cli._terminal import terminal
-from sparsight.errors import InputError, SparsightError
+from sparsight.errors import InputError, NewerFormatError, SparsightError
 from sparsight.printable import printable
 
 # Commands import what they need when they are called: torch takes two seconds, and `--help` should not.
@@ -28,7 +28,7 @@ def show(*runs: Path, levels: bool = False) -> None:
     if not runs:
         raise InputError("show needs a run directory, as in sparsight show runs/photographs-1a2b3c4d")
     console = terminal()
-    for each in [open_run(path) for path in runs]:
+    for each in [open_run(path, for_numbers=True) for path in runs]:
         print_summary(console, each, levels=levels)
 
 
@@ -152,7 +152,7 @@ def status(*runs: Path) -> int:
     states, unreadable = [], []
     for path in found:
         try:
-            states.append(run_state(RunDirectory.open(path)))
+            states.append(run_state(RunDirectory.open(path, for_numbers=True)))
         except SparsightError as error:  # the others can be listed
             unreadable.append(printable(str(error)))
     console = terminal()
@@ -166,34 +166,36 @@ def status(*runs: Path) -> int:
 def check(run: Path) -> int:
     """Verify every file of a run, and say what is damaged and how `run` will mend it.
 
-    The exit status is 1 if anything is damaged.
+    The exit status is 1 if anything is damaged, and 2 if nothing is but a newer version wrote a file.
 
     Parameters
     ----------
     run
         Run directory.
     """
-    from sparsight.cli.views._health import health_lines
-    from sparsight.store import RunDirectory, check_run, check_without_recipe
+    from sparsight.cli.views._health import health_lines, verdict
+    from sparsight.store import RunDirectory, check_run, check_without_recipe, newer_files
 
     console = terminal()
+    newer = newer_files(run)
     try:
         directory = RunDirectory.open(run)
     except SparsightError as error:
         if not run.is_dir():
             raise
-        found = [str(error), *check_without_recipe(run)]
-        for line in found:
-            console.print(printable(line), soft_wrap=True)
-        console.print(
-            f"without its recipe no level can be matched with a condition: {len(found)} damaged",
-            soft_wrap=True,
-        )
-        return 1
-    problems, replicates = check_run(directory)
-    for line in health_lines(problems, replicates):
-        console.print(line, soft_wrap=True)
-    return 1 if problems or any(health.problems for health in replicates) else 0
+        found = dict.fromkeys((str(error), *check_without_recipe(run)))
+        damaged = [line for line in found if line not in newer]
+        lines = [*newer, *damaged, f"no level was matched with a condition: {verdict(damaged, newer)}"]
+    else:
+        problems, replicates = check_run(directory)
+        problems = [line for line in problems if line not in newer]
+        damaged = [*problems, *(problem for health in replicates for problem in health.problems)]
+        lines = [*newer, *health_lines(problems, replicates, newer)]
+    for line in lines:
+        console.print(printable(line), soft_wrap=True)
+    if newer and not damaged:
+        raise NewerFormatError(newer[0] if len(newer) == 1 else f"{newer[0]} ({len(newer)} files in all)")
+    return 1 if damaged else 0
 
 
 def tickets(run: Path, *, density: float | None = None) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 from sparsight.figures._catalogue import CATALOGUE
 from sparsight.figures._words import QUANTITIES, Words, words_of
-from sparsight.instruments import registry_of_instrument
 from sparsight.store import RecordedQuantity, Run
 
 MOST_OWN = 24
 """Quantities of own instruments that are shown; a run from somebody else may hold any number."""
+
+
+_WITH_WORDS = {name.partition(".")[0] for name in QUANTITIES}
+"""Instruments of which a quantity has words; no instrument of the user's has such a name."""
 
 
 def own_quantities(*runs: Run) -> list[Words]:
@@ -20,7 +23,7 @@ def own_quantities(*runs: Run) -> list[Words]:
     for run in runs:
         for name, quantity in _numbers(run):
             instrument = name.partition(".")[0]
-            if name not in QUANTITIES and not registry_of_instrument(instrument).is_shipped(instrument):
+            if name not in QUANTITIES and not _is_shipped(instrument):
                 found.setdefault(name, _words(name, quantity))
     return list(found.values())
 
@@ -28,6 +31,14 @@ def own_quantities(*runs: Run) -> list[Words]:
 def summary_columns(*runs: Run) -> list[Words]:
     """Return the columns of the table by level: the catalogue's, then those of own instruments."""
     return [*map(words_of, CATALOGUE.summary), *own_quantities(*runs)[:MOST_OWN]]
+
+
+def _is_shipped(instrument: str) -> bool:
+    if instrument in _WITH_WORDS:
+        return True
+    from sparsight.instruments import registry_of_instrument  # here: instruments import torch
+
+    return registry_of_instrument(instrument).is_shipped(instrument)
 
 
 def _numbers(run: Run) -> Iterator[tuple[str, RecordedQuantity]]:

@@ -14,9 +14,9 @@ from sparsight.errors import InputError
 from sparsight.figures._axes import BY_REPLICATE, add_legend, follow_replicates, new_axes, null_line
 from sparsight.figures._palette import looks
 from sparsight.figures._words import words_of
+from sparsight.instruments import NETWORK
 from sparsight.measure import student_interval
 from sparsight.registry import suggest
-from sparsight.store import NETWORK
 from sparsight.sweep import Sweep
 
 _INCHES_PER_CELL = 0.9

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sparsight.store import NETWORK
+from sparsight.instruments import NETWORK
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,27 +24,10 @@ The instruments
   _robustness: certified bounds and accuracy under attack; beside _rearranged_networks.
   _stability: what lies on the line between two copies that were trained with other batches.
   _tangent: the neural tangent kernel before and after training.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used.
 """
 
-from sparsight.instruments._network import measure_level as measure_level, measure_network as measure_network
-from sparsight.instruments._observation import (
-    NetworkObservation as NetworkObservation,
-    Observation as Observation,
-    observe as observe,
-)
-from sparsight.instruments._registry import (
-    INSTRUMENTS as INSTRUMENTS,
-    NETWORK as NETWORK,
-    NETWORK_INSTRUMENTS as NETWORK_INSTRUMENTS,
-    Quantity as Quantity,
-    all_instruments as all_instruments,
-    instrument as instrument,
-    needs_twin as needs_twin,
-    network_instrument as network_instrument,
-    registry_of_instrument as registry_of_instrument,
-)
-from sparsight.instruments._sharpness import Sharpness as Sharpness, sharpness as sharpness
-from sparsight.instruments._whole_network import measure_whole_network as measure_whole_network
-from sparsight.registry import import_modules_of
+import lazy_loader
 
-import_modules_of(__name__, __path__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity
+from sparsight.instruments._quantity import Quantity
 from sparsight.measure import Locality, preactivations, weighted_mean_of_defined
 
 _SAMPLES_PER_BLOCK = 1024

@@ -11,7 +11,8 @@ from sparsight.instruments._cavity_controls import (
     size_alone,
 )
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import instrument
 from sparsight.measure import (
     Cavity,
     cavity,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity
+from sparsight.instruments._quantity import Quantity
 from sparsight.measure import (
     mean_of_defined,
     random_kept,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sparsight.geometry import Geometry
-from sparsight.instruments._registry import Quantity
+from sparsight.instruments._quantity import Quantity
 from sparsight.measure import (
     entropy,
     envelope,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import instrument
 from sparsight.measure import initialisation_trace
 
 _BEFORE = "before the level's training (level 0: the initialisation; later: the rewound weights)"

@@ -9,7 +9,8 @@ from sparsight.instruments._attained_locality import activity, share_and_radius
 from sparsight.instruments._field_quantities import by_fan_in, concentration, fan_in_spread, places
 from sparsight.instruments._missing_geometry import warn_of_missing_geometry
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import instrument
 from sparsight.measure import (
     SUMMARIES,
     Locality,

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import instrument
 from sparsight.measure import MaskGraph, effective_rank, mask_graph, mean_of_defined, sample_masks
 
 _NUM_DRAWS = 5

@@ -13,11 +13,10 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments._observation import MaskedNetwork, NetworkObservation, Observation, observe
+from sparsight.instruments._quantity import NETWORK, Quantity
 from sparsight.instruments._registry import (
     INSTRUMENTS,
-    NETWORK,
     NETWORK_INSTRUMENTS,
-    Quantity,
     all_instruments,
     checked_quantities,
 )

@@ -6,7 +6,8 @@ import numpy as np
 
 from sparsight.instruments._missing_geometry import warn_of_missing_geometry
 from sparsight.instruments._observation import Observation
-from sparsight.instruments._registry import Quantity, instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import instrument
 from sparsight.measure import fit_gabor, fit_gaussian, mean_of_defined, shuffled_over_kept
 from sparsight.streams import derived_seed
 

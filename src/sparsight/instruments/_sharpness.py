@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from sparsight.errors import InputError
 from sparsight.instruments._kept_loss import KeptLoss
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import hutchinson_trace, largest_eigenvalue
 from sparsight.streams import generator
 from sparsight.train import Loss

@@ -7,7 +7,8 @@ import numpy as np
 
 from sparsight.errors import DivergenceError, InputError
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import network_instrument
 from sparsight.prune import Level, trained_again
 from sparsight.streams import derived_seed
 from sparsight.train import connect

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sparsight.instruments._observation import NetworkObservation
-from sparsight.instruments._registry import NETWORK_INSTRUMENTS, Quantity, checked_quantities
+from sparsight.instruments._quantity import Quantity
+from sparsight.instruments._registry import NETWORK_INSTRUMENTS, checked_quantities
 from sparsight.prune import copied
 
 

@@ -3,7 +3,9 @@
 Written for other tools:
 
 _stored_levels: one stored level of a run, in any of the formats below.
+_onnx: a network with the standardisation of its inputs, for ONNX runtimes; optional.
 _hub: the folder of a model hub, ``config.json``, ``model.safetensors`` and ``README.md``; also reads it back.
+_hub_config: its ``config.json``.
 
 Read from other tools:
 
@@ -12,6 +14,7 @@ _peer: a level of SiftingFeatures or IMPforFCN, ``IMP_itdata_*.pkl``; the pickle
 Shared by both:
 
 _pruned_state: state dicts with masks, under the names of torch.nn.utils.prune or with zeros baked in.
+_sparse_state: state dicts of kept weights only, as compressed sparse rows.
 _state_layouts: where a checkpoint keeps its state dict, and which of its entries are masks.
 _state_files: state dicts as files; nothing in a file is executed. _unreadable_states: why a file is refused.
 _input_scale: how raw inputs become those that a network was trained on.
@@ -29,5 +32,6 @@ from sparsight.interchange._pruned_state import (
     from_zeros as from_zeros,
     to_prune_names as to_prune_names,
 )
+from sparsight.interchange._sparse_state import from_csr as from_csr, to_csr as to_csr
 from sparsight.interchange._state_files import read_state as read_state, write_state as write_state
 from sparsight.interchange._stored_levels import export_level as export_level

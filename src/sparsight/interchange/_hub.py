@@ -7,14 +7,14 @@ from typing import Any
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
+from sparsight.interchange._hub_config import CONFIG, read_config
 from sparsight.interchange._input_scale import InputScale
 from sparsight.interchange._pruned_state import PrunedState, from_prune_names, to_prune_names
 from sparsight.interchange._state_files import read_state, write_state
 from sparsight.network import FullyConnected, NetworkSettings
 from sparsight.recipe import validated
-from sparsight.regular_files import read_regular
 
-CONFIG, MODEL, CARD = "config.json", "model.safetensors", "README.md"
+MODEL, CARD = "model.safetensors", "README.md"
 _TYPE = "sparsight-fully-connected"
 
 
@@ -72,7 +72,7 @@ def _refuse_folder_of_others(folder: Path) -> None:
     if not present:
         return
     try:
-        is_ours = _read_config(folder / CONFIG)["model_type"] == _TYPE
+        is_ours = read_config(folder / CONFIG)["model_type"] == _TYPE
     except (InputError, KeyError, TypeError):
         is_ours = False
     if not is_ours:
@@ -80,13 +80,6 @@ def _refuse_folder_of_others(folder: Path) -> None:
             f"{folder} holds {present[-1]}, and no {CONFIG} of sparsight: it is not replaced; name a new "
             "folder with --out"
         )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(read_regular(path)))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is missing or damaged ({type(error).__name__}: {error})") from None
 
 
 def read_hub_folder(folder: str | Path) -> tuple[FullyConnected, PrunedState]:
@@ -99,7 +92,7 @@ def read_hub_folder(folder: str | Path) -> tuple[FullyConnected, PrunedState]:
     """
     folder = Path(folder)
     path = folder / CONFIG
-    config = _read_config(path)
+    config = read_config(path)
     try:
         kind, sizes = config["model_type"], (int(config["num_inputs"]), int(config["num_classes"]))
         raw = dict(config["network"])

@@ -1,6 +1,5 @@
 """The scale of a network's inputs: how raw values become those that it was trained on."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from sparsight.arguments import described
 from sparsight.errors import InputError
+from sparsight.interchange._hub_config import CONFIG, read_config
 from sparsight.interchange._state_files import read_facts
-from sparsight.regular_files import read_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,17 +164,8 @@ def read_input_scale(path: str | Path) -> InputScale:
     >>> scores = network(read_input_scale("ticket")(images))  # doctest: +SKIP
     """
     path = Path(path)
-    facts = _config_of(path) if path.is_dir() else read_facts(path)
+    facts = read_config(path / CONFIG) if path.is_dir() else read_facts(path)
     return InputScale.from_facts(facts.get("inputs"), str(path))
-
-
-def _config_of(folder: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(read_regular(folder / "config.json")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{folder} has no readable config.json ({type(error).__name__}): name the folder"
-        ) from None
 
 
 def _numbers(values: Any, number: int) -> tuple[float, ...] | None:

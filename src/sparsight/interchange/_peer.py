@@ -184,13 +184,13 @@ def _pruned(
     kept: dict[str, Tensor] = {}
     for depth, (fan_in, fan_out) in enumerate(sizes):
         shapes = ((fan_in, fan_out), (fan_out,), (fan_in,), (fan_in,))
-        weight, bias, scale, shift = (
-            _array(each, shape, f"{path}: layer {depth}")
-            for each, shape in zip(weights[depth], shapes, strict=True)
-        )
         mask, bias_mask = (
             _array(each, shape, f"{path}: mask of layer {depth}") != 0
             for each, shape in zip(masks[depth], shapes[:2], strict=True)
+        )
+        weight, bias, scale, shift = (
+            _array(each, shape, f"{path}: layer {depth}", used)
+            for each, shape, used in zip(weights[depth], shapes, (mask, bias_mask, None, None), strict=True)
         )
         mean, variance = _array(statistics[depth], (2, fan_in), f"{path}: BatchNorm of layer {depth}")
         arrays = {
@@ -198,9 +198,9 @@ def _pruned(
             f"norm_{depth}.bias": shift,
             f"norm_{depth}.running_mean": mean,
             f"norm_{depth}.running_var": variance,
-            # Pruned weights keep arbitrary values in the file; the ancestors multiply by the mask in use.
-            f"linear_{depth}.weight": (weight * mask).T,
-            f"linear_{depth}.bias": bias * bias_mask,
+            # Pruned weights keep arbitrary values in the file, NaN too, which no product with a mask removes.
+            f"linear_{depth}.weight": np.where(mask, weight, 0).T,
+            f"linear_{depth}.bias": np.where(bias_mask, bias, 0),
         }
         state |= {name: torch.from_numpy(np.array(value, np.float32)) for name, value in arrays.items()}
         kept[f"linear_{depth}.weight"] = torch.from_numpy(np.ascontiguousarray(mask.T))
@@ -224,8 +224,10 @@ def _counted(value: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     return None if any(part is None for part in parts) else np.array(parts)
 
 
-def _array(value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
+def _array(value: Any, shape: tuple[int, ...], what: str, used: np.ndarray | None = None) -> np.ndarray:
+    """Return finite floats; where `used` is False they may be NaN or infinite."""
     array = _counted(value, shape)
-    if array is None or array.dtype.kind != "f" or not np.isfinite(array).all():
+    is_read = array is not None and array.dtype.kind == "f"
+    if array is None or not is_read or not np.isfinite(array if used is None else array[used]).all():
         raise InputError(f"{what}: finite floats of shape {shape} are needed, in an array or lists")
     return array

@@ -3,14 +3,25 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from sparsight.errors import InputError
 from sparsight.interchange._hub import write_hub_folder
 from sparsight.interchange._input_scale import scale_of_task
+from sparsight.interchange._onnx import ONNX, read_onnx_facts, write_onnx
 from sparsight.interchange._pruned_state import PrunedState, to_prune_names
+from sparsight.interchange._sparse_state import to_csr
 from sparsight.interchange._state_files import SAFETENSORS, read_facts, write_state
 from sparsight.store import Run
 
-Format = Literal["prune", "baked", "hub"]
+Format = Literal["prune", "baked", "csr", "onnx", "hub"]
+
+_ENDINGS = {
+    "prune": SAFETENSORS,
+    "baked": f"-baked{SAFETENSORS}",
+    "csr": f"-csr{SAFETENSORS}",
+    "onnx": ONNX,
+}
 
 
 def export_level(
@@ -30,14 +41,16 @@ def export_level(
     ----------
     level : int, optional
         Default: the last stored level.
-    target : {"prune", "baked", "hub"}
+    target : {"prune", "baked", "csr", "onnx", "hub"}
         ``prune``: a file with the names of torch.nn.utils.prune. ``baked``: one with zeros in place of pruned
-        weights. ``hub``: a folder with ``config.json``, ``model.safetensors`` and a card.
+        weights. ``csr``: one with kept weights only, which grows with their number; see `SparseLinear`.
+        ``onnx``: a model that takes raw inputs, see `write_onnx`. ``hub``: a folder with ``config.json``,
+        ``model.safetensors`` and a card.
     out : str or Path, optional
         For files, the name says the format: ``.safetensors``; or ``.pt``, ``.pth``, ``.ckpt`` or ``.bin`` for
         a checkpoint of ``torch.save``, with the weights under ``"state_dict"``. Default:
-        ``<run>-<condition>-<replicate>-level<level>`` in the current folder, with ``-baked`` after it for
-        ``baked``, and ``.safetensors`` for files.
+        ``<run>-<condition>-<replicate>-level<level>`` in the current folder, with ``-baked`` or ``-csr``
+        after it for these, and ``.safetensors`` for files of weights, ``.onnx`` for models.
 
     Raises
     ------
@@ -59,7 +72,7 @@ def export_level(
         folder = Path(out or stem)
         write_hub_folder(folder, settings, pruned, provenance, inputs)
         return folder
-    path = Path(out or f"{stem}{'-baked' if target == 'baked' else ''}{SAFETENSORS}")
+    path = Path(out or f"{stem}{_ENDINGS[target]}")
     facts: dict[str, Any] = {
         "format": target,
         "origin": {
@@ -73,8 +86,17 @@ def export_level(
         "inputs": inputs.facts(),
     }
     _refuse_other_content(path, facts)
-    write_state(path, to_prune_names(pruned) if target == "prune" else pruned.state, facts)
+    if target == "onnx":
+        write_onnx(path, settings, pruned, inputs, facts)
+        return path
+    write_state(path, _named(pruned, target), facts)
     return path
+
+
+def _named(pruned: PrunedState, target: Format) -> dict[str, Tensor]:
+    if target == "prune":
+        return to_prune_names(pruned)
+    return to_csr(pruned) if target == "csr" else pruned.state
 
 
 def _refuse_other_content(path: Path, facts: dict[str, Any]) -> None:
@@ -82,7 +104,7 @@ def _refuse_other_content(path: Path, facts: dict[str, Any]) -> None:
     if not path.exists():
         return
     try:
-        found = read_facts(path)
+        found = read_onnx_facts(path) if path.suffix == ONNX else read_facts(path)
     except InputError:
         found = {}
     if all(found.get(key) == facts[key] for key in ("format", "origin")):

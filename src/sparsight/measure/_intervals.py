@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from sparsight.arguments import LARGEST, described
 from sparsight.errors import InputError
@@ -212,7 +212,7 @@ def _student(present: np.ndarray, confidence: float, *, num_missing: int) -> Int
     if n > 1 and np.ptp(present) == 0:
         mean, half = float(present[0]), 0.0  # a mean of equal values may differ from them in the last digit
     elif n > 1:
-        half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * present.std(ddof=1) / math.sqrt(n))
+        half = float(stdtrit(n - 1, (1 + confidence) / 2) * present.std(ddof=1) / math.sqrt(n))
     return Interval(
         mean=mean,
         low=mean - half,
@@ -233,7 +233,7 @@ def _welch_half_width(a: np.ndarray, b: np.ndarray, confidence: float) -> float:
     degrees = sum(shares) ** 2 / sum(
         share**2 / (len(each) - 1) for share, each in zip(shares, (a, b), strict=True)
     )
-    return scale * float(stats.t.ppf((1 + confidence) / 2, degrees)) * math.sqrt(sum(shares))
+    return scale * float(stdtrit(degrees, (1 + confidence) / 2)) * math.sqrt(sum(shares))
 
 
 def check_confidence(confidence: float) -> None:

@@ -4,59 +4,20 @@ import itertools
 import math
 import os
 from collections import OrderedDict
-from typing import Annotated, Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sparsight.errors import InputError
 from sparsight.network._layers import linear_layers
 from sparsight.network._random_matrices import low_rank_matrix, orthogonal_matrix
-from sparsight.settings import Settings
+from sparsight.network._settings import Initialisation, NetworkSettings
 from sparsight.streams import generator
-
-_Initialisation = Literal["torch", "xavier", "he", "normal", "orthogonal", "low_rank"]
 
 # The weights, their gradient, one or two moments of the optimizer, the saved start and the rewind target.
 _COPIES_OF_WEIGHTS = 6
-
-
-class NetworkSettings(Settings):
-    """The ``[network]`` table of a recipe.
-
-    Attributes
-    ----------
-    widths : tuple of int
-        Units of each hidden layer; empty for a single linear layer.
-    activation : {"relu", "tanh", "erf", "sigmoid", "linear"}
-        Applied after every hidden layer.
-    batch_norm : {"none", "hidden", "input"}
-        Position of BatchNorm: nowhere, on hidden pre-activations, or on the input of every layer.
-    batch_norm_eps : float
-        Added to the variance. The ancestor code uses 1e-10.
-    bias : bool
-        Whether linear layers have biases.
-    init : {"torch", "xavier", "he", "normal", "orthogonal", "low_rank"}
-        See `initialise_`.
-    init_std : float or None
-        Standard deviation of the weights with ``init = "normal"``; allowed only there.
-    """
-
-    widths: tuple[Annotated[int, Field(gt=0)], ...] = (256,)
-    activation: Literal["relu", "tanh", "erf", "sigmoid", "linear"] = "relu"
-    batch_norm: Literal["none", "hidden", "input"] = "none"
-    batch_norm_eps: float = Field(1e-5, gt=0)
-    bias: bool = True
-    init: _Initialisation = "torch"
-    init_std: float | None = Field(None, gt=0)
-
-    @model_validator(mode="after")
-    def _normal_has_std(self) -> "NetworkSettings":
-        if (self.init == "normal") != (self.init_std is not None):
-            raise ValueError("init_std is needed with init = 'normal' and allowed only there")
-        return self
 
 
 class Erf(nn.Module):
@@ -127,7 +88,7 @@ class FullyConnected(nn.Sequential):
 
 
 def initialise_(
-    network: nn.Module, init: _Initialisation, seed: int, init_std: float | None = None
+    network: nn.Module, init: Initialisation, seed: int, init_std: float | None = None
 ) -> nn.Module:
     """Draw the weights of every linear layer from its own seeded stream.
 
@@ -162,8 +123,8 @@ def initialise_(
     init_std : float, optional
         Used with ``normal`` only.
     """
-    if init not in get_args(_Initialisation):
-        raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(_Initialisation))}")
+    if init not in get_args(Initialisation):
+        raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(Initialisation))}")
     layers = linear_layers(network)
     first = next(iter(layers), None)
     for name, layer in layers.items():
@@ -183,7 +144,7 @@ def initialise_(
 
 
 def _weights(
-    init: _Initialisation,
+    init: Initialisation,
     stream: np.random.Generator,
     fan_out: int,
     fan_in: int,

@@ -25,7 +25,7 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
     """
     linear = linear_layers(network)
     if layers is None:
-        layers = list(linear) if pruning.prune_output or len(linear) == 1 else list(linear)[:-1]
+        layers = pruning.prunable(list(linear))
     for name in layers:
         if name not in linear:
             raise InputError(

@@ -1,12 +1,11 @@
 """Settings of pruning: the ``[pruning]`` table of a recipe."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
-from sparsight.prune.criteria._registry import CRITERIA
 from sparsight.settings import Settings, is_stored
 
 Scope = Literal["global", "layer"]
@@ -16,6 +15,7 @@ Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
 WINDOWS = "windows"
 """Value of ``pruning.masks_from`` that plants compact windows."""
 
+_DEFAULT_CRITERION = "magnitude"
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
 _CHOOSE_WEIGHTS = ("criterion", "scope", "min_connected_fraction")
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
@@ -28,9 +28,9 @@ class PruningSettings(Settings):
     ----------
     criterion : str
         Name of a registered criterion: ``magnitude``, ``random``, ``movement``, ``snip``, ``grasp``,
-        ``synflow``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of these
-        (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of equal
-        size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
+        ``synflow``, ``correlation``, ``cavity``, ``cavity-within-class``, ``class-variance``, a control of
+        these (``magnitude-reverse``, ``cavity-reverse``, ``cavity-within-class-reverse``; among weights of
+        equal size ``random-matched``, ``cavity-matched``, ``cavity-within-class-matched``,
         ``class-variance-matched``, and the first two cavity scores reversed, ``cavity-matched-reverse``,
         ``cavity-within-class-matched-reverse``), or one that a plugin registers.
     schedule : {"iterative", "one_shot", "one_shot_equal_compute"}
@@ -83,7 +83,7 @@ class PruningSettings(Settings):
     arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576.
     """
 
-    criterion: str = "magnitude"
+    criterion: str = _DEFAULT_CRITERION
     schedule: Literal["iterative", "one_shot", "one_shot_equal_compute"] = "iterative"
     rate: float = Field(0.3, gt=0, lt=1)
     max_levels: int = Field(20, ge=0)
@@ -101,7 +101,10 @@ class PruningSettings(Settings):
     @field_validator("criterion")
     @classmethod
     def _is_registered(cls, name: str, info: Any) -> str:
-        if not is_stored(info):
+        # The default is shipped, and made when a module is imported.
+        if not is_stored(info) and name != _DEFAULT_CRITERION:
+            from sparsight.prune.criteria._registry import CRITERIA  # here: criteria import torch
+
             CRITERIA.look_up(name)
         return name
 
@@ -143,6 +146,10 @@ class PruningSettings(Settings):
         # resolved recipe that is read again does not give what it may not.
         unused = _ABOUT_MASKS if self.masks_from is None else unused_with(self.masks_from)
         return {name: value for name, value in dump(self).items() if name not in unused}
+
+    def prunable(self, layers: Sequence[str]) -> list[str]:
+        """Return the linear layers to prune among all of a network, which end with the output."""
+        return list(layers) if self.prune_output or len(layers) == 1 else list(layers)[:-1]
 
     @property
     def prunes_once(self) -> bool:

@@ -9,9 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from sparsight.data import SOURCES
 from sparsight.errors import InputError
-from sparsight.instruments import all_instruments
 from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
@@ -19,7 +17,7 @@ from sparsight.recipe._folder_names import distinct_folders, folder_name
 from sparsight.recipe._mask_sources import chain_of_sources
 from sparsight.recipe._validation import validated
 from sparsight.registry import suggest
-from sparsight.settings import STORED, Settings, is_stored
+from sparsight.settings import AS_WRITTEN, STORED, Settings, is_stored
 from sparsight.streams import derived_seed
 from sparsight.train import TrainingSettings
 
@@ -27,6 +25,8 @@ Name = Annotated[str, AfterValidator(folder_name)]
 
 # Far beyond any run, and small enough that a hostile recipe cannot fill the memory with lists of replicates.
 _MAX_TRAININGS = 100_000
+
+_DEFAULT_INSTRUMENTS = ("locality", "gaussianity", "cavity", "initialisation")
 
 
 class MeasureSettings(Settings):
@@ -40,14 +40,18 @@ class MeasureSettings(Settings):
         Upper bound on the number of test samples that the instruments see.
     """
 
-    instruments: tuple[str, ...] = ("locality", "gaussianity", "cavity", "initialisation")
+    instruments: tuple[str, ...] = _DEFAULT_INSTRUMENTS
     num_samples: int = Field(2000, ge=2)
 
     @field_validator("instruments")
     @classmethod
     def _are_registered(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        for name in () if is_stored(info) else names:
-            all_instruments().look_up(name)
+        # The defaults are shipped, and made when this module is imported.
+        if not is_stored(info) and names != _DEFAULT_INSTRUMENTS:
+            from sparsight.instruments import all_instruments  # here: instruments import torch
+
+            for name in names:
+                all_instruments().look_up(name)
         return names
 
 
@@ -109,24 +113,27 @@ class Recipe(Condition):
         return self
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Any], origin: str, *, is_stored: bool = False) -> "Recipe":
+    def from_values(
+        cls, values: Mapping[str, Any], origin: str, *, context: Mapping[str, Any] | None = None
+    ) -> "Recipe":
         """Validate a recipe given as plain values, and each of its conditions.
 
         Parameters
         ----------
         origin : str
             Where the values come from, for messages.
-        is_stored : bool
-            Whether they are the resolved recipe of a run. Its criteria, instruments and data sources were
-            checked when it was made, and need not be registered in this process.
+        context : mapping, optional
+            `sparsight.settings.STORED` for the resolved recipe of a run. Its criteria, instruments and data
+            sources were checked when it was made, and need not be registered in this process. With
+            `AS_WRITTEN`, options of data sources are not checked or completed either.
 
         Raises
         ------
         InputError
             If a field is unknown, missing or wrong, or a condition cannot take its masks from where it says.
         """
-        recipe = validated(cls, values, origin, context=STORED if is_stored else None)
-        recipe.__dict__["_context"] = STORED if is_stored else None
+        recipe = validated(cls, values, origin, context=context)
+        recipe.__dict__["_context"] = context
         for name in recipe.condition_names():
             recipe.condition(name)
             recipe._check_masks_of(name)
@@ -192,6 +199,10 @@ class Recipe(Condition):
         Options that a condition gives to a source of the user's are completed as well: without the source,
         nobody can do that later.
         """
+        from sparsight.data import SOURCES  # here: sources import torch
+
+        if self._context == AS_WRITTEN:
+            return self._completed().resolved()
         values = self.model_dump(mode="json", exclude_none=True)
         for name, override in values["conditions"].items():
             data = self.condition(name).data
@@ -232,7 +243,13 @@ class Recipe(Condition):
                     "masks it takes: masks fit one architecture only"
                 )
 
+    def _completed(self) -> "Recipe":
+        values = self.model_dump(mode="json", exclude_none=True)
+        return Recipe.from_values(values, self.name, context=STORED)
+
     def _condition_values(self) -> dict[str, Any]:
+        if self._context == AS_WRITTEN:
+            return self._completed()._condition_values()
         return {name: self.condition(name).model_dump(mode="json") for name in self.condition_names()}
 
 

@@ -20,13 +20,10 @@ _overlap_files: Tables and figures of ``sparsight overlap``.
 _tickets: Conditions at one density beside the ticket, random pruning and the dense network.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used.
 """
 
-from sparsight.report._figure_files import write_figures as write_figures
-from sparsight.report._findings import differences as differences
-from sparsight.report._movie import write_movie as write_movie
-from sparsight.report._overlap_files import write_overlap_files as write_overlap_files
-from sparsight.report._page import write_report as write_report
-from sparsight.report._subjects import Summaries as Summaries
-from sparsight.report._tensorboard_log import TensorBoardLog as TensorBoardLog
-from sparsight.report._tickets import ticket_table as ticket_table
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

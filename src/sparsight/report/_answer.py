@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sparsight.figures import evenly_spaced, plot_over_density, words_of
+from sparsight.instruments import NETWORK
 from sparsight.measure import Interval, student_interval
 from sparsight.report._evidence import Evidence
 from sparsight.report._findings import locality_intervals, locality_word
 from sparsight.report._mosaics import Picture, mosaic_of
 from sparsight.report._panels import Panel
 from sparsight.report._subjects import Summaries
-from sparsight.store import NETWORK
 
 _UNITS = 12
 _CURVES = ("locality.attained_share", "locality.near_configuration", "locality.radius_of_gyration")

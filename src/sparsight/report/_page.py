@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
 from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, signed_table, summary_columns
+from sparsight.instruments import NETWORK
 from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
 from sparsight.report._evidence import Evidence, gather
@@ -31,7 +32,7 @@ from sparsight.report._panels import (
 )
 from sparsight.report._provenance import differing_settings, provenance
 from sparsight.report._subjects import Summaries
-from sparsight.store import NETWORK, Run
+from sparsight.store import Run
 
 
 def write_report(*runs: Run, path: str | Path | None = None) -> Path:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from sparsight.errors import InputError
+from sparsight.instruments import NETWORK
 from sparsight.measure import Interval, paired_difference, student_interval
 from sparsight.prune import WINDOWS, PruningSettings
 from sparsight.report._subjects import Summaries
-from sparsight.store import NETWORK, Run
+from sparsight.store import Run
 
 DENSE = "dense"
 """Name of the dense network as a row and as a reference."""

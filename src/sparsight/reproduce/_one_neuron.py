@@ -115,7 +115,7 @@ SETTINGS = {
         network=NeuronSettings(num_replicates=2, num_steps=20, batch_size=100),
     ),
     "laptop": StudySettings(
-        neuron=NeuronSettings(num_replicates=10),
+        neuron=NeuronSettings(num_replicates=30),
         network=NeuronSettings(num_replicates=3, num_steps=10_000, batch_size=1000),
     ),
     "paper": StudySettings(

@@ -9,8 +9,9 @@ import xarray as xr
 
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
+from sparsight.instruments import NETWORK
 from sparsight.recipe import Recipe, merged
-from sparsight.store import NETWORK, Run
+from sparsight.store import Run
 
 Scale = Literal["smoke", "laptop", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

@@ -56,4 +56,8 @@ from sparsight.run._stopping import (
     stop_request_in as stop_request_in,
     stopping_on_signals as stopping_on_signals,
 )
-from sparsight.run._workers import WorkerDeath as WorkerDeath, Workers as Workers
+from sparsight.run._workers import (
+    THREAD_VARIABLES as THREAD_VARIABLES,
+    WorkerDeath as WorkerDeath,
+    Workers as Workers,
+)

@@ -11,6 +11,7 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import (
+    NETWORK,
     NETWORK_INSTRUMENTS,
     NetworkObservation,
     Quantity,
@@ -28,7 +29,6 @@ from sparsight.run._same_run import compared_data, data_digest, note_measuring_c
 from sparsight.run._step_watch import OnLevel
 from sparsight.settings import STORED
 from sparsight.store import (
-    NETWORK,
     LevelRecord,
     RunDirectory,
     StoredLevel,

@@ -19,7 +19,7 @@ from sparsight.run._stopping import leave_signals_to_owner, out_of_reach_of_sign
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -28,6 +28,8 @@ _THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+"""Variables from which numerical libraries take their number of threads when they are loaded."""
+
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -129,7 +131,7 @@ class _Seat:
     def __init__(self, jobs: int) -> None:
         # What the user set stays; otherwise the libraries of all workers together take each core once.
         share = max(joblib.cpu_count() // jobs, 1)
-        self._environment = {name: os.environ.get(name, str(share)) for name in _THREAD_VARIABLES}
+        self._environment = {name: os.environ.get(name, str(share)) for name in THREAD_VARIABLES}
         self._pool: Any = None
 
     def begin(self, call: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:

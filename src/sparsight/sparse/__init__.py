@@ -3,6 +3,7 @@
 docs/kernels.md explains the method with a drawing. Start at `_sequential`.
 
 _sequential    SparseSequential: the same function as a torch.nn.Sequential, cut into stages.
+_kernel        The names of the ways to compute products.
 _crossover     Which layers take the sparse step: those below a density measured once a run.
 
 _block         A stage: a linear layer on tiles with the BatchNorm and ReLU before it.
@@ -14,15 +15,15 @@ _tiles         The memory layout: tables, batches, tiles.
 _pattern       The kept weights of a layer, in the orders that products need.
 _threads       The threads of the products, and torch's.
 _on_gpu        The same step on a GPU, with torch's sparse matrices.
+
+_sparse_linear    SparseLinear: a layer with kept weights only, for any network (_compressed_rows).
+_sparsified       Networks with such layers in place of masked ones, and back.
+
 kernels        The compiled loops.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used.
 """
 
-from sparsight.sparse._crossover import (
-    Crossovers as Crossovers,
-    Kernel as Kernel,
-    crossover_measurements as crossover_measurements,
-    sparse_layers as sparse_layers,
-)
-from sparsight.sparse._sequential import SparseSequential as SparseSequential
-from sparsight.sparse._threads import threads_taken_from_torch as threads_taken_from_torch
-from sparsight.sparse._tiles import Batch as Batch, Table as Table
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

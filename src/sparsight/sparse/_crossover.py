@@ -7,7 +7,6 @@ import functools
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,15 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsight.errors import InputError
+from sparsight.sparse._kernel import Kernel
 from sparsight.sparse._on_gpu import sparse_product
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._sequential import has_tiles, sparse_candidates
 from sparsight.sparse._threads import num_threads, threads_taken_from_torch
 from sparsight.sparse._tiles import Batch, Table, Tiling
-
-Kernel = Literal["auto", "dense", "csr"]
-"""Where products take kept weights only: below the crossover (``auto``), nowhere (``dense``), or in every
-pruned layer (``csr``)."""
 
 Crossovers = Mapping[str, float]
 """The density at or below which a layer takes the sparse step, by its shape: ``1024x3072`` for (out, in)."""

@@ -17,8 +17,8 @@ from safetensors.numpy import save as serialise
 from sparsight.atomic import write_atomically
 from sparsight.prune import Checkpoint, Progress, State
 from sparsight.regular_files import require_regular
-
-CHECKPOINT = "checkpoint.safetensors"
+from sparsight.store._containment import run_around
+from sparsight.store._run_directory import CHECKPOINT
 
 
 def write_checkpoint(folder: Path, progress: Progress) -> None:
@@ -30,7 +30,7 @@ def write_checkpoint(folder: Path, progress: Progress) -> None:
     facts |= {"level": progress.level, "has_rewind": progress.rewind is not None}
     described = json.dumps(facts)
     metadata = {"facts": described, "sha256": _digest(described, arrays)}
-    write_atomically(folder / CHECKPOINT, serialise(arrays, metadata))
+    write_atomically(folder / CHECKPOINT, serialise(arrays, metadata), inside=run_around(folder / "level"))
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:

@@ -6,6 +6,14 @@ from pathlib import Path
 from sparsight.errors import InputError
 
 
+def run_around(level: Path) -> Path:
+    """Return the run that a level's folder lies in: no link below it is followed when the level is written.
+
+    The run itself may be reached through a link, since the user named it.
+    """
+    return level.parents[2]
+
+
 def refuse_link(path: Path) -> None:
     """Raise `InputError` if a path is a symbolic link."""
     if path.is_symlink():

@@ -11,8 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from sparsight.streams import streams_digest
 
 _RECORDED = ("sparsight", "torch", "numba", "numpy", "scipy", "scikit-image", "pydantic", "safetensors")
@@ -32,6 +30,8 @@ def environment() -> dict[str, Any]:
 @functools.cache
 def made_with() -> dict[str, Any]:
     """Return what decides on the last digits of results, and on draws: versions, processor, GPU, streams."""
+    import torch  # here: it takes two seconds, and records are read without it
+
     return {
         "python": sys.version.split()[0],
         "packages": {name: metadata.version(name) for name in _RECORDED},

@@ -25,7 +25,7 @@ from sparsight.store._run_directory import (
     RunDirectory,
     level_name,
 )
-from sparsight.store._sealed_json import read_sealed
+from sparsight.store._sealed_json import read_sealed, refuse_newer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +157,18 @@ def check_without_recipe(path: Path) -> list[str]:
     for folder in sorted(path.glob("*/replicate_*")):
         problems += _problems_without_recipe(folder)
     return problems
+
+
+def newer_files(path: Path) -> list[str]:
+    """Return a line for each file of a run that a newer version wrote: it is not damaged, and not checked."""
+    found = []
+    for place in ("", "*/replicate_*/", "*/replicate_*/level_[0-9]*[0-9]/"):
+        for file in sorted(path.glob(f"{place}[!.]*.json")):
+            try:
+                refuse_newer(file)
+            except NewerFormatError as error:
+                found.append(str(error))
+    return found
 
 
 def _problems_of_json(folder: Path) -> list[str]:

@@ -24,11 +24,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as deserialise, load_file, save as serialise
 from torch import nn
 
-from sparsight.atomic import rename_durably, sha256_of, write_atomically
+from sparsight.atomic import make_folder, rename_durably, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, State, num_kept_of
 from sparsight.regular_files import open_regular, require_regular
+from sparsight.store._containment import run_around
 from sparsight.store._level_arrays import (
     Measures,
     mask_shapes,
@@ -99,11 +100,12 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     """
     # The parent is not created: if somebody moves the run away while it is written to, a level in a new and
     # otherwise empty folder would look like a run, and the error that tells the user would not come.
-    folder.mkdir(exist_ok=True)
-    write_atomically(folder / WEIGHTS, serialise(pack_weights(level)))
-    write_atomically(folder / MASKS, serialise(pack_masks(level), mask_shapes(level.masks)))
+    inside = run_around(folder)
+    make_folder(folder, inside=inside, parents=False)
+    write_atomically(folder / WEIGHTS, serialise(pack_weights(level)), inside=inside)
+    write_atomically(folder / MASKS, serialise(pack_masks(level), mask_shapes(level.masks)), inside=inside)
     arrays, described = pack_measures(level.masks, measures)
-    write_atomically(folder / MEASURES, serialise(arrays))
+    write_atomically(folder / MEASURES, serialise(arrays), inside=inside)
     digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS, MEASURES)}
     _seal(folder, _facts_of(level) | dict(facts), described, digests)
 
@@ -125,12 +127,12 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     """
     _finish_replacing(folder)
     arrays, described = pack_measures(masks, measures)
-    write_atomically(folder / NEXT_MEASURES, serialise(arrays))
+    write_atomically(folder / NEXT_MEASURES, serialise(arrays), inside=run_around(folder))
     digests = {name: sha256_of(folder / name) for name in (WEIGHTS, MASKS)}
     digests[MEASURES] = sha256_of(folder / NEXT_MEASURES)
     # Unset fields stay out: a record of an older version must not claim what nobody recorded.
     _seal(folder, record.model_dump(exclude_unset=True), described, digests)
-    rename_durably(folder / NEXT_MEASURES, folder / MEASURES)
+    rename_durably(folder / NEXT_MEASURES, folder / MEASURES, inside=run_around(folder))
 
 
 def check_level(folder: Path) -> dict[str, str]:
@@ -289,7 +291,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 def _seal(
     folder: Path, facts: Mapping[str, Any], described: dict[str, Any], digests: Mapping[str, str]
 ) -> None:
-    write_sealed(folder / RECORD, dict(facts) | {"measures": described, "files": dict(digests)})
+    content = dict(facts) | {"measures": described, "files": dict(digests)}
+    write_sealed(folder / RECORD, content, inside=run_around(folder))
 
 
 def _finish_replacing(folder: Path) -> None:
@@ -298,7 +301,7 @@ def _finish_replacing(folder: Path) -> None:
     if not following.is_file():
         return
     if read_record(folder).files.get(MEASURES) == sha256_of(following):
-        rename_durably(following, folder / MEASURES)
+        rename_durably(following, folder / MEASURES, inside=run_around(folder))
     else:
         following.unlink()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sparsight.atomic import write_atomically
 from sparsight.regular_files import read_regular
+from sparsight.store._containment import run_around
 
 PROGRESS = ".progress.json"
 SECONDS_BETWEEN = 1.0
@@ -42,7 +43,8 @@ def write_progress(folder: Path, progress: TrainingProgress) -> None:
     and a full disk is reported by the next level or checkpoint.
     """
     with suppress(OSError):
-        write_atomically(folder / PROGRESS, json.dumps(asdict(progress)).encode(), flush=False)
+        content = json.dumps(asdict(progress)).encode()
+        write_atomically(folder / PROGRESS, content, inside=run_around(folder / "level"), flush=False)
 
 
 def read_progress(folder: Path) -> TrainingProgress | None:

@@ -3,21 +3,27 @@
 import html
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments import NETWORK, Quantity
-from sparsight.measure import CavityChange, cavity_change
 from sparsight.recipe import Recipe
-from sparsight.store._level_files import StoredLevel, read_level, read_measures
 from sparsight.store._level_record import LevelRecord, read_record
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from sparsight.data import Task
+    from sparsight.measure import CavityChange
+    from sparsight.store._level_files import StoredLevel
+
+# What reads arrays is imported where it is needed: numbers are shown without torch and xarray.
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +107,7 @@ class Run:
                 return [layer for layer in measured if layer != NETWORK]
         return []
 
-    def dataset(self, layer: str | None = None, *, maps: bool = False) -> xr.Dataset:
+    def dataset(self, layer: str | None = None, *, maps: bool = False) -> "xr.Dataset":
         """Return what the instruments found in one layer, as labelled arrays.
 
         Parameters
@@ -123,6 +129,8 @@ class Run:
         InputError
             If no level is stored yet, or no such layer was measured.
         """
+        import xarray as xr
+
         layer = self._layer(layer)
         stored = {
             (*each, index): self.measures(*each, index)[layer]
@@ -150,7 +158,7 @@ class Run:
         coordinates = dict(zip(("condition", "replicate", "level"), map(list, outer), strict=True))
         return xr.Dataset(variables, coords=coordinates, attrs={"layer": layer, "recipe": self.recipe.name})
 
-    def level(self, condition: str, replicate: int, index: int) -> StoredLevel:
+    def level(self, condition: str, replicate: int, index: int) -> "StoredLevel":
         """Read one level: dense weights, masks, and its record with the training curve.
 
         Raises
@@ -158,15 +166,19 @@ class Run:
         InputError
             If it does not exist or is damaged.
         """
+        from sparsight.store._level_files import read_level
+
         return read_level(self.directory.level(condition, replicate, index))
 
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
         """Read everything that the instruments found at one level, by layer and quantity."""
+        from sparsight.store._level_files import read_measures
+
         return read_measures(self.directory.level(condition, replicate, index))
 
     def cavity_after_retraining(
         self, condition: str, replicate: int, index: int, layer: str | None = None
-    ) -> CavityChange:
+    ) -> "CavityChange":
         """Return how pruning and retraining between two levels changed the effects of the kept weights.
 
         Parameters
@@ -182,6 +194,8 @@ class Run:
         InputError
             If one of the two levels does not exist, or the instrument ``cavity`` has not measured it.
         """
+        from sparsight.measure import cavity_change
+
         layer = self._layer(layer)
         before, after = (self._cavity(condition, replicate, each, layer) for each in (index, index + 1))
         kept = self.level(condition, replicate, index + 1).masks[f"{layer}.weight"]
@@ -201,7 +215,7 @@ class Run:
         )
         return _StoredCavity(kurtosis, absolute, of_unit)
 
-    def task(self, condition: str, replicate: int) -> Task:
+    def task(self, condition: str, replicate: int) -> "Task":
         """Make the data of a replicate again, from the recipe and the replicate's seed."""
         return self.recipe.condition(condition).data.build(self.recipe.replicate_seed(replicate))
 
@@ -240,15 +254,20 @@ class Run:
         return layer or layers[0]
 
 
-def open_run(path: str | Path) -> Run:
+def open_run(path: str | Path, *, for_numbers: bool = False) -> Run:
     """Open a run directory for reading.
+
+    Parameters
+    ----------
+    for_numbers : bool
+        As of `RunDirectory.open`; levels and arrays of such a run can be read all the same.
 
     Raises
     ------
     InputError
         If there is no run at that path.
     """
-    return Run(RunDirectory.open(path))
+    return Run(RunDirectory.open(path, for_numbers=for_numbers))
 
 
 def _numbers(record: LevelRecord) -> list[tuple[str, str, float]]:

@@ -11,7 +11,7 @@ import tomli_w
 from sparsight.atomic import is_temporary, remove_temporaries, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.recipe import Recipe, read_toml
-from sparsight.store._checkpoint_file import CHECKPOINT
+from sparsight.settings import AS_WRITTEN, STORED
 from sparsight.store._containment import refuse_link
 from sparsight.store._environment import environment, latest_of, with_later_entry
 from sparsight.store._identity import identity_problem
@@ -28,7 +28,7 @@ from sparsight.store._sealed_json import read_sealed, refuse_newer, write_sealed
 from sparsight.store._writers import working_on_replicates, writing_one_replicate, writing_run
 
 RECIPE, ENVIRONMENT, PLACEMENT = "recipe.toml", "environment.json", "placement.json"
-TASK, FAILURE = "task.json", "failed.json"
+TASK, FAILURE, CHECKPOINT = "task.json", "failed.json", "checkpoint.safetensors"
 
 
 class RunDirectory:
@@ -90,8 +90,14 @@ class RunDirectory:
         return cls.create(recipe, path)  # perhaps another process has made it, of another recipe
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunDirectory":
+    def open(cls, path: str | Path, *, for_numbers: bool = False) -> "RunDirectory":
         """Open an existing run.
+
+        Parameters
+        ----------
+        for_numbers : bool
+            Whether only records are wanted: how far the run is, and what was measured. Options of its data
+            sources then stay as they are written, and torch is not imported.
 
         Raises
         ------
@@ -106,7 +112,8 @@ class RunDirectory:
             raw = read_toml(source, str(source))
         except OSError as error:
             raise InputError(f"{path} holds no run: {source} cannot be read ({error.strerror})") from None
-        directory = cls(path, Recipe.from_values(raw, str(source), is_stored=True))
+        context = AS_WRITTEN if for_numbers else STORED
+        directory = cls(path, Recipe.from_values(raw, str(source), context=context))
         if not directory._was_made_by(sha256_of(source)):
             raise InputError(
                 f"{source} is not the recipe that made this run: put the original back, or run the changed "
@@ -176,7 +183,7 @@ class RunDirectory:
         folder.mkdir(exist_ok=True)
         for each in (folder, *folder.glob("level_*")):
             remove_temporaries(each)
-        write_sealed(folder / TASK, facts)
+        write_sealed(folder / TASK, facts, inside=self.path)
         (folder / FAILURE).unlink(missing_ok=True)
 
     def refuse_other_settings(self) -> None:
@@ -216,7 +223,8 @@ class RunDirectory:
 
     def note_failure(self, condition: str, replicate: int, message: str) -> None:
         """Record that a replicate could not be finished, and why."""
-        write_sealed(self.replicate(condition, replicate) / FAILURE, {"message": message})
+        path = self.replicate(condition, replicate) / FAILURE
+        write_sealed(path, {"message": message}, inside=self.path)
 
     def failure(self, condition: str, replicate: int) -> str | None:
         """Return why a replicate could not be finished, or None."""

@@ -17,8 +17,10 @@ FORMAT_VERSION = 2
 _VERSION, _DIGEST = "format_version", "sha256"
 
 
-def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, content: Mapping[str, Any], *, inside: Path | None = None) -> None:
     """Write plain values as JSON, together with ``format_version`` and the ``sha256`` of the content.
+
+    `inside` is a folder that may come from somebody else, as in `write_atomically`.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     refuse_newer(path)
     sealed = {key: content[key] for key in content if key != _DIGEST} | {_VERSION: FORMAT_VERSION}
     sealed[_DIGEST] = _digest(sealed)
-    write_atomically(path, json.dumps(sealed, indent=1, allow_nan=False).encode())
+    write_atomically(path, json.dumps(sealed, indent=1, allow_nan=False).encode(), inside=inside)
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from sparsight.network import FullyConnected
-from sparsight.prune import Schedule, dense_masks
+from sparsight.network import linear_shapes
+from sparsight.prune import Schedule
 from sparsight.recipe import Condition
 
 
@@ -49,10 +47,14 @@ def expected_schedule(
     if not task_facts:
         return None
     num_inputs = task_facts["geometry"]["channels"] * math.prod(task_facts["geometry"]["size"])
-    with torch.device("meta"):  # the shapes are enough
-        network = FullyConnected(num_inputs, task_facts["num_classes"], condition.network)
-    masks = dense_masks(network, condition.pruning)
-    return Schedule.of({name: mask.shape for name, mask in masks.items()}, condition.pruning)
+    shapes = linear_shapes(num_inputs, task_facts["num_classes"], condition.network)
+    prunable = {
+        f"{layer}.{kind}": shape
+        for layer in condition.pruning.prunable(list(shapes))
+        for kind, shape in shapes[layer].items()
+        if kind == "weight" or condition.pruning.prune_biases
+    }
+    return Schedule.of(prunable, condition.pruning)
 
 
 def seconds_left(replicates: Sequence[ReplicateTime], jobs: int) -> float | None:

@@ -9,7 +9,8 @@ import xarray as xr
 
 from sparsight.atomic import write_atomically
 from sparsight.errors import InputError
-from sparsight.store import NETWORK, Run
+from sparsight.instruments import NETWORK
+from sparsight.store import Run
 from sparsight.sweep._directory import SweepDirectory
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sparsight.errors import InputError
 from sparsight.recipe import masks_of
-from sparsight.run import Placement, place
+from sparsight.run import THREAD_VARIABLES, Placement, place
 from sparsight.store import exclusive_writing, read_sealed, write_sealed
 from sparsight.sweep._directory import CaseReplicate, SweepDirectory
 from sparsight.sweep._local import SweepPlan
@@ -26,7 +26,6 @@ _SECONDS_TO_SAVE = 120
 seconds, but a step of a large network may be under way, and a shared file system may be slow."""
 
 _RUNNING = {"RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT", "SUSPENDED"}
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MENDS = {
     "wckey": "--sbatch wckey=NAME names one that this site knows; none is sent otherwise",
     "account": "--sbatch account=NAME names one that you may use",
@@ -215,7 +214,7 @@ def _parameters(name: str, num_jobs: int, threads: int, options: SlurmOptions) -
         "cpus_per_task": options.cpus,
         "array_parallelism": options.at_once or num_jobs,
         # Libraries read these when they are loaded, and would otherwise take every core of the node.
-        "setup": [f"export {variable}={threads}" for variable in _THREAD_VARIABLES],
+        "setup": [f"export {variable}={threads}" for variable in THREAD_VARIABLES],
         "srun_args": [f"--cpus-per-task={options.cpus}"],  # since 22.05 srun does not take it from sbatch
         "additional_parameters": extra,
     }

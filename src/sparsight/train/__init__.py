@@ -10,15 +10,10 @@ _linear_path  Loss and accuracy on the straight line between two trained network
 _optimizer    The optimizer that the settings name.
 _settings     The ``[training]`` table of a recipe, and the learning rate of every step.
 _cuda_graph   Recording and replaying the pass of a small network on a GPU.
+
+The names are listed in ``__init__.pyi`` and imported when they are first used.
 """
 
-from sparsight.train._cuda_graph import check_device as check_device
-from sparsight.train._evaluation import Curve as Curve, batch_loss as batch_loss
-from sparsight.train._linear_path import (
-    LinearPath as LinearPath,
-    compute_batch_norm_again_ as compute_batch_norm_again_,
-    connect as connect,
-)
-from sparsight.train._settings import Loss as Loss, TrainingSettings as TrainingSettings
-from sparsight.train._together import train_together as train_together
-from sparsight.train._trainer import Masks as Masks, Trainer as Trainer
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -30,7 +30,17 @@ REVERSED = {
 MATCHED = {
     f"{name}-matched": name for name in ("cavity", "cavity-within-class", "class-variance", "random")
 } | {f"{name}-matched-reverse": f"{name}-reverse" for name in ("cavity", "cavity-within-class")}
-ALL = ("class-variance", "grasp", "movement", "snip", "synflow", *REVERSED, *REVERSED.values(), *MATCHED)
+ALL = (
+    "class-variance",
+    "correlation",
+    "grasp",
+    "movement",
+    "snip",
+    "synflow",
+    *REVERSED,
+    *REVERSED.values(),
+    *MATCHED,
+)
 
 
 def trained_level(density=1.0, loss="cross_entropy", steps=20, learning_rate=0.1, seed=0, **network_settings):
@@ -220,6 +230,26 @@ def test_a_score_is_what_removing_the_weight_does(layer, name):
     defined = np.isfinite(expected) & np.isfinite(scores)
     assert defined.sum() > 0.9 * kept.sum() - 1
     np.testing.assert_allclose(scores[defined], expected[defined], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["linear_0.weight", "linear_1.weight"])
+def test_correlation_is_that_of_an_input_with_the_labels(layer):
+    trained = trained_level(density=0.5)
+    inputs, labels = trained.task.representative("train", 2048, trained.seed)
+    inputs = layer_inputs(trained.network, ["linear_0", "linear_1"], inputs)[layer.removesuffix(".weight")]
+    scores = CRITERIA["correlation"](trained)[layer].numpy()
+    assert (scores == scores[0]).all()
+    for pixel, score in enumerate(scores[0]):
+        if inputs[:, pixel].std() == 0:
+            assert score == 0
+        elif trained.task.num_classes == 2:
+            expected = np.corrcoef(inputs[:, pixel].numpy(), labels.numpy())[0, 1]
+            assert score == pytest.approx(abs(expected), rel=1e-5)
+        else:  # the share of variance explained by a regression on the classes
+            members = np.eye(trained.task.num_classes)[labels.numpy()]
+            values = inputs[:, pixel].double().numpy()
+            rest = values - members @ np.linalg.lstsq(members, values, rcond=None)[0]
+            assert score**2 == pytest.approx(1 - rest.var() / values.var(), rel=1e-5, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["cavity-reverse", "cavity-within-class-reverse", "magnitude-reverse"])

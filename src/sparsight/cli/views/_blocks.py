@@ -8,12 +8,17 @@ from rich.text import Text
 
 _GAP = 2
 """Spaces between two columns."""
-_LONGEST_NAME = 24
+LONGEST_NAME = 24
 """Characters after which the first column of a row goes on in the next line."""
 
 
 def column_blocks(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, repeated: int
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    repeated: int,
+    longest_name: int = LONGEST_NAME,
 ) -> list[list[int]]:
     """Return the columns of each block, so that every block fits into `width` characters.
 
@@ -25,6 +30,8 @@ def column_blocks(
         A text for each column.
     repeated : int
         Number of columns, counted from the left, that every block begins with: they say what a row is.
+    longest_name : int
+        Characters after which the first column of a row goes on in the next line.
 
     Returns
     -------
@@ -32,7 +39,7 @@ def column_blocks(
         Numbers of columns. A block has at least one column that is not repeated, even if it does not fit.
     """
     widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
-    widths[0] = min(widths[0], _LONGEST_NAME)
+    widths[0] = min(widths[0], longest_name)
     fixed = list(range(repeated))
     blocks: list[list[int]] = []
     for column in range(repeated, len(headings)):
@@ -51,6 +58,7 @@ def blocks_below_each_other(
     *,
     blank_before: frozenset[int] = frozenset(),
     is_airy: bool = True,
+    longest_name: int = LONGEST_NAME,
 ) -> Group:
     """Return one table a block, below each other, with an empty line between two if `is_airy`.
 
@@ -65,7 +73,7 @@ def blocks_below_each_other(
                 headings[column],
                 justify="left" if is_name else "right",
                 no_wrap=not is_name,
-                max_width=_LONGEST_NAME if is_name else None,
+                max_width=longest_name if is_name else None,
                 overflow="fold",
             )
         for number, row in enumerate(rows):

@@ -11,10 +11,11 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from sparsight.cli.views._blocks import blocks_below_each_other, column_blocks
-from sparsight.figures import CATALOGUE, MOST_OWN, Words, own_quantities, words_of
+from sparsight.figures import CATALOGUE, MOST_OWN, Words, summary_columns, words_of
+from sparsight.instruments import NETWORK
 from sparsight.measure import student_interval
 from sparsight.report import Summaries, differences
-from sparsight.store import NETWORK, Run, RunDirectory, intervals_by_level, read_record
+from sparsight.store import Run, RunDirectory, intervals_by_level, read_record
 
 _LINES = 24
 """Lines of a terminal: the summary has fewer."""
@@ -46,7 +47,7 @@ def summary_table(run: Run, width: int) -> Group:
     """
     summaries = Summaries(run)
     layer = next(iter(run.layers()), NETWORK)
-    columns = _columns(run)
+    columns = [*map(words_of, CATALOGUE.summary), *summaries.own_quantities[:MOST_OWN]]
     ends = [_last_row(summaries, layer, columns, name) for name in summaries.conditions]
     every = ends + _difference_rows(summaries, layer, columns)
     rows = every[:_MOST_ROWS]
@@ -85,10 +86,6 @@ def summary_table(run: Run, width: int) -> Group:
 
 def _titled(run: Run, table: Group, caption: Sequence[str]) -> Group:
     return Group(Text(_title(run), style="bold"), table, Text("\n".join(caption), style="dim"))
-
-
-def _columns(run: Run) -> list[Words]:
-    return [*map(words_of, CATALOGUE.summary), *own_quantities(run)[:MOST_OWN]]
 
 
 def _wrapped(caption: str, width: int) -> list[str]:
@@ -142,8 +139,9 @@ def levels_table(run: Run, width: int) -> Group:
 
     A terminal that is too narrow for all columns gets the others in tables below.
     """
-    headings = ["condition", "level", "density", *(column.short for column in _columns(run))]
-    rows = _rows(run, _columns(run))
+    columns = summary_columns(run)
+    headings = ["condition", "level", "density", *(column.short for column in columns)]
+    rows = _rows(run, columns)
     named = [
         [row[0] if number == 0 or rows[number - 1][0] != row[0] else "", *row[1:]]
         for number, row in enumerate(rows)

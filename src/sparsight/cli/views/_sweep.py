@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rich.console import Group
 from rich.text import Text
 
-from sparsight.cli.views._blocks import blocks_below_each_other, column_blocks
+from sparsight.cli.views._blocks import LONGEST_NAME, blocks_below_each_other, column_blocks
 from sparsight.sweep import CaseReplicate, Outcome, Sweep
 
 _STATES = ("finished", "failed", "running", "waiting", "begun", "new")
@@ -31,11 +31,13 @@ def sweep_table(sweep: Sweep, width: int, queue: Mapping[CaseReplicate, str] | N
         counts = Counter(state for replicate, state in states.items() if replicate.case == case)
         rows.append([str(case), *map(str, row), *(str(counts[state]) for state in present)])
     headings = ["case", *sweep.fields, *present]
+    longest = max(LONGEST_NAME, width // 2)  # names of cases are folders, to copy as a whole
+    blocks = column_blocks(headings, rows, width, repeated=1, longest_name=longest)
     return Group(
         Text(
             f"{sweep.path}: {len(values)} cases, {len(states)} trainings from dense to sparse", style="bold"
         ),
-        blocks_below_each_other(headings, rows, column_blocks(headings, rows, width, repeated=1)),
+        blocks_below_each_other(headings, rows, blocks, longest_name=longest),
         Text(_CAPTION, style="dim"),
     )
 
