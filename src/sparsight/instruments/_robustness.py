@@ -8,8 +8,9 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.instruments._observation import NetworkObservation
+from sparsight.instruments._quantity import Quantity
 from sparsight.instruments._rearranged_networks import REARRANGED_WORDS, rearranged_networks
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import (
     Chain,
     Method,

@@ -9,13 +9,14 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.instruments._observation import NetworkObservation
+from sparsight.instruments._quantity import Quantity
 from sparsight.instruments._rearranged_networks import (
     REARRANGED_WORDS,
     REARRANGEMENTS,
     chain_and_masks,
     network_in,
 )
-from sparsight.instruments._registry import Quantity, network_instrument
+from sparsight.instruments._registry import network_instrument
 from sparsight.measure import centred_cosine, effective_rank, label_alignment, tangent_kernel
 from sparsight.prune import State, rearranged
 from sparsight.train import Masks
