@@ -69,6 +69,7 @@ def measured() -> dict[str, dict[str, Quantity]]:
         num_samples=SAMPLES,
         loss="cross_entropy",
         twin=twin,
+        dense_initial=initial,
         training=TrainingSettings(steps=4, batch_size=30, learning_rate=0.1),
         pruning=PruningSettings(max_levels=2, rewind="init"),
     )

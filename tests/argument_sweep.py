@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import sparsight
+from sparsight import measure
 from sparsight.data import clone_task, product_covariance
 from sparsight.data.fields._covariance import covariance_matrix
 from sparsight.data.fields._heavy_tailed import laplace_covariance
@@ -100,6 +101,11 @@ def traded(mask, num_rounds):
     return trade(mask, num_rounds, np.random.default_rng(0))
 
 
+def sampled(inputs, epsilon, num_points):
+    chain = sparsight.Chain([WEIGHT], [WEIGHT[:, 0]])
+    return measure.sampled_range(chain, inputs, epsilon=epsilon, num_points=num_points)
+
+
 PRUNED = ~MASK
 CALLS = {
     sparsight.cavity: {"weight": WEIGHT, "inputs": INPUTS, "mask": MASK, "dtype": "float32"},
@@ -168,6 +174,7 @@ CALLS = {
     nlgp_variance: {"gain": 2.0},
     nlgp_excess_kurtosis: {"gain": 2.0},
     laplace_covariance: {"correlation": np.eye(3)},
+    sampled: {"inputs": INPUTS, "epsilon": 0.1, "num_points": 5},
     remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
     prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_kept": 3},
     num_removed: {"rate": 0.3, "num_kept": 10},

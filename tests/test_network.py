@@ -96,6 +96,42 @@ def test_initialisation_has_the_stated_spread(init, std, expected):
         assert not network.linear_0.bias.any()
 
 
+def test_orthogonal_weights_are_orthogonal_and_low_rank_ones_have_half_the_rank():
+    settings = NetworkSettings(widths=(30, 20))
+    network = initialise_(FullyConnected(24, 3, settings), "orthogonal", 1)
+    for layer in linear_layers(network).values():
+        weight = layer.weight.detach().double().numpy()
+        fan_out, fan_in = weight.shape
+        gram = weight.T @ weight / (2 * fan_out / fan_in) if fan_out >= fan_in else weight @ weight.T / 2
+        np.testing.assert_allclose(gram, np.eye(min(fan_out, fan_in)), atol=1e-6)
+        assert not layer.bias.any()
+    network = initialise_(FullyConnected(24, 3, settings), "low_rank", 1)
+    he = initialise_(FullyConnected(24, 3, settings), "he", 1)
+    assert torch.equal(network.linear_0.weight, he.linear_0.weight)
+    ranks = [
+        np.linalg.matrix_rank(each.weight.detach().numpy(), tol=1e-5)
+        for each in linear_layers(network).values()
+    ]
+    assert ranks == [24, 10, 2]
+
+
+@pytest.mark.parametrize("init", ["orthogonal", "low_rank"])
+def test_structured_weights_have_the_variance_of_he_and_no_correlation(init):
+    drawn = np.stack(
+        [
+            initialise_(
+                FullyConnected(6, 4, NetworkSettings(widths=(8,))), init, seed
+            ).linear_1.weight.detach()
+            for seed in range(1500)
+        ]
+    )
+    assert (drawn**2).mean() == pytest.approx(2 / 8, rel=0.02)
+    flat = drawn.reshape(len(drawn), -1)
+    correlations = np.corrcoef(flat.T)[~np.eye(flat.shape[1], dtype=bool)]
+    assert np.abs(correlations).max() < 5.5 / np.sqrt(len(flat))
+    assert np.abs(flat.mean(axis=0)).max() < 5 * 0.5 / np.sqrt(len(flat))
+
+
 def test_initialisation_is_a_function_of_the_seed_and_not_of_other_layers():
     shallow = initialise_(FullyConnected(9, 3, NetworkSettings(widths=(7,))), "he", 4)
     deep = initialise_(FullyConnected(9, 3, NetworkSettings(widths=(7, 7))), "he", 4)

@@ -31,6 +31,7 @@ from .measure import (
     noise_moments as noise_moments,
     pgd_accuracy as pgd_accuracy,
     ridge_readout as ridge_readout,
+    tangent_kernel as tangent_kernel,
     verified_accuracy as verified_accuracy,
 )
 from .network import (

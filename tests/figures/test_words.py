@@ -8,13 +8,16 @@ from sparsight.figures import CATALOGUE, QUANTITIES, words_of
 GLOSSARY = Path(__file__).parents[2] / "docs" / "reference" / "quantities.md"
 MEASURED_ON_REQUEST = (
     "calibration.",
+    "criticality.",
     "extrapolation.",
     "mask_graph.",
     "noise.",
     "ood.",
     "readout.",
+    "robustness.",
     "sharpness.",
     "stability.",
+    "tangent.",
 )
 
 LISTED = {*CATALOGUE.curves, *CATALOGUE.findings, *CATALOGUE.summary, *CATALOGUE.undefined}

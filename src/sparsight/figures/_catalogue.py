@@ -78,6 +78,8 @@ CATALOGUE = Catalogue(
         "extrapolation.straightness_points", "noise.accuracy_lost",
         "ood.auroc_energy_twin", "ood.auroc_energy_noise",
         "readout.mask_knows", "readout.values_add", "readout.training_adds",
+        "robustness.verified_accuracy", "robustness.certified_radius", "robustness.unstable_share",
+        "tangent.cosine_to_trained", "criticality.distance_measured_trained",
     ),
     findings=(
         "test_accuracy", "locality.attained_share", "locality.far", "locality.radius_of_gyration",
@@ -343,6 +345,130 @@ CATALOGUE = Catalogue(
             caption="Held-out accuracy of a linear readout of the last hidden layer, with fresh weights "
             "under the level's masks, minus the same under other masks. random masks: every unit has as many "
             "inputs. permuted masks: rows and columns of every mask permuted.",
+        ),
+        Family(
+            name="robustness",
+            title="Verified beside attacked accuracy, ε = 0.03",
+            lines={
+                "verified": "robustness.verified_accuracy",
+                "attacked": "robustness.attacked_accuracy",
+                "clean": "robustness.accuracy",
+            },
+            caption="Share of test samples that are proved to be classified correctly while every input "
+            "moves by at most 0.03, that projected gradient descent leaves correct, and that are correct "
+            "without a change. Between verified and attacked, bounds are loose or the attack is weak.",
+        ),
+        Family(
+            name="proved-share",
+            title="Proved predictions beside rearranged weights",
+            lines={
+                "own": "robustness.proved_share",
+                "same counts": "robustness.proved_share_same_count",
+                "same fan-in": "robustness.proved_share_same_fan_in",
+                "permuted": "robustness.proved_share_permuted",
+            },
+            caption="Share of test samples whose own prediction, right or wrong, is proved while every input "
+            "moves by at most 0.03. same counts: the kept weights of each layer at random places. same "
+            "fan-in: those of each unit at random inputs. permuted: rows and columns of each layer permuted "
+            "independently. What sparsity alone does is in all four.",
+        ),
+        Family(
+            name="certified-width",
+            title="Width of certified ranges beside rearranged weights",
+            lines={
+                "own": "robustness.relative_width",
+                "same counts": "robustness.relative_width_same_count",
+                "same fan-in": "robustness.relative_width_same_fan_in",
+                "permuted": "robustness.relative_width_permuted",
+            },
+            caption="Width of the certified range of the logits while every input moves by at most 0.03, "
+            "over the standard deviation of the logits over samples. Controls as for proved predictions.",
+        ),
+        Family(
+            name="chaos",
+            title="Distance to the edge of chaos, predicted and measured",
+            lines={
+                "initial": "criticality.distance_measured_initial",
+                "initial, theory": "criticality.distance_predicted_initial",
+                "trained": "criticality.distance_measured_trained",
+                "trained, theory": "criticality.distance_predicted_trained",
+            },
+            caption="Mean over hidden layers of log χ, before and after training, on training samples. "
+            "theory: predicted by mean field theory from the variance of weights and biases, which knows "
+            "nothing of their arrangement.",
+        ),
+        Family(
+            name="gp-kurtosis",
+            title="Kurtosis over redraws of weights beside random masks",
+            lines={
+                "own": "criticality.gp_kurtosis",
+                "same counts": "criticality.gp_kurtosis_same_count",
+                "same fan-in": "criticality.gp_kurtosis_same_fan_in",
+                "permuted": "criticality.gp_kurtosis_permuted",
+            },
+            caption="Excess kurtosis of the logits over redraws of Gaussian weights under the masks; a "
+            "Gaussian process has 0. "
+            "same counts, same fan-in: random masks. permuted: rows and columns of each mask permuted "
+            "independently.",
+        ),
+        Family(
+            name="mask-kurtosis",
+            title="Kurtosis of the masks beside random masks",
+            lines={
+                "own": "criticality.mask_kurtosis",
+                "same counts": "criticality.mask_kurtosis_same_count",
+                "same fan-in": "criticality.mask_kurtosis_same_fan_in",
+                "permuted": "criticality.mask_kurtosis_permuted",
+                "independent": "criticality.mask_kurtosis_bernoulli",
+            },
+            caption="Excess kurtosis over units of pre-activations with Gaussian weights under the masks: "
+            "units that read more or larger inputs vary more. independent: every weight is kept on its own. "
+            "same counts, same fan-in: random masks. permuted: rows and columns of each mask permuted "
+            "independently.",
+        ),
+        Family(
+            name="tangent-cosine",
+            title="Tangent kernel beside that of the dense network",
+            lines={
+                "own": "tangent.cosine_to_dense",
+                "same counts": "tangent.cosine_to_dense_same_count",
+                "same fan-in": "tangent.cosine_to_dense_same_fan_in",
+                "permuted": "tangent.cosine_to_dense_permuted",
+                "fresh weights": "tangent.cosine_to_dense_fresh",
+            },
+            caption="Centred cosine of the neural tangent kernel before training, of the kept "
+            "weights, to that of the same weights without masks. same counts, same "
+            "fan-in, permuted: other masks on the same weights. fresh weights: the own masks on weights that "
+            "are drawn from each layer anew.",
+        ),
+        Family(
+            name="tangent-trace",
+            title="Trace of the tangent kernel over its prediction",
+            lines={
+                "own": "tangent.trace_over_prediction",
+                "same counts": "tangent.trace_over_prediction_same_count",
+                "same fan-in": "tangent.trace_over_prediction_same_fan_in",
+                "permuted": "tangent.trace_over_prediction_permuted",
+                "fresh weights": "tangent.trace_over_prediction_fresh",
+            },
+            caption="Trace of the neural tangent kernel before training, over that of the same "
+            "weights without masks times the density of each masked layer. same counts, same "
+            "fan-in, permuted: other masks on the same weights. fresh weights: the own masks on weights that "
+            "are drawn from each layer anew.",
+        ),
+        Family(
+            name="tangent-alignment",
+            title="Alignment of the tangent kernel with the labels",
+            lines={
+                "own": "tangent.label_alignment",
+                "same counts": "tangent.label_alignment_same_count",
+                "permuted": "tangent.label_alignment_permuted",
+                "dense": "tangent.label_alignment_dense",
+                "trained": "tangent.label_alignment_trained",
+            },
+            caption="Alignment yᵀΘy / (‖y‖² ‖Θ‖) of the neural tangent kernel of the kept weights, before "
+            "training, with the labels of training samples. same counts, permuted: other masks on the same "
+            "weights. dense: without masks. trained: after training.",
         ),
         Family(
             name="share",

@@ -333,6 +333,53 @@ _ENTRIES = (
           scope="network", null=0.0, null_label="untrained", decimals=3,
           meaning="held-out accuracy of a linear readout of the last hidden layer with trained weights, "
           "minus the same with the weights that the level began with"),
+    # The whole network in balls around test samples.
+    Words(name="robustness.verified_accuracy", title="Verified accuracy at ε = 0.03",
+          label="share proved correct, ‖δ‖∞ ≤ 0.03", scope="network", decimals=3,
+          meaning="share of test samples proved to be classified correctly while every input moves by at "
+          "most 0.03",
+          remark="Any sparse network is easier to bound: compare with random pruning, and with the controls "
+          "of the proved share."),
+    Words(name="robustness.certified_radius", title="Certified radius", label="mean certified radius, ‖δ‖∞",
+          scope="network", decimals=4,
+          meaning="mean over test samples of the radius in which the class is proved, at most 1; 0 where it "
+          "is wrong"),
+    Words(name="robustness.unstable_share", title="Units that may switch at ε = 0.03",
+          label="unstable ReLUs (share)", scope="network",
+          meaning="share of pairs of hidden ReLU and test sample that are not proved to stay off or on while "
+          "every input moves by at most 0.03"),
+    Words(name="robustness.proved_share", title="Proved predictions at ε = 0.03",
+          label="share of predictions proved", scope="network"),
+    Words(name="robustness.relative_width", title="Relative width of certified ranges",
+          label="certified width / sd of the logit", scope="network"),
+    # Order, chaos and Gaussian processes.
+    Words(name="criticality.distance_measured_trained", title="Distance to the edge of chaos, trained",
+          label="mean log χ, measured", scope="network", null=0.0, null_label="edge",
+          meaning="mean over hidden layers of log χ on training samples after training; χ is the sum of "
+          "squared singular values of a layer's Jacobian over its units",
+          remark="Below 0 close inputs come closer from layer to layer (order)."),
+    Words(name="criticality.distance_measured_initial", title="Distance to the edge of chaos, untrained",
+          label="mean log χ, measured", scope="network", null=0.0, null_label="edge",
+          meaning="the same before training, at the initial or rewound weights"),
+    Words(name="criticality.gp_kurtosis", title="Kurtosis over redraws of weights",
+          label="κ of the logits over redraws", scope="network", null=0.0, null_label="GP"),
+    Words(name="criticality.mask_kurtosis", title="Kurtosis of the masks", label="3 Var(v) / mean(v)²",
+          scope="network", null=0.0, null_label="equal units"),
+    # The neural tangent kernel of the whole network.
+    Words(name="tangent.cosine_to_dense", title="Tangent kernel: likeness to the dense network",
+          label="centred cosine to the dense kernel", scope="network", decimals=3,
+          meaning="centred cosine of the neural tangent kernel before training, of the kept weights, to that "
+          "of the same weights without masks"),
+    Words(name="tangent.cosine_to_trained", title="Tangent kernel: likeness to the trained network",
+          label="centred cosine, before to after training", scope="network", decimals=3,
+          meaning="centred cosine of the neural tangent kernel before training to that after training",
+          remark="1: training moves the kernel by a factor only."),
+    Words(name="tangent.label_alignment", title="Tangent kernel: alignment with the labels",
+          label="yᵀΘy / (‖y‖² ‖Θ‖)", scope="network", decimals=3),
+    Words(name="tangent.effective_rank", title="Tangent kernel: effective rank", label="effective rank",
+          scope="network"),
+    Words(name="tangent.trace_over_prediction", title="Tangent kernel: trace over its prediction",
+          label="trace / (dense trace × densities)", scope="network"),
     Words(name="cavity_within_class.delta_abs_kurtosis_difference_beyond_size_shuffled",
           title="Cavity effect on |κ| within classes, beyond size alone",
           label="Δ|κ| within classes, kept − pruned, minus size alone",

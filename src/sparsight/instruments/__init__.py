@@ -19,13 +19,16 @@ The instruments
   _cavity_within_class: the same, free of the mixture of classes; with _cavity_controls.
   _initialisation: how much of a mask the weights decide that training began with.
   _mask_graph: the mask as a graph, beside random masks of the same degrees.
+  _criticality: distance to the edge of chaos, and kurtosis over redraws of weights under the masks.
   _sharpness: curvature of the loss in the kept weights; computed in _kept_loss.
   _calibration: whether confidences are the shares in which the network is right.
   _extrapolation: what a network says far from its data.
   _noise: whether closed-form moments of noise hold, and what noise costs.
   _ood: whether a network still tells its data from their twin.
   _readout: what linear readouts find behind a mask; its chains, and those of others, in _chains.
+  _robustness: certified bounds and accuracy under attack; beside _rearranged_networks.
   _stability: what lies on the line between two copies that were trained with other batches.
+  _tangent: the neural tangent kernel before and after training.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used.
 """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.network import LinearMap, as_matrix, is_chain, layer_inputs, linear_layers, linear_maps
-from sparsight.prune import Level, PruningSettings, paths
+from sparsight.prune import Level, PruningSettings, State, paths
 from sparsight.streams import generator
 from sparsight.train import Loss, Masks, TrainingSettings
 
@@ -133,6 +133,9 @@ class NetworkObservation:
         The Gaussian twin of the data. None if there is none, or no instrument of the recipe uses it.
     geometries : mapping of str to Geometry, or None
         Positions of the inputs of a layer, by layer, as given to `measure_network`.
+    dense_initial : dict of str to Tensor or None
+        State dict with which the level would have begun without masks: its rewound weights, with those that
+        the masks remove. None where nobody knows it, as in `measure_network` or with kept trained weights.
     training, pruning : TrainingSettings, PruningSettings or None
         Settings of the level, for instruments that train copies of it. None in `measure_network`, where
         nobody knows them.
@@ -144,6 +147,7 @@ class NetworkObservation:
     loss: Loss
     twin: Task | None = None
     geometries: Mapping[str, Geometry] | None = None
+    dense_initial: State | None = None
     training: TrainingSettings | None = None
     pruning: PruningSettings | None = None
 

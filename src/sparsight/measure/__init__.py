@@ -21,7 +21,12 @@ Initialisation (what a mask owes to the weights that training began with): `_ini
 
 Robustness (what a classifier says while its input moves in a ball): the network as arrays, `_chain`; bounds
 on its logits, `_certified_bounds`, from `_bound_propagation` and `_activation_lines`; what they prove,
-`_verified_accuracy`; the attack beside them, `_projected_gradient`.
+`_verified_accuracy`; the attack beside them, `_projected_gradient`; the ranges that
+samples reach, `_sampled_range`.
+
+Random networks: order and chaos, `_mean_field`; whether masks leave a Gaussian process, `_redrawn_weights`.
+
+Kernels: the neural tangent kernel, `_tangent_kernel`; beside another, `_kernel_similarity`.
 
 Probes of the whole network: whether confidences are true, `_calibration`; what a linear readout finds in a
 representation, `_readout`; what noise does, in closed form `_noise_moments` and by sampling `_sampled_noise`;

@@ -1,4 +1,5 @@
 from ._activation_lines import Range as Range
+from ._bound_propagation import Method as Method
 from ._calibration import (
     NUM_BINS as NUM_BINS,
     Calibration as Calibration,
@@ -16,7 +17,7 @@ from ._cavity_contrast import (
 from ._cavity_controls import random_kept as random_kept, size_shuffled as size_shuffled
 from ._cavity_effects import Cavity as Cavity
 from ._certified_bounds import certified_bounds as certified_bounds
-from ._chain import Chain as Chain
+from ._chain import Chain as Chain, layer_states as layer_states
 from ._class_mean_effects import SMALLEST_CLASS as SMALLEST_CLASS, class_mean_effects as class_mean_effects
 from ._class_variance import (
     class_variance_effect as class_variance_effect,
@@ -57,6 +58,7 @@ from ._intervals import (
 )
 from ._ipr_null import ipr_of_cut_gaussian as ipr_of_cut_gaussian
 from ._joint_cavity import joint_cavity as joint_cavity
+from ._kernel_similarity import centred_cosine as centred_cosine, label_alignment as label_alignment
 from ._kurtosis_parts import KurtosisParts as KurtosisParts, kurtosis_parts as kurtosis_parts
 from ._locality import (
     Locality as Locality,
@@ -88,6 +90,13 @@ from ._mask_overlap import (
     mask_overlap as mask_overlap,
     matched_units as matched_units,
     overlap_beside as overlap_beside,
+)
+from ._mean_field import (
+    MeanField as MeanField,
+    Susceptibilities as Susceptibilities,
+    mean_field as mean_field,
+    retained_variance as retained_variance,
+    susceptibilities as susceptibilities,
 )
 from ._means import mean_of_defined as mean_of_defined, weighted_mean_of_defined as weighted_mean_of_defined
 from ._median_interval import median_interval as median_interval
@@ -134,6 +143,11 @@ from ._receptive_field import (
     num_components as num_components,
     participation_ratio as participation_ratio,
 )
+from ._redrawn_weights import (
+    bernoulli_mask_kurtosis as bernoulli_mask_kurtosis,
+    gp_kurtosis as gp_kurtosis,
+    mask_kurtosis as mask_kurtosis,
+)
 from ._representation_similarity import linear_cka as linear_cka
 from ._sampled_noise import (
     SampledNoise as SampledNoise,
@@ -141,12 +155,14 @@ from ._sampled_noise import (
     sampled_noise as sampled_noise,
     switching_logits as switching_logits,
 )
+from ._sampled_range import sampled_range as sampled_range
 from ._shape_fits import (
     fit_gabor as fit_gabor,
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
 )
 from ._support_recovery import SupportRecovery as SupportRecovery, support_recovery as support_recovery
+from ._tangent_kernel import tangent_kernel as tangent_kernel
 from ._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
     threshold_contrast as threshold_contrast,

@@ -26,6 +26,21 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """Activations by name; none of them ever decreases."""
 
 
+def _step(values: np.ndarray) -> np.ndarray:
+    found: np.ndarray = (values > 0).astype(np.float64)
+    return found
+
+
+DERIVATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": _step,
+    "tanh": lambda values: 1 - np.tanh(values) ** 2,
+    "erf": lambda values: 2 / np.sqrt(np.pi) * np.exp(-(values**2)),
+    "sigmoid": lambda values: special.expit(values) * special.expit(-values),
+    "linear": np.ones_like,
+}
+"""Derivatives of `ACTIVATIONS`; that of ReLU is 0 at 0, as in torch."""
+
+
 @dataclass(frozen=True, eq=False)
 class Chain:
     """A fully connected network as arrays: affine layers, and an activation after each but the last.
@@ -119,6 +134,16 @@ class Chain:
             values = ACTIVATIONS[activation](values @ weight.T + bias)
             found.append(values)
         return found
+
+
+def layer_states(chain: Chain, inputs: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return what each layer receives and its pre-activations, float64 (n, in) and (n, out); not checked."""
+    received, preactivations = [inputs.astype(np.float64)], []
+    for layer, (weight, bias) in enumerate(zip(chain.weights, chain.biases, strict=True)):
+        preactivations.append(received[-1] @ weight.T + bias)
+        if layer < len(chain.activations):
+            received.append(ACTIVATIONS[chain.activations[layer]](preactivations[-1]))
+    return received, preactivations
 
 
 def check_inputs(chain: Chain, inputs: np.ndarray) -> None:

@@ -5,6 +5,7 @@ _fully_connected: the network that recipes train and prune, and its initialisati
 _layers: the linear layers of any network, and what is known of a network from its modules.
 _linear_maps: linear layers and convolutions, as the linear maps that are pruned and measured.
 _folding: a network as arrays, with BatchNorm folded into the weights.
+_random_matrices: orthogonal and low-rank weight matrices.
 _layer_inputs: what a layer receives while a network evaluates samples.
 _outputs: what a network says about samples.
 

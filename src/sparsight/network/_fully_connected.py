@@ -6,11 +6,13 @@ import os
 from collections import OrderedDict
 from typing import get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sparsight.errors import InputError
 from sparsight.network._linear_maps import linear_maps
+from sparsight.network._random_matrices import low_rank_matrix, orthogonal_matrix
 from sparsight.network._settings import Initialisation, NetworkSettings
 from sparsight.streams import generator
 
@@ -90,14 +92,22 @@ def initialise_(
 ) -> nn.Module:
     """Draw the weights of every linear layer, convolution and ``in_proj`` from its own seeded stream.
 
-    ==========  =========================================================  ==================
-    `init`      weights                                                    biases
-    ==========  =========================================================  ==================
-    ``torch``   U(−1/√fan_in, 1/√fan_in), as torch.nn.Linear               the same
-    ``xavier``  N(0, 2 / (fan_in + fan_out)), Glorot & Bengio 2010         0
-    ``he``      N(0, 2 / fan_in), He et al. 2015                           0
-    ``normal``  N(0, init_std²)                                            0
-    ==========  =========================================================  ==================
+    ==============  =========================================================  ==================
+    `init`          weights                                                    biases
+    ==============  =========================================================  ==================
+    ``torch``       U(−1/√fan_in, 1/√fan_in), as torch.nn.Linear               the same
+    ``xavier``      N(0, 2 / (fan_in + fan_out)), Glorot & Bengio 2010         0
+    ``he``          N(0, 2 / fan_in), He et al. 2015                           0
+    ``normal``      N(0, init_std²)                                            0
+    ``orthogonal``  orthogonal rows or columns, entries of variance 2/fan_in   0
+    ``low_rank``    first layer as ``he``; in others a random orthonormal      0
+                    basis times a Gaussian matrix, of half the full rank,
+                    rounded up, and entries of variance 2 / fan_in
+    ==============  =========================================================  ==================
+
+    ``orthogonal`` and ``low_rank`` have the variance of ``he``, so that these three differ in structure alone
+    (after Nait Saada, Naderi & Tanner, arXiv 2310.16597). With ``orthogonal``, WᵀW = 2 · fan_out / fan_in if
+    fan_out ≥ fan_in, and WWᵀ = 2 otherwise.
 
     BatchNorm starts at γ = 1, β = 0 with fresh statistics. A convolution has fan_in = in_channels · ∏
     kernel_size / groups and fan_out = out_channels · ∏ kernel_size.
@@ -106,7 +116,7 @@ def initialise_(
     ----------
     network : torch.nn.Module
         Changed in place and returned.
-    init : {"torch", "xavier", "he", "normal"}
+    init : {"torch", "xavier", "he", "normal", "orthogonal", "low_rank"}
         A row of the table.
     seed : int
         Each layer draws from the stream ``(seed, "init", layer name)``, so adding a layer does not change the
@@ -116,18 +126,18 @@ def initialise_(
     """
     if init not in get_args(Initialisation):
         raise InputError(f"init is {init!r}; allowed are {', '.join(get_args(Initialisation))}")
-    for name, layer in linear_maps(network).items():
+    layers = linear_maps(network)
+    first = next(iter(layers), None)
+    for name, layer in layers.items():
         stream = generator(seed, "init", name)
         num_units, fan_in = layer.matrix.shape
         fan_out = num_units * math.prod(layer.weight.shape[2:])
         bound = 1 / math.sqrt(fan_in)
-        std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "he": math.sqrt(2 / fan_in)}.get(init, init_std)
         with torch.no_grad():
-            shape = tuple(layer.weight.shape)
-            if init == "torch":
-                layer.weight.copy_(torch.from_numpy(stream.uniform(-bound, bound, shape)))
-            else:
-                layer.weight.copy_(torch.from_numpy(stream.normal(0.0, std or 0.0, shape)))
+            drawn = _weights(
+                init, stream, (num_units, fan_in), fan_out, init_std or 0.0, is_first=name == first
+            )
+            layer.weight.copy_(torch.from_numpy(drawn.reshape(layer.weight.shape)))
             if layer.bias is not None:
                 biases = stream.uniform(-bound, bound, num_units) if init == "torch" else [0.0] * num_units
                 layer.bias.copy_(torch.as_tensor(biases))
@@ -135,6 +145,30 @@ def initialise_(
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
     return network
+
+
+def _weights(
+    init: Initialisation,
+    stream: np.random.Generator,
+    shape: tuple[int, int],
+    fan_out: int,
+    init_std: float,
+    *,
+    is_first: bool,
+) -> np.ndarray:
+    """Return the weights of a layer as a matrix, (units, fan_in)."""
+    num_units, fan_in = shape
+    he = math.sqrt(2 / fan_in)
+    if init == "torch":
+        bound = 1 / math.sqrt(fan_in)
+        return stream.uniform(-bound, bound, shape)
+    if init == "orthogonal":
+        return he * math.sqrt(max(shape)) * orthogonal_matrix(stream, num_units, fan_in)
+    if init == "low_rank" and not is_first:
+        rank = (min(shape) + 1) // 2
+        return he * low_rank_matrix(stream, num_units, fan_in, rank)
+    std = {"xavier": math.sqrt(2 / (fan_in + fan_out)), "normal": init_std}.get(init, he)
+    return stream.normal(0.0, std, shape)
 
 
 def _check_memory(widths: tuple[int, ...]) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from sparsight.settings import Settings
 
-Initialisation = Literal["torch", "xavier", "he", "normal"]
+Initialisation = Literal["torch", "xavier", "he", "normal", "orthogonal", "low_rank"]
 
 
 class NetworkSettings(Settings):
@@ -25,7 +25,7 @@ class NetworkSettings(Settings):
         Added to the variance. The ancestor code uses 1e-10.
     bias : bool
         Whether linear layers have biases.
-    init : {"torch", "xavier", "he", "normal"}
+    init : {"torch", "xavier", "he", "normal", "orthogonal", "low_rank"}
         See `initialise_`.
     init_std : float or None
         Standard deviation of the weights with ``init = "normal"``; allowed only there.

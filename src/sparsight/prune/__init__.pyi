@@ -25,7 +25,7 @@ from ._network_checks import (
     fitted_inputs as fitted_inputs,
     layers_called as layers_called,
 )
-from ._rearrangement import RearrangedMasks as RearrangedMasks
+from ._rearrangement import RearrangedMasks as RearrangedMasks, rearranged as rearranged
 from ._schedule import Schedule as Schedule, layer_of as layer_of
 from ._settings import WINDOWS as WINDOWS, PruningSettings as PruningSettings, overridden as overridden
 from ._starting_state import starting_state as starting_state

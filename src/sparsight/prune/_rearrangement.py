@@ -89,8 +89,21 @@ class RearrangedMasks:
         if self.how == "pixels":
             first = next(iter(masks))
             return masks | {first: _pixels_permuted(masks[first], self.geometry, self.seed)}
-        permute = _PERMUTE[self.how]
-        return {name: permute(name, mask, self.seed) for name, mask in masks.items()}
+        return rearranged(masks, self.how, self.seed)
+
+
+def rearranged(values: Mapping[str, Tensor], how: str, seed: int) -> dict[str, Tensor]:
+    """Return masks or weights by parameter name, permuted as `RearrangedMasks` permutes masks.
+
+    Parameters
+    ----------
+    values : mapping of str to Tensor
+        Masks of bool, or weights: equal names and `seed` give equal permutations.
+    how : {"layer", "unit", "rows_columns"}
+        A row of the table there.
+    """
+    permute = _PERMUTE[how]
+    return {name: permute(name, value, seed) for name, value in values.items()}
 
 
 def check_first_layer(shapes: Mapping[str, tuple[int, ...]], geometry: Geometry, asker: str) -> None:

@@ -92,7 +92,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
     levels = summaries.compared_levels()
     for place, layer in enumerate(summaries.layers):
         yield from curve_panels(summaries, layer, with_network=place == 0, legend=True)
-        for family in control_panels(summaries, layer):
+        for family in control_panels(summaries, layer, with_network=place == 0):
             yield from family
     first_layer = summaries.layers[0]
     yield from difference_panels(findings(summaries, first_layer), summaries.conditions)

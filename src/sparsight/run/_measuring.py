@@ -13,6 +13,7 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.instruments import (
     NETWORK,
+    NETWORK_INSTRUMENTS,
     NetworkObservation,
     Quantity,
     all_instruments,
@@ -235,9 +236,27 @@ def _state_before(folder: Path, level: Level, condition: Condition, built: Built
     }
 
 
+def _dense_initial(level: Level, task: Task, condition: Condition) -> State | None:
+    """Return the state that a level would have begun with if it had no masks; None if it is not known."""
+    if all(bool(mask.all()) for mask in level.masks.values()):
+        return level.initial
+    if condition.pruning.rewind_step == 0:
+        begun = build_network(condition, task, level.seed)
+        fresh = starting_state_of(condition, Built(begun, task, None), level.seed)
+        return fresh or {name: value.cpu() for name, value in begun.state_dict().items()}
+    if level.rewind is None:
+        return None
+    # Masks of another origin apply from level 0 on, so that no state of such a run is dense.
+    is_dense = all(
+        bool(level.rewind[name][~mask].any()) for name, mask in level.masks.items() if not mask.all()
+    )
+    return level.rewind if is_dense else None
+
+
 def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -> Measured:
     """Apply a condition's instruments to the layers of a level, and to the whole network if it has any."""
     instruments, num_samples = condition.measure.instruments, condition.measure.num_samples
+    sees_network = not NETWORK_INSTRUMENTS.keys().isdisjoint(instruments)
     measured = measure_level(level, task, twin, instruments, num_samples=num_samples)
     observation = NetworkObservation(
         level=level,
@@ -245,6 +264,7 @@ def measure(level: Level, task: Task, twin: Task | None, condition: Condition) -
         num_samples=num_samples,
         loss=condition.training.loss,
         twin=twin,
+        dense_initial=_dense_initial(level, task, condition) if sees_network else None,
         training=condition.training,
         pruning=condition.pruning,
     )
