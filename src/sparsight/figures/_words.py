@@ -415,6 +415,8 @@ _ENTRIES = (
     Words(name="initialisation.distance_travelled_shuffled", title="The same, shuffled within units"),
     Words(name="one_neuron.ipr", title="Inverse participation ratio", label="ipr"),
     Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
+    Words(name="sample_complexity.log2_samples", title="Samples needed", label="log₂ samples"),
+    Words(name="sample_complexity.is_found", title="Teacher found", label="share of teachers"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 

@@ -13,6 +13,7 @@ Getting the answer:
 
 _study, studies/*.toml: the runs that claims share, as recipes at three scales.
 _one_neuron: a study without pruning, one ReLU neuron, simulated here.
+_sample_complexity: a study of planted teachers and masked students, simulated here.
 _statistics, _feedback: from the results of a study to one number per replicate.
 _reproduction: from a claim to its outcome.
 

@@ -1,10 +1,10 @@
 """From a claim to its verdict: run its studies where needed, and evaluate its predictions."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from sparsight.recipe import Recipe
 from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
 from sparsight.reproduce._mask_similarity import with_mask_overlaps
 from sparsight.reproduce._one_neuron import one_neuron_results
+from sparsight.reproduce._sample_complexity import sample_complexity_results
 from sparsight.reproduce._study import (
     SCALES,
     DataSets,
@@ -30,8 +31,16 @@ from sparsight.reproduce._verdict import ClaimVerdict
 from sparsight.run import run_recipe
 from sparsight.store import Run, environment, open_run
 
-_NO_RECIPE = "one-neuron"
-"""The one study that is not a run of a recipe: it prunes nothing."""
+
+class _Settings(Protocol):
+    def digest(self) -> str: ...
+
+
+_SIMULATED: Mapping[str, Callable[[str, Path], tuple[_Settings, xr.Dataset]]] = {
+    "one-neuron": one_neuron_results,
+    "sample-complexity": sample_complexity_results,
+}
+"""Studies that are not runs of a recipe: no task is learned in them, or nothing is pruned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +122,7 @@ class Studies:
         """Return the facts and results of a study; run what is missing of it first."""
         key = (name, variant)
         if key not in self._read:
-            self._read[key] = self._simulated() if name == _NO_RECIPE else self._run(name, variant)
+            self._read[key] = self._simulated(name) if name in _SIMULATED else self._run(name, variant)
         return self._read[key]
 
     def results(self, claim: Claim, name: str, variant: str = "") -> xr.Dataset:
@@ -154,12 +163,12 @@ class Studies:
         )
         return facts, results
 
-    def _simulated(self) -> tuple[StudyFacts, xr.Dataset]:
+    def _simulated(self, name: str) -> tuple[StudyFacts, xr.Dataset]:
         if self._on_study is not None:
-            self._on_study(_NO_RECIPE, self._folder)
-        settings, results = one_neuron_results(self.scale, self._folder)
+            self._on_study(name, self._folder)
+        settings, results = _SIMULATED[name](self.scale, self._folder)
         facts = StudyFacts(
-            name=_NO_RECIPE,
+            name=name,
             variant="",
             recipe_hash=settings.digest(),
             seeds=tuple(results.attrs["seeds"]),
