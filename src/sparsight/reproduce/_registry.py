@@ -14,7 +14,7 @@ _ORDER = (
     "mask-overlap",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
     "higher-order", "pictures", "ticket", "stability",
-    "sample-complexity",
+    "probes", "sample-complexity",
 )  # fmt: skip
 
 
