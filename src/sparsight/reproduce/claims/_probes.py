@@ -83,8 +83,8 @@ CLAIM = Claim(
         ),
         Prediction(
             name="ood",
-            statement=f"at density {FINAL_DENSITY:.1%}, ticket minus random pruning, same seeds: AUROC of the "
-            "energy of data against their Gaussian twin",
+            statement=f"at density {FINAL_DENSITY:.1%}, ticket minus random pruning, same seeds: AUROC of "
+            "the energy of data against their Gaussian twin",
             study=_STUDY,
             statistic=difference(
                 at_final_density("ood.auroc_energy_twin", "imp"),
