@@ -32,7 +32,9 @@ def a_level(run):
 
 
 def a_trainer():
-    return SimpleNamespace(level=0, rewind=None, trainer=SimpleNamespace(state=lambda: ({}, {})))
+    return SimpleNamespace(
+        level=0, rewind=None, trainer=SimpleNamespace(state=lambda: ({}, {})), snapshots={}
+    )
 
 
 def writers(run):

@@ -96,19 +96,26 @@ def prune(
     Scores and masks are as in `remove_lowest`. `num_kept` has, for each group, the names of the parameters
     that are ranked together and the number of weights to keep of them: see `Schedule.kept_at`.
     With `granularity` ``unit`` a group is one layer, whose units lose all their weights or none.
-    `min_inputs_per_unit` is as in `remove_lowest`.
+    `min_inputs_per_unit` is as in `remove_lowest`. Raises `InputError` as `remove_lowest` does, and if a
+    group is to keep more than it has, or less than nothing.
     """
     check_scores(scores, masks)
     new_masks: dict[str, Tensor] = {}
     for names, number in num_kept.items():
         group = {name: masks[name] for name in names}
+        num_before = num_kept_of(group)
+        if not 0 <= number <= num_before:
+            raise InputError(
+                f"num_kept is {number} for {', '.join(names)}; 0 to {num_before}, the weights kept so far, "
+                "is allowed"
+            )
         if granularity == "unit":
             new_masks |= _without_lowest_units(scores, group, number)
             continue
         new_masks |= remove_lowest(
             {name: scores[name] for name in names},
             group,
-            num_kept_of(group) - number,
+            num_before - number,
             min_inputs_per_unit=min_inputs_per_unit,
         )
     return {name: new_masks[name] for name in masks}  # groups may list parameters in another order
