@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from sparsight.figures import CATALOGUE, QUANTITIES, words_of
+from sparsight.instruments import all_instruments, registry_of_instrument
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "reference" / "quantities.md"
 MEASURED_ON_REQUEST = (
@@ -14,7 +15,9 @@ MEASURED_ON_REQUEST = (
     "noise.",
     "ood.",
     "readout.",
+    "recovery.",
     "robustness.",
+    "shape_fits.",
     "sharpness.",
     "stability.",
     "tangent.",
@@ -64,6 +67,12 @@ def test_undefined_values_are_described():
 def test_a_quantity_outside_the_catalogue_is_labelled_by_its_name():
     words = words_of("mine.own")
     assert (words.title, words.label, words.null) == ("mine.own", "mine.own", None)
+
+
+def test_every_shipped_instrument_has_words():
+    """Without any, `show` imports all instruments to see whose they are, which takes seconds."""
+    shipped = {name for name in all_instruments() if registry_of_instrument(name).is_shipped(name)}
+    assert shipped <= {name.partition(".")[0] for name in QUANTITIES}
 
 
 def test_quantities_of_the_network_are_found_under_the_network():

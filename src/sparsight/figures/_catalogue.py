@@ -255,6 +255,28 @@ CATALOGUE = Catalogue(
             "the layer.",
         ),
         Family(
+            name="gabor",
+            title="Gabor fits beside shuffled weights",
+            lines={"own": "shape_fits.gabor_r_squared", "shuffled": "shape_fits.gabor_r_squared_shuffled"},
+            caption="Mean r² of Gabor fits to receptive fields of the first layer, over an eighth of the "
+            "units. shuffled: the same fits to weights shuffled over each unit's kept inputs. Without an "
+            "envelope the two are equal.",
+        ),
+        Family(
+            name="precision",
+            title="Planted supports: precision beside chance",
+            lines={"own": "recovery.precision", "by chance": "recovery.precision_expected"},
+            caption="Share of the first layer's weights inside the planted supports, in the units that fit "
+            "the planted ones best. by chance: random masks with the fan-in of every unit, matched likewise.",
+        ),
+        Family(
+            name="recall",
+            title="Planted supports: recall beside chance",
+            lines={"own": "recovery.recall", "by chance": "recovery.recall_expected"},
+            caption="Share of the planted supports that the first layer keeps, in the units that fit the "
+            "planted ones best. by chance: random masks with the fan-in of every unit, matched likewise.",
+        ),
+        Family(
             name="calibration",
             title="Calibration error beside exact probabilities",
             lines={"own": "calibration.ece", "exact": "calibration.ece_calibrated"},
