@@ -112,6 +112,5 @@ CLAIM = Claim(
             Rule("above", 0.02),
         ),
     ),
-    curves=((_STUDY, "robustness.proved_share"), (_STUDY, "tangent.cosine_to_dense"),
-            (_STUDY, "readout.mask_knows"), (_STUDY, "calibration.overconfidence")),
+    curves=((_STUDY, "tangent.cosine_to_dense"), (_STUDY, "calibration.overconfidence")),
 )  # fmt: skip
