@@ -159,7 +159,10 @@ main(sys.argv[1:])
 
 def call(folder, *arguments):
     command = [sys.executable, "-c", IN_A_PROCESS, *arguments, "--plugin", "deadly.py"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    # the plug-in imports `tests`, which only the directory that pytest was started in has
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def run_arguments(out):
