@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,15 @@ def test_geometry_refuses_what_has_no_extent():
         Geometry(1, (4, 0))
     with pytest.raises(InputError, match="geometry.size"):
         Geometry(1, (2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    "geometry", [Geometry(2, (7,), True), Geometry(1, (5, 4)), Geometry(3, (5, 4), True)]
+)
+def test_squared_distances_from_pixels_are_those_of_the_nearest_image(geometry):
+    positions = geometry.positions()
+    found = geometry.squared_distances_from(np.array([0, 3]))
+    shifts = list(itertools.product(*((-n, 0, n) if geometry.wraps else (0,) for n in geometry.size)))
+    for row, pixel in zip(found, (0, 3), strict=True):
+        expected = [min(((p - positions[pixel] + s) ** 2).sum() for s in np.array(shifts)) for p in positions]
+        assert row.tolist() == expected

@@ -85,6 +85,15 @@ class Geometry:
         """Index of the zero displacement in `displacements` and `distances`."""
         return tuple(n // 2 if self.wraps else n - 1 for n in self.size)
 
+    def squared_distances_from(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the squared distance of every pixel from each of some, int64, (len(pixels), num_pixels)."""
+        positions = self.positions()
+        offsets = np.abs(positions[None] - positions[pixels][:, None])
+        if self.wraps:
+            offsets = np.minimum(offsets, np.array(self.size) - offsets)
+        squared: np.ndarray = (offsets**2).sum(axis=-1)
+        return squared
+
     def positions(self) -> np.ndarray:
         """Return the coordinates of every pixel, int64, shape ``(num_pixels, len(size))``."""
         axes = [np.arange(n) for n in self.size]

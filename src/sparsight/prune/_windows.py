@@ -86,11 +86,7 @@ class CompactWindows:
         num_units, geometry = self.shapes[name][0], self.geometry
         stream = generator(self.seed, "windows", name, "centres")
         centres = stream.integers(geometry.num_pixels, size=num_units)
-        positions = geometry.positions()
-        offsets = np.abs(positions[None] - positions[centres][:, None])  # (units, pixels, axes)
-        if geometry.wraps:
-            offsets = np.minimum(offsets, np.array(geometry.size) - offsets)
-        squared = (offsets**2).sum(axis=-1)
+        squared = geometry.squared_distances_from(centres)
         ties = stream.random(squared.shape)
         pixels = np.argsort(np.lexsort((ties, squared), axis=1), axis=1)  # the rank of every pixel
         channels = np.arange(geometry.channels)[None, :, None]

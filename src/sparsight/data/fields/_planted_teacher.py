@@ -142,12 +142,9 @@ def planted_supports(
     Those nearest to a random centre, ties at random. A centre is drawn among those whose inputs no earlier
     unit reads, as long as there are any.
     """
-    positions = geometry.positions()
-    offsets = np.abs(positions[None] - positions[:, None])
-    if geometry.wraps:
-        offsets = np.minimum(offsets, np.array(geometry.size) - offsets)
-    squared = (offsets**2).sum(axis=-1) + 0.5 * rng.random(offsets.shape[:2])  # distances² are whole numbers
-    nearest = np.argsort(squared, axis=1)[:, :support_size]
+    squared = geometry.squared_distances_from(np.arange(geometry.num_pixels))
+    in_order = squared + 0.5 * rng.random(squared.shape)  # the draws order what is equally far
+    nearest = np.argsort(in_order, axis=1)[:, :support_size]
     support = np.zeros((num_units, geometry.num_inputs), dtype=bool)
     for number in range(num_units):
         is_taken = np.logical_or.reduce(support, axis=0)
