@@ -324,6 +324,11 @@ class PruningSettings(Settings):
         return self.distribution not in (None, "global", "uniform")
 
     @property
+    def is_random(self) -> bool:
+        """Whether masks are drawn at random and stay as they are drawn: the control of other searches."""
+        return self.masks_from is None and self.criterion == "random" and self.regrowth == "none"
+
+    @property
     def prunes_once(self) -> bool:
         """Whether there is a single round of pruning, after the dense level."""
         return self.schedule in ("one_shot", "one_shot_equal_compute")
