@@ -1,8 +1,8 @@
 """What must come out on a GPU: float64 results of the CPU, or the same bits.
 
 Every check is a function of the device that returns the largest error and what is allowed. `benchmarks.gpu`
-runs all of them before it times anything, and so do the tests marked ``gpu``. They also run on a CPU, which is
-how they are tested where there is no GPU.
+runs all of them before it times anything, and so do the tests marked ``gpu``. They also run on a CPU, which
+is how they are tested where there is no GPU.
 """
 
 import itertools

@@ -1,12 +1,15 @@
 """The checks of what comes out on a GPU: run on a GPU where there is one, and seen to fail on the CPU."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import gpu_checks
 from benchmarks.gpu_checks import CHECKS
+from sparsight.cli import main
+from sparsight.recipe import Condition
 from sparsight.sparse import SparseLinear
 from sparsight.train import Trainer
 from sparsight.train._device_batches import DeviceTask
@@ -111,3 +114,16 @@ def spoil_criterion(monkeypatch):
 def test_every_check_notices_what_it_is_for(name, spoil, monkeypatch):
     spoil(monkeypatch)
     assert not CHECKS[name](CPU).passed
+
+
+UNSEEN = "experimental, not yet run on a GPU"
+
+
+def test_the_options_are_called_experimental_until_results_of_a_gpu_are_committed(capsys):
+    root = Path(__file__).parents[1]
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    texts = [shown, Condition.__doc__, (root / "docs/howto/gpu.md").read_text(encoding="utf-8")]
+    is_seen = (root / "benchmarks/RESULTS-GPU.md").exists()
+    assert [UNSEEN in text for text in texts] == [not is_seen] * len(texts)
