@@ -66,8 +66,11 @@ class LevelRecord(BaseModel):
         Counts of units with a path from input to output, and layers without a kept weight.
     kernels : dict of str to str
         How each layer was multiplied.
+    trained_by : str or None
+        The condition that trained this level, where another one had trained the same. Its masks after
+        pruning and its measures are those of this condition.
     train_seconds, measure_seconds : float
-        Wall-clock time.
+        Wall-clock time. Training took none where `trained_by` names another condition.
     threads, together : int
         Threads of the process, and replicates trained as one program.
     made_with : dict
@@ -103,6 +106,7 @@ class LevelRecord(BaseModel):
     curve: _RecordedCurve
     connectivity: _RecordedConnectivity
     kernels: dict[str, str] = {}
+    trained_by: str | None = None
     train_seconds: float = 0.0
     measure_seconds: float = 0.0
     threads: int = 1
