@@ -66,9 +66,6 @@ class LevelRecord(BaseModel):
         Counts of units with a path from input to output, and layers without a kept weight.
     kernels : dict of str to str
         How each layer was multiplied.
-    trained_by : str or None
-        The condition that trained this level, where another one had trained the same. Its masks after
-        pruning and its measures are those of this condition.
     train_seconds, measure_seconds : float
         Wall-clock time. Training took none where `trained_by` names another condition.
     threads, together : int
@@ -87,6 +84,9 @@ class LevelRecord(BaseModel):
     snapshots : dict
         Numbers measured during training: steps taken → layer name → quantity name → number, None for NaN.
         Definitions are those of `measures`.
+    trained_by : str or None
+        The condition that trained this level, where another one had trained the same. Its masks after
+        pruning and its measures are those of this condition.
     measures : dict
         Layer name → quantity name → quantity.
     files : dict of str to str
@@ -106,7 +106,6 @@ class LevelRecord(BaseModel):
     curve: _RecordedCurve
     connectivity: _RecordedConnectivity
     kernels: dict[str, str] = {}
-    trained_by: str | None = None
     train_seconds: float = 0.0
     measure_seconds: float = 0.0
     threads: int = 1
@@ -118,6 +117,7 @@ class LevelRecord(BaseModel):
     data: str | None = None
     identity: dict[str, Any] = {}
     snapshots: dict[str, dict[str, dict[str, float | None]]] = {}
+    trained_by: str | None = None
     measures: dict[str, dict[str, RecordedQuantity]]
     files: dict[str, str]
     format_version: int = 1
