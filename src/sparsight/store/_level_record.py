@@ -40,13 +40,14 @@ class RecordedQuantity(BaseModel, extra="forbid", frozen=True):
     """A quantity that an instrument found, with the names of its axes; a number has none.
 
     Arrays are in ``measures.safetensors``. `value` is for numbers; it is None for NaN, which JSON cannot
-    hold.
+    hold. `num_classes` is for arrays that leave out classes without values: the number of all classes.
     """
 
     dims: list[str]
     definition: str
     unit: str
     value: float | None = None
+    num_classes: int | None = None
 
 
 class LevelRecord(BaseModel):
