@@ -181,6 +181,31 @@ def test_masks_are_described_in_words():
         "imp's, shuffled by unit, one size, own signs": {
             "masks_from": "imp", "rearranged": "unit", "weights": "constant",
         },
+        "magnitude, cubic, erk": {"schedule": "cubic", "distribution": "erk"},
+        "magnitude, one shot, densities by layer": {
+            "schedule": "one_shot", "distribution": {"linear_0": 0.1},
+        },
+        "magnitude, iterative, whole units": {"granularity": "unit", "distribution": "uniform"},
+        "snip, iterative, whole units, erk": {
+            "criterion": "snip", "granularity": "unit", "distribution": "erk",
+        },
+        "magnitude, iterative, whole units, densities by layer": {
+            "granularity": "unit", "distribution": {"linear_0": 0.1},
+        },
+        "random, one shot, erk, regrown by gradient": {
+            "criterion": "random", "schedule": "one_shot", "distribution": "erk", "regrowth": "gradient",
+        },
+        "random, iterative, regrown at random": {"criterion": "random", "regrowth": "random"},
     }  # fmt: skip
     for expected, settings in words.items():
         assert masks_in_words(PruningSettings(**settings)) == expected
+
+
+def test_masks_that_were_drawn_at_random_and_regrown_are_not_the_random_control(store, tmp_path):
+    recipe = {"conditions": {"rigl": {"pruning": {"criterion": "random", "regrowth": "gradient"}}}}
+    recipe["conditions"]["random"] = {"pruning": {"criterion": "random"}}
+    run = store(tmp_path / "run", conditions=("rigl", "random"), measure=LOCALITY_ALONE)
+    run.recipe = run.recipe.model_copy(update=recipe)
+    table = ticket_table(run)
+    assert table.attrs["ticket"] == "rigl"
+    assert set(table.loc[table["condition"] == "rigl", "reference"]) == {"", "random", "dense"}

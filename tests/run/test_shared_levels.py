@@ -72,6 +72,7 @@ def test_all_bits_are_those_of_training_apart(both):
         "conditions.random.network.widths=[13]",
         "conditions.random.data.label_noise=0.1",
         "conditions.random.measure.at_steps=[0, 8]",
+        "conditions.random.pruning.regrowth='random'",
     ],
 )
 def test_another_training_is_not_shared(tmp_path, override):

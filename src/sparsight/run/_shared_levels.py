@@ -41,6 +41,8 @@ def trained_by_another(
     """
     if replicate.start is not None or replicate.checkpoint is not None:
         return None
+    if group.condition.pruning.regrowth != "none":
+        return None  # its masks change while it trains
     masks = (
         replicate.masks.masks(0)
         if replicate.masks
@@ -66,6 +68,7 @@ def _train_alike(one: Condition, other: Condition) -> bool:
     return (
         (one.data, one.network, one.training, one.device)
         == (other.data, other.network, other.training, other.device)
+        and other.pruning.regrowth == "none"
         and one.pruning.rewind == other.pruning.rewind  # the state to go back to is kept during the training
         and set(one.measure.at_steps) <= set(other.measure.at_steps)
     )

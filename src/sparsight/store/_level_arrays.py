@@ -75,9 +75,10 @@ def by_step(entries: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
 
 def pack_masks(level: Level) -> dict[str, np.ndarray]:
     """Return the arrays of ``masks.safetensors``: eight weights a byte."""
+    kinds = {"masks": level.masks, "next_masks": level.next_masks, "initial_masks": level.initial_masks or {}}
     return {
         f"{kind}/{name}": np.packbits(mask.numpy().reshape(-1))
-        for kind, masks in (("masks", level.masks), ("next_masks", level.next_masks))
+        for kind, masks in kinds.items()
         for name, mask in masks.items()
     }
 
@@ -88,7 +89,10 @@ def mask_shapes(masks: Masks) -> dict[str, str]:
 
 
 def unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
-    """Return ``masks`` or ``next_masks``, named by `kind`; ValueError if a shape does not fit its bits."""
+    """Return ``masks``, ``next_masks`` or ``initial_masks``, named by `kind`.
+
+    Raises ValueError if a shape does not fit its bits, KeyError if there are none of this kind.
+    """
     masks: Masks = {}
     for name, shape in shapes.items():
         packed_bits, num_weights = packed[f"{kind}/{name}"], math.prod(shape)

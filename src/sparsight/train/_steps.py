@@ -60,6 +60,9 @@ class DenseStep:
     def network_loaded(self) -> None:
         """Take note that the network's weights were set from outside."""
 
+    def change_masks_(self, masks: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Prune and grow what is multiplied as kept weights only."""
+
 
 class RecordedStep(DenseStep):
     """Outputs from a CUDA graph of the network, recorded at the first batch of every run."""
@@ -130,6 +133,11 @@ class SparseStep(DenseStep):
         """Take the kept weights from the network."""
         self._is_network_behind = False
         self._sparse.read()
+
+    def change_masks_(self, masks: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Prune and grow kept weights; the network has those of before."""
+        self.update_network()
+        self._sparse.change_masks_(masks, optimizer)
 
 
 def _table(task: Task) -> Table | None:

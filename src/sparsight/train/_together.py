@@ -23,7 +23,8 @@ from sparsight.train._cuda_graph import Forward, recorded
 from sparsight.train._device_batches import batch_on
 from sparsight.train._evaluation import batch_loss
 from sparsight.train._optimizer import make_optimizer
-from sparsight.train._trainer import Trainer, autocast, tf32_if
+from sparsight.train._precision import autocast, tf32_if
+from sparsight.train._trainer import Trainer
 
 # A task remembers the orders of two epochs only. Networks that ask by turns, each with its own seed, would
 # draw a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
