@@ -16,7 +16,7 @@ _SHOWN = 1  # which of them single numbers are of
 _SPREADS: Final = (0.0, 0.5, 1.0)
 _NUM_INPUTS = 16  # samples whose variances are pooled
 _NUM_DRAWS = 128
-_NUM_NOISY = 20_000  # draws of a noisy sample behind an accuracy, at least
+_NUM_NOISY = 10_000  # draws of a noisy sample behind an accuracy, at least
 _NUM_SWITCHES = 20
 
 _NOISE = "noise that multiplies every input of every layer"

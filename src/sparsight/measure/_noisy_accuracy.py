@@ -46,8 +46,9 @@ def accuracy_by_noise(
     """Return, for each noise variance, the share of samples classified correctly, over all draws.
 
     All variances share their draws, so differences between them have less sampling error than the
-    accuracies. Every sample has its own noise: with a probability q of being right, it adds
-    q (1 − q) / (n² `num_draws`) to the variance of the result. Sums are in float32.
+    accuracies. Every sample has its own noise, and every other draw is the one before with opposite signs,
+    which halves the cost. The standard error that sampling adds is about 0.5/√(n · `num_draws`) at most.
+    Sums are in float32.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def accuracy_by_noise(
     num_draws : int
         At least 1.
     seed : int
-        Seeds the stream ``(seed, "noisy accuracy", draw)``.
+        Seeds the stream ``(seed, "noisy accuracy", pair of draws)``.
 
     Returns
     -------
@@ -88,13 +89,21 @@ def accuracy_by_noise(
     step = max(1, _BLOCK_NUMBERS // max(weight.shape[axis] for weight in chain.weights for axis in (0, 1)))
     deviations = [np.float32(np.sqrt(each)) for each in noise_variances]
     num_right = np.zeros(len(deviations))
-    for draw in range(num_draws):
-        stream = generator(seed, "noisy accuracy", draw)
+    for first in range(0, num_draws, 2):
+        stream = generator(seed, "noisy accuracy", first // 2)
+        signs = (1, -1)[: num_draws - first]
         for start in range(0, len(inputs), step):
             block = inputs[start : start + step].astype(np.float32)
-            logits = _noisy_logits(layers, chain.activations, block, deviations, stream)
-            predicted = np.stack([each.argmax(axis=1) for each in logits])
-            num_right += (predicted == labels[start : start + step]).sum(axis=1)
+            expected = labels[start : start + step]
+            logits = _noisy_logits(
+                layers,
+                chain.activations,
+                block,
+                deviations=[sign * each for sign in signs for each in deviations],
+                stream=stream,
+            )
+            right = [(each.argmax(axis=1) == expected).sum() for each in logits]
+            num_right += np.reshape(right, (len(signs), -1)).sum(axis=0)
     found: np.ndarray = num_right / (num_draws * len(inputs))
     return found
 
@@ -103,10 +112,11 @@ def _noisy_logits(
     layers: Sequence[tuple[np.ndarray, np.ndarray]],
     activations: Sequence[str],
     inputs: np.ndarray,
+    *,
     deviations: Sequence[np.float32],
     stream: np.random.Generator,
 ) -> list[np.ndarray]:
-    """Return the logits of one draw for each standard deviation of the noise."""
+    """Return the logits of one draw for each standard deviation of the noise, of either sign."""
     weight, bias = layers[0]
     clean = inputs @ weight + bias
     # The first layer is linear in the noise: one product serves all deviations.
