@@ -1,6 +1,6 @@
 """Benchmark of the probes of the whole network against the cavity instrument on the same level.
 
-Run with ``python -m benchmarks.probes``. Two trained levels, on one thread:
+Run with ``python -m benchmarks --only probes``. Two trained levels, on one thread:
 
 - *nlgp-2d*: level 0 of the shipped recipe, 400–100–2, on its 2000 samples;
 - *large*: 784–256–256–10 on 10 000 samples of an NLGP with ten correlation lengths.
@@ -142,19 +142,3 @@ def _with_samples(observation: NetworkObservation, num_samples: int) -> NetworkO
 
 def _kilobytes(name: str) -> int:
     return int(Path("/proc/self/status").read_text(encoding="utf-8").split(f"{name}:")[1].split()[0])
-
-
-def main() -> None:
-    """Print times and memory."""
-    torch.set_num_threads(1)
-    for name in LEVELS:
-        for probe, times in measured(name).items():
-            spent, cavity = statistics.median(times.probe), statistics.median(times.cavity)
-            print(f"{name}: {probe} {spent:.3f} s, cavity {cavity:.3f} s, ratio {times.ratio:.2f}", flush=True)
-    for probe in ("cavity", *PROBES):
-        sizes = [added_bytes(probe, number) / 2**20 for number in (MEMORY_SAMPLES, 4 * MEMORY_SAMPLES)]
-        print(f"{probe}: {sizes[0]:.0f} and {sizes[1]:.0f} MiB", flush=True)
-
-
-if __name__ == "__main__":
-    main()
