@@ -15,7 +15,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together", "peers")
+    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together", "peers", "probes")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="few sizes and repeats, only to see that it runs"
@@ -37,6 +37,7 @@ def main() -> None:
         "growth": lambda: sections.growth_section(quick),
         "together": lambda: sections.together_section(quick),
         "peers": lambda: peer_section.peers_section(quick, threads),
+        "probes": lambda: sections.probes_section(quick),
     }
     chosen = [name for name in names if not options.only or name in options.only]
     where, start, found = machine(), time.perf_counter(), []

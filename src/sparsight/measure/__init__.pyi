@@ -106,6 +106,7 @@ from ._noise_moments import (
     noise_moments as noise_moments,
     relu_moments as relu_moments,
 )
+from ._noisy_accuracy import accuracy_by_noise as accuracy_by_noise, noisy_accuracy as noisy_accuracy
 from ._nulls import Null as Null, sample_masks as sample_masks
 from ._out_of_distribution import (
     auroc as auroc,
@@ -151,7 +152,6 @@ from ._redrawn_weights import (
 from ._representation_similarity import linear_cka as linear_cka
 from ._sampled_noise import (
     SampledNoise as SampledNoise,
-    noisy_accuracy as noisy_accuracy,
     sampled_noise as sampled_noise,
     switching_logits as switching_logits,
 )
