@@ -388,3 +388,31 @@ def test_a_ticket_without_any_mechanism_only_matches_the_dense_network():
 def test_stability(imp, random, noise, verdict):
     truths = {("stability.error_barrier", "imp"): imp, ("stability.error_barrier", "random"): random}
     assert _verdict("stability", truths, noise) == verdict
+
+
+def _blanket(condition, own, co_parents):
+    return {
+        ("recovery.input_auroc", condition): own,
+        ("recovery.input_auroc_of_co_parents", condition): co_parents,
+    }
+
+
+_SCREENED = _blanket("correlation", 0.75, 0.5) | {
+    ("recovery.input_auroc_permuted", condition): 0.5 for condition in ("imp", "random")
+}
+_CHANCE = _blanket("shuffled_labels", 0.5, 0.5) | _blanket("random", 0.5, 0.5) | _SCREENED
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_CHANCE | _blanket("imp", 0.95, 0.9), 0.002, "supported"),
+        (_CHANCE | _blanket("imp", 0.95, 0.5), 0.002, "mixed"),  # what correlation misses is not found
+        (_CHANCE | _blanket("imp", 0.75, 0.9), 0.002, "mixed"),  # no better than screening
+        (_CHANCE | _blanket("imp", 0.95, 0.9) | _blanket("shuffled_labels", 0.9, 0.9), 0.002, "mixed"),
+        (_CHANCE | _blanket("imp", 0.2, 0.2) | _blanket("shuffled_labels", 0.2, 0.2), 0.002, "contradicted"),
+        (_CHANCE | _blanket("imp", 0.95, 0.9), 1.0, "undecided"),
+    ],
+)
+def test_belief(truths, noise, verdict):
+    assert _verdict("belief", truths, noise) == verdict

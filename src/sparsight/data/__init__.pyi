@@ -15,6 +15,11 @@ from ._shipped_sources import (
 from ._task import Task as Task
 from ._task_digests import task_digests as task_digests
 from ._teacher import with_teacher_labels as with_teacher_labels
+from .fields._belief_network import (
+    BeliefNetwork as BeliefNetwork,
+    Blanket as Blanket,
+    learned_point_by_point as learned_point_by_point,
+)
 from .fields._covariance import product_covariance as product_covariance
 from .fields._equal_covariance import equal_covariance as equal_covariance
 from .fields._mean_only import mean_only as mean_only

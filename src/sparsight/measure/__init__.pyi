@@ -161,7 +161,11 @@ from ._shape_fits import (
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
 )
-from ._support_recovery import SupportRecovery as SupportRecovery, support_recovery as support_recovery
+from ._support_recovery import (
+    SupportRecovery as SupportRecovery,
+    input_auroc as input_auroc,
+    support_recovery as support_recovery,
+)
 from ._tangent_kernel import tangent_kernel as tangent_kernel
 from ._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
