@@ -388,3 +388,22 @@ def test_a_ticket_without_any_mechanism_only_matches_the_dense_network():
 def test_stability(imp, random, noise, verdict):
     truths = {("stability.error_barrier", "imp"): imp, ("stability.error_barrier", "random"): random}
     assert _verdict("stability", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "joint", "disagreement", "noise", "verdict"),
+    [
+        (0.88, 0.4, 0.05, 0.002, "supported"),
+        (0.80, 0.4, 0.05, 0.002, "mixed"),  # lost with the accuracy
+        (0.88, 0.0, 0.1, 0.002, "mixed"),  # nothing happens to what members know together
+        (0.80, -0.4, 0.2, 0.002, "contradicted"),  # they know more together
+        (0.88, 0.4, 0.05, 5.0, "undecided"),
+    ],
+)
+def test_ensemble(accuracy, joint, disagreement, noise, verdict):
+    truths = {
+        ("ensemble.accuracy", "imp"): np.where(LEVELS > 0, accuracy, 0.88),
+        ("ensemble.joint_beyond_matched", "imp"): np.where(LEVELS > 0, joint, 0.0),
+        ("ensemble.disagreement", "imp"): np.where(LEVELS > 0, disagreement, 0.1),
+    }
+    assert _verdict("ensemble", truths, noise) == verdict

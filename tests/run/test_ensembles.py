@@ -113,19 +113,33 @@ def test_copies_of_one_know_nothing_together(table, run):
     assert numbers(table, "imp", 2, "tickets")["joint_gain"] > 0.001
 
 
-def test_the_dense_ensemble_is_matched_in_its_marginals(table):
+def test_the_dense_ensemble_and_the_tickets_are_compared_at_equal_marginals(table):
     assert numbers(table, "imp", 0, "dense_matched")["temperature"] == 1
     assert numbers(table, "imp", 0, "tickets")["joint_beyond_matched"] == 0
-    compared = 0
     for condition, level in itertools.product(("imp", "random"), (1, 2)):
-        own, dense = (numbers(table, condition, level, each) for each in ("tickets", "dense_matched"))
-        if np.isnan(dense["temperature"]):
-            assert np.isnan(own["joint_beyond_matched"])
-            continue
-        compared += 1
-        assert dense["marginal_nll"] == pytest.approx(own["marginal_nll"], abs=1e-9)
-        assert own["joint_beyond_matched"] == pytest.approx(own["joint_nll"] - dense["joint_nll"])
-    assert compared
+        own, matched, dense = (
+            numbers(table, condition, level, each) for each in ("tickets", "matched", "dense_matched")
+        )
+        assert dense["marginal_nll"] == pytest.approx(matched["marginal_nll"], abs=1e-9)
+        assert matched["marginal_nll"] > own["marginal_nll"] - 1e-9
+        assert (matched["temperature"], dense["temperature"]) != (1, 1)
+        beyond = matched["joint_nll"] - dense["joint_nll"]
+        assert own["joint_beyond_matched"] == pytest.approx(beyond)
+
+
+def test_the_better_ensemble_is_made_as_bad_as_the_other():
+    stream = np.random.default_rng(0)
+    good, bad = (stream.normal(size=(3, 60, 2)) for _ in range(2))
+    labels = good.mean(axis=0).argmax(axis=1)
+    labels[:10] = 1 - labels[:10]  # who is sometimes wrong can be made as bad as anybody
+    for pair in ([good, bad], [bad, good]):
+        first, second = _ensembles._at_equal_marginals(*pair, labels, 0)
+        assert first["marginal_nll"] == pytest.approx(second["marginal_nll"], abs=1e-10)
+        assert first["marginal_nll"] == pytest.approx(marginal_nll(bad, labels), abs=1e-10)
+    perfect = np.eye(2)[None, labels] * 1e-3  # never as bad as chance, however flat
+    worse, _ = _ensembles._at_equal_marginals(perfect, -5 * perfect, labels, 0)
+    assert np.isnan(worse["temperature"])
+    assert np.isnan(worse["joint_nll"])
 
 
 def test_members_that_are_one_network_are_an_ensemble_that_collapsed(run, monkeypatch):
@@ -230,7 +244,7 @@ def test_the_command_says_in_one_line_why_not(without_seed, capsys):
 
 def test_figures_have_a_line_for_each_ensemble(table):
     labels = plot_ensembles(table, quantity="joint_nll").get_legend_handles_labels()[1]
-    assert labels == ["imp", "random", "imp: copies of one", "imp: dense, equal marginals"]
+    assert labels == ["imp", "random", "imp: copies of one"]
     labels = plot_ensembles(table, quantity="joint_gain").get_legend_handles_labels()[1]
     assert labels == ["a single network = 0", "imp", "random"]
     with pytest.raises(InputError, match="quantity is 'x'"):

@@ -25,7 +25,6 @@ _NULLS = {
     "disagreement": "a single network",
     "joint_beyond_matched": "dense, equal marginals",
 }
-_WORDS = {"copies": "copies of one", "dense_matched": "dense, equal marginals"}
 
 
 def plot_ensembles(
@@ -45,9 +44,8 @@ def plot_ensembles(
     -------
     matplotlib.axes.Axes
         As `plot_over_density` draws it: a line for the tickets of each condition and, of the first condition,
-        for copies of one ticket and for the dense ensemble at the temperature at which marginal predictions
-        are as good as the tickets'. These two are left out where they are the dashed line by definition.
-        Bands are the jackknife's 95 % intervals over replicates.
+        for copies of one ticket, unless they are the dashed line by definition. Bands are the jackknife's
+        95 % intervals over replicates.
 
     Raises
     ------
@@ -63,11 +61,12 @@ def plot_ensembles(
     first = chosen["condition"].iloc[0]
     is_null = quantity in _NULLS
     is_ticket = chosen["ensemble"] == "tickets"
-    beside = chosen[~is_ticket & (chosen["condition"] == first) & (not is_null)]
+    is_copy = chosen["ensemble"] == "copies"
+    beside = chosen[is_copy & (chosen["condition"] == first) & (not is_null)]
     # Conditions first, so that each has one colour in all figures.
     table = pd.concat([chosen[is_ticket], beside])
     names = [
-        condition if ensemble == "tickets" else f"{condition}: {_WORDS[ensemble]}"
+        condition if ensemble == "tickets" else f"{condition}: copies of one"
         for condition, ensemble in zip(table["condition"], table["ensemble"], strict=True)
     ]
     return plot_over_density(

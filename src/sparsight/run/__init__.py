@@ -34,6 +34,7 @@ _step_watch  What a worker does after every step, and how its owner notices new 
 from sparsight.run._ensembles import (
     COPIES as COPIES,
     DENSE_MATCHED as DENSE_MATCHED,
+    MATCHED as MATCHED,
     TICKETS as TICKETS,
     ensembles as ensembles,
 )

@@ -17,6 +17,7 @@ from sparsight.measure import (
     ensemble_log_probabilities,
     expected_calibration_error,
     joint_nll,
+    marginal_nll,
     matching_temperature,
     student_interval,
     subset_pseudovalues,
@@ -28,14 +29,15 @@ from sparsight.run._building import build_network
 from sparsight.run._same_run import DATA, data_digest
 from sparsight.store import Run, read_level
 
-TICKETS, COPIES, DENSE_MATCHED = "tickets", "copies", "dense_matched"
+TICKETS, COPIES, MATCHED, DENSE_MATCHED = "tickets", "copies", "matched", "dense_matched"
 """Kinds of ensembles: see `ensembles`."""
 
 _COLUMNS = [
     "condition", "level", "density", "ensemble", "size", "quantity",
-    "mean", "low", "high", "num_replicates", "by_replicate",
+    "mean", "low", "high", "num_replicates", "replicates", "by_replicate",
 ]  # fmt: skip
 
+_QUANTITIES = ("accuracy", "marginal_nll", "joint_nll", "joint_gain", "ece", "disagreement")
 _MOST_SUBSETS = 2000  # of a size that somebody chose
 
 _log = logging.getLogger(__name__)
@@ -80,19 +82,22 @@ def ensembles(
     -------
     pandas.DataFrame
         A row for each condition, level, ``ensemble`` and ``quantity``. Ensembles: ``tickets``, `size`
-        replicates of the level; ``copies``, as many copies of one of them; ``dense_matched``, the same
-        replicates at level 0, at the temperature at which their marginal negative log-likelihood is that of
-        the level's. ``mean`` is over all subsets of `size` replicates, ``low`` and ``high`` are the
-        jackknife's 95 % interval over replicates, ``by_replicate`` holds its pseudovalues (see
-        `sparsight.measure.subset_pseudovalues`). They cover other initial weights and batches, and neither
-        other data nor other test samples. Without an interval if all replicates are in every ensemble.
+        replicates of the level; ``copies``, as many copies of one of them; ``matched`` and
+        ``dense_matched``, the same replicates at this level and at level 0, of which those with the smaller
+        marginal negative log-likelihood got a temperature that raises it to that of the others
+        (`sparsight.measure.matching_temperature`). ``mean`` is over all subsets of `size` replicates, ``low``
+        and ``high`` are the jackknife's 95 % interval over replicates, ``by_replicate`` holds its
+        pseudovalues for ``replicates`` (see `sparsight.measure.subset_pseudovalues`). They cover other
+        initial weights and batches, and neither other data nor other test samples. Without an interval if all
+        replicates are in every ensemble.
 
         ``accuracy`` and ``ece`` are those of the mean of the members' probabilities; ``marginal_nll``,
         ``joint_nll`` (κ = 2, τ = 10) and ``disagreement`` are those of `sparsight.measure`, in nats.
         ``joint_gain`` is τ · marginal_nll − joint_nll: 0 of a single network. ``temperature`` is that of
-        ``dense_matched``, where all is NaN if no temperature does it. ``joint_beyond_matched`` of ``tickets``
-        is their joint_nll minus that of ``dense_matched``, subset by subset: what they lost (or, below 0,
-        won) of their joint predictions, and not of their marginal ones.
+        ``matched`` or ``dense_matched``: NaN, like everything there, if none does it.
+        ``joint_beyond_matched`` of ``tickets`` is the joint_nll of ``matched`` minus that of
+        ``dense_matched``, subset by subset: what tickets lost (or, below 0, won) of their joint predictions,
+        and not of their marginal ones.
 
     Raises
     ------
@@ -127,7 +132,7 @@ def _of_condition(
                 interval = student_interval(by_replicate)
                 yield (
                     *key, ensemble, size, quantity, float(values.mean()), interval.low, interval.high, number,
-                    tuple(by_replicate.tolist()),
+                    members.replicates, tuple(by_replicate.tolist()),
                 )  # fmt: skip
 
 
@@ -136,21 +141,39 @@ def _measured(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return every quantity of every kind of ensemble, over subsets of the members."""
     alone = [_quantities(each[None], labels, seed) for each in logits]
-    tickets, matched = [], []
+    rows: dict[str, list[dict[str, float]]] = {TICKETS: [], COPIES: alone, MATCHED: [], DENSE_MATCHED: []}
     for subset in map(list, subsets_of(len(logits), size)):
         own = _quantities(logits[subset], labels, seed)
-        temperature = matching_temperature(dense[subset], labels, own["marginal_nll"])
-        beside = (
-            dict.fromkeys(own, math.nan)
-            if math.isnan(temperature)
-            else _quantities(dense[subset] / temperature, labels, seed)
-        )
-        tickets.append(own | {"joint_beyond_matched": own["joint_nll"] - beside["joint_nll"]})
-        matched.append(beside | {"temperature": temperature})
+        pair = _at_equal_marginals(logits[subset], dense[subset], labels, seed)
+        beyond = pair[0]["joint_nll"] - pair[1]["joint_nll"]
+        rows[TICKETS].append(own | {"joint_beyond_matched": beyond})
+        for name, found in zip((MATCHED, DENSE_MATCHED), pair, strict=True):
+            rows[name].append(found)
     return {
-        name: {quantity: np.array([each[quantity] for each in rows]) for quantity in rows[0]}
-        for name, rows in ((TICKETS, tickets), (COPIES, alone), (DENSE_MATCHED, matched))
+        name: {quantity: np.array([each[quantity] for each in found]) for quantity in found[0]}
+        for name, found in rows.items()
     }
+
+
+def _at_equal_marginals(
+    first: np.ndarray, second: np.ndarray, labels: np.ndarray, seed: int
+) -> list[dict[str, float]]:
+    """Return the quantities of two ensembles, after a temperature made the better one as bad as the other.
+
+    Worse predictions are within reach of everybody who is sometimes wrong; better ones need not be.
+    """
+    both = [first, second]
+    nlls = [marginal_nll(each, labels) for each in both]
+    goal = max(nlls)
+    found = []
+    for logits, nll in zip(both, nlls, strict=True):
+        temperature = 1.0 if nll == goal else matching_temperature(logits, labels, goal)
+        if math.isnan(temperature):
+            found.append(dict.fromkeys(_QUANTITIES, math.nan) | {"temperature": math.nan})
+        else:
+            values = _quantities(logits / temperature, labels, seed)
+            found.append(values | {"temperature": temperature})
+    return found
 
 
 def _quantities(logits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
@@ -159,14 +182,15 @@ def _quantities(logits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, 
     confidences = np.exp(log_p.max(axis=1)).clip(max=1.0)
     marginal = float(-log_p[np.arange(len(labels)), labels].mean())
     joint = joint_nll(logits, labels, seed=seed)
-    return {
-        "accuracy": float(is_right.mean()),
-        "marginal_nll": marginal,
-        "joint_nll": joint,
-        "joint_gain": NUM_DRAWS * marginal - joint,
-        "ece": expected_calibration_error(confidences, is_right),
-        "disagreement": disagreement(logits),
-    }
+    values = (
+        float(is_right.mean()),
+        marginal,
+        joint,
+        NUM_DRAWS * marginal - joint,
+        expected_calibration_error(confidences, is_right),
+        disagreement(logits),
+    )
+    return dict(zip(_QUANTITIES, values, strict=True))
 
 
 def _logits(run: Run, members: _Members, level: int) -> tuple[np.ndarray, float]:

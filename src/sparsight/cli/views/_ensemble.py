@@ -19,7 +19,7 @@ _COLUMNS = {
     "joint_beyond_matched": ("beyond dense", 2),
 }
 """Quantity → heading and decimals."""
-_NAMES = {"copies": "copies", "dense_matched": "dense, equal marginals"}
+_NAMES = {"copies": "copies", "matched": "matched", "dense_matched": "dense, matched"}
 _WIDEST_TEXT = 110
 
 
@@ -74,8 +74,7 @@ def _caption(table: pd.DataFrame) -> str:
         + (" ± half of the jackknife's 95 % interval over replicates" if has_intervals else "")
         + ", which share data and test samples and differ in initial weights and batches. marginal: −log p "
         "of a label; joint: of ten labels together, drawn from two samples; gain: ten times marginal − "
-        "joint, 0 for a single network; all in nats. dense, equal marginals: the same replicates at level 0, "
-        "at the temperature that gives them the tickets' marginal (–: no temperature does); beyond dense: "
-        "the tickets' joint minus theirs, above 0 if pruning lost joint predictions and not only marginal "
-        "ones."
+        "joint, 0 for a single network; all in nats. matched: this level and the dense one, of which a "
+        "temperature made the better one's marginal as bad as the other's; beyond dense: joint of matched "
+        "minus that of dense, above 0 if pruning lost joint predictions and not only marginal ones."
     )
