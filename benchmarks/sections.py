@@ -274,7 +274,7 @@ def probes_section(quick: bool) -> Section:
         for name in names
         for probe in probes.PROBES
     ]
-    return Section("(h) Probes of the whole network", lines, targets, "see `docs/probes.md`, \"Cost\".")
+    return Section("(i) Probes of the whole network", lines, targets, 'see `docs/probes.md`, "Cost".')
 
 
 def _added(probe: str, sizes: Sequence[int]) -> list[str]:

@@ -27,6 +27,8 @@ from .measure import (
     far_from_data as far_from_data,
     gaussianity as gaussianity,
     ising_chain as ising_chain,
+    joint_log_likelihood as joint_log_likelihood,
+    joint_nll as joint_nll,
     locality as locality,
     noise_moments as noise_moments,
     pgd_accuracy as pgd_accuracy,

@@ -416,3 +416,22 @@ _CHANCE = _blanket("shuffled_labels", 0.5, 0.5) | _blanket("random", 0.5, 0.5) |
 )
 def test_belief(truths, noise, verdict):
     assert _verdict("belief", truths, noise) == verdict
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "joint", "disagreement", "noise", "verdict"),
+    [
+        (0.88, 0.4, 0.05, 0.002, "supported"),
+        (0.80, 0.4, 0.05, 0.002, "mixed"),  # lost with the accuracy
+        (0.88, 0.0, 0.1, 0.002, "mixed"),  # nothing happens to what members know together
+        (0.80, -0.4, 0.2, 0.002, "contradicted"),  # they know more together
+        (0.88, 0.4, 0.05, 5.0, "undecided"),
+    ],
+)
+def test_ensemble(accuracy, joint, disagreement, noise, verdict):
+    truths = {
+        ("ensemble.accuracy", "imp"): np.where(LEVELS > 0, accuracy, 0.88),
+        ("ensemble.joint_beyond_matched", "imp"): np.where(LEVELS > 0, joint, 0.0),
+        ("ensemble.disagreement", "imp"): np.where(LEVELS > 0, disagreement, 0.1),
+    }
+    assert _verdict("ensemble", truths, noise) == verdict

@@ -21,6 +21,9 @@ CONDITIONS = (
     "conditions.at_once.pruning.schedule='one_shot'",
     "conditions.again.pruning.masks_from='imp'",
     "conditions.again.pruning.rearranged='layer'",
+    "conditions.set.pruning.regrowth='random'",
+    "conditions.set.pruning.update_every=3",
+    "conditions.set.measure.at_steps=[]",
     "measure.at_steps=[0, 7]",
     "measure.instruments=['locality']",
 )
@@ -52,7 +55,7 @@ def test_every_condition_takes_the_dense_training_of_the_first(both):
     assert set(trained_by(apart).values()) == {None}
     expected = {
         (name, number): None if name == "imp" else "imp"
-        for name in ("imp", "random", "at_once", "again")
+        for name in ("imp", "random", "at_once", "again", "set")
         for number in range(2)
     }
     assert trained_by(shared) == expected
@@ -72,7 +75,6 @@ def test_all_bits_are_those_of_training_apart(both):
         "conditions.random.network.widths=[13]",
         "conditions.random.data.label_noise=0.1",
         "conditions.random.measure.at_steps=[0, 8]",
-        "conditions.random.pruning.regrowth='random'",
     ],
 )
 def test_another_training_is_not_shared(tmp_path, override):
@@ -99,7 +101,7 @@ def test_a_damaged_level_is_not_taken(tmp_path):
     path = tmp_path / "run"
     opened = run(path, "replicates=1")
     before = opened.level("random", 0, 0).final
-    for name in ("imp", "at_once", "again"):
+    for name in ("imp", "at_once", "again", "set"):
         weights = opened.directory.level(name, 0, 0) / WEIGHTS
         weights.write_bytes(weights.read_bytes()[:-4])
     shutil.rmtree(opened.directory.replicate("random", 0))

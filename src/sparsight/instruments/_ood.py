@@ -174,9 +174,7 @@ def _logit_scores(logits: np.ndarray, prior: np.ndarray | None) -> _Scores:
     """Return scores of logits, one of them with the nap of the last hidden layer."""
     scores = {"energy": energy_score(logits), "msp": largest_probability(logits)}
     undefined = np.full(len(logits), np.nan)
-    return scores | {
-        "energy_nap": combined_score(scores["energy"], undefined if prior is None else prior)
-    }
+    return scores | {"energy_nap": combined_score(scores["energy"], undefined if prior is None else prior)}
 
 
 def _channel_scores(observation: NetworkObservation, inputs: Tensor) -> _Scores:

@@ -152,16 +152,20 @@ def _chains(observation: NetworkObservation, chain: Chain) -> dict[str, list[Cha
         return found
     is_dense = all(mask.all() for mask in masks)
     for name, how in (("mask", "none"), ("random_mask", "unit"), ("permuted_mask", "rows_columns")):
-        found[name] = found["mask"] if is_dense and name != "mask" else [
-            fresh_chain(
-                masks_of_chain(observation, how, derived_seed(observation.seed, "readout", draw)),
-                chain.activations,
-                observation.seed,
-                "readout",
-                draw,
-            )
-            for draw in range(_NUM_DRAWS)
-        ]
+        found[name] = (
+            found["mask"]
+            if is_dense and name != "mask"
+            else [
+                fresh_chain(
+                    masks_of_chain(observation, how, derived_seed(observation.seed, "readout", draw)),
+                    chain.activations,
+                    observation.seed,
+                    "readout",
+                    draw,
+                )
+                for draw in range(_NUM_DRAWS)
+            ]
+        )
     return found
 
 
@@ -182,8 +186,10 @@ def _codes(
         name: Quantity(np.array(values[name]), ("hidden",), words) for name, words in _PROPERTIES.items()
     }
     of_winners = [
-        [of_all if share == 1 else samples.accuracy(*(_of_winners(each, share) for each in both))
-         for share in _SHARES]
+        [
+            of_all if share == 1 else samples.accuracy(*(_of_winners(each, share) for each in both))
+            for share in _SHARES
+        ]
         for both, of_all in zip(hidden, trained, strict=True)
     ]
     found["accuracy_winners"] = Quantity(

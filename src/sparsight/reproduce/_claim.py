@@ -55,6 +55,9 @@ class Claim:
     compares_masks : bool
         Whether predictions read overlaps between masks, which take minutes and are not part of a run; see
         `sparsight.reproduce._mask_similarity`.
+    forms_ensembles : bool
+        Whether predictions read quantities of ensembles of replicates, likewise; see
+        `sparsight.reproduce._ensemble_results`.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Claim:
     curve_conditions: tuple[str, ...] = ()
     scope: str = ""
     compares_masks: bool = False
+    forms_ensembles: bool = False
 
     def studies(self) -> list[str]:
         """Return the names of the studies, in order of first mention."""

@@ -13,6 +13,7 @@ from sparsight.errors import InputError
 from sparsight.measure import mean_of_defined
 from sparsight.recipe import Recipe
 from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
+from sparsight.reproduce._ensemble_results import with_ensembles
 from sparsight.reproduce._mask_similarity import with_mask_overlaps
 from sparsight.reproduce._one_neuron import one_neuron_results
 from sparsight.reproduce._sample_complexity import sample_complexity_results
@@ -128,12 +129,14 @@ class Studies:
     def results(self, claim: Claim, name: str, variant: str = "") -> xr.Dataset:
         """Return the results of a study with all that the claim reads."""
         facts, results = self.get(name, variant)
-        if not claim.compares_masks:
-            return results
-        if not any(str(each).startswith("mask_overlap.") for each in results):
-            recipe = load_study(name, self.scale, variant)
-            results = with_mask_overlaps(results, open_run(self._path(recipe)))
-            self._read[name, variant] = facts, results
+        for prefix, is_read, add in (
+            ("mask_overlap.", claim.compares_masks, with_mask_overlaps),
+            ("ensemble.", claim.forms_ensembles, with_ensembles),
+        ):
+            if is_read and not any(str(each).startswith(prefix) for each in results):
+                recipe = load_study(name, self.scale, variant)
+                results = add(results, open_run(self._path(recipe)))
+                self._read[name, variant] = facts, results
         return results
 
     def _path(self, recipe: Recipe) -> Path:

@@ -41,8 +41,6 @@ def trained_by_another(
     """
     if replicate.start is not None or replicate.checkpoint is not None:
         return None
-    if group.condition.pruning.regrowth != "none":
-        return None  # its masks change while it trains
     masks = (
         replicate.masks.masks(0)
         if replicate.masks
@@ -55,7 +53,8 @@ def trained_by_another(
         try:
             folder = directory.level(name, number, 0)
             level = read_level(folder)
-            if _is_the_same(level, replicate, masks, facts):
+            change = {group.condition.pruning.regrowth, other.pruning.regrowth} != {"none"}
+            if _is_the_same(level, replicate, masks, facts, masks_change=change):
                 kept = read_snapshots(folder) if replicate.at_steps else {}
                 return _end_of(level, {step: kept[step] for step in replicate.at_steps}), name
         except InputError:  # not stored yet, or damaged: this condition trains the level itself
@@ -68,17 +67,18 @@ def _train_alike(one: Condition, other: Condition) -> bool:
     return (
         (one.data, one.network, one.training, one.device)
         == (other.data, other.network, other.training, other.device)
-        and other.pruning.regrowth == "none"
         and one.pruning.rewind == other.pruning.rewind  # the state to go back to is kept during the training
         and set(one.measure.at_steps) <= set(other.measure.at_steps)
     )
 
 
-def _is_the_same(level: StoredLevel, replicate: Replicate, masks: Masks, facts: Mapping[str, Any]) -> bool:
+def _is_the_same(
+    level: StoredLevel, replicate: Replicate, masks: Masks, facts: Mapping[str, Any], *, masks_change: bool
+) -> bool:
     record = level.record
     if any(getattr(record, name) != facts[name] for name in _SAME_IN_RECORDS) or record.data != facts["data"]:
         return False
-    if record.seed != replicate.seed or not _are_same_masks(level.masks, masks):
+    if record.seed != replicate.seed or not _are_same_masks(level.masks, masks, masks_change):
         return False
     state, initial = replicate.network.state_dict(), level.initial or {}
     # Flat, because a number of no axes is stored as an array of one.
@@ -87,10 +87,13 @@ def _is_the_same(level: StoredLevel, replicate: Replicate, masks: Masks, facts: 
     )
 
 
-def _are_same_masks(some: Masks, others: Masks) -> bool:
-    """Whether training is the same under both: dense, whatever is to be pruned later, or equal."""
+def _are_same_masks(some: Masks, others: Masks, may_change: bool) -> bool:
+    """Whether training is the same under both: dense, whatever is to be pruned later, or equal to the end."""
+    # A dense layer has no connection to grow, so regrowth leaves its mask as it is.
     if all(bool(mask.all()) for masks in (some, others) for mask in masks.values()):
         return True
+    if may_change:
+        return False
     return some.keys() == others.keys() and all(torch.equal(some[name], others[name]) for name in some)
 
 
