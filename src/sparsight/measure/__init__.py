@@ -33,6 +33,9 @@ representation, `_readout`; what noise does, in closed form `_noise_moments` and
 what a network says far from its data, `_extrapolation`; whether it tells its data from others,
 `_out_of_distribution`.
 
+Symbols: rules learned from what a network calls its inputs, `_rule_learning`, and the space that they are
+chosen from, `_comparison_clauses`.
+
 Masks beside each other, `_mask_overlap`; beside a planted one, `_support_recovery`; a mask as a graph,
 `_mask_graph`; representations beside each other, `_representation_similarity`; curvature from products with a
 Hessian, `_curvature`.
