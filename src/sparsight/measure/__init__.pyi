@@ -24,6 +24,11 @@ from ._class_variance import (
     class_variance_score as class_variance_score,
 )
 from ._cliffs_delta import cliffs_delta as cliffs_delta
+from ._comparison_clauses import (
+    ComparisonClause as ComparisonClause,
+    clauses_hold as clauses_hold,
+    comparison_clauses as comparison_clauses,
+)
 from ._curvature import (
     HessianProduct as HessianProduct,
     TraceEstimate as TraceEstimate,
@@ -159,6 +164,13 @@ from ._redrawn_weights import (
     mask_kurtosis as mask_kurtosis,
 )
 from ._representation_similarity import linear_cka as linear_cka
+from ._rule_learning import (
+    CONSTANT_PENALTY as CONSTANT_PENALTY,
+    LearnedRule as LearnedRule,
+    check_rule_learning as check_rule_learning,
+    example_penalty as example_penalty,
+    learn_rule as learn_rule,
+)
 from ._sampled_noise import (
     SampledNoise as SampledNoise,
     sampled_noise as sampled_noise,
