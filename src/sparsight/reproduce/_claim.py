@@ -54,8 +54,9 @@ class Claim:
         The setting to which the verdict applies.
     computed : tuple of str
         Families of quantities that predictions read, that take minutes, and that are not part of a run:
-        ``mask_overlap`` (see `sparsight.reproduce._mask_similarity`), ``ensemble`` (see
-        `sparsight.reproduce._ensemble_results`) or ``rules`` (see `sparsight.reproduce._rules`). They are computed from the levels that the run stored.
+        ``mask_overlap`` (see `sparsight.reproduce._mask_similarity`), ``ensemble``
+        (`sparsight.reproduce._ensemble_results`) or ``rules`` (`sparsight.reproduce._rules`). They are
+        computed from the levels that the run stored.
     """
 
     name: str
