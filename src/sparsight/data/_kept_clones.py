@@ -26,8 +26,8 @@ def kept_clone(task: Task, kind: str, seed: int, make: Callable[[], Task]) -> Ta
     """Return a clone of a task, from the cache if it is one of those that take gigabytes.
 
     These are clones that `CloneStorage` keeps as bytes. The key is a digest of the data, the kind, the seed,
-    the versions of what computes them and the source of this package, so nothing in the cache is ever stale. A second process that asks
-    for the same clone waits until the first has made it.
+    the versions of what computes them and the source of this package, so nothing in the cache is ever stale.
+    A second process that asks for the same clone waits until the first has made it.
 
     Parameters
     ----------
@@ -41,18 +41,21 @@ def kept_clone(task: Task, kind: str, seed: int, make: Callable[[], Task]) -> Ta
     made = cache(make)  # at most once, for all arrays that are missing
     key = _key(task, kind, seed)
     facts = json.loads(kept_array(f"{key}-facts", lambda: _as_bytes(_facts_of(made()))).tobytes())
-    arrays = {
-        name: kept_array(f"{key}-{name}", partial(_part, made, name))
+    train_inputs, test_inputs, train_labels, test_labels = (
+        kept_array(f"{key}-{name}", partial(_part, made, name))
         for name in ("train_inputs", "test_inputs", "train_labels", "test_labels")
-    }
+    )
     return Task(
         name=facts["name"],
         geometry=task.geometry,
         num_classes=task.num_classes,
+        train_inputs=train_inputs,
+        train_labels=train_labels,
+        test_inputs=test_inputs,
+        test_labels=test_labels,
         channel_mean=np.array(facts["channel_mean"], np.float32),
         channel_sd=np.array(facts["channel_sd"], np.float32),
         card=facts["card"],
-        **arrays,
     )
 
 
