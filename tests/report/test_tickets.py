@@ -1,6 +1,7 @@
 """The table of `sparsight tickets`: which level, which references, which pairs."""
 
 import io
+import itertools
 import shutil
 
 import numpy as np
@@ -13,6 +14,9 @@ from sparsight.errors import InputError
 from sparsight.measure import paired_difference, student_interval
 from sparsight.prune import PruningSettings
 from sparsight.recipe import load_recipe
+from sparsight.report._page import render
+from sparsight.report._stability_panels import stability_panels
+from sparsight.report._subjects import Summaries
 from sparsight.report._tickets import masks_in_words
 from sparsight.run import run_recipe
 from sparsight.store import open_run
@@ -160,6 +164,30 @@ def test_the_table_fits_its_terminal_and_says_what_it_shows(run, width):
     for words in ("− imp", "− random", "− dense", "paired by seed", "Without a value: one_shot", "barrier"):
         assert words in " ".join(text.split())
     assert ("imp's, fresh weights" in text) == (width == 200)
+
+
+def test_the_lines_between_copies_are_drawn_for_every_condition_that_has_them(run):
+    panels = {panel.name: panel for panel in stability_panels(Summaries(run))}
+    both = ("imp", "random")
+    assert list(panels) == [f"stability-{name}-{each}" for name in ("loss", "accuracy") for each in both]
+    for condition, quantity in itertools.product(both, ("loss", "accuracy")):
+        ax = panels[f"stability-{quantity}-{condition}"].ax
+        lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 11]
+        assert len(lines) == 3
+        for level, line in enumerate(lines):
+            measured = [run.measures(condition, replicate, level)["network"] for replicate in range(3)]
+            values = [each[f"stability.{quantity}"].value for each in measured]
+            np.testing.assert_allclose(line.get_ydata(), np.mean(values, axis=0))
+    for name in ("loss", "accuracy"):  # they are read side by side
+        assert len({panels[f"stability-{name}-{each}"].ax.get_ylim() for each in both}) == 1
+    text = render(run)
+    assert 'id="stability"' in text
+    assert text.count("between two copies: imp</h4>") == 2
+
+
+def test_without_the_instrument_there_is_no_line_to_draw(store, tmp_path):
+    run = store(tmp_path / "run", measure=LOCALITY_ALONE)
+    assert stability_panels(Summaries(run)) == []
 
 
 def test_conditions_on_other_data_are_named(store, tmp_path):
