@@ -157,6 +157,8 @@ def test_wrong_arguments_are_named():
         (lambda: ridge_readout(features, labels, 3, penalties=[]), "penalties are"),
         (lambda: ridge_readout(features, labels, 3, penalties=[0.0]), "penalties are"),
         (lambda: ridge_readout(features, labels[1:], 3), "labels has shape"),
+        (lambda: ridge_readout(features, labels, 1), "num_classes is 1"),
+        (lambda: coding_level(features, threshold=np.nan), "threshold is nan"),
         (lambda: winners(features, 8), "num_winners is 8; 0 to 7"),
         (lambda: winners(features, -1), "num_winners is -1"),
     ):
