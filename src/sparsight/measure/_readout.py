@@ -81,6 +81,8 @@ def ridge_readout(
     """
     if len(features) < 2:
         raise InputError(f"features have {len(features)} samples; two or more are needed")
+    if num_classes < 2:
+        raise InputError(f"num_classes is {num_classes}; at least 2 are needed")
     check_classes(num_classes, labels)
     if not len(penalties) or not all(np.isfinite(each) and each > 0 for each in penalties):
         raise InputError(f"penalties are {tuple(penalties)}; one or more positive numbers are needed")
@@ -173,6 +175,8 @@ def coding_level(features: Float[np.ndarray, "n unit"], *, threshold: float = 0.
     For Gaussian responses of standard deviation σ around 0 it is Φ(−threshold/σ): ½ at 0. NaN without any
     pair.
     """
+    if not np.isfinite(threshold):
+        raise InputError(f"threshold is {threshold}; a finite number is needed")
     return float((features > threshold).mean()) if features.size else np.nan
 
 
