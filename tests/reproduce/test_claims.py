@@ -1,6 +1,7 @@
 """Every claim on results where it is true, false, and undecidable by construction."""
 
 import functools
+import operator
 import re
 
 import numpy as np
@@ -435,3 +436,33 @@ def test_ensemble(accuracy, joint, disagreement, noise, verdict):
         ("ensemble.disagreement", "imp"): np.where(LEVELS > 0, disagreement, 0.1),
     }
     assert _verdict("ensemble", truths, noise) == verdict
+
+
+_KERNELS = ("default", "area", "nearest", "bilinear", "bicubic", "lanczos", "fsmr")
+_KURTOSIS = "gaussianity.abs_excess_kurtosis_within_class"
+
+
+def _on_photographs(kernel, share, kurtosis, twin_kurtosis=0.4):
+    return {
+        ("locality.attained_share", kernel): share,
+        (_KURTOSIS, kernel): kurtosis,
+        (_KURTOSIS, f"{kernel}_twin"): twin_kurtosis,
+    }
+
+
+_ALIKE = functools.reduce(operator.or_, (_on_photographs(kernel, 0.2, 0.8) for kernel in _KERNELS))
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_ALIKE, 0.002, "supported"),
+        (_ALIKE | _on_photographs("lanczos", 0.3, 0.8), 0.002, "mixed"),
+        (_ALIKE | _on_photographs("nearest", 0.2, 1.2), 0.002, "mixed"),
+        (_ALIKE | _on_photographs("nearest", 0.2, 1.2, 0.8), 0.002, "supported"),  # so has its twin
+        (_ALIKE | _on_photographs("default", 0.5, 2.0), 0.002, "contradicted"),
+        (_ALIKE, 1.0, "undecided"),
+    ],
+)
+def test_resampling(truths, noise, verdict):
+    assert _verdict("resampling", truths, noise) == verdict

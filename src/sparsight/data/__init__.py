@@ -24,6 +24,7 @@ fields: random fields
 images: pictures
   _photographs, _patches, _images, _mnist1d, _idx, _cifar, _imagenet, _npz: the sources
   _files, _batches, _standardise: shared steps of the published sets
+  _resampling, _frequency_selective: kernels that change the size of a picture
   _picture_file, _picture_folders, _collection: picture files; _regions: patches; _resized: whole pictures
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
 

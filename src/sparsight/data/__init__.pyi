@@ -31,3 +31,4 @@ from .images._npz import npz as npz
 from .images._patches import patches as patches
 from .images._photographs import photographs as photographs
 from .images._published_sets import PUBLISHED as PUBLISHED, download_set as download_set
+from .images._resampling import resampled as resampled
