@@ -7,6 +7,7 @@ _steps        Three ways to the outputs of a batch: dense, recorded as a CUDA gr
 _together     Several trainers in lockstep, as one program on stacked weights.
 _evaluation   Loss of a batch, loss and accuracy on the test split, and their curve along a training.
 _linear_path  Loss and accuracy on the straight line between two trained networks.
+_epinet       Training of an epinet on the features of a frozen network.
 _optimizer    The optimizer that the settings name.
 _settings     The ``[training]`` table of a recipe, and the learning rate of every step.
 _cuda_graph   Recording and replaying the pass of a small network on a GPU.
