@@ -16,6 +16,7 @@ By hand:
 
 _representations  How alike pruned and dense networks answer, from a stored run.
 _ensembles   Replicates of a condition as an ensemble, from a stored run.
+_epinets     An epinet on the frozen features of every stored level.
 _network_leak  Whether the recipe's own network learns from a twin what its labels cannot have put there.
 
 What a worker needs:
@@ -39,6 +40,7 @@ from sparsight.run._ensembles import (
     TICKETS as TICKETS,
     ensembles as ensembles,
 )
+from sparsight.run._epinets import epinets as epinets
 from sparsight.run._measuring import measure_again as measure_again
 from sparsight.run._memory import HOW_TO_USE_LESS as HOW_TO_USE_LESS, lacks_memory as lacks_memory
 from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak

@@ -140,10 +140,10 @@ def _measured(
     logits: np.ndarray, dense: np.ndarray, labels: np.ndarray, size: int, seed: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return every quantity of every kind of ensemble, over subsets of the members."""
-    alone = [_quantities(each[None], labels, seed) for each in logits]
+    alone = [ensemble_quantities(each[None], labels, seed) for each in logits]
     rows: dict[str, list[dict[str, float]]] = {TICKETS: [], COPIES: alone, MATCHED: [], DENSE_MATCHED: []}
     for subset in map(list, subsets_of(len(logits), size)):
-        own = _quantities(logits[subset], labels, seed)
+        own = ensemble_quantities(logits[subset], labels, seed)
         pair = _at_equal_marginals(logits[subset], dense[subset], labels, seed)
         beyond = pair[0]["joint_nll"] - pair[1]["joint_nll"]
         rows[TICKETS].append(own | {"joint_beyond_matched": beyond})
@@ -171,12 +171,13 @@ def _at_equal_marginals(
         if math.isnan(temperature):
             found.append(dict.fromkeys(_QUANTITIES, math.nan) | {"temperature": math.nan})
         else:
-            values = _quantities(logits / temperature, labels, seed)
+            values = ensemble_quantities(logits / temperature, labels, seed)
             found.append(values | {"temperature": temperature})
     return found
 
 
-def _quantities(logits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
+def ensemble_quantities(logits: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
+    """Return the quantities of `ensembles` for logits (member, n, class), by name."""
     log_p = ensemble_log_probabilities(logits)
     is_right = log_p.argmax(axis=1) == labels
     confidences = np.exp(log_p.max(axis=1)).clip(max=1.0)
