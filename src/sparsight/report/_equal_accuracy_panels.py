@@ -40,7 +40,9 @@ def _references(summaries: Summaries) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, subject in summaries.subjects.items():
         for other, candidate in summaries.subjects.items():
-            if candidate.run is subject.run and _is_random_twin(subject.run, subject.condition, candidate.condition):
+            if candidate.run is subject.run and _is_random_twin(
+                subject.run, subject.condition, candidate.condition
+            ):
                 found.setdefault(name, other)
     return found
 
