@@ -81,7 +81,7 @@ class Condition(Settings):
     data, network, training, pruning, measure
         The tables of a recipe.
     device : str
-        ``cpu``, ``cuda``, or a particular GPU such as ``cuda:1``.
+        ``cpu``, ``cuda``, or a particular GPU such as ``cuda:1`` (experimental, not yet run on a GPU).
     """
 
     data: DataSettings

@@ -22,6 +22,7 @@ _answer: The first screen: a sentence a condition, the same units in each, two c
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
 _overlap_files: Tables and figures of ``sparsight overlap``.
+_ensemble_files: Table and figures of ``sparsight ensemble``.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 

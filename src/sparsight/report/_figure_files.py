@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sparsight.atomic import make_folder, write_atomically
 from sparsight.errors import InputError
+from sparsight.report._equal_accuracy_panels import equal_accuracy_panels
 from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
 from sparsight.report._overlap_panels import overlap_panels
@@ -95,6 +96,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from curve_panels(summaries, layer, with_network=place == 0, legend=True)
         for family in control_panels(summaries, layer, with_network=place == 0):
             yield from family
+    yield from equal_accuracy_panels(summaries, legend=True)
     first_layer = summaries.layers[0]
     yield from difference_panels(findings(summaries, first_layer), summaries.conditions)
     gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]

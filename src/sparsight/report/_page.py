@@ -16,6 +16,7 @@ from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, sig
 from sparsight.instruments import NETWORK
 from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
+from sparsight.report._equal_accuracy_panels import equal_accuracy_panels
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
 from sparsight.report._findings import Finding, findings
@@ -116,7 +117,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "rows": _rows(summaries, first_layer),
         "caveats": caveats(summaries),
         "differences": difference_panels(found, summaries.conditions),
-        "curves": curve_panels(summaries, first_layer),
+        "curves": [*curve_panels(summaries, first_layer), *equal_accuracy_panels(summaries)],
         "controls": control_panels(summaries, first_layer),
         "other_layers": _other_layers(summaries),
         "order_words": gathered[0].order_words if gathered else "",

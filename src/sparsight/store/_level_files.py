@@ -354,7 +354,8 @@ def _seal(
     folder: Path, facts: Mapping[str, Any], described: dict[str, Any], digests: Mapping[str, str]
 ) -> None:
     content = dict(facts) | {"measures": described, "files": dict(digests)}
-    write_sealed(folder / RECORD, content, inside=run_around(folder))
+    leaves_out = any("num_classes" in entry for named in described.values() for entry in named.values())
+    write_sealed(folder / RECORD, content, inside=run_around(folder), version=3 if leaves_out else 2)
 
 
 def _finish_replacing(folder: Path) -> None:

@@ -6,8 +6,10 @@ _trainer          Trainer: learning rate, step, masked gradients, evaluations, s
 _steps            Three ways to the outputs of a batch: dense, recorded as a CUDA graph, on kept weights only.
 _together         Several trainers in lockstep, as one program on stacked weights.
 _dense_gradients  Gradients by whole weights, pruned ones included.
+_device_batches   Batches made on a GPU, or made ahead by threads.
 _evaluation       Loss of a batch, loss and accuracy on the test split, and their curve along a training.
 _linear_path      Loss and accuracy on the straight line between two trained networks.
+_epinet           Training of an epinet on the features of a frozen network.
 _optimizer        The optimizer that the settings name.
 _settings         The ``[training]`` table of a recipe, and the learning rate of every step.
 _precision        The precision of matrix products.

@@ -22,8 +22,16 @@ from sparsight.train._precision import autocast, tf32_if
 from sparsight.train._settings import TrainingSettings, learning_rate
 from sparsight.train._steps import DenseStep, RecordedStep, SparseStep
 
+_STEPS_BETWEEN_CHECKS = 64
+"""How often losses on a GPU are looked at."""
+
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
+
+
+def sees_losses_at_once(device: torch.device) -> bool:
+    """Return whether a loss is looked at in its own step: on a GPU that would make every step wait."""
+    return device.type == "cpu"
 
 
 class MaskUpdate(Protocol):
@@ -110,6 +118,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         self._dtype = next(network.parameters()).dtype
         self._may_draw = may_draw(network)
+        self.sees_losses_at_once = sees_losses_at_once(self.device)
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self.cuda_graph = cuda_graph
@@ -251,6 +260,31 @@ class Trainer:
             "lower training.learning_rate or lengthen training.warmup_steps"
         )
 
+    def check_losses(self) -> None:
+        """Raise what a loss since the last evaluation would have raised, had it been looked at in its step.
+
+        Looking at a number on a GPU waits for all that was asked of the GPU before, so losses there are not
+        looked at in every step.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss is NaN or infinite.
+        """
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).cpu()
+        wrong = (~torch.isfinite(losses)).nonzero()
+        if len(wrong):
+            first = int(wrong[0])
+            self.step -= len(losses) - first
+            raise self.divergence(float(losses[first]))
+
+    def check_losses_if_due(self) -> None:
+        """Call `check_losses` after every 64th step on a GPU."""
+        if not self.sees_losses_at_once and self.num_taken % _STEPS_BETWEEN_CHECKS == 0:
+            self.check_losses()
+
     def end_step(self, loss: Tensor) -> None:
         """Count a step that was taken, and keep its loss, a scalar, for the curve."""
         self._losses.append(loss.detach())
@@ -298,7 +332,7 @@ class Trainer:
                 self.task, self.seed, self.step, self.settings.batch_size
             )
         loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
-        if not torch.isfinite(loss):
+        if self.sees_losses_at_once and not torch.isfinite(loss):
             raise self.divergence(loss.item())
         loss.backward()  # type: ignore[no-untyped-call]
         for parameter, kept in self.kept.values():
@@ -307,6 +341,7 @@ class Trainer:
         self.optimizer.step()
         self._steps.parameters_moved()
         self.end_step(loss)
+        self.check_losses_if_due()
 
     def _draws(self, purpose: str) -> AbstractContextManager[None]:
         """Return the context in which modules draw numbers that depend on seed and step alone."""
@@ -326,6 +361,8 @@ class Trainer:
         evaluations = self.settings.evaluations
         if done * evaluations // total == (done - 1) * evaluations // total:
             return
+        if not self.sees_losses_at_once:
+            self.check_losses()
         with self._draws("evaluation"):
             test_loss, test_accuracy = evaluate(
                 self._network, self.task, self.settings.loss, self._steps.outputs
