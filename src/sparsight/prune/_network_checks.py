@@ -268,8 +268,9 @@ def check_keeps_classes(network: nn.Module, task: Task, layers: Sequence[str]) -
     for layer in layers:
         if layer in (outputs or []):
             raise InputError(
-                f"pruning.granularity is 'unit', but layer {layer!r} gives the outputs, so that classes would "
-                "be removed: prune single weights, leave that layer out, or give the network a hidden layer"
+                f"pruning.granularity is 'unit', but layer {layer!r} gives the outputs, so that classes "
+                "would be removed: prune single weights, leave that layer out, or give the network a hidden "
+                "layer"
             )
 
 
