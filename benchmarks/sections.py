@@ -7,7 +7,17 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, probes, step, together
+from benchmarks import (
+    cavity as cavity_benchmark,
+    fields,
+    growth,
+    locality,
+    parts,
+    peer,
+    probes,
+    step,
+    together,
+)
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 from sparsight.measure import cavity
 
@@ -279,3 +289,16 @@ def probes_section(quick: bool) -> Section:
 
 def _added(probe: str, sizes: Sequence[int]) -> list[str]:
     return [f"{probes.added_bytes(probe, number) / 2**20:.0f}" for number in sizes]
+
+
+def parts_section(quick: bool) -> Section:
+    found = parts.measured(short=quick)
+    whole = sum(found.values())
+    rows = [[name, f"{seconds:.1f}", f"{seconds / whole:.0%}"] for name, seconds in found.items()]
+    lines = [
+        f"`sparsight run {parts.RECIPE}` and its report, one replicate of each condition, one process and "
+        "one thread: processor seconds (`benchmarks/parts.py` says what is what).",
+        "",
+        *table(["part", "s", "share"], [*rows, ["all", f"{whole:.1f}", ""]]),
+    ]
+    return Section("(j) Where the time of the default run goes", lines)
