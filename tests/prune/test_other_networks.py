@@ -11,9 +11,11 @@ from sparsight.errors import InputError
 from sparsight.instruments import measure_network
 from sparsight.measure import cavity, gaussianity
 from sparsight.network import linear_maps
-from sparsight.prune import PruningSettings, imp, train_masked
+from sparsight.prune import CRITERIA, PruningSettings, Trained, imp, train_masked
+from sparsight.prune.criteria import _combinators
+from sparsight.prune.criteria._registry import READ_LAYER_INPUTS
 from sparsight.train import TrainingSettings
-from tests.toy import NETWORKS, linear_task
+from tests.toy import NETWORKS, linear_task, small_network
 
 TRAINING = TrainingSettings(steps=12, batch_size=32, learning_rate=0.05)
 
@@ -161,6 +163,69 @@ def test_an_attention_of_two_sequences_is_pruned_and_not_measured():
     message = "'attention.in_proj' receives different tokens as queries, keys and values"
     with pytest.raises(InputError, match=message):
         measure_network(SmallAttention(crossed=True), linear_task(), layers=["attention.in_proj"])
+
+
+@pytest.mark.parametrize("criterion", ["cavity", "correlation", "class-variance-matched"])
+def test_a_criterion_that_cannot_read_what_a_layer_receives_is_refused_before_training(criterion):
+    torch.manual_seed(0)
+    pruning, steps = PruningSettings(rate=0.5, max_levels=1, criterion=criterion), []
+    arguments = (linear_task(), TRAINING, pruning)
+    message = f"criterion '{criterion}' reads what layers receive: layer 'attention.in_proj' receives diff"
+    with pytest.raises(InputError, match=message):
+        next(imp(SmallAttention(crossed=True), *arguments, layers=PROJECTIONS, on_step=steps.append))
+    with pytest.raises(InputError, match="layer '0' received 14 rows for 7 samples"):
+        next(imp(Twice(), *arguments, layers=["0"], on_step=steps.append))
+    assert steps == []
+    masks = [{"attention.in_proj_weight": torch.rand(18, 6) < 0.5}]  # nothing is read where masks are given
+    given = imp(SmallAttention(crossed=True), *arguments, layers=PROJECTIONS[:1], masks=masks)
+    assert len(list(given)) == 1
+
+
+class Twice(nn.Sequential):
+    """A network that calls a layer twice for each batch."""
+
+    def __init__(self):
+        super().__init__(nn.Linear(24, 24), nn.Linear(24, 2))
+
+    def forward(self, inputs):
+        return self[1](self[0](torch.relu(self[0](inputs))))
+
+
+def test_the_criteria_that_read_inputs_are_those_that_ask_for_them(monkeypatch):
+    task, asked = linear_task(), []
+    network = small_network(task).eval()
+    original = _combinators.layer_inputs
+
+    def noted(*arguments):
+        asked.append(name)
+        return original(*arguments)
+
+    monkeypatch.setattr(_combinators, "layer_inputs", noted)
+    masks = {"linear_0.weight": torch.ones(12, 24, dtype=torch.bool)}
+    initial = {key: value.clone() for key, value in network.state_dict().items()}
+    given = {"network": network, "masks": masks, "task": task, "initial": initial, "level": 0, "seed": 0}
+    shipped = [name for name in CRITERIA if CRITERIA.is_shipped(name)]
+    for name in shipped:
+        CRITERIA[name](Trained(**given, loss="cross_entropy"))
+    assert set(asked) == READ_LAYER_INPUTS
+    assert len(shipped) > len(READ_LAYER_INPUTS) > 5
+
+
+def test_whole_units_that_are_classes_are_never_removed():
+    task, pruning = linear_task(), PruningSettings(granularity="unit", distribution="uniform", max_levels=1)
+    without = small_network(task, widths=())
+    other = nn.Sequential(nn.Unflatten(1, (4, 6)), nn.Flatten(), nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 2))
+    transformer = NETWORKS["transformer"][0]()
+    for network, layers, named in (
+        (without, None, "linear_0"),
+        (small_network(task), ["linear_0", "linear_1"], "linear_1"),
+        (other, ["2", "4"], "4"),
+        (transformer, ["block.linear1", "out"], "out"),
+    ):
+        with pytest.raises(InputError, match=f"layer '{named}' gives the outputs, so that classes would be"):
+            next(imp(network, task, TRAINING, pruning, layers=layers))
+    levels = list(imp(transformer, task, TRAINING, pruning, layers=["block.linear1"]))
+    assert levels[1].density < 1
 
 
 def test_in_a_transformer_both_projections_are_pruned_and_measured():

@@ -233,3 +233,12 @@ def test_a_plugin_that_fails_is_named(tmp_path):
         run_recipe(recipe(), tmp_path / "run", jobs=1, plugins=[bad])
     with pytest.raises(InputError, match="is not a Python file"):
         run_recipe(recipe(), tmp_path / "run", jobs=1, plugins=[tmp_path / "absent.py"])
+
+
+def test_units_that_are_classes_are_refused_before_a_folder_is_made(tmp_path):
+    units = ("network.widths=[]", "pruning.granularity='unit'", "pruning.distribution='uniform'")
+    with pytest.raises(
+        InputError, match="layer 'linear_0' gives the outputs, so that classes would be removed"
+    ):
+        run_recipe(recipe(*units), tmp_path / "run", jobs=1)
+    assert not (tmp_path / "run").exists()

@@ -18,6 +18,7 @@ from ._level_trainer import trained_again as trained_again
 from ._mask_sources import MaskSource as MaskSource, check_shapes as check_shapes
 from ._masks import check_mask as check_mask, num_kept_of as num_kept_of
 from ._network_checks import (
+    check_keeps_classes as check_keeps_classes,
     check_module as check_module,
     check_task as check_task,
     check_weights as check_weights,

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 from sparsight.arguments import described
 from sparsight.data import Task
 from sparsight.errors import InputError
-from sparsight.network import evaluating, is_chain, linear_layers, linear_maps
+from sparsight.network import evaluating, is_chain, layer_inputs, linear_layers, linear_maps
 from sparsight.prune._output_layers import called_layers, output_layers
 from sparsight.streams import torch_draws
 
@@ -239,6 +239,39 @@ def layers_called(network: nn.Module, task: Task) -> list[str]:
             stacklevel=4,
         )
     return called
+
+
+def check_layer_inputs(network: nn.Module, task: Task, layers: Sequence[str], criterion: str) -> None:
+    """Refuse layers whose inputs a criterion would ask for in vain, after hours of training.
+
+    Raises
+    ------
+    InputError
+        If a layer is not called once per batch, or is no one linear map of what it receives.
+    """
+    try:
+        layer_inputs(network, layers, _trial_inputs(network, task))
+    except InputError as error:
+        raise InputError(f"pruning.criterion {criterion!r} reads what layers receive: {error}") from None
+
+
+def check_keeps_classes(network: nn.Module, task: Task, layers: Sequence[str]) -> None:
+    """Refuse to remove whole units of a layer that gives the outputs: they are classes.
+
+    Raises
+    ------
+    InputError
+        The message names the layer.
+    """
+    last = list(linear_layers(network))[-1:]
+    outputs = last if is_chain(network) else output_layers(network, _trial_inputs(network, task))
+    for layer in layers:
+        if layer in (outputs or []):
+            raise InputError(
+                f"pruning.granularity is 'unit', but layer {layer!r} gives the outputs, so that classes "
+                "would be removed: prune single weights, leave that layer out, or give the network a hidden "
+                "layer"
+            )
 
 
 def check_trains(network: nn.Module) -> None:

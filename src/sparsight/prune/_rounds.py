@@ -23,6 +23,8 @@ from sparsight.prune._level_trainer import level_trainer
 from sparsight.prune._mask_sources import MaskSource, check_nested, check_shapes
 from sparsight.prune._masks import check_scores, density, num_kept_of, prune
 from sparsight.prune._network_checks import (
+    check_keeps_classes,
+    check_layer_inputs,
     check_module,
     check_outputs,
     check_task,
@@ -35,7 +37,7 @@ from sparsight.prune._network_checks import (
 from sparsight.prune._schedule import Schedule, layer_of
 from sparsight.prune._settings import PruningSettings
 from sparsight.prune.criteria._protection import scores_of
-from sparsight.prune.criteria._registry import Trained
+from sparsight.prune.criteria._registry import READ_LAYER_INPUTS, Trained
 from sparsight.sparse import Kernel, sparse_layers
 from sparsight.train import Masks, Trainer, TrainingSettings
 
@@ -67,7 +69,12 @@ class Rounds:
         check_outputs(self._network, replicate.task)
         layers = layers_to_prune(self._network, replicate.task, pruning.prune_output, layers)
         masks = dense_masks(self._network, pruning, layers)
-        check_weights(self._network, list(dict.fromkeys(map(layer_of, masks))))
+        own_layers = list(dict.fromkeys(map(layer_of, masks)))
+        check_weights(self._network, own_layers)
+        if replicate.masks is None and pruning.granularity == "unit":
+            check_keeps_classes(self._network, replicate.task, own_layers)
+        if replicate.masks is None and pruning.criterion in READ_LAYER_INPUTS:
+            check_layer_inputs(self._network, replicate.task, own_layers, pruning.criterion)
         if training.num_steps(len(replicate.task.train_labels)):
             check_trains(self._network)
         check_settings(masks, replicate.task, training, pruning, has_masks=replicate.masks is not None)

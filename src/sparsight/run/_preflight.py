@@ -12,9 +12,11 @@ from sparsight.prune import (
     WINDOWS,
     CompactWindows,
     check_at_steps,
+    check_keeps_classes,
     check_settings,
     check_shapes,
     dense_masks,
+    layer_of,
 )
 from sparsight.recipe import Condition, DataSettings, Recipe, check_nested_source, masks_of
 from sparsight.run._mask_sources import stored_masks
@@ -69,6 +71,8 @@ def _size(condition: Condition, task: Task) -> Size:
         network = FullyConnected(task.geometry.num_inputs, task.num_classes, condition.network)
     masks, pruning = dense_masks(network, condition.pruning), condition.pruning
     check_settings(masks, task, condition.training, pruning, has_masks=pruning.masks_from is not None)
+    if pruning.granularity == "unit":
+        check_keeps_classes(network, task, list(map(layer_of, masks)))
     at_steps = condition.measure.at_steps
     check_at_steps(at_steps, masks, task=task, training=condition.training, pruning=pruning)
     _check_masks(condition, task, {name: tuple(mask.shape) for name, mask in masks.items()})

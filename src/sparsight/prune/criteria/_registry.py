@@ -48,6 +48,19 @@ class Trained:
 NUM_SAMPLES = 2048
 """Number of training samples from which criteria compute their scores, see `Task.representative`."""
 
+_CAVITY = ("cavity", "cavity-matched", "cavity-within-class", "cavity-within-class-matched")
+
+READ_LAYER_INPUTS = frozenset(
+    {
+        *_CAVITY,
+        *(f"{name}-reverse" for name in _CAVITY),
+        "correlation",
+        "class-variance",
+        "class-variance-matched",
+    }
+)
+"""The shipped criteria that read what each layer receives, which not every layer of every network can say."""
+
 Criterion = Callable[[Trained], dict[str, Tensor]]
 
 CRITERIA: Registry[Criterion] = Registry("criterion")
