@@ -136,12 +136,16 @@ def test_the_first_layer_is_exact_and_one_hidden_layer_is_its_own_surrogate():
     assert (sampled.layers[2].variance != sampled.gaussian[2].variance).all()
 
 
-@pytest.mark.parametrize("widths", [(30, 5, 4, 2), (5, 30, 4, 2)])  # a covariance with few rows, and few inputs
+@pytest.mark.parametrize(
+    "widths", [(30, 5, 4, 2), (5, 30, 4, 2)]
+)  # a covariance with few rows, and few inputs
 def test_draws_behind_a_layer_have_the_means_and_variances_of_drawn_noise(widths):
     stream = np.random.default_rng(7)
     chain, inputs, number = random_chain(stream, widths), stream.normal(size=(1, widths[0])), 20_000
     drawn = chain_draws(chain, inputs, 0.3, number, stream)[:, 0]
-    found = [sampled_noise(chain, inputs, noise_variance=0.3, num_draws=2000, seed=each) for each in range(10)]
+    found = [
+        sampled_noise(chain, inputs, noise_variance=0.3, num_draws=2000, seed=each) for each in range(10)
+    ]
     means, variances = (
         np.array([getattr(each.layers[-1], name)[0] for each in found]) for name in ("mean", "variance")
     )
@@ -317,7 +321,10 @@ def test_wrong_arguments_are_named():
         (lambda: noise_moments(chain, inputs, noise_variance=np.nan), "noise_variance is nan"),
         (lambda: sampled_noise(chain, inputs, noise_variance=1.0, num_draws=1), "num_draws is 1"),
         (lambda: noisy_accuracy(chain, inputs, labels, noise_variance=1.0, num_draws=0), "num_draws is 0"),
-        (lambda: accuracy_by_noise(chain, inputs, labels, noise_variances=[0.1, -1.0]), "noise_variance is -1"),
+        (
+            lambda: accuracy_by_noise(chain, inputs, labels, noise_variances=[0.1, -1.0]),
+            "noise_variance is -1",
+        ),
         (lambda: noisy_accuracy(chain, inputs[:0], labels[:0], noise_variance=1.0), "inputs are empty"),
         (lambda: relu_moments(np.zeros(2), np.array([1.0, -1.0])), "variance holds negative"),
         (lambda: switching_logits(chain, inputs, spread=0.0), "has the activation 'relu'"),

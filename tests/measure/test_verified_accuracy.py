@@ -137,7 +137,8 @@ def test_what_is_proved_need_not_be_attacked(labelled, norm):
     )
     assert 0.2 < proved[2:4].mean() < 0.9
     found, expected = (
-        pgd_accuracy(chain, inputs, labels, epsilons=EPSILONS, norm=norm, proved=each) for each in (proved, None)
+        pgd_accuracy(chain, inputs, labels, epsilons=EPSILONS, norm=norm, proved=each)
+        for each in (proved, None)
     )
     np.testing.assert_array_equal(found, expected)
     # What a caller says is proved is not looked at again.

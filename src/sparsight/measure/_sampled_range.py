@@ -68,9 +68,7 @@ def sampled_range(
 def _above(chain: Chain, preactivations: np.ndarray) -> np.ndarray:
     """Return the logits that pre-activations of the first layer lead to."""
     values = preactivations
-    for activation, weight, bias in zip(
-        chain.activations, chain.weights[1:], chain.biases[1:], strict=True
-    ):
+    for activation, weight, bias in zip(chain.activations, chain.weights[1:], chain.biases[1:], strict=True):
         values = ACTIVATIONS[activation](values) @ weight.T + bias
     return values
 
