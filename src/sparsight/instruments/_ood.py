@@ -72,8 +72,8 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
     layers = hidden_layers(observation.network, inputs[:2]) if chain is None else []
 
     def scored(samples: Tensor) -> _Scored:
-        blocks = [_scores(observation, (chain, before), layers, block) for block in samples.split(_BLOCK)]
-        return _joined(blocks)
+        blocks = torch.split(samples, _BLOCK)
+        return _joined([_scores(observation, (chain, before), layers, block) for block in blocks])
 
     inside = scored(inputs)
     outside = {name: scored(samples) for name, samples in _outside(observation, inputs).items()}
