@@ -10,7 +10,6 @@ import torch
 from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, probes, step, together
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 from sparsight.measure import cavity
-from sparsight.prune import PruningSettings, dense_masks
 
 QUICK_DENSITIES = (1.0, 0.03, 0.01)
 
@@ -54,11 +53,7 @@ def _step_table(rows: Sequence[step.StepRow]) -> list[str]:
 
 
 def _busiest_of_step(density: float) -> str:
-    built = step.network()
-    stream = torch.Generator().manual_seed(0)
-    shapes = dense_masks(built, PruningSettings())
-    masks = {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
-    ours, _ = step.our_step(step.white_task(), masks, step.crossovers(built))
+    ours, _ = step.our_step(step.white_task(), step.random_masks(density), step.crossovers(step.network()))
     return busiest_operations(ours)
 
 
@@ -279,7 +274,9 @@ def probes_section(quick: bool) -> Section:
         for name in names
         for probe in probes.PROBES
     ]
-    return Section("(h) Probes of the whole network", lines, targets, 'see `docs/probes.md`, "Cost".')
+    return Section(
+        "(i) Probes of the whole network", lines, targets, 'see docs/decisions.md, "Probes are made cheaper".'
+    )
 
 
 def _added(probe: str, sizes: Sequence[int]) -> list[str]:

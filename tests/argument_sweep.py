@@ -270,6 +270,11 @@ CALLS = {
     nlgp_variance: {"gain": 2.0},
     nlgp_excess_kurtosis: {"gain": 2.0},
     laplace_covariance: {"correlation": np.eye(3)},
+    sparsight.example_penalty: {"confidences": np.abs(np.tanh(WEIGHT))},
+    sparsight.learn_rule: {
+        "holds": MASK, "labels": MASK[:, 0], "lengths": 1 + np.arange(MASK.shape[1]),
+        "penalties": np.full(OUT, 10)},
+    measure.clauses_hold: {"clauses": measure.comparison_clauses(4), "symbols": np.arange(24).reshape(6, 4)},
     sampled: {"inputs": INPUTS, "epsilon": 0.1, "num_points": 5},
     remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
     prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_kept": 3},

@@ -284,6 +284,26 @@ CATALOGUE = Catalogue(
             "planted ones best. by chance: random masks with the fan-in of every unit, matched likewise.",
         ),
         Family(
+            name="planted_inputs",
+            title="Planted inputs beside a permuted support",
+            lines={"own": "recovery.input_auroc", "permuted": "recovery.input_auroc_permuted"},
+            caption="Probability that an input of a planted support keeps more of the first layer's weights "
+            "than another input, ties half; ½ by chance. permuted: the same for supports whose inputs are "
+            "permuted.",
+        ),
+        Family(
+            name="blanket",
+            title="Parents, children and co-parents of the label",
+            lines={
+                "parents": "recovery.input_auroc_of_parents",
+                "children": "recovery.input_auroc_of_children",
+                "co-parents": "recovery.input_auroc_of_co_parents",
+            },
+            caption="Probability that an input of the label's Markov blanket keeps more of the first layer's "
+            "weights than an input outside it, ties half; ½ by chance. co-parents: other parents of the "
+            "label's children, which are neither parents nor children.",
+        ),
+        Family(
             name="calibration",
             title="Calibration error beside exact probabilities",
             lines={"own": "calibration.ece", "exact": "calibration.ece_calibrated"},

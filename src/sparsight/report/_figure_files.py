@@ -25,6 +25,7 @@ from sparsight.report._panels import (
     locality_panels,
     unit_panels,
 )
+from sparsight.report._stability_panels import stability_panels
 from sparsight.report._subjects import Summaries, check_distinct, run_around
 from sparsight.report._training_panels import training_panels
 from sparsight.report._transfer_panels import transfer_panels
@@ -106,6 +107,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from level_panels(evidence)
     yield from cavity_panels(gathered)
     yield from connection_panels(gathered)
+    yield from stability_panels(summaries)
     yield from overlap_panels(summaries)
     yield from transfer_panels(summaries)
     yield from training_panels(summaries)

@@ -32,6 +32,7 @@ from sparsight.report._panels import (
     locality_panels,
 )
 from sparsight.report._provenance import differing_settings, provenance
+from sparsight.report._stability_panels import stability_panels
 from sparsight.report._subjects import Summaries, check_distinct, run_around
 from sparsight.report._training_panels import training_panels
 from sparsight.report._transfer_panels import transfer_panels
@@ -130,6 +131,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "level_maps": _level_maps(gathered),
         "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
+        "stability": stability_panels(summaries),
         "overlaps": list(overlap_panels(summaries)),
         "transfers": transfer_panels(summaries),
         "over_training": training_panels(summaries),
