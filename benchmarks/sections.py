@@ -270,9 +270,9 @@ def probes_section(quick: bool) -> Section:
     of_cavity = [cell for name in names for cell in (spread(cavities[name]), "1")]
     head = [cell for name in names for cell in (f"{name}: processor time", "over the cavity's")]
     lines = [
-        "Processor seconds of each probe on dense levels, beside the cavity instrument in turn; one thread. Memory: what a "
-        f"fresh process adds at its peak on the first level, for {' and '.join(map(str, sizes))} samples "
-        "(`benchmarks/probes.py` describes the levels).",
+        "Processor seconds of each probe on dense levels, beside the cavity instrument in turn; one thread. "
+        "Memory: what a fresh process adds at its peak on the first level, for "
+        f"{' and '.join(map(str, sizes))} samples (`benchmarks/probes.py` describes the levels).",
         "",
         *table(
             ["probe", *head, *(f"MiB, {number} samples" for number in sizes)],
@@ -284,7 +284,9 @@ def probes_section(quick: bool) -> Section:
         for name in names
         for probe in probes.PROBES
     ]
-    return Section("(i) Probes of the whole network", lines, targets, 'see `docs/probes.md`, "Cost".')
+    return Section(
+        "(i) Probes of the whole network", lines, targets, 'see docs/decisions.md, "Probes are made cheaper".'
+    )
 
 
 def _added(probe: str, sizes: Sequence[int]) -> list[str]:
