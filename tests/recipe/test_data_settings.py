@@ -2,8 +2,9 @@
 
 import pytest
 
-from sparsight.data import clone_task, with_teacher_labels
-from sparsight.recipe import DataSettings
+from sparsight.data import clone_task, task_digests, with_teacher_labels
+from sparsight.errors import InputError
+from sparsight.recipe import DataSettings, Recipe
 from tests import toy  # noqa: F401 - registers the source `plane`
 
 RING = {"source": "nlgp", "size": [16], "correlation_lengths": [1.0, 2.0], "num_train": 60, "num_test": 20}
@@ -53,3 +54,56 @@ def test_teacher_labels_go_with_every_clone(clone, monkeypatch):
         expected = clone_task(expected, clone, 4)
     assert (built.train_labels == expected.train_labels).all()
     assert (built.train_inputs == expected.train_inputs).all()
+
+
+SOURCES_THAT_DRAW = [
+    RING,
+    RING | {"clone": "gaussian"},
+    PLANE,
+    PLANE | {"clone": "gaussian_shrunk"},
+    PLANE | {"label_noise": 0.5},
+    {"source": "pulses", "size": [16], "num_train": 60, "num_test": 20},
+    {"source": "ising", "size": [8], "num_train": 60, "num_test": 20},
+    {"source": "teacher", "size": [16], "num_train": 60, "num_test": 20},
+    {"source": "patches", "size": 8, "num_train": 60, "num_test": 20},
+]
+
+
+@pytest.mark.parametrize("values", SOURCES_THAT_DRAW, ids=lambda values: "-".join(map(str, values))[:40])
+def test_data_with_a_seed_are_the_same_in_every_replicate(values):
+    own, other = (task_digests(settings(**values).build(seed)) for seed in (4, 5))
+    assert own != other  # otherwise this test could not fail
+    once = [settings(**values, seed=4).build(seed) for seed in (4, 5)]
+    assert [task_digests(task) for task in once] == [own, own]
+    assert [task.card["data_seed"] for task in once] == [4, 4]
+
+
+def test_samples_that_every_step_draws_follow_the_seed_of_the_data():
+    plain = settings(**RING, online=True).build(4)
+    once = settings(**RING, online=True, seed=4).build(5)
+    for step in (0, 3):
+        expected, drawn = plain.batch(4, step, 8), once.batch(99, step, 8)
+        assert all((a == b).all() for a, b in zip(expected, drawn, strict=True))
+    assert (plain.batch(99, 0, 8)[0] != once.batch(99, 0, 8)[0]).any()
+
+
+def test_the_twin_of_data_with_a_seed_has_it_too():
+    twin = settings(**PLANE, seed=4).twin()
+    assert task_digests(twin.build(1)) == task_digests(twin.build(2))
+
+
+def test_a_recipe_without_a_seed_of_the_data_keeps_its_hash():
+    values = {"name": "a", "data": RING, "training": {"steps": 3}}
+    without, none, with_seed = (
+        Recipe.from_values(values | {"data": RING | seed}, "a") for seed in ({}, {"seed": None}, {"seed": 0})
+    )
+    assert "seed" not in without.condition("base").data.model_dump()
+    assert without.digest() == none.digest() != with_seed.digest()
+    assert without.identity() == none.identity() != with_seed.identity()
+    assert Recipe.from_values(with_seed.resolved(), "again").digest() == with_seed.digest()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "x"])
+def test_a_seed_that_no_generator_takes_is_refused_by_name(seed):
+    with pytest.raises(InputError, match="data.seed"):
+        Recipe.from_values({"name": "a", "data": RING | {"seed": seed}, "training": {"steps": 3}}, "a")

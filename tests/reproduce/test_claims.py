@@ -419,6 +419,25 @@ def test_belief(truths, noise, verdict):
     assert _verdict("belief", truths, noise) == verdict
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "joint", "disagreement", "noise", "verdict"),
+    [
+        (0.88, 0.4, 0.05, 0.002, "supported"),
+        (0.80, 0.4, 0.05, 0.002, "mixed"),  # lost with the accuracy
+        (0.88, 0.0, 0.1, 0.002, "mixed"),  # nothing happens to what members know together
+        (0.80, -0.4, 0.2, 0.002, "contradicted"),  # they know more together
+        (0.88, 0.4, 0.05, 5.0, "undecided"),
+    ],
+)
+def test_ensemble(accuracy, joint, disagreement, noise, verdict):
+    truths = {
+        ("ensemble.accuracy", "imp"): np.where(LEVELS > 0, accuracy, 0.88),
+        ("ensemble.joint_beyond_matched", "imp"): np.where(LEVELS > 0, joint, 0.0),
+        ("ensemble.disagreement", "imp"): np.where(LEVELS > 0, disagreement, 0.1),
+    }
+    assert _verdict("ensemble", truths, noise) == verdict
+
+
 _KERNELS = ("default", "area", "nearest", "bilinear", "bicubic", "lanczos", "fsmr")
 _KURTOSIS = "gaussianity.abs_excess_kurtosis_within_class"
 

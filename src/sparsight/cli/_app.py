@@ -13,7 +13,17 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
-from sparsight.cli import _catalogue, _exchange, _measure, _overlap, _reproduce, _run, _show, _sweep
+from sparsight.cli import (
+    _catalogue,
+    _ensemble,
+    _exchange,
+    _measure,
+    _overlap,
+    _reproduce,
+    _run,
+    _show,
+    _sweep,
+)
 from sparsight.cli._signals import STOPPED
 from sparsight.errors import SparsightError
 from sparsight.printable import printable, spell_what_streams_lack
@@ -41,6 +51,7 @@ app.command(_sweep.app)
 app.command(_measure.measure, group=_COMPUTE, sort_key=3)
 app.command(_reproduce.reproduce, group=_COMPUTE, sort_key=4)
 app.command(_overlap.overlap, group=_COMPUTE, sort_key=5)
+app.command(_ensemble.ensemble, group=_COMPUTE, sort_key=6)
 _command: Callable[..., Any]
 for _command in (
     *(_show.status, _show.show, _show.tickets, _show.check),

@@ -1,5 +1,6 @@
 from ._clone_storage import is_compact as is_compact
 from ._clones import CLONES as CLONES, clone_task as clone_task
+from ._kept_clones import is_kept as is_kept
 from ._labels import (
     with_label_noise as with_label_noise,
     with_merged_classes as with_merged_classes,

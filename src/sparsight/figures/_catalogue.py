@@ -40,6 +40,8 @@ class Catalogue:
         Counts of values that are undefined and left out of means; their meaning says which values.
     transfer : tuple of str
         Drawn over the data on which masks were found and the data on which they are trained.
+    at_equal_accuracy : tuple of str
+        Drawn over density beside random pruning of equal accuracy, because they follow accuracy.
     over_training : tuple of str
         Drawn over the steps within a level, where ``measure.at_steps`` names some.
     families : tuple of Family
@@ -56,6 +58,7 @@ class Catalogue:
     summary_caption: str
     undefined: tuple[str, ...]
     transfer: tuple[str, ...]
+    at_equal_accuracy: tuple[str, ...]
     over_training: tuple[str, ...]
     families: tuple[Family, ...]
     pair_kinds: Mapping[str, str]
@@ -104,6 +107,10 @@ CATALOGUE = Catalogue(
     ),
     undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
     transfer=("test_accuracy", "locality.attained_share", "locality.near_squared_weights"),
+    at_equal_accuracy=(
+        "calibration.ece", "calibration.overconfidence", "calibration.confidence_when_wrong",
+        "ood.auroc_energy_twin",
+    ),
     over_training=(
         "test_accuracy", "locality.near_squared_weights", "locality.ipr", "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_difference",

@@ -436,6 +436,11 @@ _ENTRIES = (
     Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
     Words(name="sample_complexity.log2_samples", title="Samples needed", label="log₂ samples"),
     Words(name="sample_complexity.is_found", title="Teacher found", label="share of teachers"),
+    Words(name="rules.p_true", title="Planted rule found", label="P(planted rule)"),
+    Words(name="rules.p_true_permuted", title="… with permuted confidences",
+          label="P(planted rule), permuted confidences"),
+    Words(name="rules.p_true_rotated", title="… with rotated examples",
+          label="P(planted rule), rotated examples"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 

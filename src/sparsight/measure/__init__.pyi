@@ -24,6 +24,11 @@ from ._class_variance import (
     class_variance_score as class_variance_score,
 )
 from ._cliffs_delta import cliffs_delta as cliffs_delta
+from ._comparison_clauses import (
+    ComparisonClause as ComparisonClause,
+    clauses_hold as clauses_hold,
+    comparison_clauses as comparison_clauses,
+)
 from ._curvature import (
     HessianProduct as HessianProduct,
     TraceEstimate as TraceEstimate,
@@ -33,6 +38,15 @@ from ._curvature import (
 from ._detectable_effect import (
     num_replicates_needed as num_replicates_needed,
     smallest_detectable_effect as smallest_detectable_effect,
+)
+from ._ensemble import (
+    NUM_ANCHORS as NUM_ANCHORS,
+    NUM_DRAWS as NUM_DRAWS,
+    disagreement as disagreement,
+    ensemble_log_probabilities as ensemble_log_probabilities,
+    joint_log_likelihood as joint_log_likelihood,
+    joint_nll as joint_nll,
+    marginal_nll as marginal_nll,
 )
 from ._expected_locality import SUMMARIES as SUMMARIES
 from ._extrapolation import Far as Far, far_from_data as far_from_data, ray_linearity as ray_linearity
@@ -106,6 +120,7 @@ from ._noise_moments import (
     noise_moments as noise_moments,
     relu_moments as relu_moments,
 )
+from ._noisy_accuracy import accuracy_by_noise as accuracy_by_noise, noisy_accuracy as noisy_accuracy
 from ._nulls import Null as Null, sample_masks as sample_masks
 from ._out_of_distribution import (
     auroc as auroc,
@@ -149,9 +164,15 @@ from ._redrawn_weights import (
     mask_kurtosis as mask_kurtosis,
 )
 from ._representation_similarity import linear_cka as linear_cka
+from ._rule_learning import (
+    CONSTANT_PENALTY as CONSTANT_PENALTY,
+    LearnedRule as LearnedRule,
+    check_rule_learning as check_rule_learning,
+    example_penalty as example_penalty,
+    learn_rule as learn_rule,
+)
 from ._sampled_noise import (
     SampledNoise as SampledNoise,
-    noisy_accuracy as noisy_accuracy,
     sampled_noise as sampled_noise,
     switching_logits as switching_logits,
 )
@@ -161,12 +182,18 @@ from ._shape_fits import (
     fit_gaussian as fit_gaussian,
     shuffled_over_kept as shuffled_over_kept,
 )
+from ._subsets_of_replicates import (
+    subset_pseudovalues as subset_pseudovalues,
+    subset_size as subset_size,
+    subsets_of as subsets_of,
+)
 from ._support_recovery import (
     SupportRecovery as SupportRecovery,
     input_auroc as input_auroc,
     support_recovery as support_recovery,
 )
 from ._tangent_kernel import tangent_kernel as tangent_kernel
+from ._temperature import matching_temperature as matching_temperature
 from ._threshold_contrast import (
     ThresholdContrast as ThresholdContrast,
     threshold_contrast as threshold_contrast,

@@ -7,6 +7,7 @@ _linear_maps: linear layers and convolutions, as the linear maps that are pruned
 _folding: a network as arrays, with BatchNorm folded into the weights.
 _random_matrices: orthogonal and low-rank weight matrices.
 _layer_inputs: what a layer receives while a network evaluates samples.
+_epinet: a head beside a frozen network whose outputs vary with an index.
 _outputs: what a network says about samples.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used.

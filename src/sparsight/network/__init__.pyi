@@ -1,3 +1,4 @@
+from ._epinet import Epinet as Epinet
 from ._folding import chain_of as chain_of
 from ._fully_connected import (
     FullyConnected as FullyConnected,

@@ -1,8 +1,11 @@
 """The task that a ``[data]`` table describes."""
 
 import copy
+import dataclasses
 import inspect
 from typing import TYPE_CHECKING, get_args
+
+import numpy as np
 
 from sparsight.arguments import described
 from sparsight.data import (
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
 
 def built_task(settings: "DataSettings", seed: int) -> Task:
     """Make the task of a ``[data]`` table; see `DataSettings.build`."""
+    task = _task_of(settings, settings.seed_of_data(seed))
+    return task if settings.seed is None else _drawn_once(task, settings.seed)
+
+
+def _task_of(settings: "DataSettings", seed: int) -> Task:
     function = SOURCES.look_up(settings.source)
     options = copy.deepcopy(settings.model_extra or {})  # a source may change a list that it is given
     knows_clone = settings.knows(settings.clone)
@@ -40,6 +48,19 @@ def built_task(settings: "DataSettings", seed: int) -> Task:
     if settings.merged_classes is not None:
         task = with_merged_classes(task, settings.merged_classes)
     return with_label_noise(task, settings.label_noise, seed)
+
+
+def _drawn_once(task: Task, seed: int) -> Task:
+    """Return the task with batches that are functions of `seed` too, if every step draws fresh samples."""
+    draw = task.draw
+
+    def draw_with_seed(_: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        assert draw is not None
+        return draw(seed, step, batch_size)
+
+    return dataclasses.replace(
+        task, draw=None if draw is None else draw_with_seed, card={**task.card, "data_seed": seed}
+    )
 
 
 def own_clones(source: str) -> tuple[str, ...]:

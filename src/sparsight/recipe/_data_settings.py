@@ -1,6 +1,6 @@
 """The ``[data]`` table: a source by name, its options, and optionally a clone in its place."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     ConfigDict,
@@ -48,6 +48,11 @@ class DataSettings(Settings):
         their clones are made with the true labels. 1 is the control with shuffled labels: no task is left.
     merged_classes : int or None
         Number of classes after merging neighbouring ones; see `with_merged_classes`. None merges nothing.
+    seed : int or None
+        The seed that data are drawn with, in every replicate: samples, splits, clones, teachers, noise of
+        labels and, of sources that draw fresh samples at every step, these samples in this order. A
+        replicate's own seed then only draws what is not data, such as initial weights and the order of
+        batches. None: data are drawn with the replicate's own seed.
     **options
         The keyword arguments of the source, completed with its defaults.
     """
@@ -59,6 +64,7 @@ class DataSettings(Settings):
     labels: Literal["own", "teacher"] = "own"
     label_noise: float = Field(0.0, ge=0, le=1)
     merged_classes: int | None = Field(None, ge=2)
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +92,7 @@ class DataSettings(Settings):
         return without_later_defaults(values)
 
     def build(self, seed: int) -> "Task":
-        """Make the task: a pure function of these settings and the seed.
+        """Make the task: a pure function of these settings and `seed_of_data`.
 
         Raises
         ------
@@ -96,6 +102,10 @@ class DataSettings(Settings):
         from sparsight.recipe._built_task import built_task  # here: data import torch
 
         return built_task(self, seed)
+
+    def seed_of_data(self, seed: int) -> int:
+        """Return the seed that the data of the replicate with this seed are drawn with."""
+        return seed if self.seed is None else self.seed
 
     def twin(self, clone: Clone | None = None) -> "DataSettings | None":
         """Return the settings of the Gaussian twin, or None if these data are a clone already.

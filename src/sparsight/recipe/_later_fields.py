@@ -3,7 +3,7 @@
 from typing import Any
 
 # At their default they are left out of what is hashed and stored, so that the hashes of its recipes stay.
-_ADDED_LATER = {"labels": "own", "unit_norm": False, "channels_last": False}
+_ADDED_LATER = {"labels": "own", "unit_norm": False, "channels_last": False, "seed": None}
 
 
 def without_later_defaults(values: dict[str, Any]) -> dict[str, Any]:

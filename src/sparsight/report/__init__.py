@@ -16,11 +16,13 @@ _tickets: Conditions at one density beside the ticket, random pruning and the de
 _transfer: Masks found on one kind of data and trained on another: pairs and numbers.
 _transfer_panels: The same as matrices with captions.
 _training_panels: Numbers over the steps within every level, as plots with captions.
+_stability_panels: Loss and accuracy on the line between two copies, as plots with captions.
 _mosaics: Images: receptive fields, and S(d) beside its expectation.
 _answer: The first screen: a sentence a condition, the same units in each, two curves.
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.
 _figure_files: Every panel as SVG, PDF and PNG.
 _overlap_files: Tables and figures of ``sparsight overlap``.
+_ensemble_files: Table and figures of ``sparsight ensemble``.
 _movie: Weights, masks or cavity effects over the levels, as GIF, WebP or MP4.
 _tensorboard_log: Numbers of a run as TensorBoard events.
 

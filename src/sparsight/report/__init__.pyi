@@ -1,3 +1,4 @@
+from ._ensemble_files import write_ensemble_files as write_ensemble_files
 from ._figure_files import write_figures as write_figures
 from ._findings import differences as differences
 from ._movie import write_movie as write_movie

@@ -21,7 +21,13 @@ def caveats(summaries: Summaries) -> list[str]:
         *(
             f"{name}: {sentence}" if len(summaries.runs) > 1 else sentence
             for name, run in summaries.runs.items()
-            for sentence in (*_replicates(run), *_unfinished(run), *_twins(run), *_mixed(run))
+            for sentence in (
+                *_replicates(run),
+                *_unfinished(run),
+                *_shared_data(run),
+                *_twins(run),
+                *_mixed(run),
+            )
         ),
         *_densities(summaries),
         *_instruments(summaries),
@@ -67,6 +73,17 @@ def _unfinished(run: Run) -> Iterator[str]:
                 f"Unfinished: {condition}, replicate {replicate} stops at level {num_levels - 1}; run the "
                 "same command again to continue."
             )
+
+
+def _shared_data(run: Run) -> Iterator[str]:
+    """Say in which conditions ``data.seed`` gives every replicate the same draw of the data."""
+    names = run.recipe.condition_names()
+    shared = [name for name in names if run.recipe.condition(name).data.seed is not None]
+    if shared and run.recipe.replicates > 1:
+        yield (
+            f"Replicates of {', '.join(shared)} share one draw of the data (data.seed): intervals over "
+            "replicates leave out how numbers change with the data."
+        )
 
 
 def _twins(run: Run) -> Iterator[str]:

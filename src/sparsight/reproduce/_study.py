@@ -100,7 +100,12 @@ def outside_accuracy_band(results: xr.Dataset) -> dict[str, float]:
 
 
 def data_sets_of(recipe: Recipe) -> DataSets:
-    """Return whether replicates share one data set; they do unless every condition draws random fields."""
+    """Return whether replicates share one data set; they do unless every condition draws random fields.
+
+    Fields that are drawn with ``data.seed`` are one data set as well.
+    """
+    if all(recipe.condition(name).data.seed is not None for name in recipe.condition_names()):
+        return "one"
     sources = {recipe.condition(name).data.source for name in recipe.condition_names()}
     are_fields = all(
         SOURCES.look_up(name).__module__.startswith("sparsight.data.fields.") for name in sources

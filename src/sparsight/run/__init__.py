@@ -15,6 +15,8 @@ _resources   How many processes and threads, and how much memory they will take.
 By hand:
 
 _representations  How alike pruned and dense networks answer, from a stored run.
+_ensembles   Replicates of a condition as an ensemble, from a stored run.
+_epinets     An epinet on the frozen features of every stored level.
 _network_leak  Whether the recipe's own network learns from a twin what its labels cannot have put there.
 
 What a worker needs:
@@ -22,6 +24,7 @@ What a worker needs:
 _plugins     The user's own criteria, instruments and data sources.
 _plugin_exits  What is said if one of them ends the program.
 _building    Data and network of a replicate.
+_shared_levels  The dense level, taken from a condition that has trained the same.
 _mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
 _workers     Processes side by side, of which each may be killed alone.
@@ -30,6 +33,14 @@ _same_run    Whether a run goes on with the data, own code, versions and threads
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
+from sparsight.run._ensembles import (
+    COPIES as COPIES,
+    DENSE_MATCHED as DENSE_MATCHED,
+    MATCHED as MATCHED,
+    TICKETS as TICKETS,
+    ensembles as ensembles,
+)
+from sparsight.run._epinets import epinets as epinets
 from sparsight.run._measuring import measure_again as measure_again
 from sparsight.run._memory import HOW_TO_USE_LESS as HOW_TO_USE_LESS, lacks_memory as lacks_memory
 from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak

@@ -47,7 +47,7 @@ def network_leak(recipe: Recipe, condition: str | None = None, *, replicate: int
     condition : str, optional
         Default: the first. Its clone is looked at, or the twin that it is measured on.
     replicate : int
-        Its seed makes data, permutation and initial weights.
+        Its seed makes permutation and initial weights, and the data unless ``data.seed`` makes them.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def network_leak(recipe: Recipe, condition: str | None = None, *, replicate: int
             f"{twin.clone!r}, so nothing can leak; choose a condition with a fitted twin"
         )
     original = resolved.data.model_copy(update={"clone": "none", "label_noise": 0.0}).build(seed)
-    task = clone_task(with_permuted_labels(original, seed), twin.clone, seed)
+    task = clone_task(with_permuted_labels(original, seed), twin.clone, twin.seed_of_data(seed))
     network = build_network(resolved, task, seed)
     dense = next(iter(imp(network, task, resolved.training, resolved.pruning, seed=seed)))
     num_samples = len(task.test_labels)

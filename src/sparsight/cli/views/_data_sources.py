@@ -27,8 +27,9 @@ def description_table(source: str, overrides: Sequence[str] = (), seed: int = 0)
     raw: dict[str, Any] = {"source": source}
     for override in overrides:
         raw = merged(raw, parse_override(override))
-    task = validated(DataSettings, raw, f"data source {source}").build(seed)
-    table = Table(title=f"{source} (seed {seed})", show_header=False)
+    settings = validated(DataSettings, raw, f"data source {source}")
+    task = settings.build(seed)
+    table = Table(title=f"{source} (seed {settings.seed_of_data(seed)})", show_header=False)
     for key, value in describe_task(task).items():
         table.add_row(key, str(value))
     return table
