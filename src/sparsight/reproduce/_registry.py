@@ -14,7 +14,7 @@ _ORDER = (
     "mask-overlap",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
     "higher-order", "pictures", "ticket", "stability",
-    "probes", "sample-complexity", "ensemble",
+    "probes", "sample-complexity", "ensemble", "bandit",
 )  # fmt: skip
 
 
