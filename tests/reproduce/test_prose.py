@@ -42,6 +42,13 @@ def test_a_place_gets_the_number_of_the_table(name, text):
     assert fill_in(f"It is <!--={name}-->old<!--/-->.", TABLES) == f"It is <!--={name}-->{text}<!--/-->."
 
 
+def test_a_claim_without_a_table_is_not_run_yet():
+    for name in ("stability", "stability.imp_is_stable", "stability.imp_is_stable.verdict"):
+        assert fill_in(f"<!--={name}-->old<!--/-->", TABLES) == f"<!--={name}-->not run yet<!--/-->"
+    with pytest.raises(InputError, match="no prediction 'imp_is_stabel'; did you mean imp_is_stable"):
+        fill_in("<!--=stability.imp_is_stabel-->old<!--/-->", TABLES)
+
+
 def test_the_table_of_verdicts_has_decisive_numbers_only():
     filled = fill_in("<!--=verdicts-->\n<!--/-->", TABLES, "claims.md")
     assert "[locality](claims.md#locality): It becomes local. | **mixed** |" in filled

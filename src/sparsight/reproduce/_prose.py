@@ -13,6 +13,8 @@ NAME                          text
 ``verdicts``                  a table of all claims, with verdicts and decisive numbers
 ``published: SOURCE``         left as it is: a number from the literature
 ============================  =======================================================================
+
+Results of a claim that has no table yet are "not run yet".
 """
 
 import re
@@ -22,8 +24,11 @@ from typing import Any
 from sparsight.errors import InputError
 from sparsight.registry import suggest
 from sparsight.reproduce._markdown import interval_words, markdown_table, words
+from sparsight.reproduce._registry import select_claims
 
 _PLACE = re.compile(r"<!--=(?P<name>[^>]*?)-->(?P<text>.*?)<!--/-->", re.DOTALL)
+
+NOT_RUN = "not run yet"
 
 Tables = Mapping[str, Mapping[str, Any]]
 """Result tables by claim."""
@@ -37,7 +42,7 @@ def fill_in(text: str, tables: Tables, page: str = "docs/claims.md") -> str:
     Raises
     ------
     InputError
-        If a place names a claim or a prediction that has no table.
+        If a place names a claim or a prediction that does not exist.
     """
 
     def filled(place: re.Match[str]) -> str:
@@ -58,6 +63,8 @@ def _result(name: str, tables: Tables, page: str) -> str:
     if name == "verdicts":
         return f"\n{_verdicts(list(tables.values()), page)}\n"
     claim, *rest = name.split(".")
+    if claim not in tables and claim in select_claims():
+        return _not_run(claim, rest)
     if claim not in tables:
         raise InputError(f"no table is there for the claim {claim!r}{suggest(claim, tables)}")
     table = tables[claim]
@@ -73,6 +80,14 @@ def _result(name: str, tables: Tables, page: str) -> str:
     if wanted not in ("effect", "control"):
         raise InputError(f"{name!r} asks for {wanted!r}; control and verdict are allowed")
     return interval_words(finding[wanted])
+
+
+def _not_run(claim: str, rest: Sequence[str]) -> str:
+    """Return what stands in place of the results of a claim that has not been run at scale."""
+    known = [prediction.name for prediction in select_claims()[claim].predictions]
+    if rest and rest[0] not in known:
+        raise InputError(f"the claim {claim!r} has no prediction {rest[0]!r}{suggest(rest[0], known)}")
+    return NOT_RUN
 
 
 def _verdicts(tables: Sequence[Mapping[str, Any]], page: str) -> str:
