@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import sections
+from benchmarks import peer_section, sections
 from benchmarks.machine import machine
 from benchmarks.report import Section
 
@@ -15,14 +15,14 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together")
+    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together", "peers", "probes")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="few sizes and repeats, only to see that it runs"
     )
     parser.add_argument("--only", action="append", choices=names, help="run only this one; may be repeated")
     parser.add_argument("--out", type=Path, default=RESULTS, help="results file (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads in (a) and (b)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads in (a), (b) and (h)")
     parser.add_argument("--peer", type=Path, help="a clone of SiftingFeatures or IMPforFCN")
     parser.add_argument("--peer-python", default=sys.executable, help="its interpreter, with tensorflow")
     parser.add_argument("--conv-emerge", type=Path, help="a clone of conv_emerge, for its field sampler")
@@ -36,6 +36,8 @@ def main() -> None:
         "fields": lambda: sections.fields_section(quick, options.conv_emerge),
         "growth": lambda: sections.growth_section(quick),
         "together": lambda: sections.together_section(quick),
+        "peers": lambda: peer_section.peers_section(quick, threads),
+        "probes": lambda: sections.probes_section(quick),
     }
     chosen = [name for name in names if not options.only or name in options.only]
     where, start, found = machine(), time.perf_counter(), []

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, step, together
+from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, probes, step, together
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 from sparsight.measure import cavity
-from sparsight.prune import PruningSettings, dense_masks
 
 QUICK_DENSITIES = (1.0, 0.03, 0.01)
 
@@ -54,11 +53,7 @@ def _step_table(rows: Sequence[step.StepRow]) -> list[str]:
 
 
 def _busiest_of_step(density: float) -> str:
-    built = step.network()
-    stream = torch.Generator().manual_seed(0)
-    shapes = dense_masks(built, PruningSettings())
-    masks = {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
-    ours, _ = step.our_step(step.white_task(), masks, step.crossovers(built))
+    ours, _ = step.our_step(step.white_task(), step.random_masks(density), step.crossovers(step.network()))
     return busiest_operations(ours)
 
 
@@ -248,3 +243,39 @@ def together_section(quick: bool) -> Section:
         *table(["replicates", "network", "one by one", "together", "one by one / together"], rows),
     ]
     return Section("(g) Replicates trained together", lines, [])
+
+
+def probes_section(quick: bool) -> Section:
+    names = ("nlgp-2d",) if quick else tuple(probes.LEVELS)
+    found = {name: probes.measured(name, 1 if quick else probes.REPEATS) for name in names}
+    sizes = (probes.MEMORY_SAMPLES,) if quick else (probes.MEMORY_SAMPLES, 4 * probes.MEMORY_SAMPLES)
+    rows, cavities = [], {name: [] for name in names}
+    for probe in probes.PROBES:
+        cells = []
+        for name in names:
+            times = found[name][probe]
+            cavities[name] += times.cavity
+            cells += [spread(times.probe), f"{times.ratio:.2f}"]
+        rows.append([probe, *cells, *_added(probe, sizes)])
+    of_cavity = [cell for name in names for cell in (spread(cavities[name]), "1")]
+    head = [cell for name in names for cell in (f"{name}: processor time", "over the cavity's")]
+    lines = [
+        "Processor seconds of each probe on dense levels, beside the cavity instrument in turn; one thread. Memory: what a "
+        f"fresh process adds at its peak on the first level, for {' and '.join(map(str, sizes))} samples "
+        "(`benchmarks/probes.py` describes the levels).",
+        "",
+        *table(
+            ["probe", *head, *(f"MiB, {number} samples" for number in sizes)],
+            [["cavity", *of_cavity, *_added("cavity", sizes)], *rows],
+        ),
+    ]
+    targets = [
+        Target(f"{probe} on {name}", found[name][probe].ratio, 1, at_most=True)
+        for name in names
+        for probe in probes.PROBES
+    ]
+    return Section("(i) Probes of the whole network", lines, targets, 'see `docs/probes.md`, "Cost".')
+
+
+def _added(probe: str, sizes: Sequence[int]) -> list[str]:
+    return [f"{probes.added_bytes(probe, number) / 2**20:.0f}" for number in sizes]

@@ -112,11 +112,27 @@ def our_step(
     return lambda: trainer.run(trainer.step + STEPS_AT_A_TIME), chosen
 
 
+def random_masks(density: float) -> Masks:
+    """Draw the masks of every layer but the last, with weights kept independently."""
+    stream = torch.Generator().manual_seed(0)
+    shapes = dense_masks(network(), PruningSettings())
+    return {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
+
+
 def their_step(task: Task, masks: Masks, batch_norm: BatchNorm = "hidden") -> Callable[[], None]:
-    built = network(batch_norm=batch_norm)
+    return plain_steps(with_masks_(network(batch_norm=batch_norm), masks), task)
+
+
+def with_masks_(built: FullyConnected, masks: Masks) -> FullyConnected:
+    """Let torch.nn.utils.prune multiply the weights of the linear layers by their masks."""
     for name, layer in linear_layers(built).items():
         if f"{name}.weight" in masks:
             torch_prune.custom_from_mask(layer, "weight", masks[f"{name}.weight"])
+    return built
+
+
+def plain_steps(built: nn.Module, task: Task) -> Callable[[], None]:
+    """Return a function that takes some training steps with torch's SGD."""
     optimizer = torch.optim.SGD(built.parameters(), lr=LEARNING_RATE)
     steps = itertools.count()
 
@@ -144,9 +160,7 @@ def step_rows(
     task, rows = white_task(), []
     measured = crossovers(network())
     for density in densities:
-        stream = torch.Generator().manual_seed(0)
-        shapes = dense_masks(network(), PruningSettings())
-        masks = {name: torch.rand(mask.shape, generator=stream) < density for name, mask in shapes.items()}
+        masks = random_masks(density)
         ours, chosen = our_step(task, masks, measured, batch_norm)
         theirs = their_step(task, masks, batch_norm)
         pairs = [(seconds(ours, clock), seconds(theirs, clock)) for _ in range(repeats + 1)][1:]
@@ -174,20 +188,35 @@ def pruning_rows(
     return [pruning_row(seed, steps, clock) for seed in seeds]
 
 
-def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
+def pruning_case(seed: int, steps: int) -> tuple[FullyConnected, Task, TrainingSettings]:
+    """Return what a whole run prunes: the initial network, the data, and how a level is trained."""
     task = photographs(num_train=8000, num_test=2000, seed=seed)
     initial = network(task.geometry.num_inputs, task.num_classes, seed)
     settings = TrainingSettings(
         steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, momentum=0.9, evaluations=1
     )
+    return initial, task, settings
+
+
+def prune_ours(
+    initial: FullyConnected, task: Task, settings: TrainingSettings, seed: int
+) -> tuple[list[float], list[float]]:
+    """Prune with `imp`, crossovers measured; return density and test accuracy of every level."""
     pruning = PruningSettings(rate=RATE, max_levels=NUM_ROUNDS, min_density=1e-6)
+    acceleration = Acceleration(crossovers(initial))
+    levels = imp(initial, task, settings, pruning, seed=seed, acceleration=acceleration)
+    densities, accuracies = zip(
+        *((level.density, level.curve.test_accuracy[-1]) for level in levels), strict=True
+    )
+    return list(densities), list(accuracies)
+
+
+def pruning_row(seed: int, steps: int, clock: Clock) -> PruningRow:
+    initial, task, settings = pruning_case(seed, steps)
     found: dict[str, list[float]] = {}
 
     def ours() -> None:
-        acceleration = Acceleration(crossovers(initial))
-        levels = imp(initial, task, settings, pruning, seed=seed, acceleration=acceleration)
-        seen = [(level.density, level.curve.test_accuracy[-1]) for level in levels]
-        found["densities"], found["ours"] = (list(column) for column in zip(*seen, strict=True))
+        found["densities"], found["ours"] = prune_ours(initial, task, settings, seed)
 
     def theirs() -> None:
         found["theirs"] = prune_with_torch(initial, task, settings, seed)

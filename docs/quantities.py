@@ -121,7 +121,10 @@ def _task(stream: np.random.Generator) -> Task:
         train_labels=labels,
         test_inputs=inputs,
         test_labels=labels,
-        card={"support": [[0, 1, 6], [40, 41]]},  # for the instrument `recovery`
+        card={  # for the instrument `recovery`
+            "support": [[0, 1, 6], [40, 41]],
+            "support_kinds": {"parents": [0, 1], "children": [6], "co_parents": [40, 41]},
+        },
     )
 
 

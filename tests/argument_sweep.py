@@ -106,6 +106,99 @@ def sampled(inputs, epsilon, num_points):
     return measure.sampled_range(chain, inputs, epsilon=epsilon, num_points=num_points)
 
 
+CHAIN = sparsight.Chain([WEIGHT, WEIGHT[:3, :4]], [WEIGHT[:, 0], WEIGHT[:3, 0]])
+SWITCHES = sparsight.Chain(CHAIN.weights, CHAIN.biases, "sigmoid")
+LOGITS = LAMBDA[:, :3]
+CONFIDENCES = np.abs(np.tanh(LAMBDA[:, 0]))
+
+
+def layer(weights, biases, activations):
+    return sparsight.Chain([weights, WEIGHT[:3, :4]], [biases, WEIGHT[:3, 0]], activations)
+
+
+def responses(inputs):
+    return CHAIN.responses(inputs, dtype=np.float32)
+
+
+def redrawn(masks, inputs, activation, num_draws):
+    return measure.gp_kurtosis([masks, MASK[:3, :4]], inputs, activation=activation, num_draws=num_draws)
+
+
+def kernel_of(chain, inputs, masks):
+    return measure.tangent_kernel(chain, inputs, masks=[masks, MASK[:3, :4]])
+
+
+def attacked(network, inputs, labels, epsilons, norm, steps, starts, proved):
+    return measure.pgd_accuracy(
+        network, inputs, labels, epsilons=[epsilons], norm=norm, steps=steps, starts=starts, proved=proved
+    )
+
+
+def verified(chain, inputs, labels, epsilons, norm, method):
+    return measure.verified_accuracy(chain, inputs, labels, epsilons=[epsilons], norm=norm, method=method)
+
+
+def disturbed(chain, inputs, labels, noise_variance, num_draws):
+    return measure.accuracy_by_noise(
+        chain, inputs, labels, noise_variances=[noise_variance], num_draws=num_draws
+    )
+
+
+def fitted_readout(features, labels, num_classes, penalties):
+    return measure.ridge_readout(features, labels, num_classes, penalties=[penalties])
+
+
+OF_SAMPLES = {"chain": CHAIN, "inputs": INPUTS}
+OF_CLASSES = OF_SAMPLES | {"labels": LABELS}
+IN_BALLS = {"epsilon": 0.1, "norm": "inf", "method": "crown_linear"}
+PROBE_CALLS = {
+    layer: {"weights": WEIGHT, "biases": WEIGHT[:, 0], "activations": "relu"},
+    CHAIN.logits: {"inputs": INPUTS},
+    responses: {"inputs": INPUTS},
+    measure.calibration: {"logits": LOGITS, "labels": LABELS, "num_bins": 5},
+    measure.expected_calibration_error: {
+        "confidences": CONFIDENCES, "is_right": LAMBDA[:, 1] > 0, "num_bins": 5},
+    measure.calibrated_ece: {"confidences": CONFIDENCES, "num_bins": 5, "num_draws": 2, "seed": 0},
+    fitted_readout: {"features": INPUTS, "labels": LABELS, "num_classes": 3, "penalties": 0.1},
+    measure.winners: {"features": LAMBDA, "num_winners": 2},
+    measure.coding_level: {"features": LAMBDA},
+    measure.dimensionality: {"features": LAMBDA},
+    measure.lifetime_sparseness: {"features": LAMBDA},
+    measure.auroc: {"inside": LAMBDA[:, 0], "outside": LAMBDA[:, 1]},
+    measure.fpr95: {"inside": LAMBDA[:, 0], "outside": LAMBDA[:, 1]},
+    measure.neural_activation_prior: {"activations": np.abs(INPUTS.reshape(NUM, 2, 12)), "epsilon": 1.0},
+    measure.energy_score: {"logits": LOGITS, "temperature": 2.0},
+    measure.largest_probability: {"logits": LOGITS},
+    measure.combined_score: {
+        "score": np.abs(LAMBDA[:, 0]), "prior": np.abs(LAMBDA[:, 1]), "weight": 0.3},
+    measure.relu_moments: {"mean": LAMBDA, "variance": LAMBDA**2},
+    measure.noise_moments: OF_SAMPLES | {"noise_variance": 0.1},
+    measure.sampled_noise: OF_SAMPLES | {"noise_variance": 0.1, "num_draws": 3, "seed": 0},
+    measure.noisy_accuracy: OF_CLASSES | {"noise_variance": 0.1, "num_draws": 2, "seed": 0},
+    disturbed: OF_CLASSES | {"noise_variance": 0.1, "num_draws": 2},
+    measure.switching_logits: {
+        "chain": SWITCHES, "inputs": INPUTS, "spread": 0.5, "num_draws": 2, "seed": 0},
+    measure.far_from_data: {"chain": CHAIN, "directions": INPUTS},
+    measure.ray_linearity: {"chain": CHAIN, "directions": INPUTS, "nearest": 1.0, "farthest": 3.0},
+    measure.certified_bounds: OF_SAMPLES | IN_BALLS | {"lines": "tight"},
+    measure.certified_margin: OF_CLASSES | IN_BALLS,
+    measure.certified_radius: OF_CLASSES | {"norm": "2", "method": "crown_linear", "largest": 1.0},
+    measure.switching_shares: OF_SAMPLES | IN_BALLS,
+    verified: OF_CLASSES | {"epsilons": 0.1, "norm": "inf", "method": "linear"},
+    attacked: {"network": CHAIN, "inputs": INPUTS, "labels": LABELS, "epsilons": 0.1, "norm": "2", "steps": 2,
+               "starts": 2, "proved": np.zeros((1, NUM), bool)},
+    kernel_of: OF_SAMPLES | {"masks": MASK},
+    measure.centred_cosine: {"first": INPUTS[:24], "second": INPUTS[:24] ** 2},
+    measure.label_alignment: {"kernel": INPUTS @ INPUTS.T, "labels": LABELS},
+    measure.effective_rank: {"matrix": INPUTS @ INPUTS.T},
+    measure.mask_kurtosis: {"mask": MASK, "inputs": INPUTS},
+    measure.bernoulli_mask_kurtosis: {"density": 0.3, "inputs": INPUTS},
+    redrawn: {"masks": MASK, "inputs": INPUTS, "activation": "relu", "num_draws": 5},
+    measure.mean_field: {"activation": "tanh", "weight_variance": 1.5, "bias_variance": 0.1},
+    measure.susceptibilities: OF_SAMPLES,
+    measure.retained_variance: {"density": 0.3, "distribution": "normal"},
+}  # fmt: skip
+
 PRUNED = ~MASK
 CALLS = {
     sparsight.cavity: {"weight": WEIGHT, "inputs": INPUTS, "mask": MASK, "dtype": "float32"},
@@ -174,6 +267,11 @@ CALLS = {
     nlgp_variance: {"gain": 2.0},
     nlgp_excess_kurtosis: {"gain": 2.0},
     laplace_covariance: {"correlation": np.eye(3)},
+    sparsight.example_penalty: {"confidences": np.abs(np.tanh(WEIGHT))},
+    sparsight.learn_rule: {
+        "holds": MASK, "labels": MASK[:, 0], "lengths": 1 + np.arange(MASK.shape[1]),
+        "penalties": np.full(OUT, 10)},
+    measure.clauses_hold: {"clauses": measure.comparison_clauses(4), "symbols": np.arange(24).reshape(6, 4)},
     sampled: {"inputs": INPUTS, "epsilon": 0.1, "num_points": 5},
     remove: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_to_remove": 3},
     prune_one: {"scores": SCORES["a.weight"], "masks": MASKS["a.weight"], "num_kept": 3},
@@ -188,7 +286,8 @@ CALLS = {
 }  # fmt: skip
 
 
-ALIASES = {"kind": "clone", "train_inputs": "inputs", "correlation_length": "correlation length"}
+ALIASES = {"kind": "clone", "train_inputs": "inputs", "correlation_length": "correlation length",
+           "epsilons": "epsilon"}  # fmt: skip
 
 
 def spoilt_arrays(value):
@@ -227,6 +326,9 @@ def spoilt_values(name, value):
     elif isinstance(value, sparsight.Geometry):
         yield "refuse: another", sparsight.Geometry(1, (5,))
         yield "refuse: a tuple", (2, 3, 4)
+    elif isinstance(value, sparsight.Chain):
+        yield "refuse: an array", WEIGHT
+        yield "refuse: a word", "word"
     elif isinstance(value, bool | list | dict):
         return
     elif isinstance(value, str):
@@ -254,7 +356,7 @@ def outcome(function, arguments, name):
 
 def main():
     warnings.simplefilter("error")
-    for function, arguments in CALLS.items():
+    for function, arguments in (CALLS | PROBE_CALLS).items():
         label = function.__name__
         print(json.dumps([label, "", "", outcome(function, arguments, "")]))
         for name, value in arguments.items():

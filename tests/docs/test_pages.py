@@ -22,6 +22,7 @@ FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | 
 PAGES_WITH_CODE = (
     "tutorial",
     "science",
+    "rules",
     "howto/data",
     "howto/network",
     "howto/criterion",
@@ -79,7 +80,9 @@ def test_every_block_of_a_page_runs(name, tmp_path, monkeypatch, registries):
     page = blocks(ROOT / "docs" / f"{name}.md")
     assert page
     for block in page:
-        if block.language == "console":  # needs a cluster: tests/sweep/test_slurm.py runs such commands
+        if (
+            block.language == "console"
+        ):  # needs a cluster (tests/sweep/test_slurm.py runs such commands), or hours
             continue
         assert block.language in ("python", "sh", "toml"), block.language
         if block.title:

@@ -10,8 +10,8 @@ from sparsight.figures import CATALOGUE, QUANTITIES
 from sparsight.instruments import all_instruments
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "quantities.py"
-ELSEWHERE = ("one_neuron.", "sample_complexity.", "locality.verdict")
-"""Quantities of a study that is no run, and the word that follows from three quantities."""
+ELSEWHERE = ("one_neuron.", "sample_complexity.", "rules.", "locality.verdict")
+"""Quantities of a study that is no run, those computed from stored levels, and the word for three of them."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from sparsight.reproduce._prose import fill_in, without_results
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md", "docs/index.md", "docs/science.md", "docs/tutorial.md", "docs/numbers.md",
-    "docs/instruments.md", "docs/tickets.md", "docs/probes.md", "docs/ensembles.md",
+    "docs/instruments.md", "docs/tickets.md", "docs/probes.md", "docs/rules.md",
+    "docs/ensembles.md",
 ]  # fmt: skip
 INTERVAL = re.compile(r"[-−]?\d[\d.]*(?:\s*%)? \[[-−]?\d[\d.]*, [-−]?\d[\d.]*\]")
 RETRACTED = [

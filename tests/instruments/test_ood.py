@@ -60,9 +60,20 @@ def test_samples_without_positive_energy_are_counted_and_left_out():
     assert np.isfinite(found["auroc_energy_noise"])
 
 
-def test_phases_change_what_is_smooth_and_keep_white_noise_alike():
-    found = _measured(small_network(linear_task()))
-    assert 0.3 < found["auroc_energy_phase"] < 0.7  # the plane's inputs are white
+def test_phases_leave_white_noise_as_it_is_and_scatter_what_is_at_one_place():
+    """White Gaussian inputs have random phases already: nothing may tell them from their clone."""
+    network = small_network(linear_task())
+    white = [_measured(network, linear_task(seed=seed))["auroc_energy_phase"] for seed in range(20)]
+    low, high = stats.t.interval(0.95, 19, np.mean(white), stats.sem(white))
+    assert low < 0.5 < high
+    assert high - low < 0.05
+    with torch.no_grad():  # every unit reads the place of the pulse
+        network.linear_0.weight[:, 3] = 1
+        network.linear_1.weight[0] = 1
+    task = linear_task()
+    task.test_inputs[...] *= 0.1
+    task.test_inputs[:, 0, 3] += 5
+    assert _measured(network, task)["auroc_energy_phase"] > 0.95
 
 
 def test_the_exact_score_is_of_layers_with_channels_and_positions():

@@ -60,15 +60,20 @@ def test_a_mask_planted_on_the_inputs_that_matter_knows_more_than_random_masks()
         assert np.isnan(found[name]).all()  # nobody knows the weights of the beginning
 
 
-def test_a_random_mask_knows_nothing():
+def test_a_random_mask_knows_nothing_and_an_oracle_of_the_same_fan_in_is_seen():
     task = _quadratic_task(num_inputs=12)
-    gaps = [
-        _measured(task, np.random.default_rng(seed).random((30, 12)) < 0.3, seed)["mask_knows"]
-        for seed in range(20)
-    ]
-    low, high = stats.t.interval(0.95, 19, np.mean(gaps), stats.sem(gaps))
+    gaps = {"random": [], "oracle": []}
+    for seed in range(20):
+        stream = np.random.default_rng(seed)
+        fixed = np.broadcast_to(np.arange(12) < 4, (30, 12))
+        of_others = np.hstack([np.ones((30, 2), bool), stream.permuted(fixed[:, 2:], axis=1)])
+        for name, mask in (("random", stream.permuted(fixed, axis=1)), ("oracle", of_others)):
+            assert (mask.sum(axis=1) == 4).all()
+            gaps[name].append(_measured(task, mask, seed)["mask_knows"])
+    low, high = stats.t.interval(0.95, 19, np.mean(gaps["random"]), stats.sem(gaps["random"]))
+    least, _ = stats.t.interval(0.95, 19, np.mean(gaps["oracle"]), stats.sem(gaps["oracle"]))
     assert low < 0 < high
-    assert high - low < 0.1
+    assert high < least / 3
 
 
 def test_all_units_as_winners_are_the_trained_code_and_dead_units_do_no_harm():

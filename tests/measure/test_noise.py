@@ -8,6 +8,7 @@ from scipy import integrate, special, stats
 from sparsight.errors import InputError
 from sparsight.measure import (
     Chain,
+    accuracy_by_noise,
     noise_moments,
     noisy_accuracy,
     relu_moments,
@@ -112,13 +113,48 @@ def test_sampling_a_linear_chain_with_shared_inputs_gives_the_algebra_that_the_m
     stream = np.random.default_rng(1)
     chain = random_chain(stream, (8, 6, 6, 3), activations="linear")
     inputs = stream.normal(size=(4, 8))
-    number = 4000
-    sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=number)
-    moments = noise_moments(chain, inputs, noise_variance=0.25)[-1]
     exact = np.array([np.diag(_exact_linear(chain, sample, 0.25)[1]) for sample in inputs])
-    np.testing.assert_allclose(sampled.layers[-1].variance, exact, rtol=0.12)
-    np.testing.assert_allclose(sampled.gaussian[-1].variance, exact, rtol=0.12)
+    runs = [sampled_noise(chain, inputs, noise_variance=0.25, num_draws=500, seed=seed) for seed in range(16)]
+    for found in ([each.layers[-1].variance for each in runs], [each.gaussian[-1].variance for each in runs]):
+        # 24 means, each with its own standard error from 16 seeds
+        assert (np.abs(np.mean(found, axis=0) - exact) < 5 * stats.sem(found, axis=0)).all()
+        assert (stats.sem(found, axis=0) < 0.03 * exact).all()
+    moments = noise_moments(chain, inputs, noise_variance=0.25)[-1]
     assert np.abs(moments.variance / exact - 1).max() > 0.2
+
+
+def test_the_first_layer_is_exact_and_one_hidden_layer_is_its_own_surrogate():
+    stream = np.random.default_rng(6)
+    chain = random_chain(stream, (40, 12, 9, 3))
+    inputs = stream.normal(size=(3, 40))
+    sampled = sampled_noise(chain, inputs, noise_variance=0.1, num_draws=4)
+    moments = noise_moments(chain, inputs, noise_variance=0.1)
+    for found in (sampled.layers[0], sampled.gaussian[0]):
+        np.testing.assert_allclose(found.mean, moments[0].mean, rtol=1e-12)
+        np.testing.assert_allclose(found.variance, moments[0].variance, rtol=1e-12)
+    np.testing.assert_array_equal(sampled.layers[1].variance, sampled.gaussian[1].variance)
+    assert (sampled.layers[2].variance != sampled.gaussian[2].variance).all()
+
+
+@pytest.mark.parametrize(
+    "widths", [(30, 5, 4, 2), (5, 30, 4, 2)]
+)  # a covariance with few rows, and few inputs
+def test_draws_behind_a_layer_have_the_means_and_variances_of_drawn_noise(widths):
+    stream = np.random.default_rng(7)
+    chain, inputs, number = random_chain(stream, widths), stream.normal(size=(1, widths[0])), 20_000
+    drawn = chain_draws(chain, inputs, 0.3, number, stream)[:, 0]
+    found = [
+        sampled_noise(chain, inputs, noise_variance=0.3, num_draws=2000, seed=each) for each in range(10)
+    ]
+    means, variances = (
+        np.array([getattr(each.layers[-1], name)[0] for each in found]) for name in ("mean", "variance")
+    )
+    fourth = ((drawn - drawn.mean(axis=0)) ** 4).mean(axis=0)
+    for own, other, error in (
+        (means, drawn.mean(axis=0), drawn.std(axis=0) / np.sqrt(number)),
+        (variances, drawn.var(axis=0), np.sqrt((fourth - drawn.var(axis=0) ** 2) / number)),
+    ):
+        assert (np.abs(own.mean(axis=0) - other) < 4 * np.hypot(error, stats.sem(own, axis=0))).all()
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -146,17 +182,39 @@ def chain_draws(chain, inputs, noise, number, stream):
     return values
 
 
-def test_of_wide_random_networks_the_moments_hold_at_any_density():
-    """Ratios of analytic to sampled variance, 64-64-5, σ² = ¼: 1.00 ± 0.05, 1.02 ± 0.03, 1.01 ± 0.04."""
-    for density, expected, spread in ((1.0, 1.00, 0.05), (0.3, 1.02, 0.03), (0.1, 1.01, 0.04)):
-        ratios = []
-        for seed in range(4):
-            stream = np.random.default_rng(seed)
-            chain, inputs = random_chain(stream, (64, 64, 5), density), stream.normal(size=(10, 64))
-            sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=600, seed=seed)
-            analytic = noise_moments(chain, inputs, noise_variance=0.25)[-1]
-            ratios.append(analytic.variance.sum() / sampled.layers[-1].variance.sum())
-        assert np.mean(ratios) == pytest.approx(expected, abs=2 * spread)
+def _analytic_over_sampled(chain, inputs, seed):
+    sampled = sampled_noise(chain, inputs, noise_variance=0.25, num_draws=600, seed=seed)
+    analytic = noise_moments(chain, inputs, noise_variance=0.25)[-1]
+    return analytic.variance.sum() / sampled.layers[-1].variance.sum()
+
+
+def _in_opposite_pairs(chain):
+    """The same network, with a twin of each unit in the first half, which the logits subtract."""
+    (first, last), (bias, of_logits) = (list(each) for each in (chain.weights, chain.biases))
+    half = len(first) // 2
+    return Chain(
+        [np.tile(first[:half], (2, 1)), np.hstack([last[:, :half], -last[:, :half]])],
+        [np.tile(bias[:half], 2), of_logits],
+    )
+
+
+@pytest.mark.parametrize(
+    ("density", "expected", "spread"), [(1.0, 1.00, 0.05), (0.3, 1.02, 0.03), (0.1, 1.01, 0.04)]
+)
+def test_of_random_networks_the_moments_hold_at_any_density(density, expected, spread):
+    """Ratios of analytic to sampled variance over networks 64-64-5, σ² = ¼: the mean and the deviation."""
+    ratios, paired = [], []
+    for seed in range(16):
+        stream = np.random.default_rng(seed)
+        chain, inputs = random_chain(stream, (64, 64, 5), density), stream.normal(size=(10, 64))
+        ratios.append(_analytic_over_sampled(chain, inputs, seed))
+        paired.append(_analytic_over_sampled(_in_opposite_pairs(chain), inputs, seed))
+    error = stats.sem(ratios)
+    assert 4 * error < spread  # or the mean would say nothing
+    assert abs(np.mean(ratios) - expected) < spread
+    assert np.std(ratios, ddof=1) < spread
+    # Where units are correlated, the same numbers say so.
+    assert np.mean(paired) - 4 * stats.sem(paired) > 1 + spread
 
 
 def test_two_identical_units_of_opposite_sign_have_the_known_error_factor():
@@ -191,15 +249,35 @@ def test_what_is_not_gaussian_is_told_from_what_is_correlated():
     assert sampled.layers[-1].variance.item() > 1.3 * analytic
 
 
-def test_accuracy_under_noise_is_the_accuracy_without_and_chance_with_too_much():
+def test_accuracy_under_noise_is_that_of_drawn_noise_and_the_accuracy_without():
     stream = np.random.default_rng(3)
     chain = random_chain(stream, (10, 30, 2))
     inputs = stream.normal(size=(400, 10))
     labels = chain.logits(inputs).argmax(axis=1)
-    found = [noisy_accuracy(chain, inputs, labels, noise_variance=each) for each in (0.0, 0.1, 100.0)]
-    assert found[0] == 1
-    assert 0.6 < found[1] < 1
-    assert found[2] < found[1]
+    variances, number = (0.1, 1.0), 201  # an odd one: the last draw has no opposite
+    found = accuracy_by_noise(chain, inputs, labels, noise_variances=variances, num_draws=number)
+    for variance, accuracy in zip(variances, found, strict=True):
+        shares = np.array([
+            (each.argmax(axis=1) == labels).mean()
+            for each in (chain_draws(chain, inputs, variance, 1, stream)[0] for _ in range(200))
+        ])  # fmt: skip
+        assert accuracy == pytest.approx(shares.mean(), abs=4 * np.sqrt(2) * stats.sem(shares))
+        assert accuracy == noisy_accuracy(chain, inputs, labels, noise_variance=variance, num_draws=number)
+    assert 0.5 < found[1] < found[0] < 0.97
+    assert noisy_accuracy(chain, inputs, labels, noise_variance=0.0) == 1
+
+
+def test_with_two_classes_and_no_hidden_layer_the_share_is_that_of_a_gaussian_margin():
+    stream = np.random.default_rng(8)
+    chain, inputs = random_chain(stream, (6, 2)), stream.normal(size=(40, 6))
+    labels, number = stream.integers(0, 2, 40), 2000
+    signs = np.where(labels == 0, 1, -1)
+    terms = signs[:, None] * (chain.weights[0][0] - chain.weights[0][1]) * inputs
+    mean = terms.sum(axis=1) + signs * (chain.biases[0][0] - chain.biases[0][1])
+    exact = special.ndtr(mean / np.sqrt(0.25 * np.square(terms).sum(axis=1)))
+    found = noisy_accuracy(chain, inputs, labels, noise_variance=0.25, num_draws=number)
+    # Where q is the share of a sample, opposite draws have the covariance −(1 − q)² or −q², never above 0.
+    assert abs(found - exact.mean()) < 4 * np.sqrt((exact * (1 - exact)).sum() / number) / 40
 
 
 def test_switches_without_spread_are_the_sum_over_all_states():
@@ -243,6 +321,10 @@ def test_wrong_arguments_are_named():
         (lambda: noise_moments(chain, inputs, noise_variance=np.nan), "noise_variance is nan"),
         (lambda: sampled_noise(chain, inputs, noise_variance=1.0, num_draws=1), "num_draws is 1"),
         (lambda: noisy_accuracy(chain, inputs, labels, noise_variance=1.0, num_draws=0), "num_draws is 0"),
+        (
+            lambda: accuracy_by_noise(chain, inputs, labels, noise_variances=[0.1, -1.0]),
+            "noise_variance is -1",
+        ),
         (lambda: noisy_accuracy(chain, inputs[:0], labels[:0], noise_variance=1.0), "inputs are empty"),
         (lambda: relu_moments(np.zeros(2), np.array([1.0, -1.0])), "variance holds negative"),
         (lambda: switching_logits(chain, inputs, spread=0.0), "has the activation 'relu'"),

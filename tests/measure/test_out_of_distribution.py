@@ -24,14 +24,37 @@ def test_auroc_is_that_of_counting_pairs_with_ties_at_a_half(seed, num_inside, n
     assert auroc(np.exp(inside), np.exp(outside)) == pytest.approx(np.mean(pairs))
 
 
-@pytest.mark.parametrize(("shift", "area", "passing"), [(0, 0.5, 0.95), (1, 0.760, 0.740), (2, 0.921, 0.361)])
+def _error_of_area(shift, number):
+    """The standard error of the AUROC of N(shift, 1) against N(0, 1) on as many of both, exactly."""
+    area = stats.norm.cdf(shift / np.sqrt(2))
+    both = stats.multivariate_normal.cdf(np.full(2, shift / np.sqrt(2)), cov=[[1, 0.5], [0.5, 1]])
+    return np.sqrt((area * (1 - area) + 2 * (number - 1) * (both - area**2)) / number**2)
+
+
+def _error_of_passing(shift, number):
+    """The standard error of FPR95: binomial, and that of the threshold, a quantile of the inside."""
+    threshold = shift - stats.norm.ppf(0.95)
+    share = stats.norm.sf(threshold)
+    slope = stats.norm.pdf(threshold) / stats.norm.pdf(threshold - shift)
+    return np.sqrt((share * (1 - share) + 0.95 * 0.05 * slope**2) / number)
+
+
+@pytest.mark.parametrize(
+    ("shift", "area", "passing"), [(0, 0.5, 0.95), (1, 0.7602, 0.7405), (2, 0.9214, 0.3612)]
+)
 def test_of_shifted_gaussians_both_are_the_closed_forms(shift, area, passing):
-    assert stats.norm.cdf(shift / np.sqrt(2)) == pytest.approx(area, abs=5e-4)
-    assert stats.norm.cdf(1.645 - shift) == pytest.approx(passing, abs=6e-4)
-    stream = np.random.default_rng(0)
-    inside, outside = stream.normal(shift, 1, 10**5), stream.normal(0, 1, 10**5)
-    assert auroc(inside, outside) == pytest.approx(area, abs=4e-3)
-    assert fpr95(inside, outside) == pytest.approx(passing, abs=8e-3)
+    """AUROC Φ(Δ/√2) and FPR95 Φ(1.645 − Δ)."""
+    exact = stats.norm.cdf([shift / np.sqrt(2), stats.norm.ppf(0.95) - shift])
+    np.testing.assert_allclose(exact, [area, passing], rtol=0, atol=5e-5)
+    stream, number = np.random.default_rng(0), 10**5
+    inside, outside = stream.normal(shift, 1, number), stream.normal(0, 1, number)
+    assert abs(auroc(inside, outside) - exact[0]) < 4 * _error_of_area(shift, number)
+    assert abs(fpr95(inside, outside) - exact[1]) < 4 * _error_of_passing(shift, number)
+    # Neither bound would hide a shift that is a tenth of a standard deviation off.
+    for other in (shift - 0.1, shift + 0.1):
+        wrong = stats.norm.cdf([other / np.sqrt(2), stats.norm.ppf(0.95) - other])
+        assert abs(auroc(inside, outside) - wrong[0]) > 4 * _error_of_area(shift, number)
+        assert abs(fpr95(inside, outside) - wrong[1]) > 4 * _error_of_passing(shift, number)
 
 
 def test_fpr95_of_few_scores_is_that_of_the_definition():

@@ -54,6 +54,15 @@ def test_the_error_of_samples_left_out_is_that_of_fits_without_them():
         assert found.left_out_error == pytest.approx(np.mean(np.square(errors)), rel=1e-9)
 
 
+def test_features_in_float32_have_the_readout_of_float64_even_if_they_hardly_vary():
+    features, labels = _classes(number=400)
+    features = np.hstack([features, features[:, :3] + 1e-4 * features[:, 3:6]]).astype(np.float32)
+    single, double = (ridge_readout(each, labels, 3) for each in (features, features.astype(np.float64)))
+    assert single.penalty == double.penalty
+    assert single.left_out_error == pytest.approx(double.left_out_error, rel=1e-5)
+    np.testing.assert_allclose(single.outputs(features), double.outputs(features), atol=1e-4)
+
+
 def test_of_several_penalties_it_takes_the_best_and_an_infinite_one_gives_the_majority():
     features, labels = _classes()
     errors = {
@@ -148,6 +157,8 @@ def test_wrong_arguments_are_named():
         (lambda: ridge_readout(features, labels, 3, penalties=[]), "penalties are"),
         (lambda: ridge_readout(features, labels, 3, penalties=[0.0]), "penalties are"),
         (lambda: ridge_readout(features, labels[1:], 3), "labels has shape"),
+        (lambda: ridge_readout(features, labels, 1), "num_classes is 1"),
+        (lambda: coding_level(features, threshold=np.nan), "threshold is nan"),
         (lambda: winners(features, 8), "num_winners is 8; 0 to 7"),
         (lambda: winners(features, -1), "num_winners is -1"),
     ):

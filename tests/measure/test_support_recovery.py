@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from sparsight.errors import InputError
-from sparsight.measure import support_recovery
+from sparsight.measure import input_auroc, support_recovery
 
 
 def planted(num_units=3, size=5, num_inputs=40):
@@ -82,3 +82,23 @@ def test_what_is_no_support_is_refused():
         support_recovery(np.ones((2, 4), dtype=bool), np.zeros((1, 4), dtype=bool))
     with pytest.raises(InputError, match="num_draws is 0"):
         support_recovery(np.ones((2, 4), dtype=bool), np.ones((1, 4), dtype=bool), num_draws=0)
+
+
+def test_inputs_are_ranked_by_the_weights_they_keep():
+    mask, support = random_mask((6, 40), 0.2, 7), planted()
+    found = support_recovery(mask, support)
+    counts, is_read = mask.sum(axis=0), support.any(axis=0)
+    pairs = [(a > b) + 0.5 * (a == b) for a in counts[is_read] for b in counts[~is_read]]
+    assert found.input_auroc == pytest.approx(np.mean(pairs))
+    assert input_auroc(mask, is_read, ~is_read) == found.input_auroc
+    assert support_recovery(np.tile(is_read, (4, 1)), support).input_auroc == 1
+    assert support_recovery(np.ones((4, 40), dtype=bool), support).input_auroc == 0.5
+    assert np.isnan(input_auroc(mask, np.zeros(40, dtype=bool), is_read))
+
+
+def test_permuted_supports_are_found_at_chance_even_by_the_planted_mask():
+    found = [support_recovery(np.repeat(planted(), 2, axis=0), planted(), seed=seed) for seed in range(60)]
+    permuted = np.array([each.input_auroc_permuted for each in found])
+    assert all(each.input_auroc == 1 for each in found)
+    assert abs(permuted.mean() - 0.5) < 4 * permuted.std() / np.sqrt(60)
+    assert permuted.std() > 0

@@ -129,6 +129,25 @@ def test_an_attack_is_a_function_of_its_seed_and_leaves_the_network(labelled):
         pgd_accuracy(network.train(), inputs, labels, epsilons=(0.1,))
 
 
+@pytest.mark.parametrize("norm", ["inf", "2"])
+def test_what_is_proved_need_not_be_attacked(labelled, norm):
+    chain, inputs, labels = labelled
+    proved = np.stack(
+        [certified_margin(chain, inputs, labels, epsilon=each, norm=norm) > 0 for each in EPSILONS]
+    )
+    assert 0.2 < proved[2:4].mean() < 0.9
+    found, expected = (
+        pgd_accuracy(chain, inputs, labels, epsilons=EPSILONS, norm=norm, proved=each)
+        for each in (proved, None)
+    )
+    np.testing.assert_array_equal(found, expected)
+    # What a caller says is proved is not looked at again.
+    everything = pgd_accuracy(chain, inputs, labels, epsilons=EPSILONS, norm=norm, proved=proved | True)
+    np.testing.assert_array_equal(everything, expected[0])
+    with pytest.raises(InputError, match="a row for each radius"):
+        pgd_accuracy(chain, inputs, labels, epsilons=EPSILONS, norm=norm, proved=proved[1:])
+
+
 @pytest.mark.parametrize("function", [certified_margin, certified_radius])
 @pytest.mark.parametrize(
     ("labels", "words"), [(np.array([0]), "'n'|one label"), (np.array([0, 4]), "0 to 3 is allowed")]

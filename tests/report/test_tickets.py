@@ -1,6 +1,7 @@
 """The table of `sparsight tickets`: which level, which references, which pairs."""
 
 import io
+import itertools
 import shutil
 
 import numpy as np
@@ -13,6 +14,9 @@ from sparsight.errors import InputError
 from sparsight.measure import paired_difference, student_interval
 from sparsight.prune import PruningSettings
 from sparsight.recipe import load_recipe
+from sparsight.report._page import render
+from sparsight.report._stability_panels import stability_panels
+from sparsight.report._subjects import Summaries
 from sparsight.report._tickets import masks_in_words
 from sparsight.run import run_recipe
 from sparsight.store import open_run
@@ -162,6 +166,30 @@ def test_the_table_fits_its_terminal_and_says_what_it_shows(run, width):
     assert ("imp's, fresh weights" in text) == (width == 200)
 
 
+def test_the_lines_between_copies_are_drawn_for_every_condition_that_has_them(run):
+    panels = {panel.name: panel for panel in stability_panels(Summaries(run))}
+    both = ("imp", "random")
+    assert list(panels) == [f"stability-{name}-{each}" for name in ("loss", "accuracy") for each in both]
+    for condition, quantity in itertools.product(both, ("loss", "accuracy")):
+        ax = panels[f"stability-{quantity}-{condition}"].ax
+        lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 11]
+        assert len(lines) == 3
+        for level, line in enumerate(lines):
+            measured = [run.measures(condition, replicate, level)["network"] for replicate in range(3)]
+            values = [each[f"stability.{quantity}"].value for each in measured]
+            np.testing.assert_allclose(line.get_ydata(), np.mean(values, axis=0))
+    for name in ("loss", "accuracy"):  # they are read side by side
+        assert len({panels[f"stability-{name}-{each}"].ax.get_ylim() for each in both}) == 1
+    text = render(run)
+    assert 'id="stability"' in text
+    assert text.count("between two copies: imp</h4>") == 2
+
+
+def test_without_the_instrument_there_is_no_line_to_draw(store, tmp_path):
+    run = store(tmp_path / "run", measure=LOCALITY_ALONE)
+    assert stability_panels(Summaries(run)) == []
+
+
 def test_conditions_on_other_data_are_named(store, tmp_path):
     recipe = {"conditions": {"imp": {}, "wider": {"data": {"num_train": 500}}}}
     run = store(tmp_path / "run", conditions=("imp", "wider"), measure=LOCALITY_ALONE)
@@ -181,6 +209,31 @@ def test_masks_are_described_in_words():
         "imp's, shuffled by unit, one size, own signs": {
             "masks_from": "imp", "rearranged": "unit", "weights": "constant",
         },
+        "magnitude, cubic, erk": {"schedule": "cubic", "distribution": "erk"},
+        "magnitude, one shot, densities by layer": {
+            "schedule": "one_shot", "distribution": {"linear_0": 0.1},
+        },
+        "magnitude, iterative, whole units": {"granularity": "unit", "distribution": "uniform"},
+        "snip, iterative, whole units, erk": {
+            "criterion": "snip", "granularity": "unit", "distribution": "erk",
+        },
+        "magnitude, iterative, whole units, densities by layer": {
+            "granularity": "unit", "distribution": {"linear_0": 0.1},
+        },
+        "random, one shot, erk, regrown by gradient": {
+            "criterion": "random", "schedule": "one_shot", "distribution": "erk", "regrowth": "gradient",
+        },
+        "random, iterative, regrown at random": {"criterion": "random", "regrowth": "random"},
     }  # fmt: skip
     for expected, settings in words.items():
         assert masks_in_words(PruningSettings(**settings)) == expected
+
+
+def test_masks_that_were_drawn_at_random_and_regrown_are_not_the_random_control(store, tmp_path):
+    recipe = {"conditions": {"rigl": {"pruning": {"criterion": "random", "regrowth": "gradient"}}}}
+    recipe["conditions"]["random"] = {"pruning": {"criterion": "random"}}
+    run = store(tmp_path / "run", conditions=("rigl", "random"), measure=LOCALITY_ALONE)
+    run.recipe = run.recipe.model_copy(update=recipe)
+    table = ticket_table(run)
+    assert table.attrs["ticket"] == "rigl"
+    assert set(table.loc[table["condition"] == "rigl", "reference"]) == {"", "random", "dense"}

@@ -1,6 +1,7 @@
 """Every claim on results where it is true, false, and undecidable by construction."""
 
 import functools
+import operator
 import re
 
 import numpy as np
@@ -390,6 +391,34 @@ def test_stability(imp, random, noise, verdict):
     assert _verdict("stability", truths, noise) == verdict
 
 
+def _blanket(condition, own, co_parents):
+    return {
+        ("recovery.input_auroc", condition): own,
+        ("recovery.input_auroc_of_co_parents", condition): co_parents,
+    }
+
+
+_SCREENED = _blanket("correlation", 0.75, 0.5) | {
+    ("recovery.input_auroc_permuted", condition): 0.5 for condition in ("imp", "random")
+}
+_CHANCE = _blanket("shuffled_labels", 0.5, 0.5) | _blanket("random", 0.5, 0.5) | _SCREENED
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_CHANCE | _blanket("imp", 0.95, 0.9), 0.002, "supported"),
+        (_CHANCE | _blanket("imp", 0.95, 0.5), 0.002, "mixed"),  # what correlation misses is not found
+        (_CHANCE | _blanket("imp", 0.75, 0.9), 0.002, "mixed"),  # no better than screening
+        (_CHANCE | _blanket("imp", 0.95, 0.9) | _blanket("shuffled_labels", 0.9, 0.9), 0.002, "mixed"),
+        (_CHANCE | _blanket("imp", 0.2, 0.2) | _blanket("shuffled_labels", 0.2, 0.2), 0.002, "contradicted"),
+        (_CHANCE | _blanket("imp", 0.95, 0.9), 1.0, "undecided"),
+    ],
+)
+def test_belief(truths, noise, verdict):
+    assert _verdict("belief", truths, noise) == verdict
+
+
 @pytest.mark.parametrize(
     ("accuracy", "joint", "disagreement", "noise", "verdict"),
     [
@@ -407,3 +436,33 @@ def test_ensemble(accuracy, joint, disagreement, noise, verdict):
         ("ensemble.disagreement", "imp"): np.where(LEVELS > 0, disagreement, 0.1),
     }
     assert _verdict("ensemble", truths, noise) == verdict
+
+
+_KERNELS = ("default", "area", "nearest", "bilinear", "bicubic", "lanczos", "fsmr")
+_KURTOSIS = "gaussianity.abs_excess_kurtosis_within_class"
+
+
+def _on_photographs(kernel, share, kurtosis, twin_kurtosis=0.4):
+    return {
+        ("locality.attained_share", kernel): share,
+        (_KURTOSIS, kernel): kurtosis,
+        (_KURTOSIS, f"{kernel}_twin"): twin_kurtosis,
+    }
+
+
+_ALIKE = functools.reduce(operator.or_, (_on_photographs(kernel, 0.2, 0.8) for kernel in _KERNELS))
+
+
+@pytest.mark.parametrize(
+    ("truths", "noise", "verdict"),
+    [
+        (_ALIKE, 0.002, "supported"),
+        (_ALIKE | _on_photographs("lanczos", 0.3, 0.8), 0.002, "mixed"),
+        (_ALIKE | _on_photographs("nearest", 0.2, 1.2), 0.002, "mixed"),
+        (_ALIKE | _on_photographs("nearest", 0.2, 1.2, 0.8), 0.002, "supported"),  # so has its twin
+        (_ALIKE | _on_photographs("default", 0.5, 2.0), 0.002, "contradicted"),
+        (_ALIKE, 1.0, "undecided"),
+    ],
+)
+def test_resampling(truths, noise, verdict):
+    assert _verdict("resampling", truths, noise) == verdict

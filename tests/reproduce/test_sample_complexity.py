@@ -123,3 +123,20 @@ def test_verdicts_follow_from_planted_numbers(slope, dense_slope, verdict):
     findings = [find(prediction, results) for prediction in select_claims()["sample-complexity"].predictions]
     assert verdict_of(findings) == verdict
     assert len(SUPPORT_SIZES) == 4
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"), [(1.0, "supported"), (0.6, "contradicted"), (1.4, "contradicted")]
+)
+def test_the_slope_with_found_masks_is_over_the_weights_that_they_keep(slope, verdict):
+    means = {}
+    for student in STUDENTS:
+        needed = 2 + slope * np.log2(student.support_size) if student.mask == "imp" else 8.0
+        means["sample_complexity.log2_samples", student.name] = needed
+    results = planted(means, noise=0.01, num_levels=1)
+    predictions = {each.name: each for each in select_claims()["sample-complexity"].predictions}
+    finding = find(predictions["pruned_proportional"], results)
+    assert finding.effect.mean == pytest.approx(slope - 1, abs=0.02)
+    assert finding.control.mean == pytest.approx(-1, abs=0.02)  # the same for every r
+    assert finding.verdict == verdict
+    assert not finding.is_decisive

@@ -4,12 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
-TIMES = ("train_seconds", "measure_seconds", "sha256")
-"""Keys that may differ between two runs of one recipe: durations, and the digest that covers them."""
+TIMES = ("train_seconds", "measure_seconds", "trained_by", "sha256")
+"""Keys that may differ between two runs of one recipe: durations, the condition that trained a level which
+several begin with, and the digest that covers them."""
 
 
 def digests(path: Path, except_for: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the SHA-256 of everything that a run computes, durations and these keys excepted, by file."""
+    """Return the SHA-256 of everything that a run computes, `TIMES` and these keys excepted, by file."""
     found = {}
     for file in sorted(path.rglob("level_???/*")):
         content = file.read_bytes()

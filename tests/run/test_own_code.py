@@ -185,6 +185,20 @@ def test_own_instruments_are_shown_by_themselves(workplace, capsys):
     assert "Share of kept weights above 0." in page
 
 
+@pytest.mark.parametrize("arguments", [["show", "runs/own"], ["show", "runs/own", "--levels"], ["status"]])
+def test_own_instruments_are_shown_without_importing_the_others(workplace, arguments):
+    run()
+    code = (
+        "import sys; from sparsight.cli._app import app; "
+        f"app({arguments!r}, result_action='return_value'); "
+        "assert not {'torch', 'matplotlib', 'numba', 'sparsight.instruments._registry'} & set(sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "own" in answer.stdout
+    assert arguments[0] == "status" or "positive" in answer.stdout
+
+
 @pytest.mark.parametrize("command", ["run", "measure"])
 def test_without_the_plugin_it_is_named_with_the_copy(workplace, command):
     run()

@@ -11,6 +11,7 @@ from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
 from sparsight.store import RunDirectory, open_run
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS, check_level
+from sparsight.store._sealed_json import FORMAT_VERSION
 from tests import toy
 from tests.run.run_digests import digests
 
@@ -221,7 +222,7 @@ def test_a_newer_format_is_refused_with_the_version(copied):
     page = copied / "imp" / "replicate_000" / "level_000" / "level.json"
     content = json.loads(page.read_text())
     page.write_text(json.dumps(content | {"format_version": 99}))
-    with pytest.raises(NewerFormatError, match="has format 99; this sparsight reads up to 2"):
+    with pytest.raises(NewerFormatError, match=f"has format 99; this sparsight reads up to {FORMAT_VERSION}"):
         open_run(copied).level("imp", 0, 0)
 
 

@@ -23,6 +23,7 @@ from sparsight.store import (
 from sparsight.store._level_files import MASKS, MEASURES, WEIGHTS
 from sparsight.store._level_record import RECORD
 from sparsight.store._run_directory import ENVIRONMENT, FAILURE, PLACEMENT, TASK
+from sparsight.store._sealed_json import FORMAT_VERSION
 from tests.run.run_digests import digests
 
 
@@ -270,7 +271,9 @@ def test_a_newer_format_is_refused_and_nothing_is_set_aside_or_replaced(
 ):
     made_newer(short_copy / file)
     before = contents(short_copy)
-    with pytest.raises(NewerFormatError, match=f"{file} has format 99; this sparsight reads up to 2"):
+    with pytest.raises(
+        NewerFormatError, match=f"{file} has format 99; this sparsight reads up to {FORMAT_VERSION}"
+    ):
         run_recipe(short_recipe, short_copy, jobs=1)
     assert contents(short_copy) == before
     with pytest.raises(SystemExit) as exit_:
@@ -278,7 +281,10 @@ def test_a_newer_format_is_refused_and_nothing_is_set_aside_or_replaced(
     assert exit_.value.code == 2  # the other files are checked all the same, and nothing is damaged
     said = capsys.readouterr()
     for output in said:
-        assert f"{file} has format 99; this sparsight reads up to 2: install a newer one" in output
+        assert (
+            f"{file} has format 99; this sparsight reads up to {FORMAT_VERSION}: install a newer one"
+            in output
+        )
     assert said.err.count("\n") == 1
     assert said.out.splitlines()[-1].endswith(": 1 of a newer version")
     assert contents(short_copy) == before

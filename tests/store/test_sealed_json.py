@@ -59,10 +59,10 @@ def test_numbers_that_json_does_not_know_are_refused_before_anything_is_written(
 
 def test_a_file_of_a_newer_format_is_not_replaced_and_a_damaged_one_is(tmp_path):
     path = tmp_path / "sealed.json"
-    newer = json.dumps({"format_version": 3, "seal": "of another kind"})
+    newer = json.dumps({"format_version": 4, "seal": "of another kind"})
     path.write_text(newer)
     for attempt in (lambda: read_sealed(path), lambda: write_sealed(path, {"a": 1})):
-        with pytest.raises(NewerFormatError, match="sealed.json has format 3; this sparsight reads up to 2"):
+        with pytest.raises(NewerFormatError, match="sealed.json has format 4; this sparsight reads up to 3"):
             attempt()
     assert path.read_text() == newer
     path.write_text("{")

@@ -47,7 +47,7 @@ def run(
         Replicates of a condition to train as one program, all layers dense. [default: on a GPU as many as fit
         into its memory, on a CPU 1]
     cuda_graph
-        On a GPU, launch all kernels of a training step at once.
+        On a GPU, launch all kernels of a training step at once (experimental, not yet run on a GPU).
     levels
         End with a table of every level, not of the last ones alone.
     """

@@ -17,12 +17,14 @@ _task_digests: whether data are still the same; _own_arrays: tasks that nobody e
 
 fields: random fields
   _field_source: what all sources of fields share; _nlgp, _heavy_tailed, _pulses, _spins, _narrow_band,
-    _equal_covariance, _mean_only: the sources
+    _equal_covariance, _mean_only, _planted_teacher, _belief: the sources
+  _belief_network: networks of binary nodes
   _covariance, _gaussian_samplers: Gaussian fields without the pixels × pixels matrix
   _white_noise, _vector_loops: fast normal numbers and erf
 images: pictures
   _photographs, _patches, _images, _mnist1d, _idx, _cifar, _imagenet, _npz: the sources
   _files, _batches, _standardise: shared steps of the published sets
+  _resampling, _frequency_selective: kernels that change the size of a picture
   _picture_file, _picture_folders, _collection: picture files; _regions: patches; _resized: whole pictures
   _published_sets, _downloads, _cache: downloads with known digests, and converted arrays
 

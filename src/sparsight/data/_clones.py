@@ -28,6 +28,7 @@ from sparsight.data._kept_and_changed import (
     class_samples,
     kept_and_changed,
 )
+from sparsight.data._kept_clones import kept_clone
 from sparsight.data._shrinkage import fit_shrunk
 from sparsight.data._task import Draw, Task
 from sparsight.data._teacher import Teacher
@@ -57,7 +58,8 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
 
     The card of every clone says what it keeps and what it changes (``kept_and_changed``), that of a twin with
     Gaussians fitted to each class also how far it leaks (``leak``), and what is doubtful (``warnings``, which
-    are logged as well).
+    are logged as well). A clone that is held as bytes, because it would take gigabytes, is made once and kept
+    in the cache, memory-mapped.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def clone_task(task: Task, kind: str, seed: int) -> Task:
         return task
     if kind not in makers:
         raise InputError(f"clone is {kind!r}; none, {', '.join(makers)} are allowed")
-    return makers[kind](task, seed)
+    return kept_clone(task, kind, seed, lambda: makers[kind](task, seed))
 
 
 def gaussian_twin(task: Task, seed: int) -> Task:

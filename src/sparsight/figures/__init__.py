@@ -11,6 +11,8 @@ Plots:
 
 _over_density: Curves over density: several conditions, or one condition beside its controls.
 _over_training: Curves over the steps within every level.
+_linear_paths: Loss and accuracy on the line between two copies of every level.
+_level_lines: One line per level, which both of these draw.
 _differences: Differences between conditions or runs, with their intervals.
 _receptive_fields: Receptive fields as mosaics or heat rows; number of weights on each pixel.
 _locality: Pair counts S(d) relative to chance: maps, profiles over distance; fan-in of units.

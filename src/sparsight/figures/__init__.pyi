@@ -6,6 +6,7 @@ from ._cavity_distributions import (
 )
 from ._differences import plot_differences as plot_differences
 from ._ensembles import ENSEMBLE_QUANTITIES as ENSEMBLE_QUANTITIES, plot_ensembles as plot_ensembles
+from ._linear_paths import plot_linear_paths as plot_linear_paths
 from ._locality import (
     plot_fan_in as plot_fan_in,
     plot_locality_map as plot_locality_map,

@@ -40,6 +40,8 @@ class Catalogue:
         Counts of values that are undefined and left out of means; their meaning says which values.
     transfer : tuple of str
         Drawn over the data on which masks were found and the data on which they are trained.
+    at_equal_accuracy : tuple of str
+        Drawn over density beside random pruning of equal accuracy, because they follow accuracy.
     over_training : tuple of str
         Drawn over the steps within a level, where ``measure.at_steps`` names some.
     families : tuple of Family
@@ -56,6 +58,7 @@ class Catalogue:
     summary_caption: str
     undefined: tuple[str, ...]
     transfer: tuple[str, ...]
+    at_equal_accuracy: tuple[str, ...]
     over_training: tuple[str, ...]
     families: tuple[Family, ...]
     pair_kinds: Mapping[str, str]
@@ -104,6 +107,10 @@ CATALOGUE = Catalogue(
     ),
     undefined=("locality.num_undefined", "gaussianity.num_undefined", "cavity.num_undefined"),
     transfer=("test_accuracy", "locality.attained_share", "locality.near_squared_weights"),
+    at_equal_accuracy=(
+        "calibration.ece", "calibration.overconfidence", "calibration.confidence_when_wrong",
+        "ood.auroc_energy_twin",
+    ),
     over_training=(
         "test_accuracy", "locality.near_squared_weights", "locality.ipr", "gaussianity.excess_kurtosis",
         "gaussianity.excess_kurtosis_within_class", "cavity.delta_kurtosis_difference",
@@ -275,6 +282,26 @@ CATALOGUE = Catalogue(
             lines={"own": "recovery.recall", "by chance": "recovery.recall_expected"},
             caption="Share of the planted supports that the first layer keeps, in the units that fit the "
             "planted ones best. by chance: random masks with the fan-in of every unit, matched likewise.",
+        ),
+        Family(
+            name="planted_inputs",
+            title="Planted inputs beside a permuted support",
+            lines={"own": "recovery.input_auroc", "permuted": "recovery.input_auroc_permuted"},
+            caption="Probability that an input of a planted support keeps more of the first layer's weights "
+            "than another input, ties half; ½ by chance. permuted: the same for supports whose inputs are "
+            "permuted.",
+        ),
+        Family(
+            name="blanket",
+            title="Parents, children and co-parents of the label",
+            lines={
+                "parents": "recovery.input_auroc_of_parents",
+                "children": "recovery.input_auroc_of_children",
+                "co-parents": "recovery.input_auroc_of_co_parents",
+            },
+            caption="Probability that an input of the label's Markov blanket keeps more of the first layer's "
+            "weights than an input outside it, ties half; ½ by chance. co-parents: other parents of the "
+            "label's children, which are neither parents nor children.",
         ),
         Family(
             name="calibration",

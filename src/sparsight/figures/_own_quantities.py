@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sparsight.figures._catalogue import CATALOGUE
 from sparsight.figures._words import QUANTITIES, Words, words_of
+from sparsight.instruments import may_be_shipped
 from sparsight.store import RecordedQuantity, Run
 
 MOST_OWN = 24
@@ -36,6 +37,8 @@ def summary_columns(*runs: Run) -> list[Words]:
 def _is_shipped(instrument: str) -> bool:
     if instrument in _WITH_WORDS:
         return True
+    if not may_be_shipped(instrument):
+        return False
     from sparsight.instruments import registry_of_instrument  # here: instruments import torch
 
     return registry_of_instrument(instrument).is_shipped(instrument)

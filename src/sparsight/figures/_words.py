@@ -419,6 +419,13 @@ _ENTRIES = (
     Words(name="recovery.recall", title="Planted supports: recall", label="share of the supports",
           scope="network", decimals=2, meaning="share of the planted supports that matched units keep"),
     Words(name="recovery.recall_expected", title="The same by chance", scope="network"),
+    Words(name="recovery.input_auroc", title="Planted inputs found", label="AUROC of kept weights",
+          scope="network", decimals=2, null=0.5,
+          meaning="probability that a planted input keeps more weights than another input"),
+    Words(name="recovery.input_auroc_permuted", title="The same for permuted supports", scope="network"),
+    Words(name="recovery.input_auroc_of_parents", title="Parents of the label found", scope="network"),
+    Words(name="recovery.input_auroc_of_children", title="Children of the label found", scope="network"),
+    Words(name="recovery.input_auroc_of_co_parents", title="Co-parents of the label found", scope="network"),
     Words(name="shape_fits.gabor_r_squared", title="Gabor fit of receptive fields", label="r²",
           meaning="mean r² of the Gabor fits to weights"),
     Words(name="shape_fits.gabor_r_squared_shuffled", title="The same for shuffled weights"),
@@ -426,6 +433,11 @@ _ENTRIES = (
     Words(name="one_neuron.localised_share", title="Share of units with ipr > 0.2", label="localised share"),
     Words(name="sample_complexity.log2_samples", title="Samples needed", label="log₂ samples"),
     Words(name="sample_complexity.is_found", title="Teacher found", label="share of teachers"),
+    Words(name="rules.p_true", title="Planted rule found", label="P(planted rule)"),
+    Words(name="rules.p_true_permuted", title="… with permuted confidences",
+          label="P(planted rule), permuted confidences"),
+    Words(name="rules.p_true_rotated", title="… with rotated examples",
+          label="P(planted rule), rotated examples"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 

@@ -7,6 +7,7 @@ The arithmetic is in `sparsight.measure`; an instrument chooses what to compute,
 The frame
   _observation: from a level to the observations of its layers; that of the whole network.
   _registry: instruments by name, and what a quantity is.
+  _module_names: which names can be sparsight's own, told without importing them.
   _missing_geometry: what is said of layers whose inputs have no positions.
   _network: instruments applied to a level of a run, or to any network.
   _whole_network: instruments that see a network as a whole, with its task and settings.

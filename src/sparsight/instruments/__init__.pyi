@@ -1,3 +1,4 @@
+from ._module_names import may_be_shipped as may_be_shipped
 from ._observation import (
     NetworkObservation as NetworkObservation,
     Observation as Observation,

@@ -29,9 +29,12 @@ def chain_or_warning(observation: NetworkObservation, instrument: str) -> Chain 
 
 
 def chain_before(observation: NetworkObservation) -> Chain | None:
-    """Return the chain of the weights that the level began with; None if nobody knows them."""
+    """Return the chain of the weights that the level began with.
+
+    None if nobody knows them, or if some of the level's connections were grown while it trained.
+    """
     level = observation.level
-    return _chain_with(observation, level.initial) if isinstance(level, Level) else None
+    return _chain_with(observation, level.initial_of_kept) if isinstance(level, Level) else None
 
 
 def dense_chain_before(observation: NetworkObservation) -> Chain | None:

@@ -74,8 +74,8 @@ def measure_criticality(observation: NetworkObservation) -> Mapping[str, Quantit
     The susceptibility χ is measured before and after training. Kurtoses of the masks are beside random masks
     of equal counts (what is proved for random networks), of equal fan-in, and with rows and columns permuted
     (the exchangeable construction); ``mask_kurtosis_bernoulli`` is the closed null. Weights of before
-    training where they are known, those after training otherwise. A network that is not a chain of linear
-    layers, each with its activation, has no value, and a warning says why.
+    training where they are known for all kept weights, those after training otherwise. A network that is
+    not a chain of linear layers, each with its activation, has no value, and a warning says why.
 
     Source: after Nait Saada, Naderi & Tanner, arXiv 2310.16597. Masks of pruning are not exchangeable, so
     that their theorem does not cover them.
@@ -90,7 +90,7 @@ def measure_criticality(observation: NetworkObservation) -> Mapping[str, Quantit
     )[0].numpy()
     networks: dict[str, Chain] = {"trained": trained}
     network: nn.Module = observation.network
-    initial = getattr(observation.level, "initial", None)
+    initial = getattr(observation.level, "initial_of_kept", None)
     if initial:
         network = network_in(observation, initial, observation.masks)
         networks["initial"] = chain_and_masks(network, observation.masks)[0]

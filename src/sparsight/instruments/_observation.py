@@ -37,7 +37,8 @@ class Observation:
     weight : numpy.ndarray of float32, (out, in)
         After training; exactly 0 where `mask` is False.
     weight_before : numpy.ndarray of float32, (out, in), or None
-        Before training: the initialisation at level 0, the rewound weights later. None if it is unknown.
+        Before training: the initialisation at level 0, the rewound weights later. None if it is unknown,
+        or if regrowth has changed the level's masks: connections that were grown began with nothing.
     bias : numpy.ndarray of float32, (out,), or None
         After training.
     mask : numpy.ndarray of bool, (out, in)
@@ -247,9 +248,9 @@ def observe(
 
 
 def _weight_before(level: Level | MaskedNetwork, name: str) -> np.ndarray | None:
-    if isinstance(level, MaskedNetwork) or name not in level.initial:
+    if isinstance(level, MaskedNetwork) or name not in level.initial_of_kept:
         return None
-    return as_matrix(level.initial[name]).numpy().copy()
+    return as_matrix(level.initial_of_kept[name]).numpy().copy()
 
 
 def _following_layers(network: nn.Module) -> dict[str, str]:

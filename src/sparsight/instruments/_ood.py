@@ -1,6 +1,6 @@
 """The instrument ``ood``: whether a level still tells the data from their Gaussian twin and from noise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -44,7 +44,9 @@ _LAST = "in the last hidden layer"
 _AREA = "AUROC of held-out samples against"
 _PASSING = "share that passes for data if 95 % of the held-out samples do (alike: 0.95), of"
 
+_BLOCK = 2048  # samples whose responses are in memory at once
 _Scores = dict[str, np.ndarray]
+_Scored = dict[str, _Scores]
 
 
 @network_instrument("ood", uses_twin=True)
@@ -60,21 +62,26 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
     for.
     """
     inputs = observation.held_out_samples()[0]
-    inside, outside = _samples(observation, inputs)
     chain = chain_or_warning(observation, "the part of ood on hidden layers")
     before = chain_before(observation) if chain is not None else None
+
+    def scored(samples: Tensor) -> _Scored:
+        blocks = [_scores(observation, chain, before, block) for block in samples.split(_BLOCK)]
+        return _joined(blocks)
+
+    inside = scored(inputs)
+    outside = {name: scored(samples) for name, samples in _outside(observation, inputs).items()}
+    outside["halves"] = _rows(inside, slice(1, None, 2))
     found: dict[str, Quantity] = {}
-    for name, others in outside.items():
-        own = inside if name != "halves" else inputs[0::2]
-        both = (own, others)
-        if chain is not None:
-            found |= _of_layers([_layer_scores(chain, _array(each)) for each in both], name, "")
-            if before is not None:
-                found |= _of_layers([_layer_scores(before, _array(each)) for each in both], name, "_initial")
-        found |= _of_logits([_logit_scores(observation, chain, each) for each in both], name)
+    for name in (each for each in _OUTSIDE if each in outside):
+        own = inside if name != "halves" else _rows(inside, slice(0, None, 2))
+        for weights in ("", "_initial"):
+            if weights in own:
+                found |= _of_layers((own[weights], outside[name][weights]), name, weights)
+        found |= _of_logits((own["logits"], outside[name]["logits"]), name)
         if observation.geometries:
-            found |= _of_channels([_channel_scores(observation, each) for each in both], name)
-    undefined = int((_logit_scores(observation, chain, inside)["energy"] <= 0).sum())
+            found |= _of_channels((own["channels"], outside[name]["channels"]), name)
+    undefined = int((inside["logits"]["energy"] <= 0).sum())
     found["num_undefined"] = Quantity(
         float(undefined),
         (),
@@ -83,18 +90,49 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
     return found
 
 
-def _samples(observation: NetworkObservation, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return held-out samples, and those from outside by name."""
+def _joined(blocks: Sequence[_Scored]) -> _Scored:
+    return {
+        kind: {score: np.concatenate([each[kind][score] for each in blocks], axis=-1) for score in scores}
+        for kind, scores in blocks[0].items()
+    }
+
+
+def _rows(scored: _Scored, rows: slice) -> _Scored:
+    return {
+        kind: {score: values[..., rows] for score, values in scores.items()}
+        for kind, scores in scored.items()
+    }
+
+
+def _scores(
+    observation: NetworkObservation, chain: Chain | None, before: Chain | None, inputs: Tensor
+) -> _Scored:
+    """Return all scores of samples, by what they are of: hidden layers now and before, logits, channels."""
+    found: _Scored = {}
+    if chain is None:
+        logits, last = outputs_of(observation.network, inputs), None
+    else:
+        found[""], logits = _layer_scores(chain, inputs)
+        last = found[""]["nap"][-1] if chain.activations else None
+    if before is not None:
+        found["_initial"], _ = _layer_scores(before, inputs)
+    found["logits"] = _logit_scores(logits, last)
+    if observation.geometries:
+        found["channels"] = _channel_scores(observation, inputs)
+    return found
+
+
+def _outside(observation: NetworkObservation, inputs: Tensor) -> dict[str, Tensor]:
+    """Return samples from outside by name."""
     stream = generator(observation.seed, "noise instead of data")
-    drawn = torch.from_numpy(stream.normal(size=tuple(inputs.shape)).astype(np.float32))
+    drawn = torch.from_numpy(stream.standard_normal(tuple(inputs.shape), dtype=np.float32))
     outside = {"noise": inputs.mean(dim=0) + inputs.std(dim=0, correction=0) * drawn}
-    outside["halves"] = inputs[1::2]
     if observation.twin is not None:
         outside["twin"] = observation.twin.representative("test", observation.num_samples, observation.seed)[
             0
         ]
     outside["phase"] = _phase_clone(observation.task, inputs, observation.seed)
-    return inputs, {name: outside[name] for name in _OUTSIDE if name in outside}
+    return outside
 
 
 def _phase_clone(task: Task, inputs: Tensor, seed: int) -> Tensor:
@@ -113,9 +151,12 @@ def _phase_clone(task: Task, inputs: Tensor, seed: int) -> Tensor:
     return clone_task(small, "phase", seed).samples("test")[0]
 
 
-def _layer_scores(chain: Chain, inputs: np.ndarray) -> _Scores:
-    """Return scores of each hidden layer, (layer, n); nap is NaN where activations may be negative."""
-    hidden = chain.responses(inputs)[:-1]
+def _layer_scores(chain: Chain, inputs: Tensor) -> tuple[_Scores, np.ndarray]:
+    """Return scores of each hidden layer, (layer, n), and the logits.
+
+    nap is NaN where activations may be negative.
+    """
+    *hidden, logits = chain.responses(_array(inputs), dtype=np.float32)
     prior = [
         neural_activation_prior(each[:, None]) if name in ("relu", "sigmoid") else np.full(len(each), np.nan)
         for name, each in zip(chain.activations, hidden, strict=True)
@@ -125,16 +166,15 @@ def _layer_scores(chain: Chain, inputs: np.ndarray) -> _Scores:
         "max": [each.max(axis=1) for each in hidden],
         "mean": [each.mean(axis=1) for each in hidden],
     }
-    return {name: np.array(values).reshape(len(hidden), len(inputs)) for name, values in scores.items()}
+    by_layer = {name: np.array(each).reshape(len(hidden), len(inputs)) for name, each in scores.items()}
+    return by_layer, logits
 
 
-def _logit_scores(observation: NetworkObservation, chain: Chain | None, inputs: Tensor) -> _Scores:
-    logits = outputs_of(observation.network, inputs)
+def _logit_scores(logits: np.ndarray, prior: np.ndarray | None) -> _Scores:
+    """Return scores of logits, one of them with the nap of the last hidden layer."""
     scores = {"energy": energy_score(logits), "msp": largest_probability(logits)}
-    prior = np.full(len(logits), np.nan)
-    if chain is not None and chain.activations:
-        prior = _layer_scores(chain, _array(inputs))["nap"][-1]
-    return scores | {"energy_nap": combined_score(scores["energy"], prior)}
+    undefined = np.full(len(logits), np.nan)
+    return scores | {"energy_nap": combined_score(scores["energy"], undefined if prior is None else prior)}
 
 
 def _channel_scores(observation: NetworkObservation, inputs: Tensor) -> _Scores:
@@ -148,7 +188,7 @@ def _channel_scores(observation: NetworkObservation, inputs: Tensor) -> _Scores:
     return scores
 
 
-def _of_channels(both: list[_Scores], name: str) -> dict[str, Quantity]:
+def _of_channels(both: tuple[_Scores, _Scores], name: str) -> dict[str, Quantity]:
     values = np.array([auroc(both[0][layer], both[1][layer]) for layer in both[0]])
     words = (
         f"{_AREA} {_OUTSIDE[name]}: mean over channels of (max/(mean + 1))² over positions, of the inputs of "
@@ -157,7 +197,7 @@ def _of_channels(both: list[_Scores], name: str) -> dict[str, Quantity]:
     return {f"auroc_nap_{name}_of_channels": Quantity(values, ("layer",), words)}
 
 
-def _of_layers(both: list[_Scores], name: str, weights: str) -> dict[str, Quantity]:
+def _of_layers(both: tuple[_Scores, _Scores], name: str, weights: str) -> dict[str, Quantity]:
     """Return AUROC and FPR95 of the scores of each hidden layer, and single numbers of the last one."""
     found = {}
     words = _OUTSIDE[name] + (", with the weights that the level began with" if weights else "")
@@ -181,7 +221,7 @@ def _of_layers(both: list[_Scores], name: str, weights: str) -> dict[str, Quanti
     return found
 
 
-def _of_logits(both: list[_Scores], name: str) -> dict[str, Quantity]:
+def _of_logits(both: tuple[_Scores, _Scores], name: str) -> dict[str, Quantity]:
     found = {}
     for score, meaning in _OF_LOGITS.items():
         pair = both[0][score], both[1][score]

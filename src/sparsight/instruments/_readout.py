@@ -67,6 +67,13 @@ class _Samples:
         readout = ridge_readout(train, self.train_labels, self.num_classes)
         return readout.accuracy(test, self.test_labels)
 
+    def responses(self, chain: Chain) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return those of each hidden layer to both splits, float32."""
+        train, test = (
+            chain.responses(inputs, dtype=np.float32)[:-1] for inputs in (self.train_inputs, self.test_inputs)
+        )
+        return list(zip(train, test, strict=True))
+
 
 @network_instrument("readout")
 def measure_readout(observation: NetworkObservation) -> Mapping[str, Quantity]:
@@ -98,15 +105,30 @@ def measure_readout(observation: NetworkObservation) -> Mapping[str, Quantity]:
     chain = chain_or_warning(observation, "readout")
     if chain is None:
         return {"accuracy_inputs": of_inputs}
-    return {"accuracy_inputs": of_inputs} | _by_weights(observation, chain, samples) | _codes(chain, samples)
+    hidden = samples.responses(chain)
+    trained = [samples.accuracy(*both) for both in hidden]
+    return (
+        {"accuracy_inputs": of_inputs}
+        | _by_weights(observation, chain, samples, trained)
+        | _codes(hidden, samples, trained)
+    )
 
 
-def _by_weights(observation: NetworkObservation, chain: Chain, samples: _Samples) -> dict[str, Quantity]:
-    """Return accuracies of every hidden layer for each set of weights, and their differences in the last."""
+def _by_weights(
+    observation: NetworkObservation, chain: Chain, samples: _Samples, trained: list[float]
+) -> dict[str, Quantity]:
+    """Return accuracies of every hidden layer for each set of weights, and their differences in the last.
+
+    `trained` are those of the chain itself.
+    """
     num_hidden = len(chain.weights) - 1
     accuracies = dict.fromkeys(_SETS, np.full(num_hidden, np.nan))
+    of_chain = {id(chain): trained}  # chains that several sets have in common are measured once
     for name, chains in _chains(observation, chain).items():
-        accuracies[name] = np.mean([_accuracies(each, samples) for each in chains], axis=0)
+        for each in chains:
+            if id(each) not in of_chain:
+                of_chain[id(each)] = [samples.accuracy(*both) for both in samples.responses(each)]
+        accuracies[name] = np.mean([of_chain[id(each)] for each in chains], axis=0)
     found = {
         f"accuracy_{name}": Quantity(accuracies[name], ("hidden",), words) for name, words in _SETS.items()
     }
@@ -118,35 +140,43 @@ def _by_weights(observation: NetworkObservation, chain: Chain, samples: _Samples
 
 
 def _chains(observation: NetworkObservation, chain: Chain) -> dict[str, list[Chain]]:
-    """Return the chains of each set of weights that are known."""
+    """Return the chains of each set of weights that are known; sets that are alike share their chains."""
     found = {"trained": [chain]}
-    for name, other in (("rewound", chain_before(observation)), ("dense", dense_chain_before(observation))):
+    before = chain_before(observation)
+    dense = before if observation.level.index == 0 else dense_chain_before(observation)
+    for name, other in (("rewound", before), ("dense", dense)):
         if other is not None:
             found[name] = [other]
-    if not has_layers_of(chain, masks_of_chain(observation)):
+    masks = masks_of_chain(observation)
+    if not has_layers_of(chain, masks):
         return found
+    is_dense = all(mask.all() for mask in masks)
     for name, how in (("mask", "none"), ("random_mask", "unit"), ("permuted_mask", "rows_columns")):
-        found[name] = [
-            fresh_chain(
-                masks_of_chain(observation, how, derived_seed(observation.seed, "readout", draw)),
-                chain.activations,
-                observation.seed,
-                "readout",
-                draw,
-            )
-            for draw in range(_NUM_DRAWS)
-        ]
+        found[name] = (
+            found["mask"]
+            if is_dense and name != "mask"
+            else [
+                fresh_chain(
+                    masks_of_chain(observation, how, derived_seed(observation.seed, "readout", draw)),
+                    chain.activations,
+                    observation.seed,
+                    "readout",
+                    draw,
+                )
+                for draw in range(_NUM_DRAWS)
+            ]
+        )
     return found
 
 
-def _accuracies(chain: Chain, samples: _Samples) -> list[float]:
-    hidden = [chain.responses(inputs)[:-1] for inputs in (samples.train_inputs, samples.test_inputs)]
-    return [samples.accuracy(train, test) for train, test in zip(*hidden, strict=True)]
+def _codes(
+    hidden: list[tuple[np.ndarray, np.ndarray]], samples: _Samples, trained: list[float]
+) -> dict[str, Quantity]:
+    """Return properties of the codes of each hidden layer, and what a readout of their winners finds.
 
-
-def _codes(chain: Chain, samples: _Samples) -> dict[str, Quantity]:
-    """Return properties of the codes of each hidden layer, and what a readout of their winners finds."""
-    train, test = (chain.responses(inputs)[:-1] for inputs in (samples.train_inputs, samples.test_inputs))
+    `hidden` are the trained responses, for both splits, and `trained` what a readout of all of them finds.
+    """
+    test = [each for _, each in hidden]
     values = {
         "coding_level": [coding_level(each) for each in test],
         "dimensionality": [dimensionality(each) for each in test],
@@ -156,8 +186,11 @@ def _codes(chain: Chain, samples: _Samples) -> dict[str, Quantity]:
         name: Quantity(np.array(values[name]), ("hidden",), words) for name, words in _PROPERTIES.items()
     }
     of_winners = [
-        [samples.accuracy(*(_of_winners(each, share) for each in both)) for share in _SHARES]
-        for both in zip(train, test, strict=True)
+        [
+            of_all if share == 1 else samples.accuracy(*(_of_winners(each, share) for each in both))
+            for share in _SHARES
+        ]
+        for both, of_all in zip(hidden, trained, strict=True)
     ]
     found["accuracy_winners"] = Quantity(
         np.array(of_winners).reshape(-1, len(_SHARES)),

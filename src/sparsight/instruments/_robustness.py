@@ -91,8 +91,11 @@ def measure_robustness(observation: NetworkObservation) -> Mapping[str, Quantity
         warnings.warn(
             f"robustness: no bounds are computed, only the attack, because {error}", UserWarning, stacklevel=2
         )
+    proved = _proved(network, inputs, labels) if isinstance(network, Chain) else None
     with evaluating(observation.network):
-        attacked = pgd_accuracy(network, inputs, labels, epsilons=(0.0, *_EPSILONS), seed=observation.seed)
+        attacked = pgd_accuracy(
+            network, inputs, labels, epsilons=(0.0, *_EPSILONS), seed=observation.seed, proved=proved
+        )
     found: dict[str, float | np.ndarray] = {
         "epsilon": np.array(_EPSILONS),
         "accuracy": float(attacked[0]),
@@ -100,8 +103,8 @@ def measure_robustness(observation: NetworkObservation) -> Mapping[str, Quantity
         "attacked_accuracy": float(attacked[1:][_EPSILONS.index(_EPSILON)]),
     }
     quantities: dict[str, Quantity] = {}
-    if isinstance(network, Chain):
-        found |= _verified(network, inputs, labels)
+    if isinstance(network, Chain) and proved is not None:
+        found |= _verified(network, inputs, labels, proved[1:].mean(axis=1))
         found["certification_gap"] = found["attacked_accuracy"] - found["verified_accuracy"]
         own = _without_labels(network, inputs, observation.seed)
         for name in _BESIDE_CONTROLS:
@@ -130,9 +133,19 @@ def _linear_is_affordable(chain: Chain) -> bool:
     return products <= _MOST_PRODUCTS
 
 
-def _verified(chain: Chain, inputs: np.ndarray, labels: np.ndarray) -> dict[str, float | np.ndarray]:
+def _proved(chain: Chain, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return which samples are proved to be classified correctly, (1 + epsilon, n); none without a ball."""
+    margins = [
+        certified_margin(chain, inputs, labels, epsilon=each, method=_method(chain)) for each in _EPSILONS
+    ]
+    return np.concatenate([np.zeros((1, len(inputs)), dtype=bool), np.stack(margins) > 0])
+
+
+def _verified(
+    chain: Chain, inputs: np.ndarray, labels: np.ndarray, by_crown: np.ndarray
+) -> dict[str, float | np.ndarray]:
     method = _method(chain)
-    methods: dict[str, Method] = {"verified_interval": "interval", "verified_crown": method}
+    methods: dict[str, Method] = {"verified_interval": "interval"}
     if method == "crown_linear":
         methods["verified_linear"] = "linear"
     found: dict[str, float | np.ndarray] = {
@@ -140,7 +153,7 @@ def _verified(chain: Chain, inputs: np.ndarray, labels: np.ndarray) -> dict[str,
         for name, each in methods.items()
     }
     place = _EPSILONS.index(_EPSILON)
-    found["verified_accuracy"] = float(np.asarray(found["verified_crown"])[place])
+    found["verified_crown"], found["verified_accuracy"] = by_crown, float(by_crown[place])
     radius: Callable[..., np.ndarray] = certified_radius
     for name, norm in (("certified_radius", "inf"), ("certified_radius_euclidean", "2")):
         radii = radius(chain, inputs, labels, norm=norm, method=method, largest=_LARGEST[norm])

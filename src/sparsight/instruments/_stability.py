@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 _POINTS = 11
 _COPIES = (
     "two copies of the level, trained from the rewound weights (level 0: the same weights, dense) with the "
-    "masks of the level and different batches"
+    "masks of the level (after regrowth: those at its start, changed by each copy) and different batches"
 )
 _LINE = (
     f"at {_POINTS} evenly spaced points of the line between the weights of {_COPIES}; the statistics of "

@@ -56,7 +56,8 @@ def measure_tangent(observation: NetworkObservation) -> Mapping[str, Quantity]:
     Every number before training is beside random masks on the same weights (``_same_count``,
     ``_same_fan_in``, ``_permuted``), beside other weights under the same masks (``_fresh``), and beside the
     dense network (``_dense``). Parameters are those of `sparsight.chain_of`, with BatchNorm folded in.
-    What needs weights of before training is missing where nobody knows them; networks that are not a chain
+    What needs weights of before training is missing where nobody knows them, and where regrowth has changed
+    the level's masks since; networks that are not a chain
     of linear layers, each with its activation, have no value, and a warning says why.
 
     Source: after Yang & Wang, arXiv 2203.14328; see `sparsight.tangent_kernel`.
@@ -75,7 +76,7 @@ def measure_tangent(observation: NetworkObservation) -> Mapping[str, Quantity]:
             effective_rank(trained), (), f"{_RANK}, of the {_KERNEL}, after training"
         ),
     }
-    initial = getattr(observation.level, "initial", None)
+    initial = getattr(observation.level, "initial_of_kept", None)
     if not initial:
         return found
     own = _kernel_in(observation, initial, observation.masks)

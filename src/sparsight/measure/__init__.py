@@ -29,12 +29,15 @@ Random networks: order and chaos, `_mean_field`; whether masks leave a Gaussian 
 Kernels: the neural tangent kernel, `_tangent_kernel`; beside another, `_kernel_similarity`.
 
 Probes of the whole network: whether confidences are true, `_calibration`; what a linear readout finds in a
-representation, `_readout`; what noise does, in closed form `_noise_moments` and by sampling `_sampled_noise`;
-what a network says far from its data, `_extrapolation`; whether it tells its data from others,
-`_out_of_distribution`.
+representation, `_readout`; what noise does, in closed form `_noise_moments` and by sampling `_sampled_noise`,
+and to a classifier `_noisy_accuracy`; what a network says far from its data, `_extrapolation`; whether it
+tells its data from others, `_out_of_distribution`.
 
 Several networks at once: what an ensemble says about one sample and about several, `_ensemble`; ensembles
 that are equally likely sample by sample, `_temperature`.
+
+Symbols: rules learned from what a network calls its inputs, `_rule_learning`, and the space that they are
+chosen from, `_comparison_clauses`.
 
 Masks beside each other, `_mask_overlap`; beside a planted one, `_support_recovery`; a mask as a graph,
 `_mask_graph`; representations beside each other, `_representation_similarity`; curvature from products with a

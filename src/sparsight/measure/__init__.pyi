@@ -24,6 +24,11 @@ from ._class_variance import (
     class_variance_score as class_variance_score,
 )
 from ._cliffs_delta import cliffs_delta as cliffs_delta
+from ._comparison_clauses import (
+    ComparisonClause as ComparisonClause,
+    clauses_hold as clauses_hold,
+    comparison_clauses as comparison_clauses,
+)
 from ._curvature import (
     HessianProduct as HessianProduct,
     TraceEstimate as TraceEstimate,
@@ -115,6 +120,7 @@ from ._noise_moments import (
     noise_moments as noise_moments,
     relu_moments as relu_moments,
 )
+from ._noisy_accuracy import accuracy_by_noise as accuracy_by_noise, noisy_accuracy as noisy_accuracy
 from ._nulls import Null as Null, sample_masks as sample_masks
 from ._out_of_distribution import (
     auroc as auroc,
@@ -158,9 +164,15 @@ from ._redrawn_weights import (
     mask_kurtosis as mask_kurtosis,
 )
 from ._representation_similarity import linear_cka as linear_cka
+from ._rule_learning import (
+    CONSTANT_PENALTY as CONSTANT_PENALTY,
+    LearnedRule as LearnedRule,
+    check_rule_learning as check_rule_learning,
+    example_penalty as example_penalty,
+    learn_rule as learn_rule,
+)
 from ._sampled_noise import (
     SampledNoise as SampledNoise,
-    noisy_accuracy as noisy_accuracy,
     sampled_noise as sampled_noise,
     switching_logits as switching_logits,
 )
@@ -175,7 +187,11 @@ from ._subsets_of_replicates import (
     subset_size as subset_size,
     subsets_of as subsets_of,
 )
-from ._support_recovery import SupportRecovery as SupportRecovery, support_recovery as support_recovery
+from ._support_recovery import (
+    SupportRecovery as SupportRecovery,
+    input_auroc as input_auroc,
+    support_recovery as support_recovery,
+)
 from ._tangent_kernel import tangent_kernel as tangent_kernel
 from ._temperature import matching_temperature as matching_temperature
 from ._threshold_contrast import (

@@ -47,6 +47,10 @@ class LinearBounds:
 
     def range_in(self, ball: Ball) -> Range:
         """Return the range of each unit."""
+        if self.lower_slope is self.upper_slope and self.lower_offset is self.upper_offset:
+            middle = _product(self.lower_slope, ball.inputs) + self.lower_offset
+            half = ball.radii[:, None] * dual_norm(self.lower_slope, ball.norm)
+            return Range(middle - half, middle + half)
         lower = ball.lowest(self.lower_slope, self.lower_offset)
         return Range(lower, -ball.lowest(-self.upper_slope, -self.upper_offset))
 

@@ -132,7 +132,7 @@ def _heard(chain: Chain) -> list[np.ndarray]:
 
 def _last_root(slopes: np.ndarray, intercepts: np.ndarray, is_heard: np.ndarray) -> np.ndarray:
     """Return the largest t > 0 at which one of the affine functions that are heard is 0; 0 without any."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         roots = np.where((slopes != 0) & is_heard, -intercepts / slopes, 0.0)
     found: np.ndarray = np.maximum(roots, 0.0).max(axis=1, initial=0.0)
     return found

@@ -118,9 +118,11 @@ def susceptibilities(chain: Chain, inputs: Float[np.ndarray, "n in"]) -> Suscept
     Raises
     ------
     InputError
-        If inputs do not fit.
+        If inputs do not fit, or there are none.
     """
     check_inputs(chain, inputs)
+    if not len(inputs):
+        raise InputError("inputs are empty; a mean over samples needs at least one")
     _, preactivations = layer_states(chain, inputs)
     rows = []
     for weight, bias, values, name in zip(

@@ -98,10 +98,11 @@ def neural_activation_prior(
         raise InputError("activations hold negative values; the score is for those behind a ReLU")
     if not (np.isfinite(epsilon) and epsilon >= 0):
         raise InputError(f"epsilon is {epsilon}; a finite number of at least 0 is needed")
-    flat = activations.astype(np.float64).reshape(*activations.shape[:2], -1)
+    num_positions = int(np.prod(activations.shape[2:]))
+    flat = activations.reshape(*activations.shape[:2], num_positions)
     if not flat.shape[1] or not flat.shape[2]:
         return np.full(len(flat), np.nan)
-    highest, level = flat.max(axis=2), flat.mean(axis=2) + epsilon
+    highest, level = flat.max(axis=2).astype(np.float64), flat.mean(axis=2, dtype=np.float64) + epsilon
     ratios = np.divide(highest, level, out=np.zeros_like(highest), where=level > 0)
     scores: np.ndarray = np.square(ratios).mean(axis=1)
     return scores

@@ -81,23 +81,24 @@ def ridge_readout(
     """
     if len(features) < 2:
         raise InputError(f"features have {len(features)} samples; two or more are needed")
+    if num_classes < 2:
+        raise InputError(f"num_classes is {num_classes}; at least 2 are needed")
     check_classes(num_classes, labels)
     if not len(penalties) or not all(np.isfinite(each) and each > 0 for each in penalties):
         raise InputError(f"penalties are {tuple(penalties)}; one or more positive numbers are needed")
-    number = len(features)
+    number, shape = len(features), (len(features), len(penalties), num_classes)
     means = features.mean(axis=0, dtype=np.float64)
     targets = (np.arange(num_classes) == labels[:, None]).astype(np.float64)
     centred, shares = features - means, targets.mean(axis=0)
-    basis, squares = _principal_axes(centred)
-    along = basis.T @ (targets - shares)
     unit = np.square(centred).sum() / max(features.shape[1], 1)
-    errors = []
-    for penalty in penalties:
-        kept = squares / (squares + penalty * unit)
-        leverage = 1 / number + np.square(basis) @ kept
-        residuals = targets - shares - basis @ (kept[:, None] * along)
-        # A leverage of 1 says that a sample is fitted whatever its class: left out, nothing is known of it.
-        errors.append(np.mean(np.square(residuals / np.maximum(1 - leverage, _ROUNDING)[:, None])))
+    basis, squares = _principal_axes(centred, np.result_type(features.dtype, np.float32))
+    along = basis.T @ (targets - shares)
+    kept = squares[:, None] / (squares[:, None] + unit * np.array(penalties))  # (rank, penalty)
+    leverages = 1 / number + np.square(basis) @ kept.astype(basis.dtype)
+    coefficients = (kept[:, :, None] * along[:, None]).reshape(len(squares), len(penalties) * num_classes)
+    residuals = (targets - shares)[:, None] - (basis @ coefficients.astype(basis.dtype)).reshape(shape)
+    # A leverage of 1 says that a sample is fitted whatever its class: left out, nothing is known of it.
+    errors = np.square(residuals / np.maximum(1 - leverages, _ROUNDING)[:, :, None]).mean(axis=(0, 2))
     best = int(np.argmin(errors))
     shrunk = along / (squares + penalties[best] * unit)[:, None] if len(squares) else along
     weight = (centred.T @ (basis @ shrunk)).T
@@ -109,17 +110,22 @@ def ridge_readout(
     )
 
 
-def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return left singular vectors of centred features, (n, rank), and the squares of the singular values."""
+def _principal_axes(centred: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return left singular vectors of centred features, (n, rank), and the squares of the singular values.
+
+    Only the vectors are of `dtype`: small singular values would drown in the rounding of float32.
+    """
     number, num_features = centred.shape
     is_wide = num_features > number
     gram = centred @ centred.T if is_wide else centred.T @ centred
     if not gram.size:
-        return np.zeros((number, 0)), np.zeros(0)
-    squares, vectors = linalg.eigh(gram)
+        return np.zeros((number, 0), dtype=dtype), np.zeros(0)
+    squares, vectors = linalg.eigh(gram, driver="evd", check_finite=False)
     is_real = squares > max(squares[-1], 0.0) * _ROUNDING
     squares, vectors = squares[is_real], vectors[:, is_real]
-    return vectors if is_wide else centred @ vectors / np.sqrt(squares), squares
+    if is_wide:
+        return vectors.astype(dtype), squares
+    return centred.astype(dtype) @ (vectors / np.sqrt(squares)).astype(dtype), squares
 
 
 @checked(finite=("features",))
@@ -150,10 +156,16 @@ def winners(features: Float[np.ndarray, "n unit"], num_winners: int) -> Bool[np.
     """
     if not 0 <= num_winners <= features.shape[1]:
         raise InputError(f"num_winners is {num_winners}; 0 to {features.shape[1]} units are allowed")
-    order = np.argsort(-features, axis=1, kind="stable")[:, :num_winners]
-    code = np.zeros(features.shape, dtype=bool)
-    np.put_along_axis(code, order, True, axis=1)
-    return code
+    if not num_winners:
+        return np.zeros(features.shape, dtype=bool)
+    place = features.shape[1] - num_winners
+    threshold = np.partition(features, place, axis=1)[:, place, None]
+    code = features > threshold
+    num_open = num_winners - code.sum(axis=1, keepdims=True)
+    ties = features == threshold
+    tied = np.flatnonzero(ties.sum(axis=1, keepdims=True) > num_open)
+    ties[tied] &= ties[tied].cumsum(axis=1) <= num_open[tied]
+    return code | ties
 
 
 @checked(finite=("features",))
@@ -163,6 +175,8 @@ def coding_level(features: Float[np.ndarray, "n unit"], *, threshold: float = 0.
     For Gaussian responses of standard deviation σ around 0 it is Φ(−threshold/σ): ½ at 0. NaN without any
     pair.
     """
+    if not np.isfinite(threshold):
+        raise InputError(f"threshold is {threshold}; a finite number is needed")
     return float((features > threshold).mean()) if features.size else np.nan
 
 

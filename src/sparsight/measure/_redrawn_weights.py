@@ -26,8 +26,10 @@ def mask_kurtosis(mask: Bool[np.ndarray, "out in"], inputs: Float[np.ndarray, "n
     Returns
     -------
     float
-        NaN if no unit reads an input that is not 0.
+        NaN if no unit reads an input that is not 0, or there is no unit.
     """
+    if not len(mask):
+        return float("nan")
     variances = (inputs.astype(np.float64) ** 2) @ mask.T
     mean = variances.mean(axis=1)
     kappa = 3 * variances.var(axis=1)[mean > 0] / mean[mean > 0] ** 2

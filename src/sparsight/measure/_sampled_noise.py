@@ -1,14 +1,15 @@
-"""What multiplicative noise and imperfect devices do to a network, by sampling."""
+"""What multiplicative noise and imperfect devices do to the units of a network, by sampling."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import special
+from scipy.linalg import lapack
 
 from sparsight.arguments import checked
 from sparsight.errors import InputError
-from sparsight.measure._chain import ACTIVATIONS, Chain, check_inputs, check_labels
+from sparsight.measure._chain import ACTIVATIONS, Chain, check_inputs
 from sparsight.measure._noise_moments import Moments, check_noise
 from sparsight.streams import generator
 
@@ -40,16 +41,25 @@ def sampled_noise(
     num_draws: int = 512,
     seed: int = 0,
 ) -> SampledNoise:
-    """Sample the noise of `noise_moments` for each input on its own.
+    r"""Sample the noise of `noise_moments` for each input on its own.
 
-    Surrogates are drawn from the Gaussian with the mean and covariance of the draws they replace.
+    The noise on the inputs h of a layer need not be sampled for the moments of that layer. Over the draws of
+    the layers below,
+
+    .. math:: E = W \langle h \rangle + b, \qquad
+        V = \mathrm{Var}(W h) + σ^2 \sum w^2 \langle h^2 \rangle
+
+    so the first layer is exact: its pre-activations are Gaussian with the covariance σ² W diag(x²) Wᵀ.
+    Surrogates are drawn from the Gaussian with mean E and the covariance that belongs to V. In a network of
+    one hidden layer they are what they replace.
 
     Parameters
     ----------
     chain, inputs, noise_variance
         As for `noise_moments`.
     num_draws : int
-        Draws K of the noise for each input, at least 2. The relative error of a variance is about √(2/K).
+        Draws K of the noise for each input, at least 2. The relative error of a variance is at most about
+        √(2/K).
     seed : int
         Seeds the stream ``(seed, "noise", row of inputs)``.
 
@@ -65,75 +75,76 @@ def sampled_noise(
     shapes = [(len(inputs), len(bias)) for bias in chain.biases]
     own, gaussian = ([Moments(np.empty(each), np.empty(each)) for each in shapes] for _ in range(2))
     for row, sample in enumerate(inputs.astype(np.float64)):
-        for moments, is_gaussian in ((own, False), (gaussian, True)):
-            stream = generator(seed, "noise", row)
-            values = np.broadcast_to(sample, (num_draws, len(sample)))
-            for layer, (weight, bias) in enumerate(zip(chain.weights, chain.biases, strict=True)):
-                values = _noisy(values, noise_variance, stream) @ weight.T + bias
-                moments[layer].mean[row] = values.mean(axis=0)
-                moments[layer].variance[row] = values.var(axis=0, ddof=1)
-                if layer < len(chain.activations):
-                    before = _surrogate(values, stream) if is_gaussian else values
-                    values = ACTIVATIONS[chain.activations[layer]](before)
+        stream = generator(seed, "noise", row)
+        # Two groups of draws that are one as long as they agree: those of the network, and surrogates.
+        draws = [sample[None]]
+        for layer, (weight, bias) in enumerate(zip(chain.weights, chain.biases, strict=True)):
+            behind = [_Behind.of(each, weight, bias, noise_variance) for each in draws]
+            for moments, each in zip((own, gaussian), (behind[0], behind[-1]), strict=True):
+                moments[layer].mean[row], moments[layer].variance[row] = each.mean, each.variance
+            if layer == len(chain.activations):
+                break
+            before = [behind[-1].surrogate(num_draws, stream)]
+            if layer:
+                before.insert(0, behind[0].noisy(draws[0], weight, stream))
+            draws = [ACTIVATIONS[chain.activations[layer]](each) for each in before]
     return SampledNoise(layers=own, gaussian=gaussian)
 
 
-def _noisy(values: np.ndarray, noise_variance: float, stream: np.random.Generator) -> np.ndarray:
-    noisy: np.ndarray = values * (1 + np.sqrt(noise_variance) * stream.normal(size=values.shape))
-    return noisy
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Behind:
+    """Pre-activations W h (1 + σε) + b behind draws of h, the noise ε of this layer integrated out.
 
-
-def _surrogate(values: np.ndarray, stream: np.random.Generator) -> np.ndarray:
-    """Return Gaussian draws with the mean and the covariance of the draws that are given."""
-    mean, number = values.mean(axis=0), len(values)
-    root = values - mean  # any matrix R with RᵀR = (K − 1) · covariance will do, best one of few rows
-    if values.shape[1] < number:
-        root = np.linalg.qr(root, mode="r")
-    drawn: np.ndarray = stream.normal(size=(number, len(root))) @ root
-    surrogate: np.ndarray = mean + drawn / np.sqrt(number - 1)
-    return surrogate
-
-
-@checked(finite=("inputs",))
-def noisy_accuracy(
-    chain: Chain,
-    inputs: Float[np.ndarray, "n in"],
-    labels: Int[np.ndarray, " n"],
-    *,
-    noise_variance: float,
-    num_draws: int = 10,
-    seed: int = 0,
-) -> float:
-    """Return the share of samples classified correctly under the noise of `noise_moments`, over all draws.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray of int, (n,)
-        Classes.
-    num_draws : int
-        At least 1.
-    seed : int
-        Seeds the stream ``(seed, "noisy accuracy", draw)``.
-    chain, inputs, noise_variance
-        As for `noise_moments`. Without noise the result is the accuracy.
-
-    Raises
-    ------
-    InputError
-        If an argument does not fit, or there are no samples.
+    `without_noise` holds W h + b for each draw, (draw, units), and `from_noise` the matrix (in, units) whose
+    product with its own transpose is the covariance that ε adds.
     """
-    _check_accuracy(chain, inputs, labels, num_draws)
-    check_noise(noise_variance)
-    found = []
-    for draw in range(num_draws):
-        stream = generator(seed, "noisy accuracy", draw)
-        values = inputs.astype(np.float64)
-        for weight, bias, activation in zip(
-            chain.weights, chain.biases, (*chain.activations, "linear"), strict=True
-        ):
-            values = ACTIVATIONS[activation](_noisy(values, noise_variance, stream) @ weight.T + bias)
-        found.append((values.argmax(axis=1) == labels).mean())
-    return float(np.mean(found))
+
+    mean: np.ndarray
+    variance: np.ndarray
+    without_noise: np.ndarray
+    from_noise: np.ndarray
+    deviation: float
+
+    @classmethod
+    def of(cls, draws: np.ndarray, weight: np.ndarray, bias: np.ndarray, noise_variance: float) -> "_Behind":
+        """Return them for draws (draw, in); a single draw stands for a sample that is known."""
+        without_noise = draws @ weight.T + bias
+        from_noise = (np.sqrt(noise_variance * np.square(draws).mean(axis=0)) * weight).T
+        variance = np.square(from_noise).sum(axis=0)
+        if len(draws) > 1:
+            variance += without_noise.var(axis=0, ddof=1)
+        return cls(
+            mean=without_noise.mean(axis=0),
+            variance=variance,
+            without_noise=without_noise,
+            from_noise=from_noise,
+            deviation=float(np.sqrt(noise_variance)),
+        )
+
+    def noisy(self, draws: np.ndarray, weight: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+        """Return pre-activations with a draw of the noise for each draw of h."""
+        noise = draws * stream.standard_normal(draws.shape)
+        found: np.ndarray = self.without_noise + self.deviation * (noise @ weight.T)
+        return found
+
+    def surrogate(self, num_draws: int, stream: np.random.Generator) -> np.ndarray:
+        """Return Gaussian draws of the mean and the covariance of these pre-activations."""
+        root = self.from_noise
+        if len(self.without_noise) > 1:
+            centred = (self.without_noise - self.mean) / np.sqrt(len(self.without_noise) - 1)
+            root = np.concatenate([root, centred])
+        if root.shape[1] < min(len(root), num_draws):
+            root = _root(root.T @ root)
+        found: np.ndarray = self.mean + stream.standard_normal((num_draws, len(root))) @ root
+        return found
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Return R with RᵀR = covariance, (rank, units), by Cholesky's decomposition with pivots."""
+    upper, order, rank, _ = lapack.dpstrf(covariance)
+    root = np.zeros((rank, len(covariance)))
+    root[:, order - 1] = np.triu(upper)[:rank]
+    return root
 
 
 @checked(finite=("inputs",))
@@ -197,11 +208,3 @@ def switching_logits(
             values = (stream.random(probability.shape) < probability).astype(np.float64)
         total += values @ chain.weights[-1].T + chain.biases[-1]
     return total / num_draws
-
-
-def _check_accuracy(chain: Chain, inputs: np.ndarray, labels: np.ndarray, num_draws: int) -> None:
-    check_labels(chain, inputs, labels)
-    if not len(inputs):
-        raise InputError("inputs are empty; an accuracy needs at least one sample")
-    if num_draws < 1:
-        raise InputError(f"num_draws is {num_draws}; 1 or more is needed")

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure._activation_lines import Norm, Range, check_ball
-from sparsight.measure._chain import Chain, check_inputs
+from sparsight.measure._chain import ACTIVATIONS, Chain, check_inputs
 from sparsight.streams import generator
 
-_BLOCK_NUMBERS = 2**21  # float64 in a block of moved inputs: 16 MiB
+_BLOCK_NUMBERS = 2**17  # float64 in the widest layer of a block of points: 1 MiB
 
 
 @checked(finite=("inputs",))
@@ -52,14 +52,25 @@ def sampled_range(
         raise InputError(f"num_points is {num_points}; at least 2 are needed")
     lower = chain.logits(inputs)
     upper = lower.copy()
-    directions = _points(chain.num_inputs, norm, num_points - 1, seed)
-    step = max(1, _BLOCK_NUMBERS // max(1, inputs.size))
-    for start in range(0, len(directions), step):
-        moved = inputs + radii * directions[start : start + step, None]
-        logits = chain.logits(moved.reshape(-1, chain.num_inputs)).reshape(len(moved), *lower.shape)
+    # The first layer is linear: it maps samples and directions, and not each point of each ball.
+    first, bias = chain.weights[0], chain.biases[0]
+    centres = inputs.astype(np.float64) @ first.T + bias
+    moves = _points(chain.num_inputs, norm, num_points - 1, seed) @ first.T
+    step = max(1, _BLOCK_NUMBERS // max(1, len(inputs) * max(len(each) for each in chain.weights)))
+    for start in range(0, len(moves), step):
+        moved = centres + radii * moves[start : start + step, None]
+        logits = _above(chain, moved.reshape(-1, len(first))).reshape(len(moved), *lower.shape)
         np.minimum(lower, logits.min(axis=0), out=lower)
         np.maximum(upper, logits.max(axis=0), out=upper)
     return Range(lower, upper)
+
+
+def _above(chain: Chain, preactivations: np.ndarray) -> np.ndarray:
+    """Return the logits that pre-activations of the first layer lead to."""
+    values = preactivations
+    for activation, weight, bias in zip(chain.activations, chain.weights[1:], chain.biases[1:], strict=True):
+        values = ACTIVATIONS[activation](values) @ weight.T + bias
+    return values
 
 
 def _points(num_inputs: int, norm: Norm, number: int, seed: int) -> np.ndarray:

@@ -10,6 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from sparsight.arguments import checked
 from sparsight.errors import InputError
 from sparsight.measure._nulls import sample_masks
+from sparsight.measure._out_of_distribution import auroc
+from sparsight.streams import generator
 
 _CONFIDENCE = 0.95
 
@@ -35,6 +37,11 @@ class SupportRecovery:
     precision_expected, recall_expected : float
         Means of the same over random masks with the fan-in of every unit, matched likewise. Any mask fits
         better once the best of its units are chosen.
+    input_auroc : float
+        Probability that an input which some planted unit reads keeps more weights than one that none reads,
+        ties counted half. ½ for weights kept at random; NaN if all inputs are read.
+    input_auroc_permuted : float
+        Mean of the same for supports whose inputs are permuted at random: ½ up to the draws.
     """
 
     input_precision: float
@@ -45,6 +52,8 @@ class SupportRecovery:
     recall: float
     precision_expected: float
     recall_expected: float
+    input_auroc: float
+    input_auroc_permuted: float
 
 
 @checked()
@@ -73,7 +82,7 @@ def support_recovery(
     support : numpy.ndarray of bool, (planted, in)
         True = the planted unit reads this input; at least one in each row.
     num_draws : int
-        Random masks for the expectations, at least 1.
+        Random masks, and permuted supports, for the expectations; at least 1.
     seed : int
         Seeds them.
 
@@ -86,13 +95,15 @@ def support_recovery(
         raise InputError("support has a row without an input; every planted unit reads at least one")
     if num_draws < 1:
         raise InputError(f"num_draws is {num_draws}; at least 1 is needed")
-    is_read = support.any(axis=0)
+    is_read: np.ndarray = np.logical_or.reduce(support, axis=0)
     num_kept, num_on_read = int(mask.sum()), int(mask[:, is_read].sum())
     chance = stats.hypergeom(mask.size, mask.shape[0] * int(is_read.sum()), num_kept)
     low, high = chance.interval(_CONFIDENCE) if num_kept else (np.nan, np.nan)
     precision, recall = _matched(mask, support)
     by_chance = [_matched(each, support) for each in sample_masks(mask, "fan_in", num_draws, seed)]
     expected = np.mean(by_chance, axis=0)
+    rng = generator(seed, "permuted support")
+    permuted = [_auroc_of_read(mask, rng.permutation(is_read)) for _ in range(num_draws)]
     return SupportRecovery(
         input_precision=num_on_read / num_kept if num_kept else np.nan,
         input_precision_expected=float(is_read.mean()),
@@ -102,7 +113,36 @@ def support_recovery(
         recall=recall,
         precision_expected=float(expected[0]),
         recall_expected=float(expected[1]),
+        input_auroc=_auroc_of_read(mask, is_read),
+        input_auroc_permuted=float(np.mean(permuted)),
     )
+
+
+@checked()
+def input_auroc(
+    mask: Bool[np.ndarray, "out in"], wanted: Bool[np.ndarray, " in"], others: Bool[np.ndarray, " in"]
+) -> float:
+    """Return the probability that a wanted input keeps more weights than one of the others, ties half.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray of bool, (out, in)
+        True = kept.
+    wanted, others : numpy.ndarray of bool, (in,)
+        True = the input is one of them.
+
+    Returns
+    -------
+    float
+        The area under the ROC curve of the number of kept weights: ½ for weights kept at random, and for a
+        mask that keeps everything. NaN if there is no wanted input, or no other.
+    """
+    num_kept = mask.sum(axis=0).astype(np.float64)
+    return auroc(num_kept[wanted], num_kept[others])
+
+
+def _auroc_of_read(mask: np.ndarray, is_read: np.ndarray) -> float:
+    return float(input_auroc(mask, is_read, np.logical_not(is_read)))
 
 
 def _matched(mask: np.ndarray, support: np.ndarray) -> tuple[float, float]:

@@ -91,7 +91,8 @@ def tangent_kernel(
 
 def _products(backward: np.ndarray) -> np.ndarray:
     """Return Σ b b' over units and logits: (n, n)."""
-    by_sample = backward.transpose(1, 0, 2).reshape(backward.shape[1], -1)
+    num_units, num_samples, num_outputs = backward.shape
+    by_sample = backward.transpose(1, 0, 2).reshape(num_samples, num_units * num_outputs)
     return np.asarray(by_sample @ by_sample.T)
 
 

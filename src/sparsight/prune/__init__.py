@@ -15,6 +15,7 @@ The rules
   _schedule: how many weights each level keeps, and which level is the last.
   _distribution: how the weights that a level keeps are shared out among the layers.
   _masks: masks from scores and counts.
+  _regrowth: connections that are dropped and grown while a level trains.
   _connectivity: which units the masks still connect.
   _collapse: a warning where pruning leaves a layer without weights.
 

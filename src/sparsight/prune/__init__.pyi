@@ -26,10 +26,11 @@ from ._network_checks import (
     layers_called as layers_called,
 )
 from ._rearrangement import RearrangedMasks as RearrangedMasks, rearranged as rearranged
+from ._regrowth import Regrowth as Regrowth, regrown as regrown
 from ._schedule import Schedule as Schedule, layer_of as layer_of
 from ._settings import WINDOWS as WINDOWS, PruningSettings as PruningSettings, overridden as overridden
 from ._starting_state import starting_state as starting_state
-from ._together import check_kernel as check_kernel, imp_together as imp_together
+from ._together import check_together as check_together, imp_together as imp_together
 from ._windows import CompactWindows as CompactWindows
 from .criteria._registry import (
     CRITERIA as CRITERIA,

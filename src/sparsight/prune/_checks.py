@@ -9,6 +9,7 @@ from sparsight.data import Task
 from sparsight.errors import InputError
 from sparsight.network import linear_layers, linear_maps
 from sparsight.prune._network_checks import check_task
+from sparsight.prune._regrowth import regrowth_of
 from sparsight.prune._schedule import Schedule
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import Masks, TrainingSettings
@@ -74,8 +75,8 @@ def check_settings(
     ------
     InputError
         If the task is not a `Task`, K of ``step:K`` is not before the end of training (never, without steps),
-        the batch is larger than the training set, or pruning would stop removing weights above
-        ``pruning.min_density``.
+        the batch is larger than the training set, pruning would stop removing weights above
+        ``pruning.min_density``, or ``pruning.regrowth`` would never change a mask.
     """
     check_task(task)
     num_steps = training.num_steps(len(task.train_labels))
@@ -89,10 +90,26 @@ def check_settings(
             f"pruning.rewind is {pruning.rewind!r}, but training has {num_steps} steps; "
             f"choose K below {num_steps} or train longer"
         )
+    _check_regrowth(masks, num_steps, pruning)
     if task.draw is None:
         task.batch_rows(0, 0, training.batch_size)  # raises if the batch is larger than the training set
     if not has_masks:
         Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning).check_that_it_ends()
+
+
+def _check_regrowth(masks: Masks, num_steps: int, pruning: PruningSettings) -> None:
+    regrowth = regrowth_of(pruning, level=1, seed=0)
+    if regrowth is None:
+        return
+    schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
+    length = schedule.stretch(1) * (num_steps - (pruning.rewind_step or 0))
+    end = regrowth.end(length)
+    if pruning.update_every >= end:
+        raise InputError(
+            f"pruning.update_every is {pruning.update_every}, but masks stay from step {end} of a level on "
+            f"(pruning.update_until is {pruning.update_until:g} of its {length} steps), so that none would "
+            "change: choose a smaller update_every, or train longer"
+        )
 
 
 def check_at_steps(
@@ -103,15 +120,20 @@ def check_at_steps(
     training: TrainingSettings,
     pruning: PruningSettings,
 ) -> None:
-    """Refuse snapshots after more steps than the longest level has.
+    """Refuse snapshots after more steps than the longest level has, and of masks that change.
 
     Raises
     ------
     InputError
-        If a number is negative or too large.
+        If a number is negative or too large, or masks change within a level.
     """
     if not at_steps:
         return
+    if pruning.regrowth != "none":
+        raise InputError(
+            f"measure.at_steps is {list(at_steps)}, but pruning.regrowth is {pruning.regrowth!r}: a snapshot "
+            "has the masks of its level, and these change within it; leave one of the two out"
+        )
     num_steps = training.num_steps(len(task.train_labels))
     schedule = Schedule.of({name: mask.shape for name, mask in masks.items()}, pruning)
     longest = max(num_steps, schedule.stretch(1) * (num_steps - (pruning.rewind_step or 0)))

@@ -28,12 +28,14 @@ class Level:
     index : int
         0 is dense.
     masks : dict of str to Tensor of bool
-        Masks during this level's training, by parameter name (``linear_0.weight``), on the CPU.
+        Masks during this level's training, by parameter name (``linear_0.weight``), on the CPU. With
+        ``pruning.regrowth``: those at its end.
     next_masks : dict of str to Tensor of bool
         The part of `masks` that the criterion, or the source of masks, keeps: the masks of the next level, if
         there is one.
     initial, final : dict of str to Tensor
-        State dict before and after training, on the CPU. Exactly 0 outside `masks`.
+        State dict before and after training, on the CPU. Exactly 0 outside `masks`; with `initial_masks`,
+        `initial` is 0 outside these.
     rewind : dict of str to Tensor or None
         State that surviving weights go back to; None if they keep their trained values.
     curve : Curve
@@ -48,6 +50,9 @@ class Level:
     snapshots : dict of int to dict of str to Tensor
         State dicts during training, on the CPU, by the number of steps that the level had taken; only those
         that were asked for.
+    initial_masks : dict of str to Tensor of bool, or None
+        Masks at the start of training, where ``pruning.regrowth`` has changed them since. None: they are
+        `masks`.
     """
 
     index: int
@@ -62,6 +67,12 @@ class Level:
     is_last: bool
     kernels: dict[str, str] = field(default_factory=dict)
     snapshots: Snapshots = field(default_factory=dict)
+    initial_masks: Masks | None = None
+
+    @property
+    def initial_of_kept(self) -> State:
+        """`initial` where it has a value for every kept weight; empty if some were grown in training."""
+        return {} if self.initial_masks else self.initial
 
     @property
     def density(self) -> float:

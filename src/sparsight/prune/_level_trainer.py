@@ -7,6 +7,7 @@ from torch import nn
 
 from sparsight.data import Task
 from sparsight.prune._level import Level, State
+from sparsight.prune._regrowth import regrowth_of
 from sparsight.prune._schedule import Schedule
 from sparsight.prune._settings import PruningSettings
 from sparsight.train import Masks, Trainer, TrainingSettings
@@ -37,6 +38,7 @@ def level_trainer(
         stretch=stretch,
         layers_on_kept_weights=layers_on_kept_weights,
         cuda_graph=cuda_graph,
+        mask_update=regrowth_of(pruning, level=index, seed=seed),
     )
     if index > 0 and pruning.rewind == "none":
         trainer.hold_final_rate()
@@ -48,9 +50,10 @@ def trained_again(
 ) -> nn.Module:
     """Return a copy of a level's network, trained again from the rewound weights with other batches.
 
-    Masks, learning rates, number of steps and kernels are those of the level. The dense level starts from the
-    weights to which later levels rewind, so that every level's copies share the first K steps of
-    ``rewind = "step:K"``; where nothing is rewound, from its initial weights.
+    Masks, learning rates, number of steps and kernels are those of the level. With ``pruning.regrowth`` the
+    copy begins with the masks that the level began with, and changes them by its own batches. The dense level
+    starts from the weights to which later levels rewind, so that every level's copies share the first K
+    steps of ``rewind = "step:K"``; where nothing is rewound, from its initial weights.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def trained_again(
         training.model_copy(update={"evaluations": 1}),  # nobody reads the copy's curve
         pruning,
         index=level.index,
-        masks=level.masks,
+        masks=level.initial_masks or level.masks,
         stretch=schedule.stretch(level.index),
         seed=seed,
         first_step=pruning.rewind_step or 0,

@@ -165,7 +165,9 @@ class Rounds:
 
     def finish(self) -> Level:
         """Prune the trained network and return the level; the next one can begin."""
-        index = self.index
+        index, initial_masks = self.index, self._masks
+        self._masks = self.trainer.masks
+        has_changed = not _are_equal(initial_masks, self._masks)
         self._network.eval()
         next_masks, is_last = self._chosen() if self._source is None else self._given(self._source)
         if not is_last:  # after the last level nothing is trained with the masks that it leaves
@@ -183,6 +185,7 @@ class Rounds:
             is_last=is_last,
             kernels=_kernels(self._masks, self.trainer.layers_on_kept_weights),
             snapshots=self._snapshots,
+            initial_masks=initial_masks if has_changed else None,
         )
         self._before, self._masks, self.index = level, level.next_masks, index + 1
         return level
@@ -239,6 +242,11 @@ def _check_source(replicate: Replicate, pruning: PruningSettings, dense: Masks) 
         if replicate.starting_state is not None:
             raise InputError("starting_state is for given masks, but there are none: give masks")
         return
+    if pruning.regrowth != "none":
+        raise InputError(
+            f"pruning.regrowth is {pruning.regrowth!r}, but masks are given, and given masks are trained as "
+            "they are: leave one of the two out"
+        )
     if replicate.starting_state is not None and pruning.rewind != "init":
         raise InputError(
             f"starting_state replaces initial values, but pruning.rewind is {pruning.rewind!r}; only 'init' "

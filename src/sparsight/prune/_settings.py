@@ -13,6 +13,7 @@ Density = Annotated[float, Field(gt=0, le=1)]
 Granularity = Literal["weight", "unit"]
 Distribution = Literal["global", "uniform", "erk"] | dict[str, Density]
 StartingWeights = Literal["rewound", "fresh", "signs", "constant"]
+Growth = Literal["none", "random", "gradient"]
 Rearrangement = Literal["none", "layer", "unit", "rows_columns", "pixels"]
 
 WINDOWS = "windows"
@@ -21,7 +22,8 @@ WINDOWS = "windows"
 _DEFAULT_CRITERION = "magnitude"
 _ABOUT_MASKS = ("masks_from", "masks_replicate_offset", "rearranged", "weights")
 # Written only where they say something: they are younger than many recipes, whose hashes must stay.
-_ABSENT_BY_DEFAULT = ("granularity", "min_inputs_per_unit")
+_ABSENT_BY_DEFAULT = ("granularity", "min_inputs_per_unit", "regrowth")
+_ABOUT_REGROWTH = ("update_every", "update_fraction", "update_until")
 _SCOPES: dict[str, Scope] = {"global": "global", "uniform": "layer", "erk": "layer"}
 _CHOOSE_WEIGHTS = (
     "criterion",
@@ -30,6 +32,8 @@ _CHOOSE_WEIGHTS = (
     "granularity",
     "min_inputs_per_unit",
     "min_connected_fraction",
+    "regrowth",
+    *_ABOUT_REGROWTH,
 )
 _CHOOSE_COUNTS = ("schedule", "rate", "max_levels", "min_density")
 
@@ -81,6 +85,18 @@ class PruningSettings(Settings):
     min_inputs_per_unit : int
         Every unit keeps at least so many of its inputs, those of highest score, or all that it has. A layer
         that would keep fewer weights keeps these.
+    regrowth : {"none", "random", "gradient"}
+        Whether a level that has pruned weights drops connections and grows as many others while it trains,
+        layer by layer, those of smallest |w| being dropped. ``gradient`` grows where the loss has the largest
+        gradient by an absent weight (RigL), ``random`` anywhere (SET). New connections begin with 0. The mask
+        at the end of the level is the one that is measured and pruned. See `sparsight.prune.Regrowth`.
+    update_every : int
+        Number of steps between two such changes, counted from the start of the level.
+    update_fraction : float
+        Share of the connections of a layer that the first change would replace at step 0; it falls to 0 along
+        half a cosine.
+    update_until : float
+        Share of a level's steps after which masks stay.
     rewind : str
         State of the surviving weights at the start of the next level. ``init``: their initial values.
         ``step:K``: their values after step K of level 0, and training resumes at step K. ``lr``: their
@@ -113,7 +129,8 @@ class PruningSettings(Settings):
     -----
     Fresh weights under a found mask: Frankle & Carbin, arXiv 1803.03635. Signs and constants: Zhou et al.,
     arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576. Erdős–Rényi–Kernel: Mocanu et al.,
-    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134. Cubic schedule: Zhu & Gupta,
+    Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134; these are also the sources of
+    regrowth, SET and RigL. Cubic schedule: Zhu & Gupta,
     arXiv 1710.01878, eq. 1, with levels as their pruning steps.
     """
 
@@ -127,6 +144,10 @@ class PruningSettings(Settings):
     distribution: Distribution | None = None
     granularity: Granularity = "weight"
     min_inputs_per_unit: int = Field(0, ge=0)
+    regrowth: Growth = "none"
+    update_every: int = Field(100, gt=0)
+    update_fraction: float = Field(0.3, ge=0, le=1)
+    update_until: float = Field(0.75, gt=0, le=1)
     rewind: str = "init"
     prune_output: bool = False
     prune_biases: bool = False
@@ -258,6 +279,26 @@ class PruningSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _connections_can_grow(self) -> "PruningSettings":
+        if self.regrowth == "none":
+            for name in _ABOUT_REGROWTH:
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name} has no effect without regrowth: set regrowth, or leave it out")
+            return self
+        for name in ("granularity", "min_inputs_per_unit"):
+            if getattr(self, name) != _default(name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but regrowth = {self.regrowth!r} changes single "
+                    "connections within a layer and does not keep to that: leave one of the two out"
+                )
+        if self.max_levels == 0:
+            raise ValueError(
+                f"regrowth is {self.regrowth!r}, but max_levels is 0: the dense level has no connection to "
+                "grow; set max_levels to 1 or more"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _without_unused(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         # What has no effect is not part of a recipe's hash: recipes from before masks_from keep theirs, and a
@@ -268,6 +309,8 @@ class PruningSettings(Settings):
             unused.add("min_density")
         if self.schedule == "cubic":
             unused.add("rate")
+        if self.regrowth == "none":
+            unused.update(_ABOUT_REGROWTH)
         unused.update(name for name in _ABSENT_BY_DEFAULT if getattr(self, name) == _default(name))
         return {name: value for name, value in dump(self).items() if name not in unused}
 
@@ -279,6 +322,11 @@ class PruningSettings(Settings):
     def _shares_out_by_itself(self) -> bool:
         """Whether `distribution` says more than `scope` does."""
         return self.distribution not in (None, "global", "uniform")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether masks are drawn at random and stay as they are drawn: the control of other searches."""
+        return self.masks_from is None and self.criterion == "random" and self.regrowth == "none"
 
     @property
     def prunes_once(self) -> bool:
@@ -306,8 +354,8 @@ def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
     """Return a ``[pruning]`` table without the fields that those of its override replace.
 
     A ``masks_from`` replaces the fields that have no effect beside it, ``scope`` and ``distribution`` replace
-    each other, a ``distribution`` with densities of its own replaces ``min_density``, and a cubic schedule
-    replaces ``rate``.
+    each other, a ``distribution`` with densities of its own replaces ``min_density``, a cubic schedule
+    replaces ``rate``, and ``regrowth = "none"`` replaces the fields about it.
     """
     masks_from, distribution = override.get("masks_from"), override.get("distribution")
     unused = set(unused_with(masks_from) if isinstance(masks_from, str) else ())
@@ -319,4 +367,6 @@ def overridden(pruning: Mapping[str, Any], override: Mapping[str, Any]) -> dict[
         unused.add("min_density")
     if override.get("schedule") == "cubic":
         unused.add("rate")
+    if override.get("regrowth") == "none":
+        unused.update(_ABOUT_REGROWTH)
     return {name: value for name, value in pruning.items() if name not in unused}

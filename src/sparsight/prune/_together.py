@@ -52,10 +52,11 @@ def imp_together(
     Raises
     ------
     InputError
-        If networks differ in more than their values, ``training.kernel`` is ``csr``, or settings, tasks and
+        If networks differ in more than their values, ``training.kernel`` is ``csr``, ``pruning.regrowth`` is
+        set, or settings, tasks and
         networks do not fit together (see `check_settings`).
     """
-    check_kernel(training)
+    check_together(training, pruning)
     _check_alike([replicate.network for replicate in replicates])
     members = {
         position: Rounds(_without_sparse_checkpoint(replicate), training, pruning, layers)
@@ -81,8 +82,13 @@ def imp_together(
                 yield position, rounds.finish()
 
 
-def check_kernel(training: TrainingSettings) -> None:
-    """Raise `InputError` if the settings ask for the sparse step."""
+def check_together(training: TrainingSettings, pruning: PruningSettings) -> None:
+    """Raise `InputError` if networks cannot be trained together with these settings."""
+    if pruning.regrowth != "none":
+        raise InputError(
+            f"pruning.regrowth is {pruning.regrowth!r}, but networks trained together keep their masks "
+            "within a level: train them one by one (without together)"
+        )
     if training.effective_kernel == "csr":
         raise InputError(
             "training.kernel is 'csr', but networks trained together use dense products only: "

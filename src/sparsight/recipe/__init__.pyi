@@ -6,6 +6,7 @@ from ._loading import (
 )
 from ._mask_sources import (
     MasksOf as MasksOf,
+    check_nested_source as check_nested_source,
     masks_of as masks_of,
 )
 from ._recipe import (

@@ -38,6 +38,30 @@ def masks_of(pruning: PruningSettings) -> MasksOf | None:
     return MasksOf(Path(path), name)
 
 
+def check_nested_source(name: str, source: str, pruning: PruningSettings) -> None:
+    """Refuse a source, called `source`, whose masks of a level are not part of those of the level before.
+
+    Parameters
+    ----------
+    name : str
+        The condition that takes the masks.
+    pruning : PruningSettings
+        Of the source.
+
+    Raises
+    ------
+    InputError
+        If regrowth brings connections back in more than one level of the source.
+    """
+    if pruning.regrowth != "none" and not pruning.prunes_once:
+        raise InputError(
+            f"conditions.{name}: pruning.masks_from is {source!r}, whose pruning.regrowth is "
+            f"{pruning.regrowth!r} at several levels: connections that were removed come back, and masks of "
+            "a level must be part of those of the level before; take masks of a condition with schedule = "
+            "'one_shot'"
+        )
+
+
 def chain_of_sources(name: str, pruning: Mapping[str, PruningSettings]) -> list[str]:
     """Return a condition, the condition of the recipe whose masks it takes, that one's source, and so on.
 

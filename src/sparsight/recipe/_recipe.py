@@ -15,7 +15,7 @@ from sparsight.network import NetworkSettings
 from sparsight.prune import PruningSettings, overridden
 from sparsight.recipe._data_settings import DataSettings
 from sparsight.recipe._folder_names import distinct_folders, folder_name
-from sparsight.recipe._mask_sources import chain_of_sources
+from sparsight.recipe._mask_sources import chain_of_sources, check_nested_source
 from sparsight.recipe._validation import validated
 from sparsight.registry import suggest
 from sparsight.settings import AS_WRITTEN, STORED, Settings, is_stored
@@ -81,7 +81,7 @@ class Condition(Settings):
     data, network, training, pruning, measure
         The tables of a recipe.
     device : str
-        ``cpu``, ``cuda``, or a particular GPU such as ``cuda:1``.
+        ``cpu``, ``cuda``, or a particular GPU such as ``cuda:1`` (experimental, not yet run on a GPU).
     """
 
     data: DataSettings
@@ -247,6 +247,7 @@ class Recipe(Condition):
         condition, chain = self.condition(name), self.chain_of_sources(name)
         if len(chain) == 1:
             return
+        check_nested_source(name, chain[1], self.condition(chain[1]).pruning)
         offset = condition.pruning.masks_replicate_offset
         if offset and offset % self.replicates == 0:
             raise InputError(

@@ -16,6 +16,7 @@ _tickets: Conditions at one density beside the ticket, random pruning and the de
 _transfer: Masks found on one kind of data and trained on another: pairs and numbers.
 _transfer_panels: The same as matrices with captions.
 _training_panels: Numbers over the steps within every level, as plots with captions.
+_stability_panels: Loss and accuracy on the line between two copies, as plots with captions.
 _mosaics: Images: receptive fields, and S(d) beside its expectation.
 _answer: The first screen: a sentence a condition, the same units in each, two curves.
 _page: The report, with template.html.j2, style.css.j2, explorer.js.j2 and folds.js.j2.

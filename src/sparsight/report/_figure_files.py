@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sparsight.atomic import make_folder, write_atomically
 from sparsight.errors import InputError
+from sparsight.report._equal_accuracy_panels import equal_accuracy_panels
 from sparsight.report._evidence import gather
 from sparsight.report._findings import findings
 from sparsight.report._overlap_panels import overlap_panels
@@ -24,6 +25,7 @@ from sparsight.report._panels import (
     locality_panels,
     unit_panels,
 )
+from sparsight.report._stability_panels import stability_panels
 from sparsight.report._subjects import Summaries, check_distinct, run_around
 from sparsight.report._training_panels import training_panels
 from sparsight.report._transfer_panels import transfer_panels
@@ -94,6 +96,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from curve_panels(summaries, layer, with_network=place == 0, legend=True)
         for family in control_panels(summaries, layer, with_network=place == 0):
             yield from family
+    yield from equal_accuracy_panels(summaries, legend=True)
     first_layer = summaries.layers[0]
     yield from difference_panels(findings(summaries, first_layer), summaries.conditions)
     gathered = [gather(subject, first_layer, levels[name]) for name, subject in summaries.subjects.items()]
@@ -104,6 +107,7 @@ def panels_of(summaries: Summaries) -> Iterator[Panel]:
         yield from level_panels(evidence)
     yield from cavity_panels(gathered)
     yield from connection_panels(gathered)
+    yield from stability_panels(summaries)
     yield from overlap_panels(summaries)
     yield from transfer_panels(summaries)
     yield from training_panels(summaries)

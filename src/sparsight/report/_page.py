@@ -16,6 +16,7 @@ from sparsight.figures import CATALOGUE, PALETTE, PRUNED, SATURATION, looks, sig
 from sparsight.instruments import NETWORK
 from sparsight.report._answer import answer
 from sparsight.report._caveats import caveats
+from sparsight.report._equal_accuracy_panels import equal_accuracy_panels
 from sparsight.report._evidence import Evidence, gather
 from sparsight.report._explorer import pack
 from sparsight.report._findings import Finding, findings
@@ -31,6 +32,7 @@ from sparsight.report._panels import (
     locality_panels,
 )
 from sparsight.report._provenance import differing_settings, provenance
+from sparsight.report._stability_panels import stability_panels
 from sparsight.report._subjects import Summaries, check_distinct, run_around
 from sparsight.report._training_panels import training_panels
 from sparsight.report._transfer_panels import transfer_panels
@@ -115,7 +117,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "rows": _rows(summaries, first_layer),
         "caveats": caveats(summaries),
         "differences": difference_panels(found, summaries.conditions),
-        "curves": curve_panels(summaries, first_layer),
+        "curves": [*curve_panels(summaries, first_layer), *equal_accuracy_panels(summaries)],
         "controls": control_panels(summaries, first_layer),
         "other_layers": _other_layers(summaries),
         "order_words": gathered[0].order_words if gathered else "",
@@ -129,6 +131,7 @@ def _content(summaries: Summaries) -> dict[str, Any]:
         "level_maps": _level_maps(gathered),
         "nulls": CATALOGUE.nulls,
         "connections": connection_panels(gathered),
+        "stability": stability_panels(summaries),
         "overlaps": list(overlap_panels(summaries)),
         "transfers": transfer_panels(summaries),
         "over_training": training_panels(summaries),

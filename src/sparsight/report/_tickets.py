@@ -21,6 +21,7 @@ ACCURACY, BARRIER = "test_accuracy", "stability.error_barrier"
 _TOLERANCE = 0.1
 """Largest relative distance of a level's density from the one that is asked for."""
 
+_REGROWTH = {"none": [], "random": ["regrown at random"], "gradient": ["regrown by gradient"]}
 _WEIGHTS = {"fresh": "fresh weights", "signs": "fresh sizes, own signs", "constant": "one size, own signs"}
 
 
@@ -44,9 +45,9 @@ class _Row:
 def ticket_table(run: Run, *, density: float | None = None) -> pd.DataFrame:
     """Compare the conditions of a run at one density, paired by seed.
 
-    References are the ticket (the first condition that finds its masks by a criterion other than ``random``),
-    random pruning (the first condition with that criterion, if there is one) and the dense network (level 0
-    of the ticket).
+    References are the ticket (the first condition that finds its masks by a criterion other than ``random``,
+    or by regrowth), random pruning (the first condition with that criterion and without regrowth, if there is
+    one) and the dense network (level 0 of the ticket).
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def _counts_in_words(pruning: PruningSettings) -> list[str]:
 def masks_in_words(pruning: PruningSettings) -> str:
     """Return where a condition has its masks from, and what becomes of them: ``imp's, shuffled by unit``."""
     if pruning.masks_from is None:
-        return ", ".join([pruning.criterion, pruning.schedule.replace("_", " "), *_counts_in_words(pruning)])
+        found = [pruning.criterion, pruning.schedule.replace("_", " "), *_counts_in_words(pruning)]
+        return ", ".join([*found, *_REGROWTH[pruning.regrowth]])
     if pruning.masks_from == WINDOWS:
         words = ["compact windows"]
     else:
@@ -178,9 +180,9 @@ def _nearest_level(summaries: Summaries, condition: str, density: float) -> int 
 
 
 def _first(pruning: dict[str, PruningSettings], *, is_random: bool) -> str | None:
-    """Return the first condition that finds its own masks, at random or by another criterion."""
+    """Return the first condition that finds its own masks, at random or by selection."""
     own = (name for name, each in pruning.items() if each.masks_from is None)
-    return next((name for name in own if (pruning[name].criterion == "random") == is_random), None)
+    return next((name for name in own if pruning[name].is_random == is_random), None)
 
 
 def _paired(values: pd.Series, reference: pd.Series) -> Interval:

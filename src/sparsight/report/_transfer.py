@@ -191,8 +191,7 @@ def _origin(run: Run, name: str, runs: Sequence[Run], seen: tuple[tuple[Run, str
     condition = run.recipe.condition(name)
     pruning, source = condition.pruning, masks_of(condition.pruning)
     if source is None and pruning.masks_from != WINDOWS:
-        is_random = pruning.criterion == RANDOM
-        return _Origin(RANDOM, None) if is_random else _Origin(name, condition)
+        return _Origin(RANDOM, None) if pruning.is_random else _Origin(name, condition)
     seed = ["of another seed"] if pruning.masks_replicate_offset else []
     changes = (*seed, *rearranged_in_words(pruning))
     if source is None:

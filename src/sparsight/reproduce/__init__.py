@@ -14,7 +14,9 @@ Getting the answer:
 _study, studies/*.toml: the runs that claims share, as recipes at three scales.
 _one_neuron: a study without pruning, one ReLU neuron, simulated here.
 _sample_complexity: a study of planted teachers and masked students, simulated here.
-_statistics, _feedback: from the results of a study to one number per replicate.
+_mask_similarity, _rules: quantities of a study that are no part of a run; _rule_examples, what rules are
+    learned from.
+_statistics, _equal_accuracy, _feedback: from the results of a study to one number per replicate.
 _reproduction: from a claim to its outcome.
 
 Publishing it (``python -m sparsight.reproduce TABLES PAGE``):

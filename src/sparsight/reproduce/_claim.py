@@ -52,12 +52,11 @@ class Claim:
         The conditions to draw; empty for all of the study.
     scope : str
         The setting to which the verdict applies.
-    compares_masks : bool
-        Whether predictions read overlaps between masks, which take minutes and are not part of a run; see
-        `sparsight.reproduce._mask_similarity`.
-    forms_ensembles : bool
-        Whether predictions read quantities of ensembles of replicates, likewise; see
-        `sparsight.reproduce._ensemble_results`.
+    computed : tuple of str
+        Families of quantities that predictions read, that take minutes, and that are not part of a run:
+        ``mask_overlap`` (see `sparsight.reproduce._mask_similarity`), ``ensemble``
+        (`sparsight.reproduce._ensemble_results`) or ``rules`` (`sparsight.reproduce._rules`). They are
+        computed from the levels that the run stored.
     """
 
     name: str
@@ -67,8 +66,7 @@ class Claim:
     curves: tuple[tuple[str, str], ...] = ()
     curve_conditions: tuple[str, ...] = ()
     scope: str = ""
-    compares_masks: bool = False
-    forms_ensembles: bool = False
+    computed: tuple[str, ...] = ()
 
     def studies(self) -> list[str]:
         """Return the names of the studies, in order of first mention."""

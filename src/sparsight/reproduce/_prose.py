@@ -14,11 +14,11 @@ NAME                          text
 ``published: SOURCE``         left as it is: a number from the literature
 ============================  =======================================================================
 
-Results of a claim that has no table yet are "not run yet".
+Places of a claim without a table say that it was not run yet.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sparsight.errors import InputError
@@ -28,10 +28,11 @@ from sparsight.reproduce._registry import select_claims
 
 _PLACE = re.compile(r"<!--=(?P<name>[^>]*?)-->(?P<text>.*?)<!--/-->", re.DOTALL)
 
-NOT_RUN = "not run yet"
-
 Tables = Mapping[str, Mapping[str, Any]]
 """Result tables by claim."""
+
+NOT_RUN = "not run yet"
+"""What stands in the places of a claim without a table."""
 
 
 def fill_in(text: str, tables: Tables, page: str = "docs/claims.md") -> str:
@@ -63,31 +64,37 @@ def _result(name: str, tables: Tables, page: str) -> str:
     if name == "verdicts":
         return f"\n{_verdicts(list(tables.values()), page)}\n"
     claim, *rest = name.split(".")
-    if claim not in tables and claim in select_claims():
-        return _not_run(claim, rest)
     if claim not in tables:
-        raise InputError(f"no table is there for the claim {claim!r}{suggest(claim, tables)}")
+        return _without_table(claim, rest, tables)
     table = tables[claim]
     if not rest:
         return str(table["verdict"])
     findings = {row["prediction"]: row for row in table["findings"] if not row["variant"]}
-    if rest[0] not in findings or len(rest) > 2:
-        raise InputError(f"the claim {claim!r} has no prediction {rest[0]!r}{suggest(rest[0], findings)}")
+    wanted = _wanted(claim, rest, findings)
     finding = findings[rest[0]]
-    wanted = rest[1] if len(rest) == 2 else "effect"
-    if wanted == "verdict":
-        return str(finding["verdict"])
-    if wanted not in ("effect", "control"):
-        raise InputError(f"{name!r} asks for {wanted!r}; control and verdict are allowed")
-    return interval_words(finding[wanted])
+    return str(finding["verdict"]) if wanted == "verdict" else interval_words(finding[wanted])
 
 
-def _not_run(claim: str, rest: Sequence[str]) -> str:
-    """Return what stands in place of the results of a claim that has not been run at scale."""
-    known = [prediction.name for prediction in select_claims()[claim].predictions]
-    if rest and rest[0] not in known:
-        raise InputError(f"the claim {claim!r} has no prediction {rest[0]!r}{suggest(rest[0], known)}")
+def _without_table(claim: str, rest: Sequence[str], tables: Tables) -> str:
+    """Return the words for a claim that has no table; refuse places that it will not fill either."""
+    claims = select_claims()
+    if claim not in claims:
+        raise InputError(f"no table is there for the claim {claim!r}{suggest(claim, [*tables, *claims])}")
+    if rest:
+        _wanted(claim, rest, [prediction.name for prediction in claims[claim].predictions])
     return NOT_RUN
+
+
+def _wanted(claim: str, rest: Sequence[str], predictions: Collection[str]) -> str:
+    """Return which part of a prediction a place asks for, after its name."""
+    if rest[0] not in predictions or len(rest) > 2:
+        raise InputError(
+            f"the claim {claim!r} has no prediction {'.'.join(rest)!r}{suggest(rest[0], predictions)}"
+        )
+    wanted = rest[1] if len(rest) == 2 else "effect"
+    if wanted not in ("effect", "control", "verdict"):
+        raise InputError(f"'{claim}.{'.'.join(rest)}' asks for {wanted!r}; control and verdict are allowed")
+    return wanted
 
 
 def _verdicts(tables: Sequence[Mapping[str, Any]], page: str) -> str:

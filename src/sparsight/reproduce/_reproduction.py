@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 
 from sparsight.errors import InputError
-from sparsight.measure import mean_of_defined
+from sparsight.measure import check_rule_learning, mean_of_defined
 from sparsight.recipe import Recipe
 from sparsight.reproduce._bandit import bandit_results
 from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
 from sparsight.reproduce._ensemble_results import with_ensembles
 from sparsight.reproduce._mask_similarity import with_mask_overlaps
 from sparsight.reproduce._one_neuron import one_neuron_results
+from sparsight.reproduce._rules import RULE_SETTINGS, with_rules
 from sparsight.reproduce._sample_complexity import sample_complexity_results
 from sparsight.reproduce._study import (
     SCALES,
@@ -44,6 +45,16 @@ _SIMULATED: Mapping[str, Callable[[str, Path], tuple[_Settings, xr.Dataset]]] = 
     "bandit": bandit_results,
 }
 """Studies that are not runs of a recipe: no task is learned in them, or nothing is pruned."""
+
+_COMPUTED: Mapping[str, Callable[[xr.Dataset, Run, Scale], xr.Dataset]] = {
+    "mask_overlap": lambda results, run, _: with_mask_overlaps(results, run),
+    "ensemble": lambda results, run, _: with_ensembles(results, run),
+    "rules": lambda results, run, scale: with_rules(results, run, RULE_SETTINGS[scale]),
+}
+"""Family of quantities, as in `Claim.computed` → results with them."""
+
+_CHECKS: Mapping[str, Callable[[], None]] = {"rules": check_rule_learning}
+"""Family of quantities → what has to be installed for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,14 +141,13 @@ class Studies:
 
     def results(self, claim: Claim, name: str, variant: str = "") -> xr.Dataset:
         """Return the results of a study with all that the claim reads."""
+        for family in claim.computed:
+            _CHECKS.get(family, lambda: None)()  # before the study is run
         facts, results = self.get(name, variant)
-        for prefix, is_read, add in (
-            ("mask_overlap.", claim.compares_masks, with_mask_overlaps),
-            ("ensemble.", claim.forms_ensembles, with_ensembles),
-        ):
-            if is_read and not any(str(each).startswith(prefix) for each in results):
-                recipe = load_study(name, self.scale, variant)
-                results = add(results, open_run(self._path(recipe)))
+        for family in claim.computed:
+            if not any(str(each).startswith(f"{family}.") for each in results):
+                run = open_run(self._path(load_study(name, self.scale, variant)))
+                results = _COMPUTED[family](results, run, self.scale)
                 self._read[name, variant] = facts, results
         return results
 

@@ -47,7 +47,7 @@ def in_window(quantity: str, condition: str, low: float, high: float, *, pruning
 
     def statistic(results: xr.Dataset) -> np.ndarray:
         return mean_at_levels(
-            _by_level(results, quantity, condition),
+            by_level(results, quantity, condition),
             levels_in_window(results, condition, low, high, without_last=pruning),
         )
 
@@ -69,11 +69,8 @@ def at_density(quantity: str, condition: str, density: float, tolerance: float =
         raise InputError(f"density is {density:g} and tolerance {tolerance:g}; both must be above 0")
 
     def statistic(results: xr.Dataset) -> np.ndarray:
-        distance = np.abs(density_of(results, condition) / density - 1)
-        distance[~(distance <= tolerance)] = np.inf  # also where there is no level
-        nearest = np.isfinite(distance) & (distance == distance.min(axis=1, keepdims=True))
-        nearest &= np.cumsum(nearest, axis=1) == 1  # of two at equal distance, the denser
-        return mean_at_levels(_by_level(results, quantity, condition), nearest)
+        nearest = nearest_level(results, condition, density, tolerance)
+        return mean_at_levels(by_level(results, quantity, condition), nearest)
 
     return statistic
 
@@ -93,7 +90,7 @@ def final(quantity: str, condition: str) -> Statistic:
     def statistic(results: xr.Dataset) -> np.ndarray:
         last = num_levels(results, condition)[:, None] - 1
         return mean_at_levels(
-            _by_level(results, quantity, condition), np.arange(results.sizes["level"]) == last
+            by_level(results, quantity, condition), np.arange(results.sizes["level"]) == last
         )
 
     return statistic
@@ -101,7 +98,7 @@ def final(quantity: str, condition: str) -> Statistic:
 
 def dense(quantity: str, condition: str) -> Statistic:
     """Return a statistic: the quantity at level 0."""
-    return lambda results: _by_level(results, quantity, condition)[:, 0]
+    return lambda results: by_level(results, quantity, condition)[:, 0]
 
 
 def change(quantity: str, condition: str) -> Statistic:
@@ -219,7 +216,7 @@ def num_levels(results: xr.Dataset, condition: str) -> np.ndarray:
 
 def density_of(results: xr.Dataset, condition: str) -> np.ndarray:
     """Return the density of each level of a condition: float64, (replicate, level); NaN without a level."""
-    return _by_level(results, "density", condition)
+    return by_level(results, "density", condition)
 
 
 def levels_in_window(
@@ -250,17 +247,27 @@ def mean_at_levels(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(place.ravel() == most, values[:, usual].mean(axis=1), np.nan)
 
 
+def nearest_level(results: xr.Dataset, condition: str, density: float, tolerance: float) -> np.ndarray:
+    """Return which level of each replicate is nearest to a density, if any is: bool, (replicate, level)."""
+    distance = np.abs(density_of(results, condition) / density - 1)
+    distance[~(distance <= tolerance)] = np.inf  # also where there is no level
+    nearest = np.isfinite(distance) & (distance == distance.min(axis=1, keepdims=True))
+    chosen: np.ndarray = nearest & (np.cumsum(nearest, axis=1) == 1)  # of two at equal distance, the denser
+    return chosen
+
+
 def _at_all_levels(results: xr.Dataset, quantity: str, condition: str) -> np.ndarray:
     """Return the values at all levels that most replicates have; a replicate with other levels is NaN."""
     counts = num_levels(results, condition)
     numbers, frequencies = np.unique(counts, return_counts=True)
     usual = max(zip(frequencies, numbers, strict=True))[1]
-    values = _by_level(results, quantity, condition)[:, :usual]
+    values = by_level(results, quantity, condition)[:, :usual]
     values[counts != usual] = np.nan
     return values
 
 
-def _by_level(results: xr.Dataset, quantity: str, condition: str) -> np.ndarray:
+def by_level(results: xr.Dataset, quantity: str, condition: str) -> np.ndarray:
+    """Return a quantity at each level of a condition: float64, (replicate, level); NaN without a level."""
     values: np.ndarray = (
         results[quantity].sel(condition=condition).transpose("replicate", "level").to_numpy().astype(float)
     )

@@ -24,6 +24,7 @@ What a worker needs:
 _plugins     The user's own criteria, instruments and data sources.
 _plugin_exits  What is said if one of them ends the program.
 _building    Data and network of a replicate.
+_shared_levels  The dense level, taken from a condition that has trained the same.
 _mask_sources  Masks that a replicate takes from another one, or that are planted.
 _stopping    Signals, and the request to stop that they become.
 _workers     Processes side by side, of which each may be killed alone.

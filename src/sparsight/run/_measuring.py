@@ -230,8 +230,9 @@ def _state_before(folder: Path, level: Level, condition: Condition, built: Built
         before = read_level(folder.with_name(level_name(level.index - 1))).final
     else:
         before = level.rewind or {}
+    masks = level.initial_masks or level.masks
     return {
-        name: value.masked_fill(~level.masks[name], 0.0) if name in level.masks else value
+        name: value.masked_fill(~masks[name], 0.0) if name in masks else value
         for name, value in before.items()
     }
 

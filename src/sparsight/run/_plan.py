@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from sparsight.errors import InputError
-from sparsight.prune import check_kernel
+from sparsight.prune import check_together
 from sparsight.recipe import Condition, Recipe
 from sparsight.run._preflight import check_conditions, check_mask_sources
 from sparsight.run._resources import Placement, Size, physical_memory, place
@@ -122,11 +122,13 @@ def num_together(
     """Return how many replicates of a condition to train as one program if the user does not say.
 
     On a GPU: as many as fit into half of its memory, and with their data into half of the machine's. On a CPU
-    one, and one where the recipe asks for the sparse step: replicates differ in their masks, so stacked
-    weights are dense. See docs/decisions.md, "Replicates of one condition are trained as one program on
-    stacked weights". `size` is that of the largest replicate; memory is in bytes, by default what is there.
+    one, and one where the recipe asks for the sparse step or for regrowth: replicates differ in their masks,
+    so stacked weights are dense, and masks stay. See docs/decisions.md, "Replicates of one condition are
+    trained as one program on stacked weights". `size` is that of the largest replicate; memory is in bytes,
+    by default what is there.
     """
-    if condition.device == "cpu" or condition.training.effective_kernel == "csr":
+    keeps_masks = condition.pruning.regrowth == "none"
+    if condition.device == "cpu" or condition.training.effective_kernel == "csr" or not keeps_masks:
         return 1
     on_device = device_memory or torch.cuda.get_device_properties(condition.device).total_memory
     return size.num_fitting(memory or physical_memory(), on_device)
@@ -154,6 +156,6 @@ def _check_options(conditions: Mapping[str, Condition], together: int | None, cu
         raise InputError(f"together is {together}; 1 (each replicate alone) or more are allowed")
     for condition in conditions.values():
         if together is not None and together > 1:
-            check_kernel(condition.training)
+            check_together(condition.training, condition.pruning)
         if cuda_graph:
             check_device(torch.device(condition.device))

@@ -16,7 +16,7 @@ from sparsight.prune import (
     check_shapes,
     dense_masks,
 )
-from sparsight.recipe import Condition, DataSettings, Recipe, masks_of
+from sparsight.recipe import Condition, DataSettings, Recipe, check_nested_source, masks_of
 from sparsight.run._mask_sources import stored_masks
 from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._resources import Size
@@ -87,8 +87,9 @@ def check_mask_sources(recipe: Recipe) -> None:
     Raises
     ------
     InputError
-        If another run is missing, or one of the replicates wanted from it is missing or not finished; or if
-        two conditions of the recipe, of which one takes the other's masks, have inputs of different sizes.
+        If another run is missing, or one of the replicates wanted from it is missing or not finished; if its
+        masks are not nested; or if two conditions of the recipe, of which one takes the other's masks, have
+        inputs of different sizes.
     """
     for name in recipe.condition_names():
         condition = recipe.condition(name)
@@ -97,6 +98,8 @@ def check_mask_sources(recipe: Recipe) -> None:
             _check_same_inputs(recipe, name, chain[1])
         elif source is not None and source.run is not None:
             of = RunDirectory.open(source.run)
+            pruning = of.recipe.condition(source.condition).pruning
+            check_nested_source(name, str(condition.pruning.masks_from), pruning)
             for number in range(recipe.replicates):
                 stored = stored_masks(of, condition.pruning, number)
                 if stored is not None:

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ from sparsight.run._same_run import (
     data_digest,
     say_other_crossovers,
 )
+from sparsight.run._shared_levels import trained_by_another
 from sparsight.run._step_watch import StepWatch, Stop
 from sparsight.run._stopping import is_stop_requested, leave_signals_to_owner
 from sparsight.sparse import Crossovers
@@ -81,6 +82,7 @@ class _Prepared:
     twin: Task | None
     replicate: Replicate
     facts: dict[str, Any]  # of task.json
+    trained_by: str | None = None  # the condition that trained level 0, if another one did
 
 
 def run_replicates(path: Path, group: Group, execution: Execution) -> None:
@@ -127,6 +129,8 @@ def run_replicates(path: Path, group: Group, execution: Execution) -> None:
             "own_code": own_code,
             "crossovers": crossovers,
         }
+        if len(prepared) == 1:
+            prepared = [_with_level_of_another(directory, group, prepared[0], facts)]
         try:
             acceleration = Acceleration(crossovers=crossovers, cuda_graph=execution.cuda_graph)
             levels = _levels(group, prepared, watch, acceleration)
@@ -179,6 +183,20 @@ def _prepare(directory: RunDirectory, group: Group, number: int, execution: Exec
         at_steps=group.condition.measure.at_steps,
     )
     return _Prepared(number, folder, built.twin, replicate, facts)
+
+
+def _with_level_of_another(
+    directory: RunDirectory, group: Group, prepared: _Prepared, facts: Mapping[str, Any]
+) -> _Prepared:
+    """Return the replicate as it is, or at the end of level 0 if another condition has trained that."""
+    found = trained_by_another(
+        directory, group, prepared.number, prepared.replicate, {**facts, "data": data_digest(prepared.facts)}
+    )
+    if found is None:
+        return prepared
+    checkpoint, name = found
+    at_end = replace(prepared.replicate, checkpoint=checkpoint)
+    return replace(prepared, replicate=at_end, trained_by=name)
 
 
 def _recorded_source(directory: RunDirectory, name: str, number: int) -> dict[str, Any] | None:
@@ -302,6 +320,7 @@ def _store_levels(
             "data": data_digest(each.facts),
             "identity": identity_of(directory.recipe, group.name, each.number),
             **({"snapshots": over_training} if over_training else {}),
+            **({"trained_by": each.trained_by} if each.trained_by and level.index == 0 else {}),
         }
         write_level(directory.level(group.name, each.number, level.index), level, measures, level_facts)
         # Only now: killed between the two, the run ignores the checkpoint of a level that is stored. The

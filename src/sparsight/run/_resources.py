@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import joblib
 import numpy as np
 
-from sparsight.data import Task, is_compact
+from sparsight.data import Task, is_compact, is_kept
 
 _WEIGHTS_WORTH_THREADS = 100_000
 """Parameters of the smallest network that profits from a second thread; a shorter step loses time to it."""
@@ -71,10 +71,11 @@ class Size:
             States of the network that a level keeps, beside its last.
         """
         inputs = (task.train_inputs, task.test_inputs)
-        # Pages of a memory-mapped file belong to the file cache and are shared by all processes. A clone is
-        # an array of its own, even where the original is mapped: one byte per pixel if compact, else float32.
+        # Pages of a memory-mapped file belong to the file cache and are shared by all processes: those of the
+        # data, and those of a compact clone. Any other clone is an array of its own, in float32.
         original = sum(array.nbytes for array in inputs if not isinstance(array, np.memmap))
-        clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
+        bytes_of_clone = sum(array.nbytes if is_compact(task) else 4 * array.size for array in inputs)
+        clone = 0 if is_kept(task) else bytes_of_clone
         weights = 4 * (_COPIES_OF_WEIGHTS + num_snapshots) * num_weights
         on_device = 4 * (_COPIES_ON_DEVICE * num_weights + _COPIES_OF_ACTIVATIONS * num_activations)
         return cls(num_weights, weights + original + num_clones * clone + _BYTES_OF_A_PROCESS, on_device)

@@ -13,6 +13,7 @@ _live_part     Leaving out units and inputs that are the same for all samples.
 
 _tiles         The memory layout: tables, batches, tiles.
 _pattern       The kept weights of a layer, in the orders that products need.
+_mask_change   Kept weights and an optimizer's state when a mask changes.
 _threads       The threads of the products, and torch's.
 _on_gpu        The same step on a GPU, with torch's sparse matrices.
 

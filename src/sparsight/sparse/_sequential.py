@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sparsight.sparse._batch_norm import is_supported
 from sparsight.sparse._live_part import LivePart, constant_units, unused_pixels
+from sparsight.sparse._mask_change import move_state_, moved
 from sparsight.sparse._on_gpu import Weights, row_stages
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._tiles import (
@@ -112,8 +113,12 @@ class SparseSequential:
             for name, layer in network.named_children()
             if isinstance(layer, nn.Linear)
         )
+        self._cut_into_stages()
+
+    def _cut_into_stages(self) -> None:
+        is_tiled = has_tiles(self.device)
         self._stages = self._tile_stages() if is_tiled else []
-        self._row_stages = [] if is_tiled else row_stages(network, self._patterns, self._weights)
+        self._row_stages = [] if is_tiled else row_stages(self.network, self._patterns, self._weights)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the network's outputs, (n, classes), for inputs (n, features)."""
@@ -151,6 +156,22 @@ class SparseSequential:
         for name, values in self.values.items():
             weight = self.network.get_parameter(name)
             values.copy_(weight.view(-1)[self._patterns[name.removesuffix(".weight")].positions])
+
+    @torch.no_grad()
+    def change_masks_(self, masks: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Prune and grow kept weights in place.
+
+        Weights that are kept before and after stay, with the optimizer's state; new ones begin with 0, in
+        both. The network's own weights are not changed.
+        """
+        for name, values in self.values.items():
+            layer, new = name.removesuffix(".weight"), masks[name].to(self.device)
+            old = self._patterns[layer].mask
+            move_state_(optimizer, values, old, new)
+            values.data = moved(values.data, old, new)
+            values.grad = None
+            self._patterns[layer] = Pattern.of(new)
+        self._cut_into_stages()
 
     def _is_on_tiles(self, name: str, module: nn.Module) -> bool:
         return name in self._patterns or (type(module) is nn.Linear and module.out_features <= _FEW_UNITS)

@@ -10,6 +10,7 @@ from torch.nn import functional
 from sparsight.arguments import described
 from sparsight.errors import InputError
 from sparsight.sparse._compressed_rows import INDICES, check_csr, check_mask, csr_of, mask_of_csr
+from sparsight.sparse._mask_change import move_state_, moved
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._tiles import Activations, Tiling, widest_for
 
@@ -210,17 +211,9 @@ class SparseLinear(nn.Module):
         if grown is not None and tuple(grown.shape) != shape:
             raise InputError(f"grown is {described(grown)}; the weight is {shape}")
         old, mask = self._kept.mask, mask.to(self.values.device)
-
-        def at_new_mask(numbers: Tensor, elsewhere: Tensor | None) -> Tensor:
-            everywhere = numbers.new_zeros(shape) if elsewhere is None else elsewhere.to(numbers).clone()
-            everywhere[old] = numbers
-            return everywhere[mask]
-
-        state = {} if optimizer is None else optimizer.state.get(self.values, {})
-        for key, entry in state.items():
-            if isinstance(entry, Tensor) and entry.shape == self.values.shape:
-                state[key] = at_new_mask(entry, None)
-        self._replace(at_new_mask(self.values, grown), csr_of(mask))
+        if optimizer is not None:
+            move_state_(optimizer, self.values, old, mask)
+        self._replace(moved(self.values, old, mask, grown), csr_of(mask))
         return self
 
     def extra_repr(self) -> str:

@@ -15,7 +15,7 @@ from sparsight.atomic import sha256_of
 from sparsight.errors import InputError, NewerFormatError, SparsightError
 from sparsight.store._crossover_file import CROSSOVERS, read_crossovers
 from sparsight.store._identity import identity_problem
-from sparsight.store._level_files import MEASURES, check_level, read_masks
+from sparsight.store._level_files import MEASURES, check_level, read_initial_masks, read_masks
 from sparsight.store._level_record import RECORD, read_record
 from sparsight.store._run_directory import (
     ENVIRONMENT,
@@ -239,7 +239,7 @@ def _misplaced(
         return None
     try:
         expected = read_masks(folder.with_name(level_name(index - 1)))[1]
-        masks = read_masks(folder)[0]
+        masks = read_initial_masks(folder)
     except InputError:  # damaged, which is reported with the file
         return None
     if masks.keys() != expected.keys() or any(not torch.equal(masks[key], expected[key]) for key in masks):

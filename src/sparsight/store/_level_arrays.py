@@ -17,6 +17,10 @@ Measures = Mapping[str, Mapping[str, Quantity]]
 """Layer name → quantity name (``cavity.delta_kurtosis``) → quantity."""
 
 
+_MOST_NUMBERS = 2**28
+"""Largest number of values of a quantity that is read with classes left out: two gigabytes."""
+
+
 def pack_weights(level: Level) -> dict[str, np.ndarray]:
     """Return the arrays of ``weights.safetensors``: kept weights in C order, other parameters whole."""
     states: dict[str, State] = {"final": level.final}
@@ -71,9 +75,10 @@ def by_step(entries: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
 
 def pack_masks(level: Level) -> dict[str, np.ndarray]:
     """Return the arrays of ``masks.safetensors``: eight weights a byte."""
+    kinds = {"masks": level.masks, "next_masks": level.next_masks, "initial_masks": level.initial_masks or {}}
     return {
         f"{kind}/{name}": np.packbits(mask.numpy().reshape(-1))
-        for kind, masks in (("masks", level.masks), ("next_masks", level.next_masks))
+        for kind, masks in kinds.items()
         for name, mask in masks.items()
     }
 
@@ -84,7 +89,10 @@ def mask_shapes(masks: Masks) -> dict[str, str]:
 
 
 def unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
-    """Return ``masks`` or ``next_masks``, named by `kind`; ValueError if a shape does not fit its bits."""
+    """Return ``masks``, ``next_masks`` or ``initial_masks``, named by `kind`.
+
+    Raises ValueError if a shape does not fit its bits, KeyError if there are none of this kind.
+    """
     masks: Masks = {}
     for name, shape in shapes.items():
         packed_bits, num_weights = packed[f"{kind}/{name}"], math.prod(shape)
@@ -112,6 +120,13 @@ def pack_measures(masks: Masks, measures: Measures) -> tuple[dict[str, np.ndarra
                 array = np.asarray(quantity.value)
                 if quantity.dims == ("unit", "input"):
                     array = array[masks[f"{layer}.weight"].numpy()]
+                elif (
+                    quantity.dims == ("class", "unit")
+                    and len(present := _classes_with_values(array)) <= len(array) / 2
+                ):
+                    # 1000 classes of two samples each have no statistics; they would fill gigabytes with NaN.
+                    entry["num_classes"] = len(array)
+                    arrays[f"{layer}/{name}/classes"], array = present, array[present]
                 arrays[f"{layer}/{name}"] = np.ascontiguousarray(array)
             else:
                 number = float(quantity.value)
@@ -135,4 +150,25 @@ def unpack_quantity(
         value[mask] = kept_values
     else:
         value = arrays[f"{layer}/{name}"]
+        if entry.num_classes is not None:
+            value = _with_all_classes(value, arrays[f"{layer}/{name}/classes"], entry.num_classes)
     return Quantity(value, dims, entry.definition, entry.unit)
+
+
+def _classes_with_values(array: np.ndarray) -> np.ndarray:
+    """Return the classes that have a value of any unit; all of them where the values are no floats."""
+    if array.dtype.kind != "f":
+        return np.arange(len(array))
+    return np.flatnonzero(~np.isnan(array).all(axis=1))
+
+
+def _with_all_classes(present: np.ndarray, classes: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the values of the classes that have some, and NaN for the others."""
+    # A foreign record could claim a number that takes all memory.
+    if num_classes * present.shape[-1] > _MOST_NUMBERS or len(classes) != len(present):
+        raise ValueError(f"{len(present)} of {num_classes} classes are not the values of {len(classes)}")
+    if len(classes) and not 0 <= classes.min() <= classes.max() < num_classes:
+        raise ValueError(f"classes run from {classes.min()} to {classes.max()} of {num_classes}")
+    value = np.full((num_classes, *present.shape[1:]), np.nan, present.dtype)
+    value[classes] = present
+    return value

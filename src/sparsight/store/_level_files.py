@@ -3,7 +3,8 @@
 ========================  ===================================================================================
 ``weights.safetensors``   values of kept weights only (in C order under the mask), other parameters whole;
                           level 0 holds the initial and the rewind state as well
-``masks.safetensors``     masks before and after pruning, as packed bits (``numpy.packbits``)
+``masks.safetensors``     masks before and after pruning, as packed bits (``numpy.packbits``); also those at
+                          the start of training, where they changed within it
 ``measures.safetensors``  arrays that the instruments found; per-weight maps hold kept weights only
 ``snapshots.safetensors`` states at the steps of ``measure.at_steps``, if there are any: kept weights only
 ``level.json``            the record: everything else, and the SHA-256 of the others
@@ -62,9 +63,10 @@ _READINGS = 3
 class StoredLevel:
     """One level as it was stored; `record` is the content of its ``level.json``.
 
-    The level trained with `masks`, and its pruning left `next_masks`. `final` is the state after training:
-    dense, exactly 0 outside the masks. The state before training, and the one that surviving weights go back
-    to (`rewind`), are stored with level 0 only.
+    The level trained with `masks`, and its pruning left `next_masks`; `initial_masks` are as in
+    `sparsight.prune.Level`. `final` is the state after training: dense, exactly 0 outside the masks. The
+    state before training, and the one that surviving weights go back to (`rewind`), are stored with level 0
+    only.
     """
 
     index: int
@@ -74,6 +76,7 @@ class StoredLevel:
     initial: State | None
     rewind: State | None
     record: LevelRecord
+    initial_masks: Masks | None = None
 
     def as_level(self, network: nn.Module, rewind: State | None) -> Level:
         """Return the level from which `imp` can continue; `rewind` is the one that level 0 stored."""
@@ -89,6 +92,7 @@ class StoredLevel:
             network=network,
             is_last=self.record.is_last,
             kernels=dict(self.record.kernels),
+            initial_masks=self.initial_masks,
         )
 
 
@@ -182,6 +186,7 @@ def read_level(folder: Path) -> StoredLevel:
             initial=states["initial"] or None,
             rewind=states["rewind"] or None,
             record=record,
+            initial_masks=_initial_masks(packed, record),
         )
 
 
@@ -227,6 +232,28 @@ def read_masks(folder: Path) -> tuple[Masks, Masks]:
             unpack_masks(packed, record.mask_shapes, "masks"),
             unpack_masks(packed, record.mask_shapes, "next_masks"),
         )
+
+
+def read_initial_masks(folder: Path) -> Masks:
+    """Read the masks with which a level began, which are its `masks` unless they changed within it.
+
+    Raises
+    ------
+    InputError
+        If the masks or the record are missing or damaged.
+    NewerFormatError
+        If a newer version wrote the level.
+    """
+    record = _verified_record(folder, (MASKS,))
+    packed = _load(folder / MASKS)
+    with _fitting_its_record(folder):
+        return _initial_masks(packed, record) or unpack_masks(packed, record.mask_shapes, "masks")
+
+
+def _initial_masks(packed: Mapping[str, np.ndarray], record: LevelRecord) -> Masks | None:
+    if not any(key.startswith("initial_masks/") for key in packed):
+        return None
+    return unpack_masks(packed, record.mask_shapes, "initial_masks")
 
 
 def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
@@ -327,7 +354,8 @@ def _seal(
     folder: Path, facts: Mapping[str, Any], described: dict[str, Any], digests: Mapping[str, str]
 ) -> None:
     content = dict(facts) | {"measures": described, "files": dict(digests)}
-    write_sealed(folder / RECORD, content, inside=run_around(folder))
+    leaves_out = any("num_classes" in entry for named in described.values() for entry in named.values())
+    write_sealed(folder / RECORD, content, inside=run_around(folder), version=3 if leaves_out else 2)
 
 
 def _finish_replacing(folder: Path) -> None:

@@ -40,13 +40,14 @@ class RecordedQuantity(BaseModel, extra="forbid", frozen=True):
     """A quantity that an instrument found, with the names of its axes; a number has none.
 
     Arrays are in ``measures.safetensors``. `value` is for numbers; it is None for NaN, which JSON cannot
-    hold.
+    hold. `num_classes` is for arrays that leave out classes without values: the number of all classes.
     """
 
     dims: list[str]
     definition: str
     unit: str
     value: float | None = None
+    num_classes: int | None = None
 
 
 class LevelRecord(BaseModel):
@@ -67,7 +68,7 @@ class LevelRecord(BaseModel):
     kernels : dict of str to str
         How each layer was multiplied.
     train_seconds, measure_seconds : float
-        Wall-clock time.
+        Wall-clock time. Training took none where `trained_by` names another condition.
     threads, together : int
         Threads of the process, and replicates trained as one program.
     made_with : dict
@@ -84,6 +85,9 @@ class LevelRecord(BaseModel):
     snapshots : dict
         Numbers measured during training: steps taken → layer name → quantity name → number, None for NaN.
         Definitions are those of `measures`.
+    trained_by : str or None
+        The condition that trained this level, where another one had trained the same. Its masks after
+        pruning and its measures are those of this condition.
     measures : dict
         Layer name → quantity name → quantity.
     files : dict of str to str
@@ -114,6 +118,7 @@ class LevelRecord(BaseModel):
     data: str | None = None
     identity: dict[str, Any] = {}
     snapshots: dict[str, dict[str, dict[str, float | None]]] = {}
+    trained_by: str | None = None
     measures: dict[str, dict[str, RecordedQuantity]]
     files: dict[str, str]
     format_version: int = 1

@@ -240,7 +240,9 @@ class Run:
 
         layer = self._layer(layer)
         before, after = (self._cavity(condition, replicate, each, layer) for each in (index, index + 1))
-        kept = self.level(condition, replicate, index + 1).masks[f"{layer}.weight"]
+        earlier, later = (self.level(condition, replicate, each) for each in (index, index + 1))
+        # Regrowth may have dropped some of the weights that pruning kept, and grown others.
+        kept = earlier.next_masks[f"{layer}.weight"] & later.masks[f"{layer}.weight"]
         return cavity_change(before, after, kept.cpu().numpy())
 
     def _cavity(self, condition: str, replicate: int, index: int, layer: str) -> "_StoredCavity":

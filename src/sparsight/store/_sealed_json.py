@@ -11,16 +11,22 @@ from sparsight.atomic import write_atomically
 from sparsight.errors import InputError, NewerFormatError
 from sparsight.regular_files import read_regular
 
-FORMAT_VERSION = 2
-"""1: without a digest. 2: with one."""
+FORMAT_VERSION = 3
+"""1: without a digest. 2: with one. 3: a level with quantities that leave out classes without values."""
+
+_USUAL_VERSION = 2
+"""What is written, so that older versions can read it, where nothing needs a newer one."""
 
 _VERSION, _DIGEST = "format_version", "sha256"
 
 
-def write_sealed(path: Path, content: Mapping[str, Any], *, inside: Path | None = None) -> None:
+def write_sealed(
+    path: Path, content: Mapping[str, Any], *, inside: Path | None = None, version: int = _USUAL_VERSION
+) -> None:
     """Write plain values as JSON, together with ``format_version`` and the ``sha256`` of the content.
 
-    `inside` is a folder that may come from somebody else, as in `write_atomically`.
+    `inside` is a folder that may come from somebody else, as in `write_atomically`. `version` is that of the
+    format which readers must know.
 
     Raises
     ------
@@ -32,7 +38,7 @@ def write_sealed(path: Path, content: Mapping[str, Any], *, inside: Path | None 
         If a number is NaN or infinite, which JSON cannot hold.
     """
     refuse_newer(path)
-    sealed = {key: content[key] for key in content if key != _DIGEST} | {_VERSION: FORMAT_VERSION}
+    sealed = {key: content[key] for key in content if key != _DIGEST} | {_VERSION: version}
     sealed[_DIGEST] = _digest(sealed)
     write_atomically(path, json.dumps(sealed, indent=1, allow_nan=False).encode(), inside=inside)
 

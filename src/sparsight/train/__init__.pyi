@@ -8,4 +8,4 @@ from ._linear_path import (
 )
 from ._settings import Loss as Loss, TrainingSettings as TrainingSettings
 from ._together import train_together as train_together
-from ._trainer import Masks as Masks, Trainer as Trainer
+from ._trainer import Masks as Masks, MaskUpdate as MaskUpdate, Trainer as Trainer

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sparsight.data import Task
+from sparsight.train._device_batches import samples_on
 from sparsight.train._settings import Loss
 
 _EVALUATION_BATCH = 2048
@@ -55,11 +56,13 @@ def evaluate(
     """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
-    total_loss, num_correct, num_samples = 0.0, 0, len(task.test_labels)
+    num_samples = len(task.test_labels)
+    total_loss = torch.zeros((), dtype=torch.float64, device=device)
+    num_correct = torch.zeros((), dtype=torch.int64, device=device)
     for start in range(0, num_samples, _EVALUATION_BATCH):
-        inputs, labels = task.samples("test", start, start + _EVALUATION_BATCH)
-        outputs, labels = (forward or network)(inputs.to(device)), labels.to(device)
-        total_loss += batch_loss(outputs, labels, loss).item() * len(labels)
-        num_correct += int((outputs.argmax(dim=1) == labels).sum())
+        inputs, labels = samples_on(device, task, "test", start, start + _EVALUATION_BATCH)
+        outputs = (forward or network)(inputs)
+        total_loss += batch_loss(outputs, labels, loss).double() * len(labels)
+        num_correct += (outputs.argmax(dim=1) == labels).sum()
     network.train(was_training)
-    return total_loss / num_samples, num_correct / num_samples
+    return total_loss.item() / num_samples, num_correct.item() / num_samples

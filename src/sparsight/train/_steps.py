@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sparsight.data import Task
 from sparsight.sparse import Batch, SparseSequential, Table, threads_taken_from_torch
 from sparsight.train._cuda_graph import Forward, recorded
+from sparsight.train._device_batches import batch_on
 
 
 class DenseStep:
@@ -38,9 +39,9 @@ class DenseStep:
 
     def outputs_of_batch(self, task: Task, seed: int, step: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """Return outputs, (n, classes), and labels, (n,), of the batch of a step."""
-        inputs, labels = task.batch(seed, step, batch_size)
         device = next(self.network.parameters()).device
-        return self.training_outputs(inputs.to(device)), labels.to(device)
+        inputs, labels = batch_on(device, task, seed, step, batch_size)
+        return self.training_outputs(inputs), labels
 
     def training_outputs(self, inputs: Tensor) -> Tensor:
         """Return the outputs for a batch, through which gradients flow to the parameters."""
@@ -58,6 +59,9 @@ class DenseStep:
 
     def network_loaded(self) -> None:
         """Take note that the network's weights were set from outside."""
+
+    def change_masks_(self, masks: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Prune and grow what is multiplied as kept weights only."""
 
 
 class RecordedStep(DenseStep):
@@ -129,6 +133,11 @@ class SparseStep(DenseStep):
         """Take the kept weights from the network."""
         self._is_network_behind = False
         self._sparse.read()
+
+    def change_masks_(self, masks: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        """Prune and grow kept weights; the network has those of before."""
+        self.update_network()
+        self._sparse.change_masks_(masks, optimizer)
 
 
 def _table(task: Task) -> Table | None:

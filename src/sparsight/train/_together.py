@@ -20,9 +20,11 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from sparsight.errors import DivergenceError
 from sparsight.train._cuda_graph import Forward, recorded
+from sparsight.train._device_batches import batch_on
 from sparsight.train._evaluation import batch_loss
 from sparsight.train._optimizer import make_optimizer
-from sparsight.train._trainer import Trainer, autocast, tf32_if
+from sparsight.train._precision import autocast, tf32_if
+from sparsight.train._trainer import Trainer
 
 # A task remembers the orders of two epochs only. Networks that ask by turns, each with its own seed, would
 # draw a permutation for every batch; asking for the rows of 64 batches at once draws one for all of them.
@@ -202,6 +204,7 @@ class _Stack:
                 continue
             trainer.end_step(losses[slot])
             try:
+                trainer.check_losses_if_due()
                 trainer.evaluate_if_due()
             except DivergenceError as error:
                 self.failed[slot] = error
@@ -219,11 +222,8 @@ class _Stack:
                 self._forward = recorded(self._network, inputs)
             outputs = self._forward(inputs)
         losses = self._losses(outputs.to(self._dtype), labels)  # (R,)
-        finite = losses.detach().isfinite()
-        if not finite.all():
-            for slot, trainer in self._trainers.items():
-                if not finite[slot]:
-                    self.failed[slot] = trainer.divergence(losses[slot].item())
+        if first.sees_losses_at_once:
+            self._note_divergence(losses.detach())
         # No parameter is shared, so each network gets the gradient of its own loss, and NaN stays in its
         # slot.
         losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -233,12 +233,19 @@ class _Stack:
         self._optimizer.step()
         return losses.detach().unbind()
 
+    def _note_divergence(self, losses: Tensor) -> None:
+        finite = losses.isfinite()
+        if not finite.all():
+            for slot, trainer in self._trainers.items():
+                if not finite[slot]:
+                    self.failed[slot] = trainer.divergence(losses[slot].item())
+
     def _next_batches(self) -> tuple[Tensor, Tensor]:
         batches = {slot: each.next() for slot, each in self._batches.items()}
         instead = next(iter(batches.values()))
         of_slots = [batches.get(slot, instead) for slot in range(len(self._slots))]
         inputs, labels = (torch.stack(parts) for parts in zip(*of_slots, strict=True))
-        return inputs.to(self._first.device), labels.to(self._first.device)  # (R, n, in), (R, n)
+        return inputs, labels  # (R, n, in), (R, n)
 
     def _show_moments(self, slot: int, *, copied: bool = False) -> None:
         trainer = self._trainers[slot]
@@ -276,8 +283,8 @@ class _Batches:
         """Return the batch of the trainer's step: (n, in), (n,)."""
         trainer = self._trainer
         task, size = trainer.task, trainer.settings.batch_size
-        if task.draw is not None:
-            return task.batch(trainer.seed, trainer.step, size)
+        if trainer.device.type != "cpu" or task.draw is not None:
+            return batch_on(trainer.device, task, trainer.seed, trainer.step, size)
         if not self._rows:
             ahead = range(trainer.step, trainer.step + _STEPS_AHEAD)
             self._rows = [task.batch_rows(trainer.seed, step, size) for step in reversed(ahead)]

@@ -1,10 +1,10 @@
 """The training of one masked network, step by step."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,35 @@ from sparsight.network import may_draw
 from sparsight.sparse import sparse_layers
 from sparsight.streams import torch_draws
 from sparsight.train._cuda_graph import check_device
+from sparsight.train._dense_gradients import dense_gradients
 from sparsight.train._evaluation import Curve, batch_loss, evaluate
 from sparsight.train._optimizer import make_optimizer
+from sparsight.train._precision import autocast, tf32_if
 from sparsight.train._settings import TrainingSettings, learning_rate
 from sparsight.train._steps import DenseStep, RecordedStep, SparseStep
 
+_STEPS_BETWEEN_CHECKS = 64
+"""How often losses on a GPU are looked at."""
+
 Masks = dict[str, Tensor]
 """Masks by parameter name (``linear_0.weight``): bool, shape of the parameter, True = kept."""
+
+
+def sees_losses_at_once(device: torch.device) -> bool:
+    """Return whether a loss is looked at in its own step: on a GPU that would make every step wait."""
+    return device.type == "cpu"
+
+
+class MaskUpdate(Protocol):
+    """What changes masks within a training, between two steps."""
+
+    def is_due(self, trainer: "Trainer") -> bool:
+        """Return whether masks change before the trainer's next step."""
+        ...
+
+    def new_masks(self, trainer: "Trainer") -> Masks:
+        """Return the masks of the next step, by the names of ``trainer.masks``, on the CPU."""
+        ...
 
 
 class Trainer:
@@ -54,6 +76,14 @@ class Trainer:
     cuda_graph : bool
         Whether forward and backward pass are recorded once and replayed, see `sparsight.train._cuda_graph`.
         Ignored if a layer takes the sparse step.
+    mask_update : MaskUpdate, optional
+        Changes the masks between steps. A weight that it prunes is 0 from then on; one that it grows begins
+        with 0, as does the optimizer's state of it. Default: `masks` stay.
+
+    Attributes
+    ----------
+    masks : dict of str to Tensor of bool
+        The present masks, on the CPU.
 
     Raises
     ------
@@ -73,8 +103,11 @@ class Trainer:
         stretch: int = 1,
         layers_on_kept_weights: Collection[str] | None = None,
         cuda_graph: bool = False,
+        mask_update: MaskUpdate | None = None,
     ) -> None:
         self._network = network
+        self.masks: Masks = {name: mask.cpu() for name, mask in masks.items()}
+        self._mask_update = mask_update
         self.task = task
         self.settings = settings
         self.seed = seed
@@ -85,6 +118,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         self._dtype = next(network.parameters()).dtype
         self._may_draw = may_draw(network)
+        self.sees_losses_at_once = sees_losses_at_once(self.device)
         self._held_rate: float | None = None
         self._losses: list[Tensor] = []
         self.cuda_graph = cuda_graph
@@ -148,6 +182,11 @@ class Trainer:
         return self._network
 
     @property
+    def length(self) -> int:
+        """Steps of this training, from its start to its end."""
+        return self.num_steps - self._first_step
+
+    @property
     def num_taken(self) -> int:
         """Steps taken since the start of this training."""
         return self.step - self._first_step
@@ -158,8 +197,8 @@ class Trainer:
         Returns
         -------
         tensors : dict of str to Tensor
-            On the CPU: ``network/…``, ``optimizer/<parameter>/<name>``, and ``losses`` since the last
-            evaluation.
+            On the CPU: ``network/…``, ``optimizer/<parameter>/<name>``, ``losses`` since the last
+            evaluation, and ``masks/<parameter>`` if they can change within this training.
         facts : dict
             Plain values: ``step``, ``curve`` and ``layers_on_kept_weights``.
         """
@@ -169,20 +208,26 @@ class Trainer:
                 if value is not None:
                     tensors[f"optimizer/{index}/{name}"] = torch.as_tensor(value)
         tensors["losses"] = torch.stack(self._losses) if self._losses else torch.zeros(0)
+        if self._mask_update is not None:
+            tensors |= {f"masks/{name}": mask for name, mask in self.masks.items()}
         copied = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
         facts = {"step": self.step, "curve": asdict(self.curve)}
         return copied, facts | {"layers_on_kept_weights": self.layers_on_kept_weights}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Continue from a `state` of the same network, task, settings, masks, seed and layers."""
-        network, moments = {}, dict[int, dict[str, Tensor]]()
+        network, masks, moments = {}, {}, dict[int, dict[str, Tensor]]()
         for key, value in tensors.items():
             kind, _, name = key.partition("/")
             if kind == "network":
                 network[name] = value
+            elif kind == "masks":
+                masks[name] = value
             elif kind == "optimizer":
                 index, _, entry = name.partition("/")
                 moments.setdefault(int(index), {})[entry] = value
+        if masks:
+            self._change_masks(masks)
         self._network.load_state_dict(network)
         self._steps.network_loaded()
         groups = self.optimizer.state_dict()["param_groups"]
@@ -215,12 +260,71 @@ class Trainer:
             "lower training.learning_rate or lengthen training.warmup_steps"
         )
 
+    def check_losses(self) -> None:
+        """Raise what a loss since the last evaluation would have raised, had it been looked at in its step.
+
+        Looking at a number on a GPU waits for all that was asked of the GPU before, so losses there are not
+        looked at in every step.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss is NaN or infinite.
+        """
+        if not self._losses:
+            return
+        losses = torch.stack(self._losses).cpu()
+        wrong = (~torch.isfinite(losses)).nonzero()
+        if len(wrong):
+            first = int(wrong[0])
+            self.step -= len(losses) - first
+            raise self.divergence(float(losses[first]))
+
+    def check_losses_if_due(self) -> None:
+        """Call `check_losses` after every 64th step on a GPU."""
+        if not self.sees_losses_at_once and self.num_taken % _STEPS_BETWEEN_CHECKS == 0:
+            self.check_losses()
+
     def end_step(self, loss: Tensor) -> None:
         """Count a step that was taken, and keep its loss, a scalar, for the curve."""
         self._losses.append(loss.detach())
         self.step += 1
 
+    def dense_gradients(self, names: Collection[str]) -> dict[str, Tensor]:
+        """Return the gradients of the next step's loss by whole weights, pruned ones included.
+
+        The network stays as it is: neither the running statistics of BatchNorm nor any gradient change.
+
+        Raises
+        ------
+        DivergenceError
+            If one is NaN or infinite.
+        """
+        inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
+        with self._draws("training"), autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
+            found = dense_gradients(
+                self.network, names, inputs.to(self.device), labels.to(self.device), self.settings.loss
+            )
+        if not all(bool(torch.isfinite(each).all()) for each in found.values()):
+            raise DivergenceError(
+                f"a gradient became NaN or infinite at step {self.step} with learning rate "
+                f"{self.current_rate():g}: lower training.learning_rate or lengthen training.warmup_steps"
+            )
+        return found
+
+    @torch.no_grad()
+    def _change_masks(self, masks: Masks) -> None:
+        self._steps.change_masks_(masks, self.optimizer)
+        self.kept = self._clear_outside(masks)
+        for parameter, kept in self.kept.values():
+            for entry in self.optimizer.state.get(parameter, {}).values():
+                if isinstance(entry, Tensor) and entry.shape == parameter.shape:
+                    entry.masked_fill_(kept == 0, 0.0)
+        self.masks = masks
+
     def _take_step(self) -> None:
+        if self._mask_update is not None and self._mask_update.is_due(self):
+            self._change_masks(self._mask_update.new_masks(self))
         self.start_step()
         self.optimizer.zero_grad(set_to_none=True)
         with self._draws("training"), autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
@@ -228,7 +332,7 @@ class Trainer:
                 self.task, self.seed, self.step, self.settings.batch_size
             )
         loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
-        if not torch.isfinite(loss):
+        if self.sees_losses_at_once and not torch.isfinite(loss):
             raise self.divergence(loss.item())
         loss.backward()  # type: ignore[no-untyped-call]
         for parameter, kept in self.kept.values():
@@ -237,6 +341,7 @@ class Trainer:
         self.optimizer.step()
         self._steps.parameters_moved()
         self.end_step(loss)
+        self.check_losses_if_due()
 
     def _draws(self, purpose: str) -> AbstractContextManager[None]:
         """Return the context in which modules draw numbers that depend on seed and step alone."""
@@ -252,10 +357,12 @@ class Trainer:
         """
         # Evaluation i comes after step ⌈i · total / evaluations⌉: a step at which the count of those due
         # rises.
-        done, total = self.step - self._first_step, self.num_steps - self._first_step
+        done, total = self.num_taken, self.length
         evaluations = self.settings.evaluations
         if done * evaluations // total == (done - 1) * evaluations // total:
             return
+        if not self.sees_losses_at_once:
+            self.check_losses()
         with self._draws("evaluation"):
             test_loss, test_accuracy = evaluate(
                 self._network, self.task, self.settings.loss, self._steps.outputs
@@ -309,24 +416,3 @@ class Trainer:
             learning_rate=self.optimizer.param_groups[0]["lr"],
         )
         return True
-
-
-def autocast(device: torch.device, settings: TrainingSettings, *, cuda_graph: bool) -> torch.autocast:
-    """Return the context in which outputs are computed at the precision of the settings.
-
-    With a CUDA graph, autocast's cache is off: a recorded pass contains its own casts and must not find any
-    in the cache.
-    """
-    is_on = settings.precision == "bf16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_on, cache_enabled=not cuda_graph)
-
-
-@contextmanager
-def tf32_if(is_allowed: bool) -> Iterator[None]:
-    """Allow or forbid TF32 in matrix products on a GPU inside the block."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = is_allowed
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before

@@ -18,6 +18,7 @@ from sparsight.data.images._regions import (
     pixel_digest,
     windows_of,
 )
+from sparsight.data.images._resampling import Resampling
 from sparsight.geometry import Geometry
 from sparsight.streams import generator
 
@@ -44,6 +45,7 @@ def photographs(
     size: Annotated[int, Field(ge=2, le=40)] = 32,
     num_train: Annotated[int, Field(ge=8)] = 8000,
     num_test: Annotated[int, Field(ge=4)] = 2000,
+    resampling: Resampling | None = None,
     seed: int,
 ) -> Task:
     """Make the task of telling which photograph a patch was cut from.
@@ -62,6 +64,9 @@ def photographs(
         Height and width of a patch, in pixels; at most 40, as the smallest region at scale ¼ is 45 wide.
     num_train, num_test : int
         Total numbers of patches, spread over the four classes as evenly as possible.
+    resampling : {"area", "nearest", "bilinear", "bicubic", "lanczos", "fsmr"}, optional
+        Kernel that shrinks regions, see `sparsight.data.resampled`. Default: a Gaussian, and then bilinear.
+        Positions of patches are the same for all kernels, unless one makes other patches flat.
     seed : int
         Seeds the choice of patches.
 
@@ -75,8 +80,8 @@ def photographs(
     InputError
         If almost all patches of a region are flat (for patches of a few pixels).
     """
-    train, train_labels, train_rejected = _patches("train", num_train, size, seed)
-    test, test_labels, test_rejected = _patches("test", num_test, size, seed)
+    train, train_labels, train_rejected = _patches("train", num_train, size, seed, resampling)
+    test, test_labels, test_rejected = _patches("test", num_test, size, seed, resampling)
     mean = train.mean(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
     sd = train.std(axis=(0, 2, 3), dtype=np.float64).astype(np.float32)[:, None, None]
     return Task(
@@ -92,6 +97,7 @@ def photographs(
             "licence": dict(_LICENCES),
             "classes": list(PHOTOGRAPHS),
             "scales": list(SCALES),
+            **({} if resampling is None else {"resampling": resampling}),
             "split": f"left {TRAIN_SHARE:.0%} of each photograph for training, the rest for testing",
             "rejected_flat_patches": {"train": train_rejected, "test": test_rejected},
             "channel_mean": mean.ravel().tolist(),
@@ -107,7 +113,9 @@ def _photograph(name: str) -> tuple[np.ndarray, str]:
     return pixels, pixel_digest(pixels)
 
 
-def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+def _patches(
+    split: Split, number: int, size: int, seed: int, resampling: Resampling | None
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Return patches (n, 3, size, size), labels (n,) and the number of flat patches rejected."""
     cells = [(label, scale) for scale in SCALES for label in range(len(PHOTOGRAPHS))]
     pieces, labels, rejected = [], [], 0
@@ -115,7 +123,7 @@ def _patches(split: Split, number: int, size: int, seed: int) -> tuple[np.ndarra
         # The first cells take the remainder. Classes vary fastest, so their counts differ by at most one.
         share = number // len(cells) + (index < number % len(cells))
         name = list(PHOTOGRAPHS)[label]
-        windows = windows_of(kept_region(*_photograph(name), split, scale), size)
+        windows = windows_of(kept_region(*_photograph(name), split, scale, resampling), size)
         stream = generator(seed, "photographs", split, name, str(scale))
         found, flat = draw_patches(windows, share, stream, f"{name} at scale {scale:g}")
         pieces.append(found)

@@ -9,24 +9,19 @@ from typing import Literal, TypeVar
 
 import numpy as np
 import PIL
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from sparsight.atomic import sha256_of
 from sparsight.data.images._cache import kept_array
 from sparsight.data.images._files import reading
 from sparsight.data.images._picture_file import Background, picture_mode, read_picture
+from sparsight.data.images._resampling import FILTERS
 from sparsight.errors import InputError
 
 _Found = TypeVar("_Found")
 
 Resize = Literal["area", "bilinear", "bicubic", "lanczos"]
 
-_FILTERS = {
-    "area": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 _NAMES_IN_A_MESSAGE = 5
 
 
@@ -45,7 +40,7 @@ class Resizing:
         picture = read_picture(path, grey=self.grey, background=self.background)
         wanted = (self.size[1], self.size[0])  # Pillow's order
         if picture.size != wanted:
-            method = _FILTERS[self.resize]
+            method = FILTERS[self.resize]
             if self.aspect == "crop":
                 picture = ImageOps.fit(picture, wanted, method)
             else:

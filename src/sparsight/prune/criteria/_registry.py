@@ -23,6 +23,7 @@ class Trained:
         The level's masks, by parameter name.
     initial : mapping of str to Tensor
         State dict at the start of the level's training, on the CPU; at level 0 this is the initialisation.
+        0 for connections that ``pruning.regrowth`` has grown since.
     level : int
         0 is dense.
     seed : int

@@ -76,5 +76,5 @@ CLAIM = Claim(
         (_STUDY, "ensemble.accuracy"), (_STUDY, "ensemble.joint_beyond_matched"),
         (_STUDY, "ensemble.disagreement"),
     ),
-    forms_ensembles=True,
+    computed=("ensemble",),
 )  # fmt: skip

@@ -56,5 +56,5 @@ CLAIM = Claim(
         ),
     ),
     curves=((_STUDY, "test_accuracy"),),
-    compares_masks=True,
+    computed=("mask_overlap",),
 )

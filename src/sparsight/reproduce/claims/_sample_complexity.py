@@ -1,5 +1,7 @@
 """Samples that a masked student needs to find its teacher, against its weights and its inputs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sparsight.reproduce._claim import Claim, Prediction, Statistic
@@ -11,15 +13,16 @@ _STUDY = "sample-complexity"
 _SAMPLES = "sample_complexity.log2_samples"
 _FOUND = "sample_complexity.is_found"
 _UNITS = "in powers of two"
+_PRUNED_SIZES = SUPPORT_SIZES[:3]
 
 
 def _needed(condition: str) -> Statistic:
     return final(_SAMPLES, condition)
 
 
-def _slope(mask: str) -> Statistic:
+def _slope(mask: str, sizes: Sequence[int] = SUPPORT_SIZES) -> Statistic:
     """Return the slope of log N over log r, for each replicate."""
-    return slope(np.log2(SUPPORT_SIZES).tolist(), [_needed(f"{mask}_{size}") for size in SUPPORT_SIZES])
+    return slope(np.log2(sizes).tolist(), [_needed(f"{mask}_{size}") for size in sizes])
 
 
 def _ratio(
@@ -86,6 +89,17 @@ CLAIM = Claim(
             "no mask, 100 minus 50 inputs", Rule("above", 0.5),
         ),
         _share_found("wrong_mask", "wrong_10", "a random mask of equal size", Rule("below", 0.05)),
+        Prediction(
+            name="pruned_proportional",
+            statement="slope of log N over log r minus 1, N samples needed with masks that magnitude pruning "
+            "finds on the same samples, of r = 5, 10, 20 weights in each unit",
+            study=_STUDY,
+            statistic=beyond_chance(_slope("imp", _PRUNED_SIZES), 1.0),
+            rule=Rule("within", 0.25),
+            control=beyond_chance(_slope("none", _PRUNED_SIZES), 1.0),
+            control_statement="the same without a mask",
+            decisive=False,
+        ),
         _ratio(
             "pruned_minus_dense", "imp_10", "none_10",
             "masks of magnitude pruning on the same samples minus no mask",
