@@ -37,7 +37,7 @@ docs: $(VENV)/installed-docs ## build the documentation into site/, strict
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 claims: $(VENV)/installed ## write docs/claims.md, its figures and the results in other pages from the tables in docs/claims
-	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md README.md docs/index.md docs/science.md docs/instruments.md docs/tickets.md docs/probes.md docs/rules.md docs/decisions.md
+	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md README.md docs/index.md docs/science.md docs/instruments.md docs/tickets.md docs/probes.md docs/rules.md docs/ensembles.md docs/decisions.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
 	$(BIN)/python -m benchmarks

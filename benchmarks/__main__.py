@@ -15,7 +15,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together", "peers", "probes")
+    names = ("step", "pruning", "cavity", "pairs", "fields", "growth", "together", "peers", "probes", "parts")
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="few sizes and repeats, only to see that it runs"
@@ -38,6 +38,7 @@ def main() -> None:
         "together": lambda: sections.together_section(quick),
         "peers": lambda: peer_section.peers_section(quick, threads),
         "probes": lambda: sections.probes_section(quick),
+        "parts": lambda: sections.parts_section(quick),
     }
     chosen = [name for name in names if not options.only or name in options.only]
     where, start, found = machine(), time.perf_counter(), []

@@ -1,9 +1,10 @@
-"""Benchmark of growth: time and peak memory over samples, pixels, units and replicates, as slopes.
+"""Benchmark of growth: time and peak memory over samples, pixels, units, classes, levels and replicates.
 
 Run with ``python -m benchmarks.growth``. One workload grows along one axis at a time by factors 1, √10 and
 10: train a layer for 20 steps of batch 1000, take the cavity of every weight and S(d) of its mask. The
-number of training steps is fixed; samples cost time because they are made, held and measured. Along
-replicates the workload is `sparsight.run_recipe` of a small one-dimensional recipe, one process at a time.
+number of training steps is fixed; samples cost time because they are made, held and measured. Along classes
+the workload is all statistics by class of the same samples. Along levels and replicates it is
+`sparsight.run_recipe` of a small one-dimensional recipe, one process at a time.
 
 Each size runs in a fresh process. Time is processor time, so that other work on the machine counts less.
 Memory is the peak of the process (or of its largest child) above that of a process that only imports. Slopes
@@ -25,6 +26,7 @@ import torch
 
 from sparsight.data import Task
 from sparsight.geometry import Geometry
+from sparsight.instruments import measure_network
 from sparsight.measure import cavity
 from sparsight.measure._pair_counts import pair_counts
 from sparsight.network import FullyConnected, NetworkSettings, initialise_, linear_layers
@@ -34,7 +36,7 @@ from sparsight.run import run_recipe
 from sparsight.streams import generator
 from sparsight.train import Trainer, TrainingSettings
 
-AXES = ("samples", "pixels", "units", "replicates")
+AXES = ("samples", "pixels", "units", "classes", "levels", "replicates")
 SAMPLES, SIDE, UNITS, STEPS, BATCH = 10_000, 32, 256, 20, 1000
 TARGET = 1.1
 
@@ -103,13 +105,45 @@ def one_level(num_samples: int, side: int, num_units: int) -> None:
     pair_counts(rng.random(weight.shape) < 0.1, geometry)
 
 
-def whole_run(num_replicates: int) -> None:
+def statistics_of_classes(num_classes: int) -> None:
+    torch.set_num_threads(1)
+    rng = generator(0, "benchmark", "classes")
+    geometry = Geometry(1, (SIDE, SIDE))
+    inputs = rng.standard_normal((SAMPLES, *geometry.shape), dtype=np.float32)
+    labels = np.arange(SAMPLES) % num_classes
+    task = Task(
+        name="white",
+        geometry=geometry,
+        num_classes=num_classes,
+        train_inputs=inputs[:num_classes],
+        train_labels=labels[:num_classes],
+        test_inputs=inputs,
+        test_labels=labels,
+    )
+    network = FullyConnected(geometry.num_inputs, num_classes, NetworkSettings(widths=(UNITS,)))
+    initialise_(network, "torch", 0)
+    measure_network(
+        network, task, layers=["linear_0"], instruments=["gaussianity", "cavity"], num_samples=SAMPLES
+    )
+
+
+def run_of_replicates(number: int) -> None:
+    whole_run(num_replicates=number, num_levels=2)
+
+
+def run_of_levels(number: int) -> None:
+    whole_run(num_replicates=1, num_levels=number)
+
+
+def whole_run(num_replicates: int, num_levels: int) -> None:
     recipe = load_recipe(
         "nlgp-1d",
         [
             f"replicates={num_replicates}",
             "training.steps=300",
-            "pruning.max_levels=2",
+            f"pruning.max_levels={num_levels}",
+            "pruning.rate=0.2",
+            "pruning.min_density=0.001",
             "data.num_train=4000",
             "data.num_test=1000",
             "measure.num_samples=1000",
@@ -123,7 +157,9 @@ WORK: dict[str, tuple[Callable[[int], None], tuple[int, ...]]] = {
     "samples": (level_of_samples, (10_000, 31_600, 100_000)),
     "pixels": (level_of_pixels, (SIDE**2, 57**2, 101**2)),
     "units": (level_of_units, (256, 810, 2560)),
-    "replicates": (whole_run, (1, 3, 10)),
+    "classes": (statistics_of_classes, (10, 32, 100)),
+    "levels": (run_of_levels, (2, 6, 20)),
+    "replicates": (run_of_replicates, (1, 3, 10)),
 }
 
 

@@ -7,7 +7,7 @@ Run with ``python -m benchmarks --only probes``. Two trained levels, on one thre
 
 Times are processor seconds, because other work shares the machine. The cavity instrument and each probe
 alternate in one process; the ratio is the median of the ratios of adjacent measurements. Memory is what a
-probe adds, at its peak, to a fresh process that holds the level of nlgp-2d, for n and for 4 n samples (Linux).
+probe adds, at its peak, to a fresh process that holds a level of nlgp-2d, for n and for 4 n samples (Linux).
 """
 
 import multiprocessing
@@ -28,7 +28,7 @@ from sparsight.prune import imp
 from sparsight.recipe import load_recipe
 
 PROBES = ("robustness", "tangent", "criticality", "readout", "ood", "extrapolation", "noise", "calibration")
-REPEATS = 5
+REPEATS = 3
 MEMORY_SAMPLES = 2000
 LEVELS: dict[str, tuple[str, ...]] = {
     "nlgp-2d": (),
@@ -125,7 +125,7 @@ def added_bytes(probe: str, num_samples: int) -> int:
 
 def _measure_and_tell(probe: str, num_samples: int, sender: Connection) -> None:
     torch.set_num_threads(1)
-    observation = dense_level("nlgp-2d", f"data.num_test={2 * num_samples}", "training.steps=100")
+    observation = dense_level("nlgp-2d", f"data.num_test={2 * num_samples}", "training.steps=200")
     function = NETWORK_INSTRUMENTS.get(probe)
     few, many = (_with_samples(observation, each) for each in (100, num_samples))
     action = cavity_of if function is None else (lambda each: lambda: function(each))

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import cavity as cavity_benchmark, fields, growth, locality, peer, probes, step, together
+from benchmarks import (
+    cavity as cavity_benchmark,
+    fields,
+    growth,
+    locality,
+    parts,
+    peer,
+    probes,
+    step,
+    together,
+)
 from benchmarks.report import Section, Target, busiest_operations, spread, table
 from sparsight.measure import cavity
 
@@ -260,9 +270,9 @@ def probes_section(quick: bool) -> Section:
     of_cavity = [cell for name in names for cell in (spread(cavities[name]), "1")]
     head = [cell for name in names for cell in (f"{name}: processor time", "over the cavity's")]
     lines = [
-        "Processor seconds of each probe on dense levels, beside the cavity instrument in turn; one thread. Memory: what a "
-        f"fresh process adds at its peak on the first level, for {' and '.join(map(str, sizes))} samples "
-        "(`benchmarks/probes.py` describes the levels).",
+        "Processor seconds of each probe on dense levels, beside the cavity instrument in turn; one thread. "
+        "Memory: what a fresh process adds at its peak on the first level, for "
+        f"{' and '.join(map(str, sizes))} samples (`benchmarks/probes.py` describes the levels).",
         "",
         *table(
             ["probe", *head, *(f"MiB, {number} samples" for number in sizes)],
@@ -274,8 +284,23 @@ def probes_section(quick: bool) -> Section:
         for name in names
         for probe in probes.PROBES
     ]
-    return Section("(i) Probes of the whole network", lines, targets, 'see `docs/probes.md`, "Cost".')
+    return Section(
+        "(i) Probes of the whole network", lines, targets, 'see docs/decisions.md, "Probes are made cheaper".'
+    )
 
 
 def _added(probe: str, sizes: Sequence[int]) -> list[str]:
     return [f"{probes.added_bytes(probe, number) / 2**20:.0f}" for number in sizes]
+
+
+def parts_section(quick: bool) -> Section:
+    found = parts.measured(short=quick)
+    whole = sum(found.values())
+    rows = [[name, f"{seconds:.1f}", f"{seconds / whole:.0%}"] for name, seconds in found.items()]
+    lines = [
+        f"`sparsight run {parts.RECIPE}` and its report, one replicate of each condition, one process and "
+        "one thread: processor seconds (`benchmarks/parts.py` says what is what).",
+        "",
+        *table(["part", "s", "share"], [*rows, ["all", f"{whole:.1f}", ""]]),
+    ]
+    return Section("(j) Where the time of the default run goes", lines)

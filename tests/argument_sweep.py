@@ -171,6 +171,9 @@ PROBE_CALLS = {
     measure.largest_probability: {"logits": LOGITS},
     measure.combined_score: {
         "score": np.abs(LAMBDA[:, 0]), "prior": np.abs(LAMBDA[:, 1]), "weight": 0.3},
+    measure.prior_weight: {
+        "score": np.abs(LAMBDA[:, 0]), "prior": np.abs(LAMBDA[:, 1]),
+        "outside_score": np.abs(LAMBDA[:30, 2]), "outside_prior": np.abs(LAMBDA[:30, 3])},
     measure.relu_moments: {"mean": LAMBDA, "variance": LAMBDA**2},
     measure.noise_moments: OF_SAMPLES | {"noise_variance": 0.1},
     measure.sampled_noise: OF_SAMPLES | {"noise_variance": 0.1, "num_draws": 3, "seed": 0},

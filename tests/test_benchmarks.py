@@ -28,7 +28,7 @@ def test_every_benchmark_can_be_imported(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["step", "pairs", "fields", "together", "peers", "probes"])
+@pytest.mark.parametrize("name", ["step", "pairs", "fields", "together", "peers", "probes", "parts"])
 def test_a_quick_benchmark_writes_its_table(name, tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--quick", "--threads", "1", "--only", name]
     subprocess.run(

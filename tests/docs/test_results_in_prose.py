@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md", "docs/index.md", "docs/science.md", "docs/tutorial.md", "docs/numbers.md",
     "docs/instruments.md", "docs/tickets.md", "docs/probes.md", "docs/rules.md",
+    "docs/ensembles.md",
 ]  # fmt: skip
 INTERVAL = re.compile(r"[-−]?\d[\d.]*(?:\s*%)? \[[-−]?\d[\d.]*, [-−]?\d[\d.]*\]")
 RETRACTED = [

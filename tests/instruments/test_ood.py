@@ -7,11 +7,11 @@ from torch import nn
 from sparsight.geometry import Geometry
 from sparsight.instruments import NETWORK, NetworkObservation, measure_network
 from sparsight.instruments._ood import measure_ood
-from sparsight.measure import auroc, energy_score, neural_activation_prior
+from sparsight.measure import auroc, combined_score, energy_score, neural_activation_prior
 from sparsight.network import layer_inputs, outputs_of
 from sparsight.prune import PruningSettings, imp
 from sparsight.train import TrainingSettings
-from tests.toy import linear_task, small_convolution, small_network
+from tests.toy import SmallTransformer, linear_task, small_convolution, small_network
 
 
 def _measured(network, task=None, **options):
@@ -86,8 +86,45 @@ def test_the_exact_score_is_of_layers_with_channels_and_positions():
     maps = layer_inputs(network, ["4"], inputs)["4"].numpy().reshape(100, 3, 24)
     prior = neural_activation_prior(maps)
     assert found["auroc_nap_halves_of_channels"] == pytest.approx(auroc(prior[0::2], prior[1::2]), abs=1e-3)
-    assert "auroc_nap_halves" not in found
+    both = [maps[rows].reshape(50, 1, 72) for rows in (slice(0, None, 2), slice(1, None, 2))]
+    expected = auroc(*(neural_activation_prior(each) for each in both))
+    assert found["auroc_nap_halves_per_layer"][0] == pytest.approx(expected, abs=1e-3)
+    assert found["auroc_nap_halves_per_layer"].shape == (2,)  # the inputs of the layers 4 and 6
+    assert "auroc_nap_halves_initial" not in found
     assert np.isfinite(found["auroc_energy_noise"])
+
+
+def test_the_weight_of_nap_is_fitted_to_training_samples_and_to_no_set_that_is_shown():
+    task, twin = linear_task(), linear_task(seed=1)
+    network = small_network(task, widths=(12, 8))
+    found = _measured(network, task, twin=twin)
+    other = _measured(network, task, twin=linear_task(seed=2))
+    assert found["nap_weight"] == other["nap_weight"]
+    assert 0 < found["nap_weight"] < 1
+    inputs = [each.representative("test", 100, 0)[0] for each in (task, twin)]
+    energies = [energy_score(outputs_of(network, each)) for each in inputs]
+    hidden = [layer_inputs(network, ["linear_2"], each)["linear_2"].numpy() for each in inputs]
+    scores = [
+        combined_score(energy, neural_activation_prior(each[:, None]), weight=float(found["nap_weight"]))
+        for energy, each in zip(energies, hidden, strict=True)
+    ]
+    assert found["auroc_energy_nap_fitted_twin"] == pytest.approx(auroc(*scores), abs=2e-4)
+
+
+def test_the_hidden_layers_of_a_transformer_have_scores_of_all_tokens():
+    torch.manual_seed(0)
+    network, task = SmallTransformer(), linear_task()
+    with pytest.warns(UserWarning, match="chain of linear layers"):
+        found = _measured(network, task, layers=["block.linear1"])
+    # Attention in and out, both layers of the block, the output; not the embedding, which reads the inputs.
+    assert found["auroc_max_noise_per_layer"].shape == (5,)
+    assert np.isfinite(found["auroc_max_noise_per_layer"]).all()
+    # behind the ReLU of the block alone are activations never negative
+    assert np.isfinite(found["auroc_nap_noise_per_layer"]).tolist() == [False, False, False, True, False]
+    inputs = task.representative("test", 100, 0)[0]
+    mean = layer_inputs(network, ["block.linear2"], inputs)["block.linear2"].numpy().mean(axis=(1, 2))
+    expected = auroc(mean[0::2], mean[1::2])
+    assert found["auroc_mean_halves_per_layer"][3] == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_weights_of_the_beginning_are_a_control_in_a_run():

@@ -8,12 +8,14 @@ from scipy import stats
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.instruments import NETWORK, NETWORK_INSTRUMENTS, NetworkObservation, measure_network
+from sparsight.measure import ridge_readout
+from sparsight.network import layer_inputs
 from sparsight.prune import PruningSettings, imp
 from sparsight.recipe import load_recipe
 from sparsight.run import measure_again, run_recipe
 from sparsight.store import open_run
 from sparsight.train import TrainingSettings
-from tests.toy import linear_task, small_network
+from tests.toy import linear_task, small_convolution, small_network
 
 PLANE = Path(__file__).parents[1] / "plane.toml"
 
@@ -83,6 +85,26 @@ def test_all_units_as_winners_are_the_trained_code_and_dead_units_do_no_harm():
     found = _measured(linear_task(), np.ones((12, 24), bool))
     assert found["accuracy_winners"][0, 0] == found["accuracy_trained"][0] > 0.7
     assert found["accuracy_winners"].shape == (1, 3)
+
+
+def test_a_network_that_is_no_chain_has_readouts_of_what_its_layers_receive():
+    task, names = linear_task(), ["4", "6"]
+    torch.manual_seed(0)
+    network = small_convolution()
+    with pytest.warns(UserWarning, match="readout with other weights or masks"):
+        found = measure_network(network, task, layers=["4"], instruments=["readout"], num_samples=100)[
+            NETWORK
+        ]
+    splits = [task.representative(each, 100, 0) for each in ("train", "test")]
+    received = [layer_inputs(network, names, inputs) for inputs, _ in splits]
+    expected = []
+    for name in names:
+        readout = ridge_readout(received[0][name].numpy(), splits[0][1].numpy(), 2)
+        expected.append(readout.accuracy(received[1][name].numpy(), splits[1][1].numpy()))
+    np.testing.assert_array_equal(found["readout.accuracy_trained"], expected)
+    assert max(expected) > 0.7
+    assert found["readout.accuracy_winners"].shape == (2, 3)
+    assert "readout.accuracy_mask" not in found
 
 
 def test_the_weights_of_the_beginning_are_those_of_the_level():

@@ -11,6 +11,7 @@ from sparsight.measure import (
     fpr95,
     largest_probability,
     neural_activation_prior,
+    prior_weight,
 )
 
 
@@ -124,6 +125,28 @@ def test_a_combined_score_is_a_geometric_mean_and_undefined_for_an_energy_that_i
     score, prior = np.array([2.0, 0.0, -1.0, np.nan]), np.array([8.0, 1.0, 1.0, 1.0])
     np.testing.assert_allclose(combined_score(score, prior), [4, np.nan, np.nan, np.nan])
     np.testing.assert_allclose(combined_score(score[:1], prior[:1], weight=1.0), 2)
+
+
+@pytest.mark.parametrize("shifts", [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.4)])
+def test_the_fitted_weight_is_that_of_the_best_linear_combination_of_independent_logarithms(shifts):
+    """By Fisher's discriminant w = a/(a + b), and no weight of a grid has a larger area."""
+    stream = np.random.default_rng(4)
+    inside = [np.exp(stream.normal(each, 1, 20_000)) for each in shifts]
+    outside = [np.exp(stream.normal(0, 1, 20_000)) for _ in shifts]
+    weight = prior_weight(*inside, *outside)
+    assert weight == pytest.approx(shifts[0] / sum(shifts), abs=0.03)
+
+    def area(w):
+        return auroc(*(combined_score(*each, weight=w) for each in (inside, outside)))
+
+    assert area(weight) > max(map(area, np.linspace(0, 1, 21))) - 1e-4
+    assert area(weight) == pytest.approx(stats.norm.cdf(np.linalg.norm(shifts) / np.sqrt(2)), abs=0.012)
+
+
+def test_a_weight_needs_scores_that_are_defined():
+    ones = np.ones(3)
+    assert np.isnan(prior_weight(-ones, ones, ones, ones))
+    assert prior_weight(ones, ones, ones, ones) == 0.5  # nothing is better than where it begins
 
 
 def test_wrong_arguments_are_named():

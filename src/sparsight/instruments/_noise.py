@@ -108,7 +108,8 @@ def _accuracies(chain: Chain, inputs: np.ndarray, labels: np.ndarray, seed: int)
         "accuracy_lost": Quantity(
             clean - float(accuracies[_SHOWN]),
             (),
-            f"held-out accuracy without noise minus with it, {_AT} (no effect: 0)",
+            f"held-out accuracy without noise minus with it, {_AT}, at least {_NUM_NOISY} noisy samples (no "
+            "effect: 0)",
         ),
     }
     if chain.activations and set(chain.activations) == {"sigmoid"}:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sparsight.data import Task, clone_task
 from sparsight.instruments._chains import chain_before, chain_or_warning
+from sparsight.instruments._hidden_responses import hidden_layers, hidden_responses
 from sparsight.instruments._observation import NetworkObservation
 from sparsight.instruments._quantity import Quantity
 from sparsight.instruments._registry import network_instrument
@@ -20,6 +21,7 @@ from sparsight.measure import (
     fpr95,
     largest_probability,
     neural_activation_prior,
+    prior_weight,
 )
 from sparsight.network import layer_inputs, outputs_of
 from sparsight.streams import generator
@@ -39,11 +41,14 @@ _OF_LOGITS: Final = {
     "energy": "log Σ exp of the logits",
     "msp": "largest probability",
     "energy_nap": "geometric mean of energy and of nap of the last hidden layer",
+    "energy_nap_fitted": "energy^w · nap^(1 − w), w fitted to training samples beside their own with inputs "
+    "permuted",
 }
 _LAST = "in the last hidden layer"
 _AREA = "AUROC of held-out samples against"
 _PASSING = "share that passes for data if 95 % of the held-out samples do (alike: 0.95), of"
 
+_NUM_FITTED = 1000  # training samples that a weight is fitted to, at most
 _BLOCK = 2048  # samples whose responses are in memory at once
 _Scores = dict[str, np.ndarray]
 _Scored = dict[str, _Scores]
@@ -62,17 +67,21 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
     for.
     """
     inputs = observation.held_out_samples()[0]
-    chain = chain_or_warning(observation, "the part of ood on hidden layers")
+    chain = chain_or_warning(observation, "ood with the weights that the level began with")
     before = chain_before(observation) if chain is not None else None
+    layers = hidden_layers(observation.network, inputs[:2]) if chain is None else []
 
     def scored(samples: Tensor) -> _Scored:
-        blocks = [_scores(observation, chain, before, block) for block in samples.split(_BLOCK)]
-        return _joined(blocks)
+        blocks = torch.split(samples, _BLOCK)
+        return _joined([_scores(observation, (chain, before), layers, block) for block in blocks])
 
     inside = scored(inputs)
     outside = {name: scored(samples) for name, samples in _outside(observation, inputs).items()}
+    weight = _fitted_weight(*map(scored, _stand_ins(observation)))
+    for each in (inside, *outside.values()):
+        each["logits"]["energy_nap_fitted"] = _combined(each, weight)
     outside["halves"] = _rows(inside, slice(1, None, 2))
-    found: dict[str, Quantity] = {}
+    found = {"nap_weight": Quantity(weight, (), "the weight w of energy_nap_fitted (energy_nap: 0.5)")}
     for name in (each for each in _OUTSIDE if each in outside):
         own = inside if name != "halves" else _rows(inside, slice(0, None, 2))
         for weights in ("", "_initial"):
@@ -87,6 +96,35 @@ def measure_ood(observation: NetworkObservation) -> Mapping[str, Quantity]:
         (),
         "held-out samples whose energy score is not above 0, so that energy_nap is undefined",
     )
+    return found
+
+
+def _stand_ins(observation: NetworkObservation) -> tuple[Tensor, Tensor]:
+    """Return training samples, and the same with the inputs of each permuted."""
+    number = min(_NUM_FITTED, observation.num_samples)
+    inputs, _ = observation.task.representative("train", number, observation.seed)
+    permuted = generator(observation.seed, "permuted training samples").permuted(_array(inputs), axis=1)
+    return inputs, torch.from_numpy(permuted)
+
+
+def _fitted_weight(inside: _Scored, outside: _Scored) -> float:
+    both = [(each["logits"]["energy"], _last_nap(each)) for each in (inside, outside)]
+    return prior_weight(*both[0], *both[1])
+
+
+def _combined(scored: _Scored, weight: float) -> np.ndarray:
+    energy = scored["logits"]["energy"]
+    return (
+        np.full_like(energy, np.nan)
+        if np.isnan(weight)
+        else combined_score(energy, _last_nap(scored), weight=weight)
+    )
+
+
+def _last_nap(scored: _Scored) -> np.ndarray:
+    """Return the nap of the last hidden layer; NaN without one."""
+    naps = scored[""]["nap"]
+    found: np.ndarray = naps[-1] if len(naps) else np.full(naps.shape[1], np.nan)
     return found
 
 
@@ -105,18 +143,25 @@ def _rows(scored: _Scored, rows: slice) -> _Scored:
 
 
 def _scores(
-    observation: NetworkObservation, chain: Chain | None, before: Chain | None, inputs: Tensor
+    observation: NetworkObservation,
+    chains: tuple[Chain | None, Chain | None],
+    layers: list[str],
+    inputs: Tensor,
 ) -> _Scored:
-    """Return all scores of samples, by what they are of: hidden layers now and before, logits, channels."""
-    found: _Scored = {}
+    """Return all scores of samples, by what they are of: hidden layers now and before, logits, channels.
+
+    `chains` are the network now and before, if it is one; otherwise `layers` receive hidden responses.
+    """
+    (chain, before), found = chains, _Scored()
     if chain is None:
-        logits, last = outputs_of(observation.network, inputs), None
+        logits = outputs_of(observation.network, inputs)
+        found[""] = _layer_scores(hidden_responses(observation.network, layers, inputs), len(inputs))
     else:
-        found[""], logits = _layer_scores(chain, inputs)
-        last = found[""]["nap"][-1] if chain.activations else None
+        found[""], logits = _scores_and_logits(chain, inputs)
     if before is not None:
-        found["_initial"], _ = _layer_scores(before, inputs)
-    found["logits"] = _logit_scores(logits, last)
+        found["_initial"], _ = _scores_and_logits(before, inputs)
+    found["logits"] = {"energy": energy_score(logits), "msp": largest_probability(logits)}
+    found["logits"]["energy_nap"] = _combined(found, 0.5)
     if observation.geometries:
         found["channels"] = _channel_scores(observation, inputs)
     return found
@@ -151,30 +196,33 @@ def _phase_clone(task: Task, inputs: Tensor, seed: int) -> Tensor:
     return clone_task(small, "phase", seed).samples("test")[0]
 
 
-def _layer_scores(chain: Chain, inputs: Tensor) -> tuple[_Scores, np.ndarray]:
-    """Return scores of each hidden layer, (layer, n), and the logits.
-
-    nap is NaN where activations may be negative.
-    """
+def _scores_and_logits(chain: Chain, inputs: Tensor) -> tuple[_Scores, np.ndarray]:
+    """Return scores of each hidden layer of a chain, and its logits."""
     *hidden, logits = chain.responses(_array(inputs), dtype=np.float32)
-    prior = [
-        neural_activation_prior(each[:, None]) if name in ("relu", "sigmoid") else np.full(len(each), np.nan)
-        for name, each in zip(chain.activations, hidden, strict=True)
-    ]
+    scores = _layer_scores([each[:, None] for each in hidden], len(inputs))
+    may_be_negative = [name not in ("relu", "sigmoid") for name in chain.activations]
+    scores["nap"][may_be_negative] = np.nan
+    return scores, logits
+
+
+def _layer_scores(hidden: Sequence[np.ndarray], number: int) -> _Scores:
+    """Return scores of hidden responses (n, channel, place) by layer, (layer, n).
+
+    nap is NaN where a response is negative.
+    """
     scores = {
-        "nap": prior,
-        "max": [each.max(axis=1) for each in hidden],
-        "mean": [each.mean(axis=1) for each in hidden],
+        "nap": [_prior(each) for each in hidden],
+        "max": [each.max(axis=(1, 2)) for each in hidden],
+        "mean": [each.mean(axis=(1, 2)) for each in hidden],
     }
-    by_layer = {name: np.array(each).reshape(len(hidden), len(inputs)) for name, each in scores.items()}
-    return by_layer, logits
+    return {
+        name: np.array(each, dtype=np.float64).reshape(len(hidden), number) for name, each in scores.items()
+    }
 
 
-def _logit_scores(logits: np.ndarray, prior: np.ndarray | None) -> _Scores:
-    """Return scores of logits, one of them with the nap of the last hidden layer."""
-    scores = {"energy": energy_score(logits), "msp": largest_probability(logits)}
-    undefined = np.full(len(logits), np.nan)
-    return scores | {"energy_nap": combined_score(scores["energy"], undefined if prior is None else prior)}
+def _prior(response: np.ndarray) -> np.ndarray:
+    undefined = np.full(len(response), np.nan)
+    return undefined if (response < 0).any() else neural_activation_prior(response)
 
 
 def _channel_scores(observation: NetworkObservation, inputs: Tensor) -> _Scores:
@@ -182,9 +230,7 @@ def _channel_scores(observation: NetworkObservation, inputs: Tensor) -> _Scores:
     scores = {}
     geometries = observation.geometries or {}
     for layer, values in layer_inputs(observation.network, list(geometries), inputs).items():
-        by_channel = values.numpy().reshape(len(inputs), geometries[layer].channels, -1)
-        is_rectified = bool((by_channel >= 0).all())
-        scores[layer] = neural_activation_prior(by_channel) if is_rectified else np.full(len(inputs), np.nan)
+        scores[layer] = _prior(values.numpy().reshape(len(inputs), geometries[layer].channels, -1))
     return scores
 
 
@@ -205,7 +251,10 @@ def _of_layers(both: tuple[_Scores, _Scores], name: str, weights: str) -> dict[s
     for score, meaning in _OF_LAYERS.items():
         pairs = list(zip(both[0][score], both[1][score], strict=True))
         for measure, function, sentence in (("auroc", auroc, _AREA), ("fpr95", fpr95, _PASSING)):
-            values = np.array([function(*pair) for pair in pairs])
+            # nap of a layer is of all samples or of none: a part would be a choice.
+            values = np.array(
+                [np.nan if np.isnan(np.concatenate(pair)).any() else function(*pair) for pair in pairs]
+            )
             found[f"{measure}_{score}_{name}{weights}_per_layer"] = Quantity(
                 values, ("hidden",), f"{sentence} {words}: {meaning}"
             )

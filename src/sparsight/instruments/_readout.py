@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from sparsight.instruments._chains import (
     chain_before,
@@ -13,6 +14,7 @@ from sparsight.instruments._chains import (
     has_layers_of,
     masks_of_chain,
 )
+from sparsight.instruments._hidden_responses import as_features, hidden_layers, hidden_responses
 from sparsight.instruments._observation import NetworkObservation
 from sparsight.instruments._quantity import Quantity
 from sparsight.instruments._registry import network_instrument
@@ -102,16 +104,29 @@ def measure_readout(observation: NetworkObservation) -> Mapping[str, Quantity]:
         (),
         "held-out accuracy of a ridge readout of the network's inputs",
     )
-    chain = chain_or_warning(observation, "readout")
-    if chain is None:
-        return {"accuracy_inputs": of_inputs}
-    hidden = samples.responses(chain)
-    trained = [samples.accuracy(*both) for both in hidden]
-    return (
-        {"accuracy_inputs": of_inputs}
-        | _by_weights(observation, chain, samples, trained)
-        | _codes(hidden, samples, trained)
+    chain = chain_or_warning(observation, "readout with other weights or masks")
+    hidden = (
+        _hidden_of_any(observation, (train_inputs, test_inputs))
+        if chain is None
+        else samples.responses(chain)
     )
+    trained = [samples.accuracy(*both) for both in hidden]
+    found = {"accuracy_inputs": of_inputs} | _codes(hidden, samples, trained)
+    if chain is not None:
+        return found | _by_weights(observation, chain, samples, trained)
+    return found | {"accuracy_trained": Quantity(np.array(trained), ("hidden",), _SETS["trained"])}
+
+
+def _hidden_of_any(
+    observation: NetworkObservation, splits: tuple[Tensor, Tensor]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return features of the hidden layers of a network that is no chain, for both splits."""
+    network = observation.network
+    layers = hidden_layers(network, splits[0][:2])
+    train, test = (
+        [as_features(each) for each in hidden_responses(network, layers, inputs)] for inputs in splits
+    )
+    return list(zip(train, test, strict=True))
 
 
 def _by_weights(

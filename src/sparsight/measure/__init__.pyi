@@ -129,6 +129,7 @@ from ._out_of_distribution import (
     fpr95 as fpr95,
     largest_probability as largest_probability,
     neural_activation_prior as neural_activation_prior,
+    prior_weight as prior_weight,
 )
 from ._p_values import mean_p as mean_p, median_p as median_p, ratio_p as ratio_p
 from ._pairs_of_replicates import pair_pseudovalues as pair_pseudovalues

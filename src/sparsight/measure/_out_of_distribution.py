@@ -156,3 +156,53 @@ def combined_score(
     is_defined = (score > 0) & (prior > 0)
     logs = [np.log(np.where(is_defined, each, 1.0).astype(np.float64)) for each in (score, prior)]
     return np.where(is_defined, np.exp(weight * logs[0] + (1 - weight) * logs[1]), np.nan)
+
+
+@checked(bounded=("score", "prior", "outside_score", "outside_prior"))
+def prior_weight(
+    score: Float[np.ndarray, " n"],
+    prior: Float[np.ndarray, " n"],
+    outside_score: Float[np.ndarray, " m"],
+    outside_prior: Float[np.ndarray, " m"],
+) -> float:
+    """Return the weight w of `combined_score` that best tells samples from stand-ins for others.
+
+    The stand-ins take the place of inputs that are not known beforehand, as permuted training samples do. The
+    criterion is the AUROC. w begins at ½, and the interval around it, from 0 to 1, is halved seven times
+    around the better of its middle and the middles of its halves, so w is a multiple of 1/256.
+
+    Parameters
+    ----------
+    score, prior : numpy.ndarray of float, (n,)
+        Score and activation prior of samples of the data, preferably training samples.
+    outside_score, outside_prior : numpy.ndarray of float, (m,)
+        The same of the stand-ins.
+
+    Returns
+    -------
+    float
+        In (0, 1). With two independent log-normal scores of equal spread, whose logarithms differ by a and b
+        between both kinds of samples, it tends to a/(a + b). NaN where no combined score is defined.
+
+    Notes
+    -----
+    In arXiv 2402.18162, w is found by bisection on such stand-ins; what is bisected there, the text that was
+    read does not say.
+    """
+
+    def area(weight: float) -> float:
+        inside, outside = (
+            combined_score(*each, weight=weight) for each in ((score, prior), (outside_score, outside_prior))
+        )
+        return auroc(inside, outside)
+
+    best, highest, step = 0.5, area(0.5), 0.25
+    if np.isnan(highest):
+        return np.nan
+    for _ in range(7):
+        for weight in (best - step, best + step):
+            found = area(weight)
+            if found > highest:
+                best, highest = weight, found
+        step /= 2
+    return best

@@ -160,12 +160,13 @@ def winners(features: Float[np.ndarray, "n unit"], num_winners: int) -> Bool[np.
         return np.zeros(features.shape, dtype=bool)
     place = features.shape[1] - num_winners
     threshold = np.partition(features, place, axis=1)[:, place, None]
-    code = features > threshold
+    code: np.ndarray = features > threshold
     num_open = num_winners - code.sum(axis=1, keepdims=True)
     ties = features == threshold
     tied = np.flatnonzero(ties.sum(axis=1, keepdims=True) > num_open)
     ties[tied] &= ties[tied].cumsum(axis=1) <= num_open[tied]
-    return code | ties
+    code |= ties
+    return code
 
 
 @checked(finite=("features",))

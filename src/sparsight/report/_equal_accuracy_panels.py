@@ -1,4 +1,4 @@
-"""Panels of conditions beside random pruning that is as accurate: what would follow accuracy alone is gone."""
+"""Panels of conditions beside random pruning that is as accurate."""
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from sparsight.store import Run, at_equal_accuracy
 
 _HOW = (
     "Minus the value of random pruning at the same test accuracy, interpolated between its levels in each "
-    "replicate; bands: Student's 95 % intervals over replicates. Levels that random pruning does not match in "
-    "accuracy have no mark."
+    "replicate; bands: Student's 95 % intervals over replicates. A level that random pruning does not match "
+    "in accuracy has no mark."
 )
 
 
@@ -29,7 +29,11 @@ def equal_accuracy_panels(summaries: Summaries, *, legend: bool = False) -> list
             continue
         title = f"{words.title} at equal accuracy"
         ax = plot_over_density(
-            table, ylabel=f"{words.label}, − random", null=0.0, null_label="random pruning", legend=legend
+            table,
+            ylabel="difference from random pruning",
+            null=0.0,
+            null_label="random pruning",
+            legend=legend,
         )
         panels.append(Panel(f"equal-accuracy-{words.name}", title, ax, f"{words.caption} {_HOW}"))
     return panels
@@ -40,14 +44,14 @@ def _references(summaries: Summaries) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, subject in summaries.subjects.items():
         for other, candidate in summaries.subjects.items():
-            if candidate.run is subject.run and _is_random_twin(
+            if candidate.run is subject.run and _is_random_like(
                 subject.run, subject.condition, candidate.condition
             ):
                 found.setdefault(name, other)
     return found
 
 
-def _is_random_twin(run: Run, condition: str, other: str) -> bool:
+def _is_random_like(run: Run, condition: str, other: str) -> bool:
     own, random = run.recipe.condition(condition), run.recipe.condition(other)
     is_like = (own.data, own.network, own.training) == (random.data, random.network, random.training)
     return is_like and random.pruning.criterion == "random" and own.pruning.criterion != "random"

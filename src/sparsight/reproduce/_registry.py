@@ -14,7 +14,7 @@ _ORDER = (
     "mask-overlap",
     "non-gaussianity", "cavity", "feedback", "causal", "sign-and-kind", "data-and-labels", "one-neuron",
     "higher-order", "pictures", "ticket", "stability",
-    "probes", "sample-complexity", "belief", "ensemble", "resampling",
+    "probes", "sample-complexity", "belief", "ensemble", "bandit", "resampling",
 )  # fmt: skip
 
 

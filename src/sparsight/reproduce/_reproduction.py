@@ -12,6 +12,7 @@ import xarray as xr
 from sparsight.errors import InputError
 from sparsight.measure import check_rule_learning, mean_of_defined
 from sparsight.recipe import Recipe
+from sparsight.reproduce._bandit import bandit_results
 from sparsight.reproduce._claim import Claim, Finding, corrected, find, verdict_of
 from sparsight.reproduce._ensemble_results import with_ensembles
 from sparsight.reproduce._mask_similarity import with_mask_overlaps
@@ -41,6 +42,7 @@ class _Settings(Protocol):
 _SIMULATED: Mapping[str, Callable[[str, Path], tuple[_Settings, xr.Dataset]]] = {
     "one-neuron": one_neuron_results,
     "sample-complexity": sample_complexity_results,
+    "bandit": bandit_results,
 }
 """Studies that are not runs of a recipe: no task is learned in them, or nothing is pruned."""
 

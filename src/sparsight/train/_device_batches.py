@@ -104,7 +104,8 @@ class DeviceTask:
             inputs, labels = _task_of(self._task).samples(split, start, stop)
             return inputs.to(self.device), labels.to(self.device)
         inputs, labels = self._splits[split]
-        return self._standardised(inputs[start:stop]), labels[start:stop]
+        # Copies: the caller may change what it gets, and not what is kept here.
+        return self._standardised(inputs[start:stop].clone()), labels[start:stop].clone()
 
     def _order(self, seed: int, epoch: int, batch_size: int, num_batches: int) -> Tensor:
         """Return the rows of every batch of an epoch, (num_batches, batch_size), copied once an epoch."""
@@ -123,7 +124,7 @@ class DeviceTask:
         """Return raw inputs as `Task.flat` does: the same two operations in float32, in the same order."""
         flat = inputs.reshape(len(inputs), -1)
         if self._mean is None or self._sd is None:
-            return flat.clone() if flat.data_ptr() == inputs.data_ptr() else flat
+            return flat
         return flat.float().sub_(self._mean).div_(self._sd)
 
 

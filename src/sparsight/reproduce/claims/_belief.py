@@ -7,6 +7,7 @@ from sparsight.reproduce._verdict import Rule
 
 _STUDY = "belief"
 _AUROC = "recovery.input_auroc"
+_FOUND = "probability that an input of the blanket keeps more weights than another input"
 _OF_CO_PARENTS = "recovery.input_auroc_of_co_parents"
 
 _SCREENED_DENSITY = 0.13
@@ -31,8 +32,8 @@ def _kind_found(kind: str, *, decisive: bool) -> Prediction:
     quantity = f"recovery.input_auroc_of_{kind}"
     return Prediction(
         name=kind,
-        statement=f"the same minus ½ for the blanket's {kind.replace('_', '-')} alone, at density "
-        f"{_SCREENED_DENSITY:.0%}",
+        statement=f"probability that one of the blanket's {kind.replace('_', '-')} keeps more weights than "
+        f"an input outside it, minus ½, at density {_SCREENED_DENSITY:.0%}",
         study=_STUDY,
         statistic=beyond_chance(_at_screened_density(quantity, "imp"), 0.5),
         rule=Rule("above", 0.2),
@@ -59,8 +60,7 @@ CLAIM = Claim(
     predictions=(
         Prediction(
             name="found",
-            statement="probability that an input of the blanket keeps more weights than another input, "
-            f"minus the same for permuted blankets, at density {FINAL_DENSITY:.1%}",
+            statement=f"{_FOUND}, minus the same for permuted blankets, at density {FINAL_DENSITY:.1%}",
             study=_STUDY,
             statistic=_found("imp"),
             rule=Rule("above", 0.3),
@@ -70,8 +70,8 @@ CLAIM = Claim(
         _kind_found("co_parents", decisive=True),
         Prediction(
             name="beyond_correlation",
-            statement="the same probability at density 13 %, pruning by magnitude minus screening by "
-            "correlation, same seeds",
+            statement=f"{_FOUND} at density {_SCREENED_DENSITY:.0%}, pruning by magnitude minus "
+            "screening by correlation, same seeds",
             study=_STUDY,
             statistic=difference(
                 _at_screened_density(_AUROC, "imp"), _at_screened_density(_AUROC, "correlation")
@@ -84,7 +84,7 @@ CLAIM = Claim(
         ),
         Prediction(
             name="without_labels",
-            statement=f"the same probability minus ½ at density {FINAL_DENSITY:.1%}, labels shuffled",
+            statement=f"{_FOUND}, minus ½, at density {FINAL_DENSITY:.1%}, labels shuffled",
             study=_STUDY,
             statistic=beyond_chance(at_final_density(_AUROC, "shuffled_labels"), 0.5),
             rule=Rule("within", 0.1),
@@ -95,8 +95,8 @@ CLAIM = Claim(
         _kind_found("children", decisive=False),
         Prediction(
             name="beyond_one_shot",
-            statement=f"the same probability at density {FINAL_DENSITY:.1%}, iterative minus one-shot "
-            "pruning, same seeds",
+            statement=f"{_FOUND} at density {FINAL_DENSITY:.1%}, iterative minus one-shot pruning, "
+            "same seeds",
             study=_STUDY,
             statistic=difference(at_final_density(_AUROC, "imp"), at_final_density(_AUROC, "one_shot")),
             rule=Rule("above", 0.0, equivalence=0.05),
@@ -104,7 +104,7 @@ CLAIM = Claim(
         ),
         Prediction(
             name="precision_beyond_correlation",
-            statement="share of the kept weights on the blanket at density 13 %, pruning by magnitude minus "
+            statement="share of the kept weights on the blanket at density 13%, pruning by magnitude minus "
             "screening by correlation, same seeds",
             study=_STUDY,
             statistic=difference(
