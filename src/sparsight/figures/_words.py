@@ -424,11 +424,11 @@ _ENTRIES = (
           meaning="probability that a planted input keeps more weights than another input"),
     Words(name="recovery.input_auroc_permuted", title="The same for permuted supports", scope="network"),
     Words(name="recovery.input_auroc_of_parents", title="Parents of the label found",
-          label="AUROC of kept weights", scope="network", null=0.5),
+          label="AUROC of kept weights, parents", scope="network", null=0.5),
     Words(name="recovery.input_auroc_of_children", title="Children of the label found",
-          label="AUROC of kept weights", scope="network", null=0.5),
+          label="AUROC of kept weights, children", scope="network", null=0.5),
     Words(name="recovery.input_auroc_of_co_parents", title="Co-parents of the label found",
-          label="AUROC of kept weights", scope="network", null=0.5),
+          label="AUROC of kept weights, co-parents", scope="network", null=0.5),
     Words(name="shape_fits.gabor_r_squared", title="Gabor fit of receptive fields", label="r²",
           meaning="mean r² of the Gabor fits to weights"),
     Words(name="shape_fits.gabor_r_squared_shuffled", title="The same for shuffled weights"),
@@ -441,6 +441,11 @@ _ENTRIES = (
           label="P(planted rule), permuted confidences"),
     Words(name="rules.p_true_rotated", title="… with rotated examples",
           label="P(planted rule), rotated examples"),
+    Words(name="ensemble.accuracy", title="Accuracy of ensembles", label="accuracy of five together"),
+    Words(name="ensemble.joint_beyond_matched", title="Joint predictions of ensembles",
+          label="joint −log p, minus dense (nats)"),
+    Words(name="ensemble.disagreement", title="Disagreement of members", label="share of pairs that disagree"),
+    Words(name="bandit.regret", title="Regret", label="regret / that of random actions"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
 
