@@ -10,7 +10,7 @@ from sparsight.figures import CATALOGUE, QUANTITIES
 from sparsight.instruments import all_instruments
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "quantities.py"
-ELSEWHERE = ("one_neuron.", "sample_complexity.", "rules.", "locality.verdict")
+ELSEWHERE = ("one_neuron.", "sample_complexity.", "rules.", "locality.verdict", "ensemble.", "bandit.")
 """Quantities of a study that is no run, those computed from stored levels, and the word for three of them."""
 
 

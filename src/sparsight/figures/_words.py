@@ -444,7 +444,7 @@ _ENTRIES = (
     Words(name="ensemble.accuracy", title="Accuracy of ensembles", label="accuracy of five together"),
     Words(name="ensemble.joint_beyond_matched", title="Joint predictions of ensembles",
           label="joint −log p, minus dense (nats)"),
-    Words(name="ensemble.disagreement", title="Disagreement of members", label="share of pairs that disagree"),
+    Words(name="ensemble.disagreement", title="Disagreement of members", label="share that disagrees"),
     Words(name="bandit.regret", title="Regret", label="regret / that of random actions"),
 )  # fmt: skip
 QUANTITIES: Mapping[str, Words] = {words.name: words for words in _ENTRIES}
