@@ -84,8 +84,12 @@ def pack_masks(level: Level) -> dict[str, np.ndarray]:
 
 
 def mask_shapes(masks: Masks) -> dict[str, str]:
-    """Return the shapes of masks as metadata of a safetensors file, whose values are strings."""
-    return {name: json.dumps(list(mask.shape)) for name, mask in masks.items()}
+    """Return the shapes of masks as metadata of a safetensors file, whose values are strings.
+
+    It is one entry: safetensors writes several in an order of its own, another one each time, and equal levels
+    would have files with other bytes.
+    """
+    return {"shapes": json.dumps({name: list(mask.shape) for name, mask in sorted(masks.items())})}
 
 
 def unpack_masks(packed: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], kind: str) -> Masks:
