@@ -86,8 +86,8 @@ def pack_masks(level: Level) -> dict[str, np.ndarray]:
 def mask_shapes(masks: Masks) -> dict[str, str]:
     """Return the shapes of masks as metadata of a safetensors file, whose values are strings.
 
-    It is one entry: safetensors writes several in an order of its own, another one each time, and equal levels
-    would have files with other bytes.
+    It is one entry: safetensors writes several in another order each time, and equal levels would have files
+    with other bytes.
     """
     return {"shapes": json.dumps({name: list(mask.shape) for name, mask in sorted(masks.items())})}
 
