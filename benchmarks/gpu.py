@@ -13,9 +13,8 @@ Writes ``benchmarks/RESULTS-GPU.md``. Nothing is timed if a check of `benchmarks
 """
 
 import argparse
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +25,14 @@ from torch import nn
 from benchmarks.gpu_checks import CHECKS
 from benchmarks.machine import machine
 from benchmarks.report import Section, Target, table
+from benchmarks.step import white_task
 from sparsight.data import Task
 from sparsight.geometry import Geometry
 from sparsight.instruments import measure_network
 from sparsight.network import FullyConnected, NetworkSettings, initialise_
 from sparsight.prune import Acceleration, PruningSettings, dense_masks, imp
 from sparsight.train import Masks, Trainer, TrainingSettings, train_together
+from sparsight.train._precision import tf32_if
 
 RESULTS = Path(__file__).with_name("RESULTS-GPU.md")
 PAPERS_STEPS = 100_000 + 20 * 99_000
@@ -128,21 +129,11 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-@contextlib.contextmanager
-def tf32_allowed(is_allowed: bool) -> Iterator[None]:
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = is_allowed
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-
-
 def peak(device: torch.device, precision: str, size: int) -> float:
     """Return the floating-point operations per second of a large matrix product."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     factors = [torch.randn(size, size, device=device, dtype=dtype) for _ in range(2)]
-    with tf32_allowed(precision == "tf32"):
+    with tf32_if(precision == "tf32"):
         torch.mm(*factors)
         times = [seconds_of(device, lambda: torch.mm(*factors)) for _ in range(5)]
     return 2 * size**3 / min(times)
@@ -261,7 +252,7 @@ def plain_step_seconds(device: torch.device, task: Task, sizes: Sizes) -> float:
             nn.functional.cross_entropy(network(batch), labels[rows]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
-    with tf32_allowed(True):
+    with tf32_if(True):
         some_steps(sizes.num_timed_steps // 5 + 1)
         return seconds_of(device, lambda: some_steps(sizes.num_timed_steps)) / sizes.num_timed_steps
 
@@ -289,18 +280,7 @@ def replicates_seconds(device: torch.device, number: int, with_graph: bool, size
     trainers = {}
     settings = TrainingSettings(steps=10**6, batch_size=256, learning_rate=0.2, evaluations=1)
     for seed in range(number):
-        stream = np.random.default_rng(seed)
-        inputs = stream.normal(size=(4000, 1, 20, 20)).astype(np.float32)
-        labels = stream.integers(0, 4, 4000)
-        task = Task(
-            name="white",
-            geometry=Geometry(1, (20, 20)),
-            num_classes=4,
-            train_inputs=inputs,
-            train_labels=labels,
-            test_inputs=inputs[:100],
-            test_labels=labels[:100],
-        )
+        task = white_task(Geometry(1, (20, 20)), num_classes=4, seed=seed)
         network = FullyConnected(400, 4, NetworkSettings(widths=(100,)))
         initialise_(network, "torch", seed)
         masks = masks_of(network, 0.3, torch.device("cpu"))

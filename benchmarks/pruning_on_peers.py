@@ -10,17 +10,15 @@ prints a line of JSON.
 
 import copy
 import json
-import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks import sparse_layers_of_peers as layers_of_peers, step
+from benchmarks.sparse_peers import told_by_process
 from sparsight.data import Task
 from sparsight.network import linear_layers
 from sparsight.train import Masks, TrainingSettings
@@ -44,19 +42,8 @@ class PeerRun:
 
 def run_in_a_process(peer: str, threads: int, steps: int, seed: int = 0) -> PeerRun | str:
     """Time both whole runs in a process of their own; return why not if that fails."""
-    command = [sys.executable, "-m", "benchmarks.pruning_on_peers", peer, str(threads), str(steps), str(seed)]
-    done = subprocess.run(
-        command,
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        return f"{layers_of_peers.named(peer)} failed: {last}"
-    return PeerRun(**json.loads(done.stdout.splitlines()[-1]))
+    found = told_by_process("benchmarks.pruning_on_peers", peer, threads, steps, seed, timeout=_TIMEOUT)
+    return found if isinstance(found, str) else PeerRun(**found)
 
 
 def measured(peer: str, steps: int, seed: int) -> PeerRun:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,20 +46,24 @@ def peer_rows(peer: str, threads: int, repeats: int, densities: Sequence[float])
     lacking = layers_of_peers.missing(peer)
     if lacking:
         return lacking
-    command = [sys.executable, "-m", "benchmarks.sparse_peers", peer, str(threads), str(repeats)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    found = told_by_process("benchmarks.sparse_peers", peer, threads, repeats, *densities)
+    return found if isinstance(found, str) else [PeerRow(**row) for row in found]
+
+
+def told_by_process(module: str, peer: str, threads: int, *arguments: object, timeout: int = _TIMEOUT) -> Any:
+    """Return the last line, as JSON, that a module prints in a process of its own; or why there is none."""
     done = subprocess.run(
-        [*command, *map(str, densities)],
+        [sys.executable, "-m", module, peer, str(threads), *map(str, arguments)],
         cwd=Path(__file__).parents[1],
-        env=environment,
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
-        timeout=_TIMEOUT,
+        timeout=timeout,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         return f"{layers_of_peers.named(peer)} failed: {last}"
-    return [PeerRow(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measured_rows(

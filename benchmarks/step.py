@@ -78,14 +78,16 @@ def network(
     return built
 
 
-def white_task() -> Task:
-    rng = generator(0, "benchmark", "step")
-    inputs = rng.standard_normal((4000, 3, 32, 32), dtype=np.float32)
-    labels = rng.integers(0, 10, len(inputs))
+def white_task(geometry: Geometry | None = None, num_classes: int = 10, seed: int = 0) -> Task:
+    """Return white noise with random labels; default: three channels of 32 × 32."""
+    geometry = geometry or Geometry(3, (32, 32))
+    rng = generator(seed, "benchmark", "step")
+    inputs = rng.standard_normal((4000, *geometry.shape), dtype=np.float32)
+    labels = rng.integers(0, num_classes, len(inputs))
     return Task(
         name="white",
-        geometry=Geometry(3, (32, 32)),
-        num_classes=10,
+        geometry=geometry,
+        num_classes=num_classes,
         train_inputs=inputs,
         train_labels=labels,
         test_inputs=inputs[:100],

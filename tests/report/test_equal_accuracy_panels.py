@@ -18,6 +18,8 @@ OVERRIDES = (
     "replicates=3", "training.steps=8", "training.kernel=dense",
     "measure.instruments=['locality','calibration']", "conditions.other_data.data.label_noise=0.5",
     "conditions.other_training.training.learning_rate=0.01",
+    "conditions.regrown.pruning.criterion='random'", "conditions.regrown.pruning.regrowth='random'",
+    "conditions.regrown.pruning.update_every=1", "conditions.given.pruning.masks_from='imp'",
 )  # fmt: skip
 
 
@@ -56,6 +58,17 @@ def test_what_accuracy_does_not_explain_is_drawn_for_conditions_like_the_referen
     # Neither the reference itself nor conditions that differ from it in more than pruning.
     assert not {"random", "other_data", "other_training"} & drawn.keys()
     assert "same test accuracy" in panel.caption
+
+
+def test_masks_that_change_while_they_train_are_no_reference_though_they_begin_at_random(run):
+    summaries = planted(run)
+    names = list(summaries.subjects)
+    # Found first, a condition with regrowth would stand for random pruning.
+    summaries.subjects = {name: summaries.subjects[name] for name in sorted(names, reverse=True)}
+    (panel,) = [each for each in equal_accuracy_panels(summaries, legend=True) if QUANTITY in each.name]
+    expected = at_equal_accuracy(summaries.frame, QUANTITY, "imp", "random")["mean"]
+    np.testing.assert_array_equal(lines(panel.ax)["imp"], expected)
+    assert {"regrown", "given"} <= lines(panel.ax).keys()  # they are compared as well
 
 
 def test_colours_are_those_of_the_other_figures(run):

@@ -10,6 +10,7 @@ from sparsight.cli import main
 from sparsight.data import SOURCES
 from sparsight.errors import InputError
 from sparsight.figures import own_quantities
+from sparsight.figures._own_quantities import _is_shipped
 from sparsight.instruments import INSTRUMENTS, NETWORK_INSTRUMENTS
 from sparsight.prune import CRITERIA
 from sparsight.recipe import load_recipe
@@ -183,6 +184,11 @@ def test_own_instruments_are_shown_by_themselves(workplace, capsys):
     page = Path("runs/own/report.html").read_text()
     assert '<th scope="col">positive</th>' in page
     assert "Share of kept weights above 0." in page
+
+
+def test_an_instrument_may_have_the_name_of_what_only_studies_compute():
+    assert [_is_shipped(name) for name in ("ensemble", "bandit", "rules", "one_neuron")] == [False] * 4
+    assert all(_is_shipped(name) for name in (*INSTRUMENTS, *NETWORK_INSTRUMENTS))
 
 
 @pytest.mark.parametrize("arguments", [["show", "runs/own"], ["show", "runs/own", "--levels"], ["status"]])

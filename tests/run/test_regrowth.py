@@ -1,7 +1,6 @@
 """Runs whose masks change within a level: what is stored, resumed, checked, measured again, and taken."""
 
 import shutil
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -9,15 +8,16 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from sparsight.atomic import sha256_of
-from sparsight.errors import InputError, UnfinishedError
+from sparsight.errors import InputError
 from sparsight.instruments import NETWORK
 from sparsight.recipe import Recipe, merged, parse_override, recipe_values
-from sparsight.run import _step_watch, measure_again, run_recipe
+from sparsight.run import measure_again, run_recipe
 from sparsight.run._plan import plan_run
 from sparsight.store import check_run, open_run, read_sealed, write_sealed
 from sparsight.store._level_files import MASKS
 from sparsight.store._level_record import RECORD
 from tests.run.run_digests import digests
+from tests.run.stopping import run_with_stops
 
 SMALL = [
     "replicates=1", "data.num_train=120", "data.num_test=60", "data.size=[48]", "network.widths=[9,6]",
@@ -108,32 +108,16 @@ def test_the_cavity_after_retraining_is_of_weights_that_are_there_at_both_levels
 
 
 def test_a_run_stopped_again_and_again_ends_as_if_undisturbed(tmp_path, monkeypatch):
-    # One hidden layer: the order of several masks in their file is not that of the run.
     several = (
         "pruning.schedule='iterative'",
         "pruning.max_levels=2",
         "measure.instruments=['locality']",
-        "network.widths=[9]",
+        "network.widths=[9, 7]",
         "replicates=2",
     )
     chosen = recipe(*several, conditions=CONDITIONS[1:3])
     run_recipe(chosen, tmp_path / "whole", jobs=1)
-    asked = 0
-
-    def stops(_):
-        nonlocal asked
-        asked += 1
-        return asked % 7 == 0
-
-    monkeypatch.setattr(_step_watch, "is_stop_requested", stops)
-    is_finished = False
-    for _ in range(80):
-        with suppress(UnfinishedError):
-            run_recipe(chosen, tmp_path / "run", jobs=1)
-            is_finished = True
-            break
-    assert is_finished
-    assert asked > 100
+    assert run_with_stops(monkeypatch, chosen, tmp_path / "run", every=7) > 100
     assert digests(tmp_path / "run") == digests(tmp_path / "whole")
 
 
@@ -201,3 +185,16 @@ def test_an_override_without_regrowth_needs_no_more_than_to_say_so():
     assert chosen.condition("static").pruning.regrowth == "none"
     assert chosen.condition("static") == recipe().condition("static")
     assert chosen.condition("ticket") == recipe().condition("ticket")
+
+
+def test_levels_whose_masks_changed_have_a_format_that_older_versions_refuse(finished, copied):
+    opened = open_run(finished)
+    formats = {
+        (name, level): read_sealed(opened.directory.level(name, 0, level) / RECORD)["format_version"]
+        for name in ("rigl", "static")
+        for level in range(2)
+    }
+    assert formats == {("rigl", 0): 2, ("rigl", 1): 3, ("static", 0): 2, ("static", 1): 2}
+    measure_again(open_run(copied).directory, ["locality"])
+    again = open_run(copied)
+    assert read_sealed(again.directory.level("rigl", 0, 1) / RECORD)["format_version"] == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparsight.recipe import load_recipe
-from sparsight.run import Execution, _replicates, run_recipe, run_replicates
+from sparsight.run import Execution, _replicates, _shared_levels, run_recipe, run_replicates
 from sparsight.run._plan import plan_run
 from sparsight.store import open_run
 from sparsight.store._level_files import WEIGHTS
@@ -94,6 +94,15 @@ def test_a_level_that_was_computed_in_another_way_is_not_taken(tmp_path, monkeyp
         return asked(directory, group, number, replicate, {**facts, fact: "another"})
 
     monkeypatch.setattr(_replicates, "trained_by_another", with_other_fact)
+    assert trained_by(run(path, "replicates=1"))["random", 0] is None
+
+
+def test_a_level_that_lacks_a_snapshot_is_not_taken(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    opened = run(path, "replicates=1")
+    shutil.rmtree(opened.directory.replicate("random", 0))
+    whole = _shared_levels.read_snapshots
+    monkeypatch.setattr(_shared_levels, "read_snapshots", lambda folder: {0: whole(folder)[0]})
     assert trained_by(run(path, "replicates=1"))["random", 0] is None
 
 

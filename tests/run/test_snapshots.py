@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from sparsight.errors import InputError, UnfinishedError
+from sparsight.errors import InputError
 from sparsight.recipe import load_recipe
 from sparsight.run import _step_watch, measure_again, run_recipe
 from sparsight.store import check_run, open_run, read_level, read_snapshots
 from sparsight.store._level_files import SNAPSHOTS, WEIGHTS
 from tests.run.run_digests import digests
+from tests.run.stopping import run_with_stops
 
 STEPS, REWIND = 12, 4
 AT_STEPS = (0, 3, STEPS - REWIND, STEPS)
@@ -98,22 +99,7 @@ def test_snapshots_change_nothing_else(finished, tmp_path):
 def test_a_run_stopped_again_and_again_ends_as_if_undisturbed(tmp_path, monkeypatch, together):
     paths = [tmp_path / name for name in ("whole", "stopped")]
     run_recipe(recipe(), paths[0], jobs=1, together=together)
-    asked = 0
-
-    def stops(_):
-        nonlocal asked
-        asked += 1
-        return asked % 5 == 0
-
-    monkeypatch.setattr(_step_watch, "is_stop_requested", stops)
-    is_finished = False
-    for _ in range(60):
-        with suppress(UnfinishedError):
-            run_recipe(recipe(), paths[1], jobs=1, together=together)
-            is_finished = True
-            break
-    assert is_finished
-    assert asked > 30
+    assert run_with_stops(monkeypatch, recipe(), paths[1], every=5, together=together) > 30
     assert digests(paths[0]) == digests(paths[1])
 
 

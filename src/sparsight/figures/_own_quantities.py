@@ -12,7 +12,7 @@ MOST_OWN = 24
 
 
 _WITH_WORDS = {name.partition(".")[0] for name in QUANTITIES}
-"""Instruments of which a quantity has words; no instrument of the user's has such a name."""
+"""Instruments, and families that studies compute, of which a quantity has words."""
 
 
 def own_quantities(*runs: Run) -> list[Words]:
@@ -35,10 +35,11 @@ def summary_columns(*runs: Run) -> list[Words]:
 
 
 def _is_shipped(instrument: str) -> bool:
-    if instrument in _WITH_WORDS:
-        return True
+    # First: a user's instrument may have the name of a family that only studies compute.
     if not may_be_shipped(instrument):
         return False
+    if instrument in _WITH_WORDS:
+        return True
     from sparsight.instruments import registry_of_instrument  # here: instruments import torch
 
     return registry_of_instrument(instrument).is_shipped(instrument)

@@ -441,7 +441,7 @@ _ENTRIES = (
           label="P(planted rule), permuted confidences"),
     Words(name="rules.p_true_rotated", title="… with rotated examples",
           label="P(planted rule), rotated examples"),
-    Words(name="ensemble.accuracy", title="Accuracy of ensembles", label="accuracy of five together"),
+    Words(name="ensemble.accuracy", title="Accuracy of ensembles", label="accuracy of the ensemble"),
     Words(name="ensemble.joint_beyond_matched", title="Joint predictions of ensembles",
           label="joint −log p, minus dense (nats)"),
     Words(name="ensemble.disagreement", title="Disagreement of members", label="share that disagrees"),

@@ -130,8 +130,8 @@ class PruningSettings(Settings):
     Fresh weights under a found mask: Frankle & Carbin, arXiv 1803.03635. Signs and constants: Zhou et al.,
     arXiv 1905.01067. Rearranged masks: Frankle et al., arXiv 2009.08576. Erdős–Rényi–Kernel: Mocanu et al.,
     Nature Communications 9, 2383 (2018), and Evci et al., arXiv 1911.11134; these are also the sources of
-    regrowth, SET and RigL. Cubic schedule: Zhu & Gupta,
-    arXiv 1710.01878, eq. 1, with levels as their pruning steps.
+    regrowth, SET and RigL. Cubic schedule: Zhu & Gupta, arXiv 1710.01878, eq. 1, with levels as their
+    pruning steps.
     """
 
     criterion: str = _DEFAULT_CRITERION

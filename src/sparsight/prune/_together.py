@@ -53,8 +53,7 @@ def imp_together(
     ------
     InputError
         If networks differ in more than their values, ``training.kernel`` is ``csr``, ``pruning.regrowth`` is
-        set, or settings, tasks and
-        networks do not fit together (see `check_settings`).
+        set, or settings, tasks and networks do not fit together (see `check_settings`).
     """
     check_together(training, pruning)
     _check_alike([replicate.network for replicate in replicates])

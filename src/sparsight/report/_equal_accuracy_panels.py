@@ -54,7 +54,7 @@ def _references(summaries: Summaries) -> dict[str, str]:
 def _is_random_like(run: Run, condition: str, other: str) -> bool:
     own, random = run.recipe.condition(condition), run.recipe.condition(other)
     is_like = (own.data, own.network, own.training) == (random.data, random.network, random.training)
-    return is_like and random.pruning.criterion == "random" and own.pruning.criterion != "random"
+    return is_like and random.pruning.is_random and not own.pruning.is_random
 
 
 def _table(summaries: Summaries, quantity: str, references: dict[str, str]) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from sparsight.report._panels import Panel
 from sparsight.report._subjects import Subject, Summaries
 
 _ON_LINE = {"loss": "test loss", "accuracy": "test accuracy"}
+_BARRIERS = {"loss": "stability.loss_barrier", "accuracy": "stability.error_barrier"}
+"""Numbers that are there for each level whose line was measured."""
 _WIDE = 100
 """Ratio of the largest loss to the smallest above which the axis is logarithmic."""
 
@@ -55,7 +57,7 @@ def _paths(summaries: Summaries, subject: Subject, name: str) -> dict[int, np.nd
     measured = frame[
         (frame["condition"] == subject.name)
         & (frame["layer"] == NETWORK)
-        & (frame["quantity"] == f"stability.{name}_barrier".replace("accuracy", "error"))
+        & (frame["quantity"] == _BARRIERS[name])
         & frame["value"].notna()
     ]
     paths = {}

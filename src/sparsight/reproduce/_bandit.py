@@ -10,7 +10,7 @@ rewards so far. Its regret is max p − p of what it took (after Osband et al., 
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -22,7 +22,7 @@ from scipy import special
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sparsight.atomic import write_atomically
+from sparsight.reproduce._simulated import kept_content, simulated_dataset
 from sparsight.streams import derived_seed, generator
 
 NUM_ACTIONS, NUM_INPUTS, NUM_HIDDEN = 100, 2, 50
@@ -246,13 +246,10 @@ def bandit_results(scale: str, folder: Path) -> tuple[BanditSettings, xr.Dataset
     """
     settings = SETTINGS[scale]
     path = folder / f"bandit-{scale}-{settings.digest()[:8]}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        content = {"settings": asdict(settings), "regrets": _computed(settings)}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(content, indent=1).encode())
-    return settings, _as_dataset(content["regrets"], settings)
+    content = kept_content(path, lambda: {"settings": asdict(settings), "regrets": _computed(settings)})
+    columns = {f"bandit.{name}": np.array(list(each.values())) for name, each in content["regrets"].items()}
+    seeds = [settings.replicate_seed(replicate) for replicate in range(settings.num_replicates)]
+    return settings, simulated_dataset(columns, list(AGENTS), seeds)
 
 
 def _computed(settings: BanditSettings) -> dict[str, dict[str, list[float]]]:
@@ -268,16 +265,3 @@ def _computed(settings: BanditSettings) -> dict[str, dict[str, list[float]]]:
             late = shares[-settings.num_steps // 5 :]
             found["late_regret"].setdefault(name, []).append(float(late.mean()))
     return found
-
-
-def _as_dataset(values: Mapping[str, Mapping[str, Sequence[float]]], settings: BanditSettings) -> xr.Dataset:
-    dims = ("condition", "replicate", "level")
-    replicates = range(settings.num_replicates)
-    columns = {f"bandit.{name}": np.array(list(each.values()))[..., None] for name, each in values.items()}
-    shape = next(iter(columns.values())).shape
-    columns |= {"density": np.ones(shape), "test_accuracy": np.full(shape, np.nan)}
-    return xr.Dataset(
-        {name: (dims, each) for name, each in columns.items()},
-        coords={"condition": list(AGENTS), "replicate": replicates, "level": [0]},
-        attrs={"seeds": [settings.replicate_seed(replicate) for replicate in replicates]},
-    )

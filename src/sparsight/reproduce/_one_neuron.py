@@ -15,9 +15,9 @@ import xarray as xr
 from jaxtyping import Float32
 from torch import Tensor
 
-from sparsight.atomic import write_atomically
 from sparsight.data import product_covariance
 from sparsight.measure import ipr
+from sparsight.reproduce._simulated import kept_content, simulated_dataset
 from sparsight.streams import derived_seed, generator
 
 GAINS = tuple(float(gain) for gain in np.logspace(-2, 2, 10))
@@ -228,24 +228,12 @@ def one_neuron_results(scale: str, folder: Path) -> tuple[StudySettings, xr.Data
     """
     settings = SETTINGS[scale]
     path = folder / f"one-neuron-{scale}-{settings.digest()[:8]}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        content = {"settings": asdict(settings), **_simulated(settings)}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(content, indent=1).encode())
-    names = [*ONE_NEURON, *NETWORKS]
-    found = {name: np.array(content[name], np.float64) for name in ("ipr", "localised_share")}
-    dims = ("condition", "replicate", "level")
-    shape = (len(names), settings.neuron.num_replicates, 1)
-    replicates = range(settings.neuron.num_replicates)
-    results = xr.Dataset(
-        {f"one_neuron.{name}": (dims, values[..., None]) for name, values in found.items()}
-        | {"density": (dims, np.ones(shape)), "test_accuracy": (dims, np.full(shape, np.nan))},
-        coords={"condition": names, "replicate": replicates, "level": [0]},
-        attrs={"seeds": [settings.replicate_seed(replicate) for replicate in replicates]},
-    )
-    return settings, results
+    content = kept_content(path, lambda: {"settings": asdict(settings), **_simulated(settings)})
+    columns = {
+        f"one_neuron.{name}": np.array(content[name], np.float64) for name in ("ipr", "localised_share")
+    }
+    seeds = [settings.replicate_seed(each) for each in range(settings.neuron.num_replicates)]
+    return settings, simulated_dataset(columns, [*ONE_NEURON, *NETWORKS], seeds)
 
 
 def _simulated(settings: StudySettings) -> dict[str, list[list[float | None]]]:

@@ -8,7 +8,7 @@ the teacher if its weights are those of the teacher up to a relative error of 10
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import least_squares, linear_sum_assignment
 
-from sparsight.atomic import write_atomically
+from sparsight.reproduce._simulated import kept_content, simulated_dataset
 from sparsight.streams import derived_seed, generator
 
 MaskKind = Literal["oracle", "none", "wrong", "imp"]
@@ -256,13 +256,15 @@ def sample_complexity_results(scale: str, folder: Path) -> tuple[StudySettings, 
     """
     settings = SETTINGS[scale]
     path = folder / f"sample-complexity-{scale}-{settings.digest()[:8]}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        content = {"settings": asdict(settings), "samples": _computed(settings)}
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(content, indent=1).encode())
-    return settings, _as_dataset(content["samples"], settings)
+    content = kept_content(path, lambda: {"settings": asdict(settings), "samples": _computed(settings)})
+    samples: Mapping[str, list[float | None]] = content["samples"]
+    needed = np.array(list(samples.values()), dtype=np.float64)
+    columns = {
+        "sample_complexity.log2_samples": np.log2(needed),
+        "sample_complexity.is_found": (~np.isnan(needed)).astype(float),
+    }
+    seeds = [settings.replicate_seed(replicate) for replicate in range(settings.num_replicates)]
+    return settings, simulated_dataset(columns, list(samples), seeds)
 
 
 def _computed(settings: StudySettings) -> dict[str, list[float | None]]:
@@ -274,20 +276,3 @@ def _computed(settings: StudySettings) -> dict[str, list[float | None]]:
         ]
         found[reference.name] = [None if math.isnan(each) else each for each in needed]
     return found
-
-
-def _as_dataset(samples: Mapping[str, list[float | None]], settings: StudySettings) -> xr.Dataset:
-    needed = np.array(list(samples.values()), dtype=np.float64)[..., None]
-    dims = ("condition", "replicate", "level")
-    replicates = range(settings.num_replicates)
-    columns: dict[str, Callable[[], np.ndarray]] = {
-        "sample_complexity.log2_samples": lambda: np.log2(needed),
-        "sample_complexity.is_found": lambda: (~np.isnan(needed)).astype(float),
-        "density": lambda: np.ones(needed.shape),
-        "test_accuracy": lambda: np.full(needed.shape, np.nan),
-    }
-    return xr.Dataset(
-        {name: (dims, values()) for name, values in columns.items()},
-        coords={"condition": list(samples), "replicate": replicates, "level": [0]},
-        attrs={"seeds": [settings.replicate_seed(replicate) for replicate in replicates]},
-    )

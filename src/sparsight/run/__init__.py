@@ -5,6 +5,7 @@ The main job, in the order in which it calls:
 _runner      ``run_recipe``: plan, then groups of replicates side by side.
 _plan        Every condition resolved, replicates grouped, the machine shared out.
 _replicates  One group in one process: imp → instruments → store.
+_prepared    A replicate of it: data, masks, and the last whole level.
 _measuring   Instruments applied to a level, fresh or stored.
 
 What the plan needs to know:

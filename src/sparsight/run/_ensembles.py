@@ -197,10 +197,11 @@ def ensemble_quantities(logits: np.ndarray, labels: np.ndarray, seed: int) -> di
 def _logits(run: Run, members: _Members, level: int) -> tuple[np.ndarray, float]:
     """Return the logits of all members at a level, (member, n, class), and their mean density."""
     settings = run.recipe.condition(members.condition)
+    # One network serves all: the state of a level holds everything that differs between replicates.
+    network = build_network(settings, members.task, run.recipe.replicate_seed(members.replicates[0]))
     logits, densities = [], []
     for replicate in members.replicates:
         stored = read_level(run.directory.level(members.condition, replicate, level))
-        network = build_network(settings, members.task, run.recipe.replicate_seed(replicate))
         network.load_state_dict(stored.final)
         logits.append(outputs_of(network, members.inputs))
         densities.append(stored.record.density)

@@ -1,6 +1,7 @@
 """Epinets on the frozen features of stored levels: what one pruned network can say about what it ignores."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from sparsight.data import Task
 from sparsight.errors import InputError
+from sparsight.instruments import NETWORK
 from sparsight.network import Epinet, layer_inputs, linear_layers, outputs_of
 from sparsight.run._building import build_network
 from sparsight.run._ensembles import ensemble_quantities
@@ -116,15 +118,17 @@ def _of_replicate(
                     replicate,
                     level,
                     stored.record.density,
-                    "network",
+                    NETWORK,
                     f"{name}.{quantity}",
                     value,
                 )
 
 
-def _seen(network: nn.Module, task: Task, split: str, number: int) -> tuple[Tensor, Tensor, Tensor]:
+def _seen(
+    network: nn.Module, task: Task, split: Literal["train", "test"], number: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return what the last layer receives, the logits, and the labels."""
-    inputs, labels = task.representative("train" if split == "train" else "test", number)
+    inputs, labels = task.representative(split, number)
     last = list(linear_layers(network))[-1]
     features = layer_inputs(network, [last], inputs)[last]
     return features, torch.from_numpy(outputs_of(network, inputs)).float(), labels

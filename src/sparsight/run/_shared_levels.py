@@ -56,7 +56,8 @@ def trained_by_another(
             change = {group.condition.pruning.regrowth, other.pruning.regrowth} != {"none"}
             if _is_the_same(level, replicate, masks, facts, masks_change=change):
                 kept = read_snapshots(folder) if replicate.at_steps else {}
-                return _end_of(level, {step: kept[step] for step in replicate.at_steps}), name
+                if kept.keys() >= set(replicate.at_steps):
+                    return _end_of(level, {step: kept[step] for step in replicate.at_steps}), name
         except InputError:  # not stored yet, or damaged: this condition trains the level itself
             continue
     return None

@@ -118,7 +118,7 @@ def write_level(folder: Path, level: Level, measures: Measures, facts: Mapping[s
     write_atomically(folder / MEASURES, serialise(arrays), inside=inside)
     names = (WEIGHTS, MASKS, MEASURES, *([SNAPSHOTS] if level.snapshots else []))
     digests = {name: sha256_of(folder / name) for name in names}
-    _seal(folder, _facts_of(level) | dict(facts), described, digests)
+    _seal(folder, _facts_of(level) | dict(facts), described, digests, changed_masks=bool(level.initial_masks))
 
 
 def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Measures) -> None:
@@ -143,7 +143,8 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     digests = {name: sha256_of(folder / name) for name in kept}
     digests[MEASURES] = sha256_of(folder / NEXT_MEASURES)
     # Unset fields stay out: a record of an older version must not claim what nobody recorded.
-    _seal(folder, record.model_dump(exclude_unset=True), described, digests)
+    facts, changed_masks = record.model_dump(exclude_unset=True), _has_initial_masks(_load(folder / MASKS))
+    _seal(folder, facts, described, digests, changed_masks=changed_masks)
     rename_durably(folder / NEXT_MEASURES, folder / MEASURES, inside=run_around(folder))
 
 
@@ -225,8 +226,7 @@ def read_masks(folder: Path) -> tuple[Masks, Masks]:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record = _verified_record(folder, (MASKS,))
-    packed = _load(folder / MASKS)
+    record, packed = _packed_masks(folder)
     with _fitting_its_record(folder):
         return (
             unpack_masks(packed, record.mask_shapes, "masks"),
@@ -244,16 +244,21 @@ def read_initial_masks(folder: Path) -> Masks:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record = _verified_record(folder, (MASKS,))
-    packed = _load(folder / MASKS)
+    record, packed = _packed_masks(folder)
     with _fitting_its_record(folder):
         return _initial_masks(packed, record) or unpack_masks(packed, record.mask_shapes, "masks")
 
 
+def _packed_masks(folder: Path) -> tuple[LevelRecord, dict[str, np.ndarray]]:
+    return _verified_record(folder, (MASKS,)), _load(folder / MASKS)
+
+
 def _initial_masks(packed: Mapping[str, np.ndarray], record: LevelRecord) -> Masks | None:
-    if not any(key.startswith("initial_masks/") for key in packed):
-        return None
-    return unpack_masks(packed, record.mask_shapes, "initial_masks")
+    return unpack_masks(packed, record.mask_shapes, "initial_masks") if _has_initial_masks(packed) else None
+
+
+def _has_initial_masks(packed: Mapping[str, np.ndarray]) -> bool:
+    return any(key.startswith("initial_masks/") for key in packed)
 
 
 def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
@@ -266,8 +271,8 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record = _verified_record(folder, (MASKS,))
-    arrays, packed = _load_measures(folder, record), _load(folder / MASKS)
+    record, packed = _packed_masks(folder)
+    arrays = _load_measures(folder, record)
     with _fitting_its_record(folder):
         masks = unpack_masks(packed, record.mask_shapes, "masks")
         return {
@@ -351,11 +356,17 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _seal(
-    folder: Path, facts: Mapping[str, Any], described: dict[str, Any], digests: Mapping[str, str]
+    folder: Path,
+    facts: Mapping[str, Any],
+    described: dict[str, Any],
+    digests: Mapping[str, str],
+    *,
+    changed_masks: bool,
 ) -> None:
     content = dict(facts) | {"measures": described, "files": dict(digests)}
     leaves_out = any("num_classes" in entry for named in described.values() for entry in named.values())
-    write_sealed(folder / RECORD, content, inside=run_around(folder), version=3 if leaves_out else 2)
+    version = 3 if leaves_out or changed_masks else 2
+    write_sealed(folder / RECORD, content, inside=run_around(folder), version=version)
 
 
 def _finish_replacing(folder: Path) -> None:

@@ -12,7 +12,8 @@ from sparsight.errors import InputError, NewerFormatError
 from sparsight.regular_files import read_regular
 
 FORMAT_VERSION = 3
-"""1: without a digest. 2: with one. 3: a level with quantities that leave out classes without values."""
+"""1: without a digest. 2: with one. 3: a level with quantities that leave out classes without values,
+or with masks that changed while it trained."""
 
 _USUAL_VERSION = 2
 """What is written, so that older versions can read it, where nothing needs a newer one."""

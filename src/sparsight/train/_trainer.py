@@ -16,6 +16,7 @@ from sparsight.sparse import sparse_layers
 from sparsight.streams import torch_draws
 from sparsight.train._cuda_graph import check_device
 from sparsight.train._dense_gradients import dense_gradients
+from sparsight.train._device_batches import batch_on
 from sparsight.train._evaluation import Curve, batch_loss, evaluate
 from sparsight.train._optimizer import make_optimizer
 from sparsight.train._precision import autocast, tf32_if
@@ -300,11 +301,9 @@ class Trainer:
         DivergenceError
             If one is NaN or infinite.
         """
-        inputs, labels = self.task.batch(self.seed, self.step, self.settings.batch_size)
+        inputs, labels = batch_on(self.device, self.task, self.seed, self.step, self.settings.batch_size)
         with self._draws("training"), autocast(self.device, self.settings, cuda_graph=self.cuda_graph):
-            found = dense_gradients(
-                self.network, names, inputs.to(self.device), labels.to(self.device), self.settings.loss
-            )
+            found = dense_gradients(self.network, names, inputs, labels, self.settings.loss)
         if not all(bool(torch.isfinite(each).all()) for each in found.values()):
             raise DivergenceError(
                 f"a gradient became NaN or infinite at step {self.step} with learning rate "

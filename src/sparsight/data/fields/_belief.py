@@ -1,5 +1,6 @@
 """A hidden node of a Bayesian network as the label: a task whose relevant inputs are known."""
 
+import dataclasses
 from typing import Annotated
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydantic import Field
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.fields._belief_network import BeliefNetwork, Blanket
+from sparsight.data.fields._drawn_task import drawn_task
 from sparsight.data.fields._field_source import Positive, Size
 from sparsight.errors import InputError
 from sparsight.geometry import Geometry
@@ -86,33 +88,24 @@ def belief(
         inputs = np.where(np.delete(states, label, axis=1), np.float32(1), np.float32(-1))
         return inputs.reshape(number, *geometry.shape), states[:, label].astype(np.int64)
 
-    def draw(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        return samples(generator(seed, "belief", "online", step), batch_size)
-
-    train_inputs, train_labels = samples(generator(seed, "belief", "train"), num_train)
-    test_inputs, test_labels = samples(generator(seed, "belief", "test"), num_test)
     blanket = network.blanket(label)
-    states = np.insert(test_inputs.reshape(num_test, -1) > 0, label, False, axis=1)
-    is_right = (network.log_odds(states, label) > 0) == test_labels
-    return Task(
-        name="belief",
-        geometry=geometry,
-        num_classes=2,
-        train_inputs=train_inputs,
-        train_labels=train_labels,
-        test_inputs=test_inputs,
-        test_labels=test_labels,
-        draw=draw if online else None,
+    task = drawn_task(
+        "belief",
+        geometry,
+        samples,
+        num_train=num_train,
+        num_test=num_test,
+        online=online,
+        seed=seed,
         card={
             "source": "a hidden node of a Bayesian network",
             "support": [_as_inputs(blanket.nodes(), label)],
             "support_kinds": _kinds(blanket, label),
-            "best_test_accuracy": float(is_right.mean()),
-            "online": online,
-            "train_samples_per_class": np.bincount(train_labels, minlength=2).tolist(),
-            "test_samples_per_class": np.bincount(test_labels, minlength=2).tolist(),
         },
     )
+    states = np.insert(task.test_inputs.reshape(num_test, -1) > 0, label, False, axis=1)
+    is_right = (network.log_odds(states, label) > 0) == task.test_labels
+    return dataclasses.replace(task, card={**task.card, "best_test_accuracy": float(is_right.mean())})
 
 
 def planted_network(

@@ -10,6 +10,7 @@ from pydantic import Field
 from sparsight.data._sources import Count, data_source
 from sparsight.data._task import Task
 from sparsight.data.fields._covariance import product_covariance
+from sparsight.data.fields._drawn_task import drawn_task
 from sparsight.data.fields._field_source import Size
 from sparsight.data.fields._gaussian_samplers import Sampler, product_sampler
 from sparsight.data.fields._nlgp import nlgp_sampler
@@ -107,29 +108,20 @@ def planted_teacher(
         fields = sampler(rng, number).reshape(number, *geometry.shape)
         return fields, units.labels(fields.reshape(number, -1))
 
-    def draw(seed: int, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        return samples(generator(seed, "teacher", "online", step), batch_size)
-
-    train_inputs, train_labels = samples(generator(seed, "teacher", "train"), num_train)
-    test_inputs, test_labels = samples(generator(seed, "teacher", "test"), num_test)
-    return Task(
-        name="teacher",
-        geometry=geometry,
-        num_classes=2,
-        train_inputs=train_inputs,
-        train_labels=train_labels,
-        test_inputs=test_inputs,
-        test_labels=test_labels,
-        draw=draw if online else None,
+    return drawn_task(
+        "teacher",
+        geometry,
+        samples,
+        num_train=num_train,
+        num_test=num_test,
+        online=online,
+        seed=seed,
         card={
             "source": "labels from planted local units",
             "support": [np.flatnonzero(row).tolist() for row in support],
             "median": units.median,
             "correlation_length": correlation_length,
             "gain": gain,
-            "online": online,
-            "train_samples_per_class": np.bincount(train_labels, minlength=2).tolist(),
-            "test_samples_per_class": np.bincount(test_labels, minlength=2).tolist(),
         },
     )
 
