@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraint
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
-demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 8 minutes)
+demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 7 minutes)
 	$(BIN)/sparsight run nlgp-2d
 	$(BIN)/sparsight run textures
 
