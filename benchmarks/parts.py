@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sparsight.recipe import DataSettings, load_recipe
+from sparsight.recipe import TasksOfOneData, load_recipe
 from sparsight.report import write_report
 from sparsight.run import _replicates, run_recipe
 from sparsight.store import open_run
@@ -69,7 +69,7 @@ def run_parts(path: Path, short: bool) -> dict[str, float]:
     torch.set_num_threads(1)
     spent: dict[str, float] = {}
     places: tuple[tuple[str, Any, str], ...] = (
-        ("data and twin", DataSettings, "build"),
+        ("data and twin", TasksOfOneData, "build"),
         ("training", Trainer, "run"),
         ("measuring", _replicates, "measure"),
         ("writing levels", _replicates, "write_level"),

@@ -49,7 +49,8 @@ class Summaries:
         )
         self.own_quantities = own_quantities(*self.runs.values())
         self.layers = list(dict.fromkeys(layer for run in self.runs.values() for layer in run.layers()))
-        self._of_quantity = self.frame.groupby(["quantity", "layer"], sort=False).indices
+        places = self.frame.groupby(["quantity", "layer"], sort=False).indices
+        self._of_quantity = {key: np.asarray(rows, np.intp) for key, rows in places.items()}
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
@@ -98,7 +99,7 @@ class Summaries:
 
     def _rows(self, quantity: str, layer: str) -> pd.DataFrame:
         """Return the rows of one quantity; to compare all rows with its name each time takes far longer."""
-        return self.frame.take(self._of_quantity.get((quantity, layer), []))
+        return self.frame.take(self._of_quantity.get((quantity, layer), np.arange(0)))
 
     def _intervals(self, quantity: str, layer: str) -> pd.DataFrame:
         return intervals_by_level(self._rows(quantity, layer), quantity, layer)

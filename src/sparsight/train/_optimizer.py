@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainingSetting
 
 
 @functools.cache
-def _unwrapped(kind: type[torch.optim.Optimizer]) -> type[Any]:
+def _unwrapped(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """Return an optimizer's class without what torch wraps around its methods for compiler and profiler.
 
     The numbers are the same. The wrappers import ``torch._dynamo``, which takes as long as importing torch,
