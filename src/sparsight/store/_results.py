@@ -220,13 +220,15 @@ class Run:
         """
         from sparsight.store._level_files import read_level
 
-        return read_level(self.directory.level(condition, replicate, index))
+        record = self.directory.record(condition, replicate, index)
+        return read_level(self.directory.level(condition, replicate, index), record)
 
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
         """Read everything that the instruments found at one level, by layer and quantity."""
         from sparsight.store._level_files import read_measures
 
-        return read_measures(self.directory.level(condition, replicate, index))
+        record = self.directory.record(condition, replicate, index)
+        return read_measures(self.directory.level(condition, replicate, index), record)
 
     def cavity_after_retraining(
         self, condition: str, replicate: int, index: int, layer: str | None = None
