@@ -1,11 +1,15 @@
 """A run at one moment: records are read once, and levels that are stored later are not in it."""
 
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from sparsight.errors import InputError
 from sparsight.report import Summaries, write_report
-from sparsight.store import _run_directory, intervals_by_level, open_run
+from sparsight.store import _run_directory, intervals_by_level, open_run, read_level, write_record
 
 
 def counted(monkeypatch):
@@ -46,6 +50,38 @@ def test_levels_that_come_later_are_left_out(stored_run, tmp_path):
     assert frozen.frame().equals(before)
     assert frozen.directory.num_levels(condition, replicate) == last
     assert run.directory.num_levels(condition, replicate) == last + 1
+
+
+@pytest.fixture
+def copied(stored_run, tmp_path):
+    shutil.copytree(stored_run.path, tmp_path / "run")
+    return open_run(tmp_path / "run")
+
+
+def test_measures_that_were_replaced_meanwhile_are_read_with_their_new_record(copied):
+    place = (*copied.directory.replicates()[0], 0)
+    frozen = copied.at_one_moment()
+    frozen.frame()
+    folder, measures = copied.directory.level(*place), copied.measures(*place)
+    layer = next(iter(measures))
+    name = next(name for name, quantity in measures[layer].items() if quantity.dims == ("unit",))
+    changed = replace(measures[layer][name], value=np.asarray(measures[layer][name].value) + 1)
+    write_record(folder, frozen.directory.record(*place), read_level(folder).masks, {layer: {name: changed}})
+    assert np.array_equal(frozen.measures(*place)[layer][name].value, changed.value, equal_nan=True)
+    assert frozen.level(*place).masks.keys() == copied.level(*place).masks.keys()
+
+
+@pytest.mark.parametrize("file", ["masks", "measures"])
+def test_a_file_that_was_damaged_meanwhile_is_refused(copied, file):
+    place = (*copied.directory.replicates()[0], 0)
+    frozen = copied.at_one_moment()
+    frozen.frame()
+    path = copied.directory.level(*place) / f"{file}.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=path.name):
+        frozen.measures(*place)
 
 
 def test_summaries_find_the_rows_that_a_search_finds(stored_run):
