@@ -49,8 +49,7 @@ class Summaries:
         )
         self.own_quantities = own_quantities(*self.runs.values())
         self.layers = list(dict.fromkeys(layer for run in self.runs.values() for layer in run.layers()))
-        places = self.frame.groupby(["quantity", "layer"], sort=False).indices
-        self._of_quantity = {key: np.asarray(rows, np.intp) for key, rows in places.items()}
+        self._grouped: tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]] | None = None
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
@@ -98,8 +97,11 @@ class Summaries:
         return bool(self._rows(quantity, layer)["value"].notna().any())
 
     def _rows(self, quantity: str, layer: str) -> pd.DataFrame:
-        """Return the rows of one quantity; to compare all rows with its name each time takes far longer."""
-        return self.frame.take(self._of_quantity.get((quantity, layer), np.arange(0)))
+        """Return the rows of one quantity. To compare all names each time takes longer."""
+        if self._grouped is None or self._grouped[0] is not self.frame:
+            places = self.frame.groupby(["quantity", "layer"], sort=False).indices
+            self._grouped = self.frame, {key: np.asarray(rows, np.intp) for key, rows in places.items()}
+        return self.frame.take(self._grouped[1].get((quantity, layer), np.arange(0)))
 
     def _intervals(self, quantity: str, layer: str) -> pd.DataFrame:
         return intervals_by_level(self._rows(quantity, layer), quantity, layer)
