@@ -35,7 +35,8 @@ FIXED_CROSSOVER = 0.25
 # The time of a sparse product is close to a line in the density, so two densities on either side of the usual
 # crossovers determine it.
 _PROBED_DENSITIES = (0.1, 0.3)
-# About a usual batch: what a product does once for all samples, such as reordering weights, has its usual share.
+# About a usual batch: what a product does once for all samples, such as reordering weights, takes its usual
+# share.
 _PROBED_SAMPLES = 768
 _PROBED_SECONDS, _LEAST_ROUNDS, _MOST_ROUNDS = 0.2, 5, 9
 # Half octaves: coarse enough for a machine to find the same value nearly every time.
@@ -111,8 +112,8 @@ def crossover_measurements(
 ) -> dict[str, Callable[[], float]]:
     """Return a function that measures the crossover of each (out, in) with at least `SMALLEST` weights.
 
-    They are named as in `Crossovers`. Each times a dense and two sparse steps of such a layer in turns on this
-    machine, and models the time of a sparse step as a line in the density. A step is forward pass, weight
+    They are named as in `Crossovers`. Each times a dense and two sparse steps of such a layer, in turns on
+    this machine, and models the time of a sparse step as a line in the density. A step is forward pass, weight
     gradient (masked, if dense) and descent on 768 samples. Of five to nine rounds the median crossover
     counts: what else the machine does then slows both sides of a round. This takes about a second for 1024
     units with 3072 inputs on one core.
@@ -137,7 +138,7 @@ def crossing(dense: float, low: float, high: float) -> float:
 
 
 def rounded_down(density: float) -> float:
-    """Return 0, or the next lower value of ½, 2^-1½, ¼, …
+    """Return the next lower value of ½, 2^-1½, ¼ and so on, or 0.
 
     It is coarse, so that a machine finds the same value nearly every time, and at most ½, so that a disturbed
     measurement does little harm.
@@ -149,7 +150,7 @@ def rounded_down(density: float) -> float:
 
 
 def _rounds(shape: tuple[int, int], device: torch.device) -> Iterator[tuple[float, float, float]]:
-    """Time the dense step and the two sparse ones in turns, after a first round that compiles and warms up."""
+    """Time the dense step and the two sparse ones in turns, after a round that compiles and warms up."""
     stream = torch.Generator().manual_seed(0)
     inputs = torch.randn(_PROBED_SAMPLES, shape[1], generator=stream).to(device)
     draws = torch.rand(shape, generator=stream)
@@ -187,9 +188,7 @@ def _sparse_step(mask: Tensor, inputs: Tensor, bias: Tensor) -> Callable[[], Non
     return _step(lambda: block(values, bias, batch, tiling).tiles, values)
 
 
-def _step(
-    product: Callable[[], Tensor], weight: Tensor, kept: Tensor | None = None
-) -> Callable[[], None]:
+def _step(product: Callable[[], Tensor], weight: Tensor, kept: Tensor | None = None) -> Callable[[], None]:
     """Return a function that runs a forward and a backward pass and moves the weights.
 
     The gradient by the outputs is prepared, and small: the weights stay ordinary numbers.

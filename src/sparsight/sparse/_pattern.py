@@ -28,12 +28,12 @@ _MULTIPLE = 16
 class Pieces(NamedTuple):
     """The kept entries of a matrix with its columns cut into pieces, in the order of the compiled products.
 
-    A piece has `size` columns, the last perhaps fewer. Its rows are in the order of how many entries they
-    have in it, fewest first: then the processor predicts the end of the loop over a row's entries, where a
-    wrong prediction costs as much as five entries. Row ``rows[p, r]`` is the one at place r of piece p, and its entries are
-    those from ``starts[p, r]`` to before ``starts[p, r + 1]``. `columns`, counted from the beginning of the
-    piece, ascend within a row. ``values[order]`` are the values in this order, where `values` are in the
-    order given to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
+    A piece has `size` columns, the last perhaps fewer. Its rows come in the order of how many entries they
+    have in it, fewest first: neighbouring loops over a row's entries are then equally long, which the
+    processor predicts. Row ``rows[p, r]`` is the one at place r of piece p, and its entries are those from
+    ``starts[p, r]`` to before ``starts[p, r + 1]``. `columns`, counted from the beginning of the piece, ascend
+    within a row. ``values[order]`` are the values in this order, where `values` are in the order given to
+    `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
     """
 
     size: int
@@ -67,7 +67,7 @@ class Pieces(NamedTuple):
         )
 
     def cuts(self, num_ranges: int) -> np.ndarray:
-        """Cut the places of rows into ranges ``cuts[i] … cuts[i + 1] − 1`` with about equally many entries, or none."""
+        """Cut the places of rows into ranges ``cuts[i] … cuts[i + 1] − 1`` of about equally many entries."""
         if num_ranges == 1:
             return np.array([0, self.starts.shape[1] - 1])
         ends = (self.starts - self.starts[:, :1]).sum(axis=0)

@@ -211,7 +211,7 @@ def _shares_of(pieces: Pieces) -> list[tuple[int, int]]:
 def _by_inputs(
     inputs: np.ndarray, reading: Reading, gradient: Tensor, values: Tensor, pattern: Pattern
 ) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Return the gradient by v, and sums of it and of its products with the inputs, (tiles, features) each."""
+    """Return the gradient by v, and by tile its sums and those of its products with the inputs."""
     pieces = pattern.transposed_pieces
     by_tiles = gradient.new_empty(inputs.shape)
     sums, products = np.empty((2, *by_tiles.shape[:2]))

@@ -28,8 +28,8 @@ _LANE = ir.IntType(32)
 def _standardised_of(relu: int) -> Any:
     """Make ``standardised(inputs, source, num_samples, (centre, scale, shift), piece, target)``.
 
-    It stores ``(x − centre) · scale + shift`` for `num_samples` numbers x, with the ReLU before, after, or not
-    at all.
+    It stores ``(x − centre) · scale + shift`` for `num_samples` numbers x, with the ReLU before, after, or
+    not at all.
     """
 
     @intrinsic
@@ -112,8 +112,8 @@ def _moments_code(relu: int) -> Callable[..., Any]:
         counts = code.spread(count, FOUR)
         excess = builder.fdiv(sums_about(first, lambda difference: difference), counts)
         mean = builder.fadd(builder.fpext(first, doubles) if code.is_single else first, excess)
-        # The mean is rounded to the dtype of the inputs. Σ(x − c)² about the rounded mean c exceeds that about
-        # the mean m by count · (m − c)².
+        # The mean is rounded to the dtype of the inputs. Σ(x − c)² about the rounded mean c exceeds that
+        # about the mean m by count · (m − c)².
         rounded = builder.fptrunc(mean, singles) if code.is_single else mean
         square = sums_about(rounded, lambda difference: builder.fmul(difference, difference))
         error = builder.fsub(mean, builder.fpext(rounded, doubles) if code.is_single else rounded)
@@ -129,9 +129,8 @@ def _moments_code(relu: int) -> Callable[..., Any]:
     return emit
 
 
-@intrinsic
-def row_total(_, inputs, source, num_samples):  # type: ignore[no-untyped-def]
-    """Return the sum of a row."""
+def _typed_total(_, inputs, source, num_samples):  # type: ignore[no-untyped-def]
+    """Return the sum of a row of `inputs` that begins at `source`."""
     return inputs.dtype(inputs, types.int64, types.int64), _row_total_code
 
 
@@ -147,6 +146,7 @@ def _row_total_code(context: Any, builder: Any, signature: Any, arguments: Any) 
     return code.sum_of(total)
 
 
+row_total: Any = intrinsic(_typed_total)
 standardised, standardised_after_relu, standardised_before_relu = (
     _standardised_of(relu) for relu in (NO_RELU, RELU_FIRST, RELU_LAST)
 )

@@ -160,9 +160,9 @@ def _add_rest(
     if whole > 0:
         mean, square = moments[0, tile, feature], moments[1, tile, feature]
     for n in range(whole, count):
-        x = np.float64(inputs[tile, feature, n])
-        if relu == RELU_FIRST and x < 0:
-            x = 0.0
+        x = 0.0
+        if relu != RELU_FIRST or not inputs[tile, feature, n] < 0:
+            x += inputs[tile, feature, n]
         difference = x - mean
         mean += difference / (n + 1)
         square += difference * difference * n / (n + 1)

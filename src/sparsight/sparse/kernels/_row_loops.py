@@ -1,8 +1,8 @@
 """The innermost loops: over the kept weights of one unit, with whole vectors of samples in registers.
 
-They are intrinsics (see `sparsight.sparse.kernels._vectors`). In a plain loop the compiler keeps the running sums in memory instead of registers:
-product and weight gradient then took twice as long with 10 % of the weights. See "The loops are compiled by
-numba, their innermost parts written as vectors" in docs/decisions.md.
+They are intrinsics (see `sparsight.sparse.kernels._vectors`). In a plain loop the compiler keeps the running
+sums in memory instead of registers: product and weight gradient then took twice as long with 10 % of the
+weights. See "The loops are compiled by numba, their innermost parts written as vectors" in docs/decisions.md.
 
 The samples of column j of `inputs` start at the flat index ``offset + j · stride``.
 

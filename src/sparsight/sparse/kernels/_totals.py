@@ -70,9 +70,9 @@ def norm_gradients(
 ) -> None:
     """Fill the gradients by γ and β of a BatchNorm, and what `finish_back` needs, (features,) each.
 
-    `sums` and `products` are Σ g and Σ g · (x − mean) of each tile, (tiles, features), and `share` is 1 / n, or
-    0 for running statistics. ∂β = Σ g, ∂γ = Σ g x̂, and the gradient by x is ``scale · (g − offset − slope · (x
-    − mean))``.
+    `sums` and `products` are Σ g and Σ g · (x − mean) of each tile, (tiles, features), and `share` is 1 / n,
+    or 0 for running statistics. ∂β = Σ g, ∂γ = Σ g x̂, and the gradient by x is
+    ``scale · (g − offset − slope · (x − mean))``.
     """
     num_tiles, num_features = sums.shape
     total, product = np.zeros(num_features), np.zeros(num_features)
