@@ -113,8 +113,8 @@ def crossover_measurements(
     """Return a function that measures the crossover of each (out, in) with at least `SMALLEST` weights.
 
     They are named as in `Crossovers`. Each times a dense and two sparse steps of such a layer, in turns on
-    this machine, and models the time of a sparse step as a line in the density. A step is forward pass, weight
-    gradient (masked, if dense) and descent on 768 samples. Of five to nine rounds the median crossover
+    this machine, and models the time of a sparse step as a line in the density. A step is forward pass,
+    weight gradient (masked, if dense) and descent on 768 samples. Of five to nine rounds the median crossover
     counts: what else the machine does then slows both sides of a round. This takes about a second for 1024
     units with 3072 inputs on one core.
     """

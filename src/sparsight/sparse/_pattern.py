@@ -31,9 +31,9 @@ class Pieces(NamedTuple):
     A piece has `size` columns, the last perhaps fewer. Its rows come in the order of how many entries they
     have in it, fewest first: neighbouring loops over a row's entries are then equally long, which the
     processor predicts. Row ``rows[p, r]`` is the one at place r of piece p, and its entries are those from
-    ``starts[p, r]`` to before ``starts[p, r + 1]``. `columns`, counted from the beginning of the piece, ascend
-    within a row. ``values[order]`` are the values in this order, where `values` are in the order given to
-    `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
+    ``starts[p, r]`` to before ``starts[p, r + 1]``. `columns`, counted from the beginning of the piece,
+    ascend within a row. ``values[order]`` are the values in this order, where `values` are in the order
+    given to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
     """
 
     size: int
