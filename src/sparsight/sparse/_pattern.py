@@ -45,7 +45,7 @@ class Pieces(NamedTuple):
 
     @classmethod
     def of(cls, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> "Pieces":
-        """Return the pieces of a matrix with entries at these rows and columns, row by row, columns ascending."""
+        """Return the pieces of a matrix with entries at these places, row by row, columns ascending."""
         num_rows, num_columns = shape
         size = piece_size(num_columns, len(rows) / max(num_rows * num_columns, 1))
         num_pieces = -(-num_columns // size)
@@ -55,7 +55,7 @@ class Pieces(NamedTuple):
         in_order = np.argsort(by_piece, axis=1, kind="stable")
         ends = np.cumsum(np.take_along_axis(by_piece, in_order, axis=1)).reshape(num_pieces, num_rows)
         starts = np.concatenate([np.concatenate([[0], ends[:-1, -1]])[:, None], ends], axis=1)
-        # The entries of a row in a piece lie together before and after: all of them move by the same distance.
+        # The entries of a row in a piece lie together before and after: all of them move equally far.
         after = np.empty_like(by_piece)
         np.put_along_axis(after, in_order, starts[:, :-1], axis=1)
         places = np.arange(len(rows)) + np.repeat(after.T.ravel() - (np.cumsum(counts) - counts), counts)
@@ -123,7 +123,7 @@ class Pattern:
         """The units that keep each input, for the compiled gradient by the inputs."""
         num_units, num_inputs = self.mask.shape
         numbers = scipy.sparse.csr_array(
-            (np.arange(self.num_kept), self.inputs.numpy(), self.rows.starts.numpy()), self.mask.shape
+            (np.arange(self.num_kept), self.inputs.numpy(), self.rows.starts.numpy()), (num_units, num_inputs)
         ).tocsc()
         columns = np.repeat(np.arange(num_inputs), np.diff(numbers.indptr))
         found = Pieces.of(columns, numbers.indices, (num_inputs, num_units))
