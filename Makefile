@@ -48,8 +48,10 @@ structure: $(VENV)/installed ## count files, long functions, parameters, public 
 clean: ## remove the environment and what builds leave behind (runs stay)
 	rm -rf $(VENV) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache
 
+# An environment begins with the pip of its Python, which can be years old and slower; it does as well.
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	-$(PIP) --upgrade pip
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .

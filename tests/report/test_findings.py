@@ -80,6 +80,7 @@ def test_never_active_units_are_a_caveat_with_relu_alone(lean_run, monkeypatch):
     is_last = (summaries.frame["quantity"] == "locality.num_never_active") & (summaries.frame["level"] == 3)
     summaries.frame.loc[is_last & (summaries.frame["condition"] == "imp"), "value"] = 5.0
     assert any("Never active" in each and "imp 5, from level" in each for each in caveats(summaries))
-    network = lean_run.recipe.network.model_copy(update={"activation": "erf"})
-    monkeypatch.setattr(lean_run, "recipe", lean_run.recipe.model_copy(update={"network": network}))
+    (run,) = summaries.runs.values()
+    network = run.recipe.network.model_copy(update={"activation": "erf"})
+    monkeypatch.setattr(run, "recipe", run.recipe.model_copy(update={"network": network}))
     assert not any("Never active" in each for each in caveats(summaries))

@@ -94,7 +94,7 @@ def run(
         )
         if events is not None:
             events.catch_up(directory)
-    opened = Run(directory)
+    opened = Run(directory).at_one_moment()
     # First: the terminal may be gone, and then printing raises.
     report = write_report(opened)
     print_summary(console, opened, levels=levels)

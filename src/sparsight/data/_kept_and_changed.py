@@ -81,8 +81,9 @@ def kurtosis_within_class(task: Task) -> float:
         if len(values) < 2:
             continue
         values -= values.mean(axis=0)
-        fourth += float((values**4).mean(axis=0).sum())
-        square += float(((values**2).mean(axis=0) ** 2).sum())
+        squares = values**2  # and not a fourth power, which takes thirty times as long
+        square += float((squares.mean(axis=0) ** 2).sum())
+        fourth += float((squares**2).mean(axis=0).sum())
     return fourth / square - 3 if square > 0 else math.nan
 
 

@@ -3,11 +3,10 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor, nn
 
 from sparsight.data import Task
@@ -36,6 +35,9 @@ from sparsight.prune import (
 )
 from sparsight.registry import suggest
 from sparsight.train import Loss, Masks
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def measure_level(
@@ -126,7 +128,7 @@ def measure_network(
     num_samples: int = 2000,
     seed: int = 0,
     loss: Loss = "cross_entropy",
-) -> dict[str, xr.Dataset]:
+) -> "dict[str, xr.Dataset]":
     """Apply instruments to linear layers and convolutions of any network, as a run does to its own.
 
     A convolution is measured as the linear map of its patches: every position of a sample counts as a sample,
@@ -314,7 +316,7 @@ def _check_geometry(network: nn.Module, layer: str, geometry: Geometry) -> None:
         )
 
 
-def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray, samples: str) -> xr.Dataset:
+def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray, samples: str) -> "xr.Dataset":
     variables = {}
     for name, quantity in quantities.items():
         is_map = quantity.dims == ("unit", "input")
@@ -325,4 +327,6 @@ def _dataset(layer: str, quantities: Mapping[str, Quantity], mask: np.ndarray, s
             # its own, and a Dataset refuses two lengths of one dimension.
             dims = ("network_input",)
         variables[name] = (dims, value, {"definition": quantity.definition, "units": quantity.unit})
+    import xarray as xr  # here: with pandas it takes a third of a second, and no run needs it
+
     return xr.Dataset(variables, attrs={"layer": layer, "samples": samples})

@@ -44,9 +44,10 @@ def dense_masks(network: nn.Module, pruning: PruningSettings, layers: Sequence[s
         first = first_with.setdefault(layer.weight, name)
         if first != name:
             raise InputError(f"layers: {first!r} and {name!r} share one weight; name one of them")
-        masks[layer.weight_name] = torch.ones_like(layer.weight, dtype=torch.bool, device="cpu")
+        # Not ones_like, which for a weight on the device "meta" imports a system of computer algebra.
+        masks[layer.weight_name] = torch.ones(layer.weight.shape, dtype=torch.bool, device="cpu")
         if pruning.prune_biases and layer.bias is not None:
-            masks[layer.bias_name] = torch.ones_like(layer.bias, dtype=torch.bool, device="cpu")
+            masks[layer.bias_name] = torch.ones(layer.bias.shape, dtype=torch.bool, device="cpu")
     return masks
 
 

@@ -10,6 +10,7 @@ The settings:
 
 _recipe         Recipe, its conditions, and the hashes that name a run
 _data_settings  the [data] table: a source by name, with the arguments of that source as fields
+_built_task     the task that it describes, and tasks that share their data
 _mask_sources   whose masks a condition takes, and the order of work that follows
 _folder_names   names of recipes and conditions, which become folders
 

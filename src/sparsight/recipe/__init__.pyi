@@ -1,3 +1,4 @@
+from ._built_task import TasksOfOneData as TasksOfOneData
 from ._data_settings import DataSettings as DataSettings
 from ._loading import (
     load_recipe as load_recipe,

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -23,31 +24,79 @@ if TYPE_CHECKING:
     from sparsight.recipe._data_settings import DataSettings
 
 
+_OWN, _TEACHER = "none", "teacher"
+"""Under which names data with their own labels, and with those of a teacher, are kept."""
+
+
+class TasksOfOneData:
+    """Makes tasks one after the other. While their data are the same, these and one clone are made once.
+
+    The conditions of a replicate mostly share their data and their Gaussian twin, and differ in labels at
+    most. What is kept is what a replicate with a twin holds anyway; it is dropped before other data are made.
+    Data of a user's own source are made anew each time: nobody knows what else they depend on.
+    """
+
+    def __init__(self) -> None:
+        self._data = ""
+        self._kept: dict[str, Task] = {}
+
+    def build(self, settings: "DataSettings", seed: int) -> Task:
+        """Return what ``settings.build(seed)`` returns, as an object of its own."""
+        seed = settings.seed_of_data(seed)
+        self._keep_only(f"{seed} {_data_of(settings).model_dump_json()}", settings.source)
+        task = self._with_original_labels(settings, seed)
+        if settings.merged_classes is not None:
+            task = with_merged_classes(task, settings.merged_classes)
+        task = with_label_noise(task, settings.label_noise, seed)
+        # Copied: what others hold as long as a task lives, as its values on a GPU, ends with the replicate.
+        return copy.copy(task) if settings.seed is None else _drawn_once(task, settings.seed)
+
+    def _keep_only(self, data: str, source: str) -> None:
+        if data != self._data or not SOURCES.is_shipped(source):
+            self._kept.clear()
+        self._data = data
+
+    def _with_original_labels(self, settings: "DataSettings", seed: int) -> Task:
+        kind = settings.clone
+        if settings.knows(kind):
+            return self._once(kind, lambda: _from_source(settings, seed, clone=kind))
+        task = self._once(_OWN, lambda: _from_source(settings, seed))
+        # The global twin trains the same teacher on the same task: its labels are the teacher's already.
+        if settings.labels == "teacher" and kind != "gaussian_global":
+            own = task
+            task = self._once(_TEACHER, lambda: with_teacher_labels(own, seed))
+        return task if kind == "none" else self._once(kind, lambda: clone_task(task, kind, seed))
+
+    def _once(self, name: str, make: Callable[[], Task]) -> Task:
+        if name not in self._kept:
+            if name not in (_OWN, _TEACHER):  # one clone at a time
+                for other in self._kept.keys() - {_OWN, _TEACHER}:
+                    del self._kept[other]
+            self._kept[name] = make()
+        return self._kept[name]
+
+
 def built_task(settings: "DataSettings", seed: int) -> Task:
     """Make the task of a ``[data]`` table; see `DataSettings.build`."""
-    task = _task_of(settings, settings.seed_of_data(seed))
-    return task if settings.seed is None else _drawn_once(task, settings.seed)
+    return TasksOfOneData().build(settings, seed)
 
 
-def _task_of(settings: "DataSettings", seed: int) -> Task:
+def _data_of(settings: "DataSettings") -> "DataSettings":
+    """Return settings of the data alone, without clone, noise of labels and merged classes."""
+    return settings.model_copy(update={"clone": "none", "label_noise": 0.0, "merged_classes": None})
+
+
+def _from_source(settings: "DataSettings", seed: int, **clone: str) -> Task:
     function = SOURCES.look_up(settings.source)
     options = copy.deepcopy(settings.model_extra or {})  # a source may change a list that it is given
-    knows_clone = settings.knows(settings.clone)
-    task = function(**options, **({"clone": settings.clone} if knows_clone else {}), seed=seed)
-    if not SOURCES.is_shipped(settings.source):
-        if not isinstance(task, Task):
-            raise InputError(
-                f"data source {settings.source!r} returns {described(task)}; a sparsight.Task is needed"
-            )
-        task = with_own_arrays(task)
-    if not knows_clone:
-        # The global twin trains the same teacher on the same task: its labels are the teacher's already.
-        if settings.labels == "teacher" and settings.clone != "gaussian_global":
-            task = with_teacher_labels(task, seed)
-        task = clone_task(task, settings.clone, seed)
-    if settings.merged_classes is not None:
-        task = with_merged_classes(task, settings.merged_classes)
-    return with_label_noise(task, settings.label_noise, seed)
+    task = function(**options, **clone, seed=seed)
+    if SOURCES.is_shipped(settings.source):
+        return task
+    if not isinstance(task, Task):
+        raise InputError(
+            f"data source {settings.source!r} returns {described(task)}; a sparsight.Task is needed"
+        )
+    return with_own_arrays(task)
 
 
 def _drawn_once(task: Task, seed: int) -> Task:

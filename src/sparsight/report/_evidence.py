@@ -14,6 +14,12 @@ from sparsight.report._explorer import Packer
 from sparsight.report._level_views import LevelView, level_views, order_of_units
 from sparsight.report._subjects import Subject
 
+_SUMMED = (
+    *(f"locality.pairs_{kind}" for kind in CATALOGUE.pair_kinds),
+    *(f"locality.pairs_{kind}_{null}" for kind in CATALOGUE.pair_kinds for null in CATALOGUE.nulls),
+    "locality.fan_in_per_unit",
+    "locality.fan_out_per_input",
+)
 _MOST_LEVELS = 255  # the explorer stores in one byte up to which level a weight survives
 
 
@@ -74,20 +80,25 @@ def gather(subject: Subject, layer: str, compared_level: int) -> Evidence:
         condition=subject.name, geometry=geometry, compared_level=compared_level, replicate=replicate
     )
     if layer in run.layers():
-        _read_fields(evidence, subject, layer, num_levels[replicate])
-        _read_maps(evidence, subject, layer, num_levels)
+        shown = _read_fields(evidence, subject, layer, num_levels[replicate])
+        _read_maps(evidence, subject, layer, num_levels, shown)
     return evidence
 
 
-def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: int) -> None:
+def _read_fields(
+    evidence: Evidence, subject: Subject, layer: str, num_levels: int
+) -> list[dict[str, Quantity]]:
+    """Read the levels of the replicate that is shown; return what maps are summed from, by level."""
     # The weights of all levels would not fit into memory: three levels are kept, the packer has the rest.
     kept = {0, num_levels // 2, num_levels - 1}
     packer = Packer(evidence.condition, evidence.replicate)
     rows: list[dict[str, Any]] = []
     matched: list[dict[str, Any]] = []
+    summed: list[dict[str, Quantity]] = []
     for view in level_views(subject.run, subject.condition, evidence.replicate, layer):
         evidence.shows_fields = view.weight.shape[1] == evidence.geometry.num_inputs
         evidence.densities[view.index] = view.density
+        summed.append({name: view.quantities[name] for name in _SUMMED if name in view.quantities})
         rows += _cavity_rows(evidence.condition, view, at_equal_size=False)
         matched += _cavity_rows(evidence.condition, view, at_equal_size=True)
         if view.index == num_levels - 1:
@@ -103,6 +114,7 @@ def _read_fields(evidence: Evidence, subject: Subject, layer: str, num_levels: i
     evidence.cavity_rows, evidence.matched_rows = pd.DataFrame(rows), pd.DataFrame(matched)
     if evidence.shows_fields and packer.sizes and packer.is_monotone:
         evidence.packer = packer
+    return summed
 
 
 def _read_sample(evidence: Evidence, view: LevelView) -> None:
@@ -130,11 +142,16 @@ def _cavity_rows(condition: str, view: LevelView, *, at_equal_size: bool) -> lis
     ]
 
 
-def _read_maps(evidence: Evidence, subject: Subject, layer: str, num_levels: list[int]) -> None:
+def _read_maps(
+    evidence: Evidence, subject: Subject, layer: str, num_levels: list[int], shown: list[dict[str, Quantity]]
+) -> None:
     fan_in: list[np.ndarray] = []
     for replicate, number in enumerate(num_levels):
         for level in range(number):
-            quantities = subject.run.measures(subject.condition, replicate, level).get(layer, {})
+            if replicate == evidence.replicate:
+                quantities = shown[level]
+            else:
+                quantities = subject.run.measures(subject.condition, replicate, level).get(layer, {})
             for kind in CATALOGUE.pair_kinds:
                 _add(evidence.pairs, (kind, level), quantities.get(f"locality.pairs_{kind}"))
                 for null in CATALOGUE.nulls:

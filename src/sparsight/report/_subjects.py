@@ -29,14 +29,15 @@ class Subject:
 class Summaries:
     """Summaries of one or several runs, one layer at a time; every interval is computed once.
 
-    `subjects` maps names to the subjects with at least one level, in the order of the recipes. `frame` joins
+    `runs` are the runs at one moment, by name. `subjects` maps names to the subjects with at least one level,
+    in the order of the recipes. `frame` joins
     the frames of all runs, with the subjects' names in the column ``condition`` and a column ``seed``.
     `own_quantities` are those of the user's own instruments.
     ``intervals(quantity, layer)`` returns the table of `sparsight.store.intervals_by_level` for all subjects.
     """
 
     def __init__(self, *runs: Run) -> None:
-        self.runs = dict(zip(run_names(runs), runs, strict=True))
+        self.runs = dict(zip(run_names(runs), [run.at_one_moment() for run in runs], strict=True))
         frames = {name: run.frame() for name, run in self.runs.items()}
         self.subjects = {subject.name: subject for subject in _subjects(self.runs, frames)}
         self.conditions = list(self.subjects)
@@ -46,8 +47,9 @@ class Summaries:
             [_renamed(frames[name], name, self.runs[name], len(runs) > 1) for name in filled],
             ignore_index=True,
         )
-        self.own_quantities = own_quantities(*runs)
-        self.layers = list(dict.fromkeys(layer for run in runs for layer in run.layers()))
+        self.own_quantities = own_quantities(*self.runs.values())
+        self.layers = list(dict.fromkeys(layer for run in self.runs.values() for layer in run.layers()))
+        self._grouped: tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]] | None = None
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
@@ -86,21 +88,23 @@ class Summaries:
 
     def values(self, quantity: str, layer: str, condition: str, level: int) -> pd.Series:
         """Return the values of a quantity, indexed by the replicates' seeds; empty if it was not measured."""
-        chosen = self.frame[
-            (self.frame["quantity"] == quantity)
-            & (self.frame["layer"] == layer)
-            & (self.frame["condition"] == condition)
-            & (self.frame["level"] == level)
-        ]
+        rows = self._rows(quantity, layer)
+        chosen = rows[(rows["condition"] == condition) & (rows["level"] == level)]
         return chosen.set_index("seed")["value"]
 
     def has(self, quantity: str, layer: str) -> bool:
         """Return whether a quantity has at least one defined value in a layer."""
-        chosen = self.frame[(self.frame["quantity"] == quantity) & (self.frame["layer"] == layer)]
-        return bool(chosen["value"].notna().any())
+        return bool(self._rows(quantity, layer)["value"].notna().any())
+
+    def _rows(self, quantity: str, layer: str) -> pd.DataFrame:
+        """Return the rows of one quantity. To compare all names each time takes longer."""
+        if self._grouped is None or self._grouped[0] is not self.frame:
+            places = self.frame.groupby(["quantity", "layer"], sort=False).indices
+            self._grouped = self.frame, {key: np.asarray(rows, np.intp) for key, rows in places.items()}
+        return self.frame.take(self._grouped[1].get((quantity, layer), np.arange(0)))
 
     def _intervals(self, quantity: str, layer: str) -> pd.DataFrame:
-        return intervals_by_level(self.frame, quantity, layer)
+        return intervals_by_level(self._rows(quantity, layer), quantity, layer)
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

@@ -34,42 +34,6 @@ _same_run    Whether a run goes on with the data, own code, versions and threads
 _step_watch  What a worker does after every step, and how its owner notices new levels.
 """
 
-from sparsight.run._ensembles import (
-    COPIES as COPIES,
-    DENSE_MATCHED as DENSE_MATCHED,
-    MATCHED as MATCHED,
-    TICKETS as TICKETS,
-    ensembles as ensembles,
-)
-from sparsight.run._epinets import epinets as epinets
-from sparsight.run._measuring import measure_again as measure_again
-from sparsight.run._memory import HOW_TO_USE_LESS as HOW_TO_USE_LESS, lacks_memory as lacks_memory
-from sparsight.run._network_leak import NetworkLeak as NetworkLeak, network_leak as network_leak
-from sparsight.run._plan import Execution as Execution, Group as Group
-from sparsight.run._plugin_exits import refusing_exit as refusing_exit
-from sparsight.run._plugins import load_plugins as load_plugins
-from sparsight.run._preflight import (
-    check_conditions as check_conditions,
-    check_mask_sources as check_mask_sources,
-)
-from sparsight.run._replicates import run_replicates as run_replicates
-from sparsight.run._representations import representation_similarities as representation_similarities
-from sparsight.run._resources import Placement as Placement, Size as Size, place as place
-from sparsight.run._runner import run_recipe as run_recipe
-from sparsight.run._same_run import (
-    check_same_code as check_same_code,
-    note_environment as note_environment,
-    note_same_code as note_same_code,
-)
-from sparsight.run._step_watch import exit_if_orphaned as exit_if_orphaned
-from sparsight.run._stopping import (
-    Interrupted as Interrupted,
-    request_stop as request_stop,
-    stop_request_in as stop_request_in,
-    stopping_on_signals as stopping_on_signals,
-)
-from sparsight.run._workers import (
-    THREAD_VARIABLES as THREAD_VARIABLES,
-    WorkerDeath as WorkerDeath,
-    Workers as Workers,
-)
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

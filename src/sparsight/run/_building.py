@@ -1,7 +1,9 @@
 """Data and networks of a replicate, built from its condition and its seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -9,7 +11,10 @@ from torch import nn
 from sparsight.data import Task
 from sparsight.instruments import needs_twin
 from sparsight.network import FullyConnected, initialise_
-from sparsight.recipe import Condition, DataSettings
+from sparsight.recipe import Condition, DataSettings, TasksOfOneData
+
+_tasks_of_call: dict[Path, TasksOfOneData] = {}
+"""By the stop request of a call, of which every one has its own: what this process has made in the call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +29,35 @@ class Built:
     twin: Task | None
 
 
-def build(condition: Condition, seed: int, twin: DataSettings | None = None) -> Built:
-    """Return the data and the initialised network of the replicate with this seed."""
-    task = condition.data.build(seed)
+def tasks_of_call(stop_request: Path) -> TasksOfOneData:
+    """Return what makes the tasks of one call in this process, where replicates share their data."""
+    if stop_request not in _tasks_of_call:
+        _tasks_of_call.clear()
+        _tasks_of_call[stop_request] = TasksOfOneData()
+    return _tasks_of_call[stop_request]
+
+
+@contextmanager
+def dropping_tasks(stop_request: Path) -> Iterator[None]:
+    """Drop the tasks of a call at its end; those of a worker end with it."""
+    try:
+        yield
+    finally:
+        _tasks_of_call.pop(stop_request, None)
+
+
+def build(
+    condition: Condition,
+    seed: int,
+    twin: DataSettings | None = None,
+    tasks: TasksOfOneData | None = None,
+) -> Built:
+    """Return the data, which `tasks` makes, and the initialised network of the replicate with this seed."""
+    tasks = tasks or TasksOfOneData()
+    task = tasks.build(condition.data, seed)
     # The twin costs as much memory as the data, and fitting it as much time as a level: only if it is used.
     twin = twin if needs_twin(condition.measure.instruments) else None
-    return Built(build_network(condition, task, seed), task, twin.build(seed) if twin else None)
+    return Built(build_network(condition, task, seed), task, tasks.build(twin, seed) if twin else None)
 
 
 def twin_settings(condition: Condition, facts: Mapping[str, Any]) -> DataSettings | None:

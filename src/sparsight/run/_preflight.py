@@ -18,7 +18,7 @@ from sparsight.prune import (
     dense_masks,
     layer_of,
 )
-from sparsight.recipe import Condition, DataSettings, Recipe, check_nested_source, masks_of
+from sparsight.recipe import Condition, DataSettings, Recipe, TasksOfOneData, check_nested_source, masks_of
 from sparsight.run._mask_sources import stored_masks
 from sparsight.run._plugin_exits import refusing_exit
 from sparsight.run._resources import Size
@@ -52,11 +52,11 @@ def check_conditions(conditions: Iterable[tuple[Condition, int]], *, runs_here: 
         if runs_here:
             _check_device(condition.device, condition.training.precision)
         users.setdefault(_original(condition).model_dump_json(), []).append((condition, seed))
-    largest = Size(0, 0)
+    largest, tasks = Size(0, 0), TasksOfOneData()
     for group in users.values():
         first, seed = group[0]
         with refusing_exit():
-            task = _original(first).build(seed)
+            task = tasks.build(_original(first), seed)
         for condition, _ in group:
             largest = largest.union(_size(condition, task))
     return largest

@@ -15,7 +15,7 @@ from sparsight.prune import (
     Replicate,
 )
 from sparsight.recipe import DataSettings, masks_of
-from sparsight.run._building import Built, build, twin_settings
+from sparsight.run._building import Built, build, tasks_of_call, twin_settings
 from sparsight.run._mask_sources import (
     check_unchanged,
     mask_source,
@@ -64,7 +64,7 @@ def prepare(directory: RunDirectory, group: Group, number: int, execution: Execu
     seed = directory.recipe.replicate_seed(number)
     recorded = _recorded_facts(directory, group.name, number)
     twin = twin_settings(group.condition, recorded)
-    built = build(group.condition, seed, twin)
+    built = build(group.condition, seed, twin, tasks_of_call(execution.stop_request))
     facts = _task_facts(built, twin, group.condition.measure.num_samples) | identity_of(
         directory.recipe, group.name, number
     )

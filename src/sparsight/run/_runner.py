@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sparsight.errors import UnfinishedError
 from sparsight.recipe import Recipe
+from sparsight.run._building import dropping_tasks
 from sparsight.run._memory import HOW_TO_USE_LESS, lacks_memory
 from sparsight.run._plan import Execution, Group, RunPlan, plan_run
 from sparsight.run._plugins import load_plugins
@@ -93,6 +94,7 @@ def run_recipe(
     # Left in the reverse order: workers have stopped and signals are given back, the last levels are
     # announced, and only then is the lock released.
     with (
+        dropping_tasks(request),
         explaining_storage(directory.path),
         directory.writing(on_lost=lambda: request_stop(request)),
         announcing(directory, on_level, on_look),

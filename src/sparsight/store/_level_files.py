@@ -161,8 +161,13 @@ def check_level(folder: Path) -> dict[str, str]:
         return {RECORD: str(error)}
 
 
-def read_level(folder: Path) -> StoredLevel:
+def read_level(folder: Path, record: LevelRecord | None = None) -> StoredLevel:
     """Read a level, with dense weights. Its measures are not read and may be damaged.
+
+    Parameters
+    ----------
+    record : LevelRecord, optional
+        The level's record as it was read before; it is read again if it is no longer that of the files.
 
     Raises
     ------
@@ -171,7 +176,8 @@ def read_level(folder: Path) -> StoredLevel:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record = _verified_record(folder, (WEIGHTS, MASKS))
+    if record is None or _problems(folder, record, (WEIGHTS, MASKS)):
+        record = _verified_record(folder, (WEIGHTS, MASKS))
     packed, weights = _load(folder / MASKS), _load(folder / WEIGHTS)
     with _fitting_its_record(folder):
         masks = unpack_masks(packed, record.mask_shapes, "masks")
@@ -261,8 +267,13 @@ def _has_initial_masks(packed: Mapping[str, np.ndarray]) -> bool:
     return any(key.startswith("initial_masks/") for key in packed)
 
 
-def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
+def read_measures(folder: Path, record: LevelRecord | None = None) -> dict[str, dict[str, Quantity]]:
     """Read what the instruments found, layer by layer; per-weight maps are 0 outside the mask.
+
+    Parameters
+    ----------
+    record : LevelRecord, optional
+        As in `read_level`.
 
     Raises
     ------
@@ -271,8 +282,9 @@ def read_measures(folder: Path) -> dict[str, dict[str, Quantity]]:
     NewerFormatError
         If a newer version wrote the level.
     """
-    record, packed = _packed_masks(folder)
-    arrays = _load_measures(folder, record)
+    if record is None or _problems(folder, record, (MASKS, MEASURES)):
+        record = _verified_record(folder, (MASKS,))
+    packed, arrays = _load(folder / MASKS), _load_measures(folder, record)
     with _fitting_its_record(folder):
         masks = unpack_masks(packed, record.mask_shapes, "masks")
         return {

@@ -12,7 +12,8 @@ from sparsight.errors import InputError
 from sparsight.geometry import Geometry
 from sparsight.instruments import NETWORK, Quantity
 from sparsight.recipe import Recipe
-from sparsight.store._level_record import LevelRecord, read_record
+from sparsight.store._level_record import LevelRecord
+from sparsight.store._records_read_once import RecordsReadOnce
 from sparsight.store._run_directory import TASK, RunDirectory
 from sparsight.store._run_state import run_state
 
@@ -81,6 +82,15 @@ class Run:
             f"<p><code>{html.escape(str(self.path))}</code>, {state.state}</p>{table}<p>report: {written}</p>"
         )
 
+    def at_one_moment(self) -> "Run":
+        """Return the run as it is when its records are first read; levels stored later are not in it.
+
+        For what reads the same records many times, and must not disagree with itself while the run goes on.
+        """
+        if isinstance(self.directory, RecordsReadOnce):
+            return self
+        return Run(RecordsReadOnce(self.path, self.recipe))
+
     def frame(self) -> pd.DataFrame:
         """Return every number of every level as one tidy table.
 
@@ -145,7 +155,7 @@ class Run:
         """Return the names of the layers that were measured."""
         for condition, replicate in self.directory.replicates():
             if self.directory.num_levels(condition, replicate):
-                measured = read_record(self.directory.level(condition, replicate, 0)).measures
+                measured = self.directory.record(condition, replicate, 0).measures
                 return [layer for layer in measured if layer != NETWORK]
         return []
 
@@ -210,13 +220,15 @@ class Run:
         """
         from sparsight.store._level_files import read_level
 
-        return read_level(self.directory.level(condition, replicate, index))
+        record = self.directory.record(condition, replicate, index)
+        return read_level(self.directory.level(condition, replicate, index), record)
 
     def measures(self, condition: str, replicate: int, index: int) -> dict[str, dict[str, Quantity]]:
         """Read everything that the instruments found at one level, by layer and quantity."""
         from sparsight.store._level_files import read_measures
 
-        return read_measures(self.directory.level(condition, replicate, index))
+        record = self.directory.record(condition, replicate, index)
+        return read_measures(self.directory.level(condition, replicate, index), record)
 
     def cavity_after_retraining(
         self, condition: str, replicate: int, index: int, layer: str | None = None
@@ -280,7 +292,7 @@ class Run:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged: its geometry has {error}") from None
         if self.directory.num_levels(condition, replicate):
-            shapes = read_record(self.directory.level(condition, replicate, 0)).mask_shapes
+            shapes = self.directory.record(condition, replicate, 0).mask_shapes
             num_inputs = shapes.get("linear_0.weight", [geometry.num_inputs])[-1]
             if geometry.num_inputs != num_inputs:
                 raise InputError(

@@ -153,15 +153,18 @@ class RunDirectory:
         """Return whether the record of a replicate's last level is stored; no other file is read."""
         stored = self.num_levels(condition, replicate)
         try:
-            return stored > 0 and read_record(self.level(condition, replicate, stored - 1)).is_last
+            return stored > 0 and self.record(condition, replicate, stored - 1).is_last
         except InputError:  # damaged: the level has to be trained again
             return False
+
+    def record(self, condition: str, replicate: int, index: int) -> LevelRecord:
+        """Return the record of one stored level; see `read_record`."""
+        return read_record(self.level(condition, replicate, index))
 
     def records(self, condition: str, replicate: int) -> list[LevelRecord]:
         """Return the record of every stored level, in order."""
         return [
-            read_record(self.level(condition, replicate, index))
-            for index in range(self.num_levels(condition, replicate))
+            self.record(condition, replicate, index) for index in range(self.num_levels(condition, replicate))
         ]
 
     def begin(self, condition: str, replicate: int, facts: dict[str, Any]) -> None:
@@ -207,7 +210,7 @@ class RunDirectory:
         with suppress(InputError):  # a damaged file, which `check` reports
             facts = self.task_facts(condition, replicate)
             if not facts and self.num_levels(condition, replicate):
-                facts = read_record(self.level(condition, replicate, 0)).identity
+                facts = self.record(condition, replicate, 0).identity
             return identity_problem(facts, self.recipe, condition, replicate)
         return None
 
@@ -266,7 +269,7 @@ class RunDirectory:
             stored = self.num_levels(*each)
             with suppress(InputError):  # a damaged record, which is set aside later
                 if stored:
-                    digests |= read_record(self.level(*each, stored - 1)).own_code
+                    digests |= self.record(*each, stored - 1).own_code
         return digests | {name: function.sha256 for name, function in self.own_code().items()}
 
     def note_own_code(self, functions: Mapping[str, OwnFunction]) -> None:

@@ -15,6 +15,7 @@ from sparsight.run import (
     check_conditions,
     check_mask_sources,
     check_same_code,
+    dropping_tasks,
     note_environment,
     note_same_code,
     place,
@@ -125,7 +126,11 @@ def run_sweep(
     outcomes: list[Outcome] = []
     # Workers write to many run directories, and other processes may write to the same ones: the request to
     # stop gets a folder that belongs to this call alone.
-    with TemporaryDirectory() as folder, stopping_on_signals(request := stop_request_in(Path(folder))):
+    with (
+        TemporaryDirectory() as folder,
+        stopping_on_signals(request := stop_request_in(Path(folder))),
+        dropping_tasks(request),
+    ):
         execution = Execution(
             threads=placement.threads,
             plugins=tuple(map(Path, plugins)),

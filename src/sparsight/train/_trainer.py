@@ -331,8 +331,8 @@ class Trainer:
                 self.task, self.seed, self.step, self.settings.batch_size
             )
         loss = batch_loss(outputs.to(self._dtype), labels, self.settings.loss)
-        if self.sees_losses_at_once and not torch.isfinite(loss):
-            raise self.divergence(loss.item())
+        if self.sees_losses_at_once and not math.isfinite(number := loss.item()):
+            raise self.divergence(number)
         loss.backward()  # type: ignore[no-untyped-call]
         for parameter, kept in self.kept.values():
             if parameter.grad is not None:
