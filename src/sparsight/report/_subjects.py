@@ -50,7 +50,7 @@ class Summaries:
         )
         self.own_quantities = own_quantities(*self.runs.values())
         self.layers = list(dict.fromkeys(layer for run in self.runs.values() for layer in run.layers()))
-        self._grouped: tuple[pd.DataFrame, dict[Any, np.ndarray]] | None = None
+        self._grouped: tuple[pd.DataFrame, dict[Any, Any]] | None = None
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
@@ -100,7 +100,7 @@ class Summaries:
     def _rows(self, quantity: str, layer: str) -> pd.DataFrame:
         """Return the rows of one quantity. To compare all names each time takes longer."""
         if self._grouped is None or self._grouped[0] is not self.frame:
-            places: Mapping[Any, np.ndarray] = self.frame.groupby(["quantity", "layer"], sort=False).indices
+            places: Mapping[Any, Any] = self.frame.groupby(["quantity", "layer"], sort=False).indices
             self._grouped = self.frame, dict(places)
         return self.frame.take(self._grouped[1].get((quantity, layer), np.arange(0)))
 
