@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import peer_section, sections
-from benchmarks.machine import machine
+from benchmarks.machine import machine, processor
 from benchmarks.report import Section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -43,7 +43,13 @@ def main() -> None:
     chosen = [name for name in names if not options.only or name in options.only]
     where, start, found = machine(), time.perf_counter(), []
     for name in chosen:
+        before = os.getloadavg()[0]
         found.append(benchmarks[name]())
+        # Ratios compare both sides under the same load, but spread more on a busy machine. A benchmark of n
+        # threads itself brings the load to n.
+        found[-1].lines.insert(
+            0, f"*{processor()}; load {before:.1f} before and {os.getloadavg()[0]:.1f} after.*\n"
+        )
         print(found[-1].markdown(), flush=True)
     minutes = (time.perf_counter() - start) / 60
     options.out.write_text(results(found, where, quick, chosen, minutes), encoding="utf-8")

@@ -13,19 +13,20 @@ PACKAGES = ("sparsight", "numpy", "scipy", "torch", "numba")
 def machine() -> list[str]:
     """Return lines that describe this machine and its load."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    # An idle machine has a load near 0. Ratios compare both sides under the same load, but spread more on a
-    # busy machine.
-    load = os.getloadavg()[0]
     return [
-        f"Processor: {_processor()} ({_vectors()}), {os.cpu_count()} cores, {memory:.0f} GiB; "
-        f"{platform.system()}; load {load:.1f} at the start.",
+        f"Processor: {processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()}.",
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         + f"; matrix products: {'MKL' if torch.backends.mkl.is_available() else 'no MKL'}.",
     ]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor and its widest vector instructions."""
+    return f"{_processor_name()} ({_vectors()})"
+
+
+def _processor_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

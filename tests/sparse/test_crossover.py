@@ -6,7 +6,7 @@ from torch import nn
 
 from sparsight.errors import InputError
 from sparsight.sparse import crossover_measurements, sparse_layers
-from sparsight.sparse._crossover import FIXED_CROSSOVER, SMALLEST, crossover_of_times
+from sparsight.sparse._crossover import FIXED_CROSSOVER, SMALLEST, crossing, rounded_down
 
 WIDE = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 3))
 
@@ -58,17 +58,22 @@ def test_networks_without_a_sparse_step_are_dense_or_say_so():
         sparse_layers(network, masks, "csr")
 
 
-def test_crossover_is_where_the_line_meets_the_dense_time_rounded_down_to_half_octaves():
-    # sparse time 1 + 40 · density
-    times = {0.05: 3.0, 0.15: 7.0}
-    assert crossover_of_times(11.0, times) == 0.25
-    assert crossover_of_times(10.9, times) == pytest.approx(2**-2.5)
-    assert crossover_of_times(1000.0, times) == 0.5
-    assert crossover_of_times(0.9, times) == 0.0
+def test_the_crossing_is_where_the_line_meets_the_dense_time():
+    low, high = (1 + 40 * density for density in (0.1, 0.3))
+    assert crossing(11.0, low, high) == pytest.approx(0.25)
+    assert crossing(3.0, low, high) == pytest.approx(0.05)
+    assert crossing(5.0, 4.0, 4.0) > 1e6  # a time that does not rise is never too long
+
+
+def test_crossovers_are_rounded_down_to_half_octaves():
+    assert rounded_down(0.25) == 0.25
+    assert rounded_down(0.2499) == pytest.approx(2**-2.5)
+    assert rounded_down(25.0) == 0.5
+    assert rounded_down(-0.1) == 0.0
 
 
 def test_crossover_rises_with_the_dense_time():
-    found = [crossover_of_times(dense, {0.05: 3.0, 0.15: 7.0}) for dense in range(1, 50)]
+    found = [rounded_down(crossing(dense, 5.0, 13.0)) for dense in range(1, 50)]
     assert all(before <= after for before, after in itertools.pairwise(found))
 
 

@@ -11,7 +11,8 @@ import torch
 from sparsight.sparse._pattern import Pattern
 from sparsight.sparse._tiles import NO_RELU, RELU_FIRST, RELU_LAST, Tiling
 from sparsight.sparse.kernels._kept_products import input_gradient, product, weight_gradient
-from sparsight.sparse.kernels._layer_inputs import Reading, finish_back
+from sparsight.sparse.kernels._layer_inputs import Reading, all_tile_moments, finish_back
+from sparsight.sparse.kernels._totals import batch_moments
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 NUM_SAMPLES, NUM_INPUTS, NUM_UNITS = 70, 300, 9
@@ -174,6 +175,46 @@ def test_moments_are_those_of_the_samples_of_each_tile(width, relu):
         np.testing.assert_allclose(
             moments[1, tile], samples.var(axis=0) * len(samples), rtol=1e-10, atol=1e-10
         )
+
+
+@pytest.mark.parametrize("num_features", [1, 3, 4, 6, 9])
+@pytest.mark.parametrize("num_samples", [5, 16, 70, 100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_of_a_batch_are_those_of_numpy(num_features, num_samples, dtype):
+    # Means far from 0, so that a difference of large sums would lose the variance.
+    stream = np.random.default_rng(4)
+    rows = (1000 + stream.normal(size=(num_samples, num_features))).astype(dtype)
+    tiling = Tiling.of(num_samples, 32)
+    tiles = tiling.tiled(torch.from_numpy(rows)).numpy()
+    by_tile = np.empty((2, tiling.num_tiles, num_features))
+    all_tile_moments(0, tiling.num_tiles, tiles, num_samples, NO_RELU, by_tile)
+    mean, variance = np.empty((2, num_features))
+    batch_moments(*by_tile, num_samples, tiling.width, mean, variance)
+    exact = rows.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-9 if dtype == np.float32 else 1e-15)
+    np.testing.assert_allclose(variance, exact.var(axis=0), rtol=1e-6 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("relu", [NO_RELU, RELU_FIRST])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_of_constant_features_are_exact(dtype, relu):
+    constants = np.random.default_rng(5).normal(size=9).astype(dtype)
+    tiling = tiling_of(32)
+    tiles = tiled(np.tile(constants, (NUM_SAMPLES, 1)), tiling, filling=7.0)
+    moments = np.empty((2, tiling.num_tiles, 9))
+    all_tile_moments(0, tiling.num_tiles, tiles, NUM_SAMPLES, relu, moments)
+    expected = np.maximum(constants, 0) if relu else constants
+    assert np.array_equal(moments[0], np.tile(expected.astype(np.float64), (tiling.num_tiles, 1)))
+    assert not moments[1].any()
+
+
+def test_moments_of_what_is_not_a_number_are_none():
+    tiles = np.random.default_rng(6).normal(size=(1, 5, 32)).astype(np.float32)
+    tiles[0, 2, 17] = np.nan
+    moments = np.empty((2, 1, 5))
+    all_tile_moments(0, 1, tiles, 32, RELU_FIRST, moments)
+    assert np.isnan(moments[:, 0, 2]).all()
+    assert np.isfinite(np.delete(moments, 2, axis=2)).all()
 
 
 @pytest.mark.parametrize("num_samples", [1, 16, 31, 32, 33, 63, 64, 65, 1000])

@@ -28,9 +28,10 @@ def test_pattern_is_that_of_scipy(density):
 def matrix_of(pieces, values, shape):
     """The matrix that pieces and values say, entry by entry."""
     found = np.zeros(shape)
-    for piece, starts in enumerate(pieces.starts):
-        for row in range(shape[0]):
-            for entry in range(starts[row], starts[row + 1]):
+    for piece, (rows, starts) in enumerate(zip(pieces.rows, pieces.starts, strict=True)):
+        assert sorted(rows) == list(range(shape[0]))
+        for place, row in enumerate(rows):
+            for entry in range(starts[place], starts[place + 1]):
                 column = piece * pieces.size + pieces.columns[entry]
                 assert found[row, column] == 0
                 found[row, column] = values[pieces.order[entry]]
@@ -47,6 +48,16 @@ def test_pieces_hold_every_kept_weight_once(shape, density):
     assert np.array_equal(matrix_of(pattern.pieces, values, shape), weight)
     assert np.array_equal(matrix_of(pattern.transposed_pieces, values, shape[::-1]), weight.T)
     assert len(pattern.pieces.starts) == -(-shape[1] // pattern.pieces.size)
+
+
+def test_rows_of_a_piece_are_in_the_order_of_their_number_of_entries():
+    mask = random_mask((50, 700), 0.05)
+    pieces = Pattern.of(mask).pieces
+    counts = np.diff(pieces.starts, axis=1)
+    assert (np.diff(counts, axis=1) >= 0).all()
+    assert len(np.unique(counts)) > 3
+    # Ties are in the order of the rows.
+    assert (np.diff(pieces.rows, axis=1)[np.diff(counts, axis=1) == 0] > 0).all()
 
 
 @given(st.integers(1, 5000), st.floats(0, 1))
@@ -66,11 +77,13 @@ def test_pieces_are_larger_where_fewer_weights_are_kept():
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 8))
 def test_cuts_go_through_every_row_once(counts, num_ranges):
     mask = np.arange(300) < 7 * np.array(counts)[:, None]
-    pieces = Pieces.of(mask, (np.cumsum(mask) - 1).reshape(mask.shape))
+    pieces = Pieces.of(*np.nonzero(mask), mask.shape)
     cuts = pieces.cuts(num_ranges)
     assert len(cuts) == num_ranges + 1
     assert cuts[0] == 0
     assert cuts[-1] == len(counts)
     assert (np.diff(cuts) >= 0).all()
-    kept = [int(mask[cuts[i] : cuts[i + 1]].sum()) for i in range(num_ranges)]
-    assert max(kept) <= mask.sum() / num_ranges + mask.sum(axis=1).max()
+    at_place = np.diff(pieces.starts, axis=1).sum(axis=0)
+    assert at_place.sum() == mask.sum()
+    kept = [int(at_place[cuts[i] : cuts[i + 1]].sum()) for i in range(num_ranges)]
+    assert max(kept) <= mask.sum() / num_ranges + at_place.max()

@@ -2,9 +2,10 @@
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ class Summaries:
         )
         self.own_quantities = own_quantities(*self.runs.values())
         self.layers = list(dict.fromkeys(layer for run in self.runs.values() for layer in run.layers()))
-        self._grouped: tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]] | None = None
+        self._grouped: tuple[pd.DataFrame, dict[Any, Any]] | None = None
         self.intervals = functools.cache(self._intervals)
 
     def compared_levels(self, names: Sequence[str] | None = None) -> dict[str, int]:
@@ -99,8 +100,8 @@ class Summaries:
     def _rows(self, quantity: str, layer: str) -> pd.DataFrame:
         """Return the rows of one quantity. To compare all names each time takes longer."""
         if self._grouped is None or self._grouped[0] is not self.frame:
-            places = self.frame.groupby(["quantity", "layer"], sort=False).indices
-            self._grouped = self.frame, {key: np.asarray(rows, np.intp) for key, rows in places.items()}
+            places: Mapping[Any, Any] = self.frame.groupby(["quantity", "layer"], sort=False).indices
+            self._grouped = self.frame, dict(places)
         return self.frame.take(self._grouped[1].get((quantity, layer), np.arange(0)))
 
     def _intervals(self, quantity: str, layer: str) -> pd.DataFrame:

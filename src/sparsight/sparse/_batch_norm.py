@@ -91,19 +91,16 @@ def _of_rows(batch: Batch) -> Moments:
 
 def _of_tiles(source: Activations, tiling: Tiling, relu: int) -> Moments:
     from sparsight.sparse.kernels._layer_inputs import all_tile_moments
+    from sparsight.sparse.kernels._totals import batch_moments
 
     found = source.moments
     if found is None:
         found = np.empty((2, *source.tiles.shape[:2]))
         arguments = (source.tiles.detach().numpy(), tiling.num_samples, relu, found)
         in_parallel(all_tile_moments, even_shares(tiling.num_tiles), *arguments)
-    means, squares = found
-    # Sums of squares about the mean of each tile are put together with the means' own spread: no differences
-    # of large sums, and one order for any number of threads.
-    counts = np.minimum(tiling.width, tiling.num_samples - tiling.width * np.arange(tiling.num_tiles))
-    mean = counts @ means / tiling.num_samples
-    about_mean = squares.sum(axis=0) + counts @ (means - mean) ** 2
-    return Moments(mean, about_mean / tiling.num_samples, tiling.num_samples)
+    mean, variance = np.empty((2, found.shape[2]))
+    batch_moments(*found, tiling.num_samples, tiling.width, mean, variance)
+    return Moments(mean, variance, tiling.num_samples)
 
 
 @torch.no_grad()

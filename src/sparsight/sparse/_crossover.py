@@ -5,8 +5,9 @@ See "Which layers train on kept weights is measured once a run, and recorded" in
 
 import functools
 import math
+import statistics
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -34,8 +35,10 @@ FIXED_CROSSOVER = 0.25
 # The time of a sparse product is close to a line in the density, so two densities on either side of the usual
 # crossovers determine it.
 _PROBED_DENSITIES = (0.1, 0.3)
-_PROBED_SAMPLES = 384
-_PROBED_SECONDS, _MOST_REPEATS = 0.06, 5
+# About a usual batch: what a product does once for all samples, such as reordering weights, takes its usual
+# share.
+_PROBED_SAMPLES = 768
+_PROBED_SECONDS, _LEAST_ROUNDS, _MOST_ROUNDS = 0.2, 5, 9
 # Half octaves: coarse enough for a machine to find the same value nearly every time.
 _STEPS_PER_OCTAVE = 2
 _HIGHEST = 0.5
@@ -109,10 +112,11 @@ def crossover_measurements(
 ) -> dict[str, Callable[[], float]]:
     """Return a function that measures the crossover of each (out, in) with at least `SMALLEST` weights.
 
-    They are named as in `Crossovers`. Each times dense and sparse products on this machine, and models the
-    time of a sparse product as a line in the density through two densities. A time is that of forward pass
-    and weight gradient on 384 samples, the least of two to five repeats. This takes well under a second for
-    1024 units with 3072 inputs on one core.
+    They are named as in `Crossovers`. Each times a dense and two sparse steps of such a layer, in turns on
+    this machine, and models the time of a sparse step as a line in the density. A step is forward pass,
+    weight gradient (masked, if dense) and descent on 768 samples. Of five to nine rounds the median crossover
+    counts: what else the machine does then slows both sides of a round. This takes about a second for 1024
+    units with 3072 inputs on one core.
     """
     large = sorted({shape for shape in shapes if math.prod(shape) >= SMALLEST})
     return {_key(*shape): functools.partial(_measured_crossover, shape, device) for shape in large}
@@ -123,75 +127,95 @@ def _key(num_outputs: int, num_inputs: int) -> str:
 
 
 def _measured_crossover(shape: tuple[int, int], device: torch.device) -> float:
-    dense, sparse = _probe(shape, device)
-    return crossover_of_times(dense, dict(zip(_PROBED_DENSITIES, sparse, strict=True)))
+    return rounded_down(statistics.median(crossing(*times) for times in _rounds(shape, device)))
 
 
-def crossover_of_times(dense: float, sparse: Mapping[float, float]) -> float:
-    """Return the density at which a line through two sparse times meets the dense time, in coarse steps.
+def crossing(dense: float, low: float, high: float) -> float:
+    """Return the density at which the line through the times at the probed densities meets the dense time."""
+    at_low, at_high = _PROBED_DENSITIES
+    slope = max((high - low) / (at_high - at_low), 1e-12)
+    return at_low + (dense - low) / slope
 
-    `sparse` maps two densities to seconds. The result is 0, or the next lower value of ½, 2^-1½, ¼, …:
-    coarse, so that a machine finds the same value nearly every time, and at most ½, so that a disturbed
+
+def rounded_down(density: float) -> float:
+    """Return the next lower value of ½, 2^-1½, ¼ and so on, or 0.
+
+    It is coarse, so that a machine finds the same value nearly every time, and at most ½, so that a disturbed
     measurement does little harm.
     """
-    (low, at_low), (high, at_high) = sorted(sparse.items())
-    slope = max((at_high - at_low) / (high - low), 1e-12)
-    density = low + (dense - at_low) / slope
     if density <= 0.001:
         return 0.0
     steps = math.floor(_STEPS_PER_OCTAVE * math.log2(min(density, _HIGHEST)))
     return float(2.0 ** (steps / _STEPS_PER_OCTAVE))
 
 
-def _probe(shape: tuple[int, int], device: torch.device) -> tuple[float, list[float]]:
+def _rounds(shape: tuple[int, int], device: torch.device) -> Iterator[tuple[float, float, float]]:
+    """Time the dense step and the two sparse ones in turns, after a round that compiles and warms up."""
     stream = torch.Generator().manual_seed(0)
     inputs = torch.randn(_PROBED_SAMPLES, shape[1], generator=stream).to(device)
     draws = torch.rand(shape, generator=stream)
     bias = torch.zeros(shape[0], device=device)
-    weight = torch.zeros(shape, device=device, requires_grad=True)
-    dense = _seconds(_there_and_back(lambda: functional.linear(inputs, weight, bias)), device)
-    with threads_taken_from_torch():
-        sparse = [
-            _seconds(_there_and_back(_product(draws < density, inputs, bias)), device)
-            for density in _PROBED_DENSITIES
-        ]
-    return dense, sparse
+    steps = [_dense_step(draws.to(device), inputs, bias)]
+    steps += [_sparse_step(draws < density, inputs, bias) for density in _PROBED_DENSITIES]
+    spent, num_rounds = 0.0, -1
+    while num_rounds < _LEAST_ROUNDS or (spent < _PROBED_SECONDS and num_rounds < _MOST_ROUNDS):
+        dense = _seconds(steps[0], device)
+        with threads_taken_from_torch():
+            low, high = (_seconds(step, device) for step in steps[1:])
+        num_rounds += 1
+        if num_rounds > 0:
+            spent += dense + low + high
+            yield dense, low, high
 
 
-def _product(mask: Tensor, inputs: Tensor, bias: Tensor) -> Callable[[], Tensor]:
-    """Return the product of a layer with a batch, as a level computes it."""
+def _dense_step(draws: Tensor, inputs: Tensor, bias: Tensor) -> Callable[[], None]:
+    weight = torch.zeros_like(draws, requires_grad=True)
+    kept = (draws < _PROBED_DENSITIES[-1]).to(weight.dtype)
+    return _step(lambda: functional.linear(inputs, weight, bias), weight, kept)
+
+
+def _sparse_step(mask: Tensor, inputs: Tensor, bias: Tensor) -> Callable[[], None]:
+    """Return a step of a layer on kept weights, as a level computes it."""
     pattern = Pattern.of(mask.to(inputs.device))
     values = torch.zeros(pattern.num_kept, device=inputs.device, requires_grad=True)
     if not has_tiles(inputs.device):
-        return lambda: sparse_product(values, bias, inputs, pattern)
+        return _step(lambda: sparse_product(values, bias, inputs, pattern), values)
     from sparsight.sparse._block import Block
     from sparsight.sparse._live_part import LivePart
 
     block = Block(LivePart(pattern=pattern))
     batch, tiling = Batch(Table(inputs.numpy()), np.arange(len(inputs))), Tiling.of(len(inputs))
-    return lambda: block(values, bias, batch, tiling).tiles
+    return _step(lambda: block(values, bias, batch, tiling).tiles, values)
 
 
-def _there_and_back(product: Callable[[], Tensor]) -> Callable[[], None]:
-    """Return a function that runs a forward and a backward pass, with a prepared gradient of the outputs."""
-    gradient = torch.ones_like(product())
-    return lambda: product().backward(gradient)  # type: ignore[no-untyped-call]
+def _step(product: Callable[[], Tensor], weight: Tensor, kept: Tensor | None = None) -> Callable[[], None]:
+    """Return a function that runs a forward and a backward pass and moves the weights.
+
+    The gradient by the outputs is prepared, and small: the weights stay ordinary numbers.
+    """
+    by_outputs = torch.full_like(product(), 1e-6)
+
+    def step() -> None:
+        weight.grad = None
+        product().backward(by_outputs)  # type: ignore[no-untyped-call]
+        assert weight.grad is not None
+        with torch.no_grad():
+            if kept is not None:
+                weight.grad.mul_(kept)
+            weight.sub_(weight.grad)
+
+    return step
 
 
 def _seconds(step: Callable[[], None], device: torch.device) -> float:
-    """Return the least of two or more times, after a first call that compiles and warms up."""
     clock = time.perf_counter
     if device.type == "cpu" and num_threads() == 1:
         clock = time.thread_time  # does not count the time that other processes take from the core
+    _finish(device)
+    began = clock()
     step()
-    times: list[float] = []
-    while len(times) < 2 or (sum(times) < _PROBED_SECONDS and len(times) < _MOST_REPEATS):
-        _finish(device)
-        began = clock()
-        step()
-        _finish(device)
-        times.append(clock() - began)
-    return min(times)
+    _finish(device)
+    return clock() - began
 
 
 def _finish(device: torch.device) -> None:

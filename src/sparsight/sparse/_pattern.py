@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -28,42 +29,43 @@ _MULTIPLE = 16
 class Pieces(NamedTuple):
     """The kept entries of a matrix with its columns cut into pieces, in the order of the compiled products.
 
-    A piece has `size` columns, the last perhaps fewer. The entries of row k in piece p are those from
-    ``starts[p, k]`` to before ``starts[p, k + 1]``. `columns`, counted from the beginning of the piece,
-    ascend within a row. ``values[order]`` are the values in this order, where `values` are in the order given
-    to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
+    A piece has `size` columns, the last perhaps fewer. Its rows come in the order of how many entries they
+    have in it, fewest first: neighbouring loops over a row's entries are then equally long, which the
+    processor predicts. Row ``rows[p, r]`` is the one at place r of piece p, and its entries are those from
+    ``starts[p, r]`` to before ``starts[p, r + 1]``. `columns`, counted from the beginning of the piece,
+    ascend within a row. ``values[order]`` are the values in this order, where `values` are in the order
+    given to `of`. A named tuple, because numba takes one as an argument and a dataclass it does not.
     """
 
     size: int
+    rows: np.ndarray
     starts: np.ndarray
     columns: np.ndarray
     order: np.ndarray
 
     @classmethod
-    def of(cls, mask: np.ndarray, numbers: np.ndarray) -> "Pieces":
-        """Return the pieces of a mask; `numbers` has the place of each kept entry in the vector of values."""
-        num_rows, num_columns = mask.shape
-        size = piece_size(num_columns, np.count_nonzero(mask) / mask.size)
-        starts, columns, order = [], [], []
-        before = 0
-        for begin in range(0, num_columns, size):
-            part = np.ascontiguousarray(mask[:, begin : begin + size])
-            width = part.shape[1]
-            kept = np.flatnonzero(part)
-            row, column = np.divmod(kept, width)
-            starts.append(before + np.searchsorted(kept, width * np.arange(num_rows + 1)))
-            columns.append(column)
-            order.append(numbers[row, begin + column])
-            before = starts[-1][-1]
-        return cls(
-            size,
-            np.array(starts, dtype=np.int32).reshape(-1, num_rows + 1),
-            np.concatenate(columns).astype(np.int32),
-            np.concatenate(order).astype(np.int64),
-        )
+    def of(cls, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> "Pieces":
+        """Return the pieces of a matrix with entries at these places, row by row, columns ascending."""
+        num_rows, num_columns = shape
+        size = piece_size(num_columns, len(rows) / max(num_rows * num_columns, 1))
+        num_pieces = -(-num_columns // size)
+        piece = columns // size
+        counts = np.bincount(rows * num_pieces + piece, minlength=num_rows * num_pieces)
+        by_piece = counts.reshape(num_rows, num_pieces).T
+        in_order = np.argsort(by_piece, axis=1, kind="stable")
+        ends = np.cumsum(np.take_along_axis(by_piece, in_order, axis=1)).reshape(num_pieces, num_rows)
+        starts = np.concatenate([np.concatenate([[0], ends[:-1, -1]])[:, None], ends], axis=1)
+        # The entries of a row in a piece lie together before and after: all of them move equally far.
+        after = np.empty_like(by_piece)
+        np.put_along_axis(after, in_order, starts[:, :-1], axis=1)
+        places = np.arange(len(rows)) + np.repeat(after.T.ravel() - (np.cumsum(counts) - counts), counts)
+        moved, order = np.empty(len(rows), np.int32), np.empty(len(rows), np.int64)
+        moved[places] = columns - piece * size
+        order[places] = np.arange(len(rows))
+        return cls(size, in_order.astype(np.int32), starts.astype(np.int32), moved, order)
 
     def cuts(self, num_ranges: int) -> np.ndarray:
-        """Cut the rows into ranges ``cuts[i] … cuts[i + 1] − 1`` with about equally many entries or none."""
+        """Cut the places of rows into ranges ``cuts[i] … cuts[i + 1] − 1`` of about equally many entries."""
         if num_ranges == 1:
             return np.array([0, self.starts.shape[1] - 1])
         ends = (self.starts - self.starts[:, :1]).sum(axis=0)
@@ -114,17 +116,18 @@ class Pattern:
     @cached_property
     def pieces(self) -> Pieces:
         """The kept inputs of every unit, for the compiled products."""
-        return Pieces.of(self.mask.numpy(), self._numbers)
+        return Pieces.of(self.units.numpy(), self.inputs.numpy(), (self.mask.shape[0], self.mask.shape[1]))
 
     @cached_property
     def transposed_pieces(self) -> Pieces:
         """The units that keep each input, for the compiled gradient by the inputs."""
-        return Pieces.of(np.ascontiguousarray(self.mask.numpy().T), np.ascontiguousarray(self._numbers.T))
-
-    @property
-    def _numbers(self) -> np.ndarray:
-        mask = self.mask.numpy()
-        return (np.cumsum(mask, dtype=np.int32) - 1).reshape(mask.shape)
+        num_units, num_inputs = self.mask.shape
+        numbers = scipy.sparse.csr_array(
+            (np.arange(self.num_kept), self.inputs.numpy(), self.rows.starts.numpy()), (num_units, num_inputs)
+        ).tocsc()
+        columns = np.repeat(np.arange(num_inputs), np.diff(numbers.indptr))
+        found = Pieces.of(columns, numbers.indices, (num_inputs, num_units))
+        return found._replace(order=numbers.data[found.order])
 
     @cached_property
     def rows(self) -> Rows:

@@ -20,16 +20,20 @@ from torch import Tensor
 from torch.autograd import Function
 
 from sparsight.sparse._batch_norm import Moments
-from sparsight.sparse._pattern import Pattern
+from sparsight.sparse._pattern import Pattern, Pieces
 from sparsight.sparse._threads import even_shares, in_parallel, num_threads
 from sparsight.sparse._tiles import NO_RELU, Activations, Batch, Table, Tiling
 from sparsight.sparse.kernels._kept_products import input_gradient, product, weight_gradient
 from sparsight.sparse.kernels._layer_inputs import Reading, finish_back
+from sparsight.sparse.kernels._totals import in_mask_order, in_piece_order, norm_gradients
 
 # The weight gradient is a sum over tiles. Each thread needs a sum of its own, and adding those up rounds by
 # how many there are. A fixed number of groups of tiles, added up in a fixed order, gives the same digits
 # with any number of threads. More than four threads share a group by taking different units.
 _GROUPS = 4
+
+# To wake a thread takes as long as reordering some ten thousand numbers.
+_ENOUGH_FOR_THREADS = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +113,7 @@ class _TileProduct(Function):
         ctx.call = call
         ctx.save_for_backward(values, gamma)
         outputs = values.new_empty(tiling.num_tiles, len(bias), tiling.width)
-        weight = (pieces, weights[pieces.order], bias.detach().numpy())
+        weight = (pieces, _in_piece_order(weights, pieces), bias.detach().numpy())
         filled = (outputs.numpy(), call.next_relu, call.moments)
         in_parallel(product, even_shares(tiling.num_tiles), ctx.inputs, ctx.reading, *weight, *filled)
         return outputs
@@ -125,7 +129,6 @@ class _TileProduct(Function):
             if gamma is not None:
                 sums_through = (by_tiles, sums, products)
                 by_gamma, by_beta = _through_norm(ctx.inputs, ctx.reading, ctx.call.before, *sums_through)
-                by_gamma, by_beta = by_gamma.to(gamma.dtype), by_beta.to(gamma.dtype)
         return by_values, by_bias, by_tiles, by_gamma, by_beta, None
 
 
@@ -189,22 +192,33 @@ def _by_weight(
     shares = even_shares(groups * (len(cuts) - 1))
     filled = (gradient.numpy(), by_values.numpy(), by_bias.numpy())
     in_parallel(weight_gradient, shares, cuts, inputs, reading, pieces, *filled)
-    in_order = gradient.new_empty(pattern.num_kept)
-    in_order.numpy()[pieces.order] = by_values.sum(dim=0).numpy()
-    return in_order, by_bias.sum(dim=0)
+    total = gradient.new_empty(pattern.num_kept)
+    in_parallel(in_mask_order, _shares_of(pieces), by_values.numpy(), pieces.order, total.numpy())
+    return total, by_bias.sum(dim=0)
+
+
+def _in_piece_order(values: np.ndarray, pieces: Pieces) -> np.ndarray:
+    ordered = np.empty_like(values)
+    in_parallel(in_piece_order, _shares_of(pieces), values, pieces.order, ordered)
+    return ordered
+
+
+def _shares_of(pieces: Pieces) -> list[tuple[int, int]]:
+    num_kept = len(pieces.order)
+    return even_shares(num_kept) if num_kept >= _ENOUGH_FOR_THREADS else [(0, num_kept)]
 
 
 def _by_inputs(
     inputs: np.ndarray, reading: Reading, gradient: Tensor, values: Tensor, pattern: Pattern
 ) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    """Return the gradient by v, its sums over samples, and the sums of its products with the inputs."""
+    """Return the gradient by v, and by tile its sums and those of its products with the inputs."""
     pieces = pattern.transposed_pieces
     by_tiles = gradient.new_empty(inputs.shape)
     sums, products = np.empty((2, *by_tiles.shape[:2]))
-    weight = (pieces, values.detach().numpy()[pieces.order])
+    weight = (pieces, _in_piece_order(values.detach().numpy(), pieces))
     filled = (gradient.numpy(), by_tiles.numpy(), sums, products)
     in_parallel(input_gradient, even_shares(len(gradient)), inputs, reading, *weight, *filled)
-    return by_tiles, sums.sum(axis=0), products.sum(axis=0)
+    return by_tiles, sums, products
 
 
 def _through_norm(
@@ -215,7 +229,7 @@ def _through_norm(
     sums: np.ndarray,
     products: np.ndarray,
 ) -> tuple[Tensor, Tensor]:
-    """Take a gradient back through BatchNorm in place; return the gradients by γ and β, float64.
+    """Take a gradient back through BatchNorm in place; return the gradients by γ and β.
 
     With g the gradient and x̂ the standardised input: ∂β = Σ g, ∂γ = Σ g x̂ and
     ∂x = γ/σ · (g − ∂β/n − x̂ ∂γ/n), where mean and variance are those of the batch. Running statistics do not
@@ -223,9 +237,8 @@ def _through_norm(
     """
     found = before.moments
     assert found is not None
-    inverse = 1 / np.sqrt(found.variance + before.eps)
-    by_gamma, by_beta = products * inverse, sums
     share = 0.0 if found.num_samples is None else 1 / found.num_samples
-    offset, slope = (a.astype(reading.centre.dtype) for a in (by_beta * share, by_gamma * inverse * share))
+    by_gamma, by_beta, offset, slope = np.empty((4, sums.shape[1]), reading.centre.dtype)
+    norm_gradients(sums, products, found.variance, before.eps, share, by_gamma, by_beta, offset, slope)
     in_parallel(finish_back, even_shares(len(by_tiles)), inputs, reading, offset, slope, by_tiles.numpy())
     return torch.from_numpy(by_gamma), torch.from_numpy(by_beta)

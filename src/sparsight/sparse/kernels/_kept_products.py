@@ -12,6 +12,7 @@ import numpy as np
 
 from sparsight.compilation import compiled
 from sparsight.sparse._pattern import Pieces
+from sparsight.sparse.kernels._feature_rows import row_total
 from sparsight.sparse.kernels._layer_inputs import Reading, fill_piece, pass_back, tile_moments
 from sparsight.sparse.kernels._row_loops import (
     add_16,
@@ -36,6 +37,7 @@ _CACHE_LINE = 64  # bytes
 # (see `compiled`) agree to the last digit: the loops within take their sums in a fixed order.
 @compiled
 def _unit_sums(
+    rows: Array,
     starts: Array,
     columns: Array,
     values: Array,
@@ -53,8 +55,9 @@ def _unit_sums(
     """
     _, num_outputs, width = outputs.shape
     at_32, at_16 = width - width % 64, width - width % 32
-    for k in range(num_outputs):
-        begin, end, start = starts[k], starts[k + 1], bias[k]
+    for r in range(num_outputs):
+        begin, end, k = starts[r], starts[r + 1], rows[r]
+        start = bias[k]
         kept = (begin, end)
         place = (tile * num_outputs + k) * width
         if is_first:
@@ -79,21 +82,22 @@ def _unit_sums(
 
 @compiled(is_inlined=True)
 def _unit_dots(
+    rows: Array,
     starts: Array,
     columns: Array,
-    first_unit: int,
-    last_unit: int,
+    first: int,
+    last: int,
     gradient: Array,
     tile: int,
     piece: Array,
     offset: int,
     totals: Array,
 ) -> None:
-    """Add Σ g x over the samples of a tile to the totals of one piece's weights, for a range of units."""
+    """Add Σ g x over the samples of a tile to the totals of one piece's weights, for a range of its rows."""
     _, num_outputs, width = gradient.shape
     at_32, at_16 = width - width % 64, width - width % 32
-    for k in range(first_unit, last_unit):
-        begin, end = starts[k], starts[k + 1]
+    for r in range(first, last):
+        begin, end, k = starts[r], starts[r + 1], rows[r]
         kept = (begin, end)
         place = (tile * num_outputs + k) * width
         if begin < end:
@@ -134,7 +138,18 @@ def product(
         for tile in range(first, last):
             for part in range(len(starts)):
                 at = (tile * num_features + part * pieces.size) * width
-                _unit_sums(starts[part], columns, values, bias, part == 0, inputs, at, outputs, tile)
+                _unit_sums(
+                    pieces.rows[part],
+                    starts[part],
+                    columns,
+                    values,
+                    bias,
+                    part == 0,
+                    inputs,
+                    at,
+                    outputs,
+                    tile,
+                )
             if moments.size:
                 tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
     else:
@@ -144,7 +159,18 @@ def product(
             for part in range(len(starts)):
                 begin, end = part * pieces.size, min((part + 1) * pieces.size, num_features)
                 fill_piece(inputs, reading, tile, begin, end, width, piece, place)
-                _unit_sums(starts[part], columns, values, bias, part == 0, piece, place, outputs, tile)
+                _unit_sums(
+                    pieces.rows[part],
+                    starts[part],
+                    columns,
+                    values,
+                    bias,
+                    part == 0,
+                    piece,
+                    place,
+                    outputs,
+                    tile,
+                )
             if moments.size:
                 tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
 
@@ -169,7 +195,7 @@ def weight_gradient(
     range r consists of units ``cuts[r] … cuts[r + 1] − 1``. The output gradient is 0 in padding columns.
     Other arguments are those of `product`.
     """
-    num_tiles, _, width = output_gradient.shape
+    num_tiles, num_outputs, width = output_gradient.shape
     features, starts, columns = reading.features, pieces.starts, pieces.columns
     num_features = len(features) if len(features) > 0 else inputs.shape[1]
     num_groups, num_ranges = len(values_gradient), len(cuts) - 1
@@ -185,13 +211,10 @@ def weight_gradient(
             by_values[starts[part, first_unit] : starts[part, last_unit]] = zero
         for tile in range(group * num_tiles // num_groups, (group + 1) * num_tiles // num_groups):
             for k in range(first_unit, last_unit):
-                total = zero
-                for n in range(width):
-                    total += output_gradient[tile, k, n]
-                by_bias[k] += total
+                by_bias[k] += row_total(output_gradient, (tile * num_outputs + k) * width, width)
             for part in range(len(starts)):
                 begin, end = part * pieces.size, min((part + 1) * pieces.size, num_features)
-                units = (starts[part], columns, first_unit, last_unit)
+                units = (pieces.rows[part], starts[part], columns, first_unit, last_unit)
                 if inputs.ndim == 3 and len(reading.centre) == 0:
                     at = (tile * num_features + begin) * width
                     _unit_dots(*units, output_gradient, tile, inputs, at, by_values)
@@ -224,6 +247,17 @@ def input_gradient(
     for tile in range(first, last):
         for part in range(len(starts)):
             at = (tile * num_outputs + part * pieces.size) * width
-            _unit_sums(starts[part], columns, values, bias, part == 0, output_gradient, at, gradient, tile)
+            _unit_sums(
+                pieces.rows[part],
+                starts[part],
+                columns,
+                values,
+                bias,
+                part == 0,
+                output_gradient,
+                at,
+                gradient,
+                tile,
+            )
         if len(reading.centre) > 0:
             pass_back(inputs, reading, tile, gradient, sums, products)

@@ -21,6 +21,14 @@ import numpy as np
 
 from sparsight.compilation import compiled
 from sparsight.sparse._tiles import RELU_FIRST, RELU_LAST
+from sparsight.sparse.kernels._feature_rows import (
+    FOUR,
+    moments_of_four,
+    moments_of_four_rectified,
+    standardised,
+    standardised_after_relu,
+    standardised_before_relu,
+)
 from sparsight.sparse.kernels._gather import SIDE, turn_block
 
 Array = np.ndarray
@@ -63,25 +71,16 @@ def fill_piece(
 def _fill_from_tiles(
     inputs: Array, reading: Reading, tile: int, begin: int, end: int, piece: Array, place: int
 ) -> None:
-    # The cases differ inside the innermost loop only. Three loops, each without a branch on `relu`, compile
-    # to plain vector code.
-    width = inputs.shape[2]
-    zero = piece.dtype.type(0)
+    num_features, width = inputs.shape[1:]
     for feature in range(begin, end):
-        at = place + (feature - begin) * width
-        by, factor, offset = reading.centre[feature], reading.scale[feature], reading.shift[feature]
+        source, target = (tile * num_features + feature) * width, place + (feature - begin) * width
+        affine = (reading.centre[feature], reading.scale[feature], reading.shift[feature])
         if reading.relu == RELU_FIRST:
-            for n in range(width):
-                x = inputs[tile, feature, n]
-                x = zero if x < 0 else x
-                piece[at + n] = (x - by) * factor + offset
+            standardised_after_relu(inputs, source, width, affine, piece, target)
         elif reading.relu == RELU_LAST:
-            for n in range(width):
-                value = (inputs[tile, feature, n] - by) * factor + offset
-                piece[at + n] = zero if value < 0 else value  # NaN passes, so that divergence is seen
+            standardised_before_relu(inputs, source, width, affine, piece, target)
         else:
-            for n in range(width):
-                piece[at + n] = (inputs[tile, feature, n] - by) * factor + offset
+            standardised(inputs, source, width, affine, piece, target)
 
 
 @compiled(is_inlined=True)
@@ -120,9 +119,8 @@ def _standardise(reading: Reading, begin: int, end: int, width: int, piece: Arra
     if len(reading.centre) > 0:
         for feature in range(begin, end):
             at = place + (feature - begin) * width
-            by, factor, offset = reading.centre[feature], reading.scale[feature], reading.shift[feature]
-            for n in range(width):
-                piece[at + n] = (piece[at + n] - by) * factor + offset
+            affine = (reading.centre[feature], reading.scale[feature], reading.shift[feature])
+            standardised(piece, at, width, affine, piece, at)
 
 
 @compiled(is_inlined=True)
@@ -132,25 +130,44 @@ def tile_moments(tile: int, inputs: Array, num_samples: int, relu: int, moments:
     r is a ReLU if `relu` is `RELU_FIRST`, and the identity otherwise. Padding is left out. A feature that is
     constant has exactly its value as mean and exactly 0 as sum of squares.
     """
-    width = inputs.shape[2]
-    zero = inputs.dtype.type(0)
+    num_features, width = inputs.shape[1:]
     count = min(width, num_samples - tile * width)
-    for feature in range(inputs.shape[1]):
-        total = 0.0
-        for n in range(count):
-            x = inputs[tile, feature, n]
-            total += zero if relu == RELU_FIRST and x < 0 else x
-        # Squares are taken in the dtype of the inputs (vectors of twice as many numbers in float32) about the
-        # mean rounded to it. For a constant feature the rounded mean is the constant itself: hence exactly 0.
-        mean = inputs.dtype.type(total / count)
-        square = zero
-        for n in range(count):
-            x = inputs[tile, feature, n]
-            square += ((zero if relu == RELU_FIRST and x < 0 else x) - mean) ** 2
-        # Σ(x − c)² about the rounded mean c exceeds that about the mean m by count · (m − c)².
-        error = total / count - mean
-        moments[0, tile, feature] = total / count
-        moments[1, tile, feature] = max(square - count * error * error, 0.0)
+    whole = count - count % SIDE if num_features >= FOUR else 0
+    if whole > 0:
+        for four in range(0, num_features, FOUR):
+            # The last four overlap those before, if need be.
+            at = tile * num_features + min(four, num_features - FOUR)
+            places = (at, moments.shape[1] * num_features + at)
+            if relu == RELU_FIRST:
+                moments_of_four_rectified(inputs, at * width, width, whole, moments, places)
+            else:
+                moments_of_four(inputs, at * width, width, whole, moments, places)
+    if whole < count:
+        for feature in range(num_features):
+            _add_rest(inputs, tile, feature, whole, count, relu, moments)
+
+
+@compiled(is_inlined=True)
+def _add_rest(
+    inputs: Array, tile: int, feature: int, whole: int, count: int, relu: int, moments: Array
+) -> None:
+    """Add the samples that fill no vector to the moments of the first `whole` samples of a row.
+
+    Each sample x moves the mean m of those before by (x − m) / n and adds (x − m)² (n − 1) / n to the squares
+    (Welford 1962): nothing, exactly, if x = m.
+    """
+    mean, square = 0.0, 0.0
+    if whole > 0:
+        mean, square = moments[0, tile, feature], moments[1, tile, feature]
+    for n in range(whole, count):
+        x = 0.0
+        if relu != RELU_FIRST or not inputs[tile, feature, n] < 0:
+            x += inputs[tile, feature, n]
+        difference = x - mean
+        mean += difference / (n + 1)
+        square += difference * difference * n / (n + 1)
+    moments[0, tile, feature] = mean
+    moments[1, tile, feature] = square
 
 
 @compiled
