@@ -38,12 +38,12 @@ def tasks_of_call(stop_request: Path) -> TasksOfOneData:
 
 
 @contextmanager
-def dropping_tasks(stop_request: Path) -> Iterator[None]:
+def dropping_tasks(stop_request: str | Path) -> Iterator[None]:
     """Drop the tasks of a call at its end; those of a worker end with it."""
     try:
         yield
     finally:
-        _tasks_of_call.pop(stop_request, None)
+        _tasks_of_call.pop(Path(stop_request), None)
 
 
 def build(
