@@ -47,7 +47,7 @@ def _rows(threads: int, quick: bool) -> tuple[list[PeerRow], list[str]]:
     densities = _QUICK_DENSITIES if quick else sparse_peers.DENSITIES
     rows, notes = [], []
     for peer in layers_of_peers.PACKAGES:
-        found = sparse_peers.peer_rows(peer, threads, repeats=2 if quick else 7, densities=densities)
+        found = sparse_peers.peer_rows(peer, threads, repeats=2 if quick else 5, densities=densities)
         if isinstance(found, str):
             notes.append(found)
         else:
