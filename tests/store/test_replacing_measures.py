@@ -125,6 +125,14 @@ def killed_between_its_two_renames(monkeypatch, folder):
     assert (folder / NEXT_MEASURES).exists()
 
 
+def test_what_a_killed_writer_left_in_the_folder_goes_with_the_next_one(level):
+    for name in ("level.json", NEXT_MEASURES):
+        (level / f".{name}.17875-0f1e1379.tmp").write_bytes(b"half")
+    replace(level, 2.0)
+    assert planted(level) == 2.0
+    assert not list(level.glob(".*"))
+
+
 def test_every_reader_sees_the_new_measures_and_run_keeps_them(monkeypatch, level, short_recipe, short_copy):
     killed_between_its_two_renames(monkeypatch, level)
     assert planted(level) == 2.0

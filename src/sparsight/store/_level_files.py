@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as deserialise, load_file, save as serialise
 from torch import nn
 
-from sparsight.atomic import make_folder, rename_durably, sha256_of, write_atomically
+from sparsight.atomic import make_folder, remove_temporaries, rename_durably, sha256_of, write_atomically
 from sparsight.errors import InputError
 from sparsight.instruments import Quantity
 from sparsight.prune import Level, Snapshots, State, num_kept_of
@@ -139,6 +139,8 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     _finish_replacing(folder)
     arrays, described = pack_measures(masks, measures)
     write_atomically(folder / NEXT_MEASURES, serialise(arrays), inside=run_around(folder))
+    # What a writer that was killed has left. Not before the line above, which refuses a folder that is a link.
+    remove_temporaries(folder)
     kept = (WEIGHTS, MASKS, *([SNAPSHOTS] if SNAPSHOTS in record.files else []))
     digests = {name: sha256_of(folder / name) for name in kept}
     digests[MEASURES] = sha256_of(folder / NEXT_MEASURES)
