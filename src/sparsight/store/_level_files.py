@@ -139,7 +139,7 @@ def write_record(folder: Path, record: LevelRecord, masks: Masks, measures: Meas
     _finish_replacing(folder)
     arrays, described = pack_measures(masks, measures)
     write_atomically(folder / NEXT_MEASURES, serialise(arrays), inside=run_around(folder))
-    # What a writer that was killed has left. Not before the line above, which refuses a folder that is a link.
+    # What a killed writer has left. Not before the line above, which refuses a folder that is a link.
     remove_temporaries(folder)
     kept = (WEIGHTS, MASKS, *([SNAPSHOTS] if SNAPSHOTS in record.files else []))
     digests = {name: sha256_of(folder / name) for name in kept}
