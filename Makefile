@@ -11,13 +11,13 @@ PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraint
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 17
 
-demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 7 minutes)
+demo: $(VENV)/installed ## prune on a random field and on natural textures, and write a report of each (about 4 minutes)
 	$(BIN)/sparsight run nlgp-2d
 	$(BIN)/sparsight run textures
 
 check: lint docs test test-slow ## do everything that CI does
 
-test: $(VENV)/installed-test ## run the tests, without the slow ones (about 15 minutes on 2 cores)
+test: $(VENV)/installed-test ## run the tests, without the slow ones (about 18 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/installed-test ## run the slow tests: killed runs, full disks, Slurm, every page of the documentation
