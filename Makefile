@@ -40,7 +40,7 @@ claims: $(VENV)/installed ## write docs/claims.md, its figures and the results i
 	$(BIN)/python -m sparsight.reproduce docs/claims docs/claims.md README.md docs/index.md docs/science.md docs/instruments.md docs/tickets.md docs/probes.md docs/rules.md docs/ensembles.md docs/decisions.md
 
 bench: $(VENV)/installed-test ## time the fast routines against their slow twins, as ratios in one run
-	$(BIN)/python -m benchmarks
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks # sections that use more threads set their number
 
 structure: $(VENV)/installed ## count files, long functions, parameters, public names and comments in src
 	$(BIN)/python -m benchmarks.structure

@@ -26,7 +26,12 @@ from sparsight.train import Trainer
 ROOT = Path(__file__).parents[1]
 RECIPE = "nlgp-2d"
 SHORT = ("training.steps=150", "pruning.max_levels=1", "data.num_train=4000")
-_IMPORTS = "import sparsight.cli._run, sparsight.recipe, sparsight.run, sparsight.report"
+_IMPORTS = """
+import sparsight.cli._run, sparsight.run._replicates
+from sparsight.recipe import load_recipe
+from sparsight.run import run_recipe
+from sparsight.report import write_report
+"""
 _LOOPS = f"""
 from sparsight.recipe import load_recipe
 load_recipe({RECIPE!r}, ["data.num_train=200", "data.num_test=100"]).condition("imp").data.build(0)

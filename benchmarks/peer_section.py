@@ -47,10 +47,14 @@ def _rows(threads: int, quick: bool) -> tuple[list[PeerRow], list[str]]:
     densities = _QUICK_DENSITIES if quick else sparse_peers.DENSITIES
     rows, notes = [], []
     for peer in layers_of_peers.PACKAGES:
-        found = sparse_peers.peer_rows(peer, threads, repeats=2 if quick else 5, densities=densities)
+        least = layers_of_peers.LEAST_DENSITY.get(peer, 0.0)
+        fitting = [density for density in densities if density >= least]
+        found = sparse_peers.peer_rows(peer, threads, repeats=2 if quick else 5, densities=fitting)
         if isinstance(found, str):
             notes.append(found)
         else:
+            if len(fitting) < len(densities):
+                notes.append(f"{layers_of_peers.named(peer)} is not timed below density {least:g}")
             rows += found
     return rows, notes
 

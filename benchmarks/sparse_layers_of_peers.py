@@ -134,6 +134,9 @@ def _sparseprop(linear: nn.Linear) -> nn.Module:
     return built
 
 
+LEAST_DENSITY = {"SparseLab": 0.01}
+"""Below it units without weights occur, which SparseLab gives a place among the values."""
+
 _BUILDERS: dict[str, Callable[[nn.Linear], nn.Module]] = {
     "torch CSR": CsrLinear,
     "SparseLab": _sparselab,
