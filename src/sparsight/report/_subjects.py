@@ -31,8 +31,8 @@ class Summaries:
     """Summaries of one or several runs, one layer at a time; every interval is computed once.
 
     `runs` are the runs at one moment, by name. `subjects` maps names to the subjects with at least one level,
-    in the order of the recipes. `frame` joins
-    the frames of all runs, with the subjects' names in the column ``condition`` and a column ``seed``.
+    in the order of the recipes. `frame` joins the frames of all runs, with the subjects' names in the column
+    ``condition`` and a column ``seed``.
     `own_quantities` are those of the user's own instruments.
     ``intervals(quantity, layer)`` returns the table of `sparsight.store.intervals_by_level` for all subjects.
     """

@@ -138,18 +138,8 @@ def product(
         for tile in range(first, last):
             for part in range(len(starts)):
                 at = (tile * num_features + part * pieces.size) * width
-                _unit_sums(
-                    pieces.rows[part],
-                    starts[part],
-                    columns,
-                    values,
-                    bias,
-                    part == 0,
-                    inputs,
-                    at,
-                    outputs,
-                    tile,
-                )
+                weights = (pieces.rows[part], starts[part], columns, values, bias, part == 0)
+                _unit_sums(*weights, inputs, at, outputs, tile)
             if moments.size:
                 tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
     else:
@@ -159,18 +149,8 @@ def product(
             for part in range(len(starts)):
                 begin, end = part * pieces.size, min((part + 1) * pieces.size, num_features)
                 fill_piece(inputs, reading, tile, begin, end, width, piece, place)
-                _unit_sums(
-                    pieces.rows[part],
-                    starts[part],
-                    columns,
-                    values,
-                    bias,
-                    part == 0,
-                    piece,
-                    place,
-                    outputs,
-                    tile,
-                )
+                weights = (pieces.rows[part], starts[part], columns, values, bias, part == 0)
+                _unit_sums(*weights, piece, place, outputs, tile)
             if moments.size:
                 tile_moments(tile, outputs, reading.num_samples, next_relu, moments)
 
@@ -247,17 +227,7 @@ def input_gradient(
     for tile in range(first, last):
         for part in range(len(starts)):
             at = (tile * num_outputs + part * pieces.size) * width
-            _unit_sums(
-                pieces.rows[part],
-                starts[part],
-                columns,
-                values,
-                bias,
-                part == 0,
-                output_gradient,
-                at,
-                gradient,
-                tile,
-            )
+            weights = (pieces.rows[part], starts[part], columns, values, bias, part == 0)
+            _unit_sums(*weights, output_gradient, at, gradient, tile)
         if len(reading.centre) > 0:
             pass_back(inputs, reading, tile, gradient, sums, products)
